@@ -1,1 +1,1 @@
-// room Configuration
+// room Settings

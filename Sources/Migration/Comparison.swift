@@ -1,0 +1,98 @@
+public import LosslessJSON
+public import Schedules
+
+/// A legacy outcome and a shadow outcome of the same tick or job, and how they differ.
+public struct Comparison: Sendable, Hashable {
+    /// What comparing showed.
+    public enum Verdict: String, Sendable, Hashable, CaseIterable {
+        /// Both sides ran it and nothing that counts differs.
+        case match
+        /// Something that counts differs, or one side did not run it.
+        case mismatch
+        /// There is too little to tell: one side may yet run, no body ran, or legacy recorded no result.
+        case insufficient = "not-enough-data"
+        /// The comparing itself failed.
+        case broken = "observer-broken"
+    }
+
+    /// What was run.
+    public var key: Outcome.Key
+    /// The pipeline it belongs to.
+    public var pipeline: String
+    /// What legacy did; nil when it did not run.
+    public var legacy: Outcome?
+    /// What shadow did; nil when it did not run.
+    public var shadow: Outcome?
+    /// What comparing showed.
+    public var verdict: Verdict
+    /// The differences that count.
+    public var differences: [Difference]
+    /// Differences that a named rule hides, counted apart.
+    public var ignored: [IgnoredDifference]
+    /// Why the verdict is what it is, where the differences do not say it.
+    public var reason: String?
+
+    /// Makes a comparison.
+    public init(
+        key: Outcome.Key, pipeline: String, legacy: Outcome?, shadow: Outcome?, verdict: Verdict,
+        differences: [Difference] = [], ignored: [IgnoredDifference] = [], reason: String? = nil
+    ) {
+        self.key = key
+        self.pipeline = pipeline
+        self.legacy = legacy
+        self.shadow = shadow
+        self.verdict = verdict
+        self.differences = differences
+        self.ignored = ignored
+        self.reason = reason
+    }
+}
+
+/// One way in which two outcomes differ.
+public struct Difference: Sendable, Hashable {
+    /// What sort of difference it is.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case schedule
+        case arguments
+        case state
+        case result
+        case error
+        case duration
+        case order
+        case effects
+    }
+
+    /// What sort of difference it is.
+    public var kind: Kind
+    /// Where: a path into the arguments or the result, or `$`.
+    public var path: String
+    /// Legacy's value there; nil when it has none.
+    public var legacy: JSON?
+    /// Shadow's value there; nil when it has none.
+    public var shadow: JSON?
+    /// One sentence for people.
+    public var text: String
+
+    /// Makes a difference.
+    public init(kind: Kind, path: String = "$", legacy: JSON?, shadow: JSON?, text: String) {
+        self.kind = kind
+        self.path = path
+        self.legacy = legacy
+        self.shadow = shadow
+        self.text = text
+    }
+}
+
+/// A difference that a named rule hides.
+public struct IgnoredDifference: Sendable, Hashable {
+    /// The rule's name.
+    public var rule: String
+    /// What it hides.
+    public var difference: Difference
+
+    /// Makes an ignored difference.
+    public init(rule: String, difference: Difference) {
+        self.rule = rule
+        self.difference = difference
+    }
+}

@@ -1,0 +1,62 @@
+/// Every finding there is. A number is never used again for something else; `docs/findings/` has a page for each.
+extension FindingCode {
+    // Sources: 1–9
+    public static let unreadRecord = FindingCode(1, "unread-record", .warning)
+    public static let stopsBeat = FindingCode(2, "stops-beat", .error)
+    public static let neverFires = FindingCode(3, "not-in-schedule-set", .warning)
+    public static let unknownStatus = FindingCode(4, "unknown-status-word", .warning)
+    public static let zoneUnknown = FindingCode(5, "zone-unknown", .warning)
+    public static let zoneDisagrees = FindingCode(6, "zone-disagrees", .warning)
+    public static let historyBiased = FindingCode(7, "history-biased", .info)
+    public static let staticEntry = FindingCode(8, "static-entry", .info)
+    public static let disabledEntry = FindingCode(9, "disabled-entry", .info)
+
+    // Meaning of schedules: 10–29
+    public static let crontabDayAnd = FindingCode(12, "crontab-day-and", .info)
+    public static let minuteStar = FindingCode(13, "minute-star", .warning)
+    public static let subMinute = FindingCode(14, "sub-minute", .info)
+    public static let intervalDrift = FindingCode(15, "interval-drift", .warning)
+    public static let dstFold = FindingCode(16, "dst-fold", .info)
+    public static let legacyFallBack = FindingCode(17, "legacy-late-at-fall-back", .info)
+    public static let rruleWeekdayNth = FindingCode(18, "rrule-weekday-nth-lost", .warning)
+    public static let rruleFixedOffset = FindingCode(19, "rrule-fixed-offset", .warning)
+    public static let onceAnHour = FindingCode(20, "once-an-hour", .info)
+    public static let scheduleNeverDue = FindingCode(21, "never-due", .warning)
+    public static let baileyTimetable = FindingCode(22, "needs-bailey-timetable", .info)
+    public static let rruleEnds = FindingCode(23, "rrule-ends", .info)
+
+    // Meaning of runs: 30–49
+    public static let expires = FindingCode(30, "expires-option", .info)
+    public static let optionNotTranslated = FindingCode(31, "option-not-translated", .warning)
+    public static let noResultRecorded = FindingCode(32, "no-result-recorded", .info)
+    public static let retryRuleInCode = FindingCode(33, "retry-rule-in-code", .warning)
+    public static let absorbedEntry = FindingCode(34, "absorbed-entry", .warning)
+    public static let missedTickPolicy = FindingCode(35, "missed-tick-policy", .info)
+    public static let queueLatency = FindingCode(36, "queue-latency", .warning)
+    public static let untranslatable = FindingCode(37, "untranslatable", .error)
+    public static let keptOnLegacy = FindingCode(38, "kept-on-legacy", .info)
+    public static let minuteHerd = FindingCode(39, "minute-herd", .info)
+
+    // Mappings: 50–69
+    public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
+    public static let unknownTask = FindingCode(51, "unknown-task", .error)
+    public static let duplicateIdentity = FindingCode(52, "duplicate-id", .error)
+    public static let dependencyCycle = FindingCode(53, "dependency-cycle", .error)
+    public static let entryMappedTwice = FindingCode(54, "entry-mapped-twice", .error)
+    public static let unknownEnvironment = FindingCode(55, "unknown-environment", .error)
+    public static let clockAmbiguous = FindingCode(56, "clock-ambiguous", .error)
+    public static let invalidMapping = FindingCode(57, "invalid-mapping", .error)
+    public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
+
+    /// All of them, by number.
+    public static let all: [FindingCode] = [
+        .unreadRecord, .stopsBeat, .neverFires, .unknownStatus, .zoneUnknown, .zoneDisagrees, .historyBiased,
+        .staticEntry, .disabledEntry,
+        .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
+        .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds,
+        .expires, .optionNotTranslated, .noResultRecorded, .retryRuleInCode, .absorbedEntry, .missedTickPolicy,
+        .queueLatency, .untranslatable, .keptOnLegacy, .minuteHerd,
+        .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody,
+    ]
+}

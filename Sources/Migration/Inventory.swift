@@ -1,0 +1,75 @@
+public import Schedules
+
+/// All legacy entries of all sources, as read at one moment, and everything that could not be read.
+public struct Inventory: Sendable, Hashable {
+    /// When the reading began.
+    public var readAt: Instant
+    /// One summary per source, in the order of `bailey.yaml`.
+    public var sources: [SourceSummary]
+    /// The entries, by identity.
+    public var entries: [LegacyEntry]
+    /// What was found and is not an entry, each with the reason: N in = N accounted for.
+    public var unread: [UnreadRecord]
+
+    /// Makes an inventory.
+    public init(
+        readAt: Instant, sources: [SourceSummary] = [], entries: [LegacyEntry] = [], unread: [UnreadRecord] = []
+    ) {
+        self.readAt = readAt
+        self.sources = sources
+        self.entries = entries
+        self.unread = unread
+    }
+
+    /// The entry of that identity.
+    public subscript(_ id: EntryID) -> LegacyEntry? { entries.first { $0.id == id } }
+}
+
+/// What one source said of itself.
+public struct SourceSummary: Sendable, Hashable {
+    /// The name in `bailey.yaml`.
+    public var name: String
+    /// `redbeat` or `queue`.
+    public var kind: String
+    /// The system's product and version, such as `Redis 7.0.15`.
+    public var system: String
+    /// The address without credentials.
+    public var address: String
+    /// How many keys or row groups were looked at; entries and unread records of the source add up to it.
+    public var found: Int
+    /// Things a person should know of this source as a whole (status words seen, zone disagreement, no lock).
+    public var notes: [EntryNote]
+
+    /// Makes a summary.
+    public init(name: String, kind: String, system: String, address: String, found: Int, notes: [EntryNote] = []) {
+        self.name = name
+        self.kind = kind
+        self.system = system
+        self.address = address
+        self.found = found
+        self.notes = notes
+    }
+}
+
+/// A key or group of rows that was found in a source and did not become an entry.
+public struct UnreadRecord: Sendable, Hashable {
+    /// The source's name.
+    public var source: String
+    /// The key or row group, with bytes that are not UTF-8 written `\xNN`.
+    public var key: String
+    /// Why it is not an entry: a stable kebab-case word, such as `malformed-json`.
+    public var reason: String
+    /// What exactly was found, and what it does to the legacy system where that matters.
+    public var detail: String
+    /// Whether a running beat stops when it loads this.
+    public var stopsLegacy: Bool
+
+    /// Makes a record.
+    public init(source: String, key: String, reason: String, detail: String, stopsLegacy: Bool = false) {
+        self.source = source
+        self.key = key
+        self.reason = reason
+        self.detail = detail
+        self.stopsLegacy = stopsLegacy
+    }
+}

@@ -1,0 +1,117 @@
+public import LosslessJSON
+public import Schedules
+
+/// How one run went: the same shape for both sides.
+public struct Outcome: Sendable, Hashable {
+    /// Who ran it.
+    public enum Side: String, Sendable, Hashable, CaseIterable {
+        case legacy
+        case shadow
+    }
+
+    /// How it ended, or where it stands.
+    public enum State: String, Sendable, Hashable, CaseIterable {
+        case queued
+        case running
+        case success
+        case failed
+        case retrying
+        case skipped
+        case cancelled
+        /// Shadow in `observe`: the run was planned and no body ran, so there is no result to compare.
+        case observed
+        /// The legacy system says something that Bailey does not know.
+        case unknown
+    }
+
+    /// What a run is of: outcomes of both sides with equal keys are one pair.
+    public struct Key: Sendable, Hashable, CustomStringConvertible {
+        /// The legacy entry.
+        public var entry: EntryID
+        /// The tick, for an entry with a clock.
+        public var tick: Instant?
+        /// The job's id, for a queued job, or legacy's own run id where no tick is known.
+        public var job: String?
+
+        /// Makes a key.
+        public init(entry: EntryID, tick: Instant? = nil, job: String? = nil) {
+            self.entry = entry
+            self.tick = tick
+            self.job = job
+        }
+
+        /// For people and logs.
+        public var description: String {
+            let which = [tick.map(\.iso8601), job].compactMap { $0 }.joined(separator: " ")
+            return which.isEmpty ? "\(entry)" : "\(entry) \(which)"
+        }
+    }
+
+    /// What it is a run of.
+    public var key: Key
+    /// Who ran it.
+    public var side: Side
+    /// The pipeline's task, where the side knows it.
+    public var task: String?
+    /// The side's own id of the run: a Celery task id, a job id, a DAG run id.
+    public var run: String
+    /// How it ended.
+    public var state: State
+    /// What it was called with: an object with `args` and `kwargs`, or the job's payload.
+    public var arguments: JSON
+    /// What it returned; nil when none was recorded.
+    public var result: JSON?
+    /// What went wrong; nil when nothing did or nothing was recorded.
+    public var error: RunError?
+    /// When it was put in line; nil when not recorded.
+    public var queued: Instant?
+    /// When its last attempt started; nil when not recorded.
+    public var start: Instant?
+    /// When it ended; nil when not recorded.
+    public var end: Instant?
+    /// How many attempts it took; nil when not recorded.
+    public var attempts: Int?
+
+    /// Makes an outcome.
+    public init(
+        key: Key, side: Side, task: String? = nil, run: String, state: State, arguments: JSON = .null,
+        result: JSON? = nil, error: RunError? = nil, queued: Instant? = nil, start: Instant? = nil,
+        end: Instant? = nil, attempts: Int? = nil
+    ) {
+        self.key = key
+        self.side = side
+        self.task = task
+        self.run = run
+        self.state = state
+        self.arguments = arguments
+        self.result = result
+        self.error = error
+        self.queued = queued
+        self.start = start
+        self.end = end
+        self.attempts = attempts
+    }
+
+    /// Seconds from start to end; nil unless both are recorded.
+    public var duration: Double? {
+        guard let start, let end else { return nil }
+        return Double(end.microseconds - start.microseconds) / 1_000_000
+    }
+}
+
+/// What went wrong in a run.
+public struct RunError: Sendable, Hashable {
+    /// The exception's type, such as `ValueError`; `exit` for a program, `timeout` for a run that was killed.
+    public var type: String
+    /// The message.
+    public var message: String
+    /// The traceback or the last lines of standard error; nil when not recorded.
+    public var detail: String?
+
+    /// Makes an error.
+    public init(type: String, message: String, detail: String? = nil) {
+        self.type = type
+        self.message = message
+        self.detail = detail
+    }
+}

@@ -1,0 +1,95 @@
+public import LosslessJSON
+public import Schedules
+
+/// What becomes of every legacy entry, and the pipelines that come of them.
+public struct Plan: Sendable, Hashable {
+    /// When the inventory it rests on was read.
+    public var inventoryReadAt: Instant
+    /// The pipelines, by id.
+    public var pipelines: [PlannedPipeline]
+    /// One judgement per entry of the inventory, in its order.
+    public var judgements: [EntryJudgement]
+    /// Everything a person must know or decide, worst first.
+    public var findings: [Finding]
+
+    /// Makes a plan.
+    public init(
+        inventoryReadAt: Instant, pipelines: [PlannedPipeline], judgements: [EntryJudgement], findings: [Finding]
+    ) {
+        self.inventoryReadAt = inventoryReadAt
+        self.pipelines = pipelines
+        self.judgements = judgements
+        self.findings = findings
+    }
+
+    /// Whether nothing of error severity was found.
+    public var holds: Bool { !findings.contains { $0.severity == .error } }
+}
+
+/// A pipeline and what the plan can say of it beforehand.
+public struct PlannedPipeline: Sendable, Hashable {
+    /// The DAG.
+    public var dag: DAGDefinition
+    /// The schedule in one true sentence.
+    public var scheduleWords: String
+    /// The next ticks.
+    public var nextTicks: [Instant]
+    /// Seconds legacy takes for the same work one after another, from its history; nil when it recorded no durations.
+    public var sequentialSeconds: Double?
+    /// Seconds of the longest path through the DAG; nil when a duration on it is unknown.
+    public var projectedSeconds: Double?
+
+    /// Makes a planned pipeline.
+    public init(
+        dag: DAGDefinition, scheduleWords: String, nextTicks: [Instant], sequentialSeconds: Double? = nil,
+        projectedSeconds: Double? = nil
+    ) {
+        self.dag = dag
+        self.scheduleWords = scheduleWords
+        self.nextTicks = nextTicks
+        self.sequentialSeconds = sequentialSeconds
+        self.projectedSeconds = projectedSeconds
+    }
+}
+
+/// What the plan says of one entry.
+public struct EntryJudgement: Sendable, Hashable {
+    /// What is to become of an entry.
+    public enum Verdict: String, Sendable, Hashable, CaseIterable {
+        /// It moves to Airflow.
+        case migrate
+        /// It is better left where it is.
+        case keep
+        /// Bailey cannot move it.
+        case unsupported
+    }
+
+    /// The entry.
+    public var entry: EntryID
+    /// What is to become of it.
+    public var verdict: Verdict
+    /// Why, where it does not move.
+    public var reason: String?
+    /// The pipeline it belongs to; nil when it does not move.
+    public var pipeline: String?
+    /// The schedule in one true sentence; nil for a job type.
+    public var scheduleWords: String?
+    /// The next five ticks.
+    public var nextTicks: [Instant]
+    /// Runs per day that the schedule means, on average; nil for a job type.
+    public var runsPerDay: Double?
+
+    /// Makes a judgement.
+    public init(
+        entry: EntryID, verdict: Verdict, reason: String? = nil, pipeline: String? = nil,
+        scheduleWords: String? = nil, nextTicks: [Instant] = [], runsPerDay: Double? = nil
+    ) {
+        self.entry = entry
+        self.verdict = verdict
+        self.reason = reason
+        self.pipeline = pipeline
+        self.scheduleWords = scheduleWords
+        self.nextTicks = nextTicks
+        self.runsPerDay = runsPerDay
+    }
+}
