@@ -69,6 +69,8 @@ let package = Package(
                 "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments, logging,
             ]),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
+
+        tests("LosslessJSONTests", ["LosslessJSON"]),
     ],
     swiftLanguageModes: [.v6]
 )
