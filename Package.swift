@@ -71,6 +71,7 @@ let package = Package(
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
+        tests("SchedulesTests", ["Schedules", "LosslessJSON"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -25,8 +25,12 @@ struct JSONParser {
         }
         let found = position < bytes.count ? bytes[position] : nil
         return JSONError(
-            kind: found == nil && kind == .unexpectedByte ? .unexpectedEnd : kind, offset: position, line: line,
-            column: position - start + 1, found: found)
+            kind: found == nil && kind == .unexpectedByte ? .unexpectedEnd : kind,
+            offset: position,
+            line: line,
+            column: position - start + 1,
+            found: found
+        )
     }
 
     private mutating func skipSpace() {

@@ -39,8 +39,13 @@ extension JSON {
     }
 
     private static func writeSequence<Element>(
-        _ elements: [Element], open: Unicode.Scalar, close: Unicode.Scalar, to output: inout [UInt8], style: Style,
-        indent: Int, each: (Element, inout [UInt8]) -> Void
+        _ elements: [Element],
+        open: Unicode.Scalar,
+        close: Unicode.Scalar,
+        to output: inout [UInt8],
+        style: Style,
+        indent: Int,
+        each: (Element, inout [UInt8]) -> Void
     ) {
         output.append(UInt8(ascii: open))
         var isFirst = true

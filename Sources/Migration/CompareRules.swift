@@ -15,8 +15,11 @@ public struct CompareRules: Sendable, Hashable {
 
     /// Makes rules; by default equality has to be exact and duration does not count.
     public init(
-        ignore: [IgnoreRule] = [], tolerances: [Tolerance] = [], unordered: [String] = [],
-        patterns: [PatternRule] = [], slowestRatio: Double? = nil
+        ignore: [IgnoreRule] = [],
+        tolerances: [Tolerance] = [],
+        unordered: [String] = [],
+        patterns: [PatternRule] = [],
+        slowestRatio: Double? = nil
     ) {
         self.ignore = ignore
         self.tolerances = tolerances

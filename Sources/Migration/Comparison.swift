@@ -34,8 +34,14 @@ public struct Comparison: Sendable, Hashable {
 
     /// Makes a comparison.
     public init(
-        key: Outcome.Key, pipeline: String, legacy: Outcome?, shadow: Outcome?, verdict: Verdict,
-        differences: [Difference] = [], ignored: [IgnoredDifference] = [], reason: String? = nil
+        key: Outcome.Key,
+        pipeline: String,
+        legacy: Outcome?,
+        shadow: Outcome?,
+        verdict: Verdict,
+        differences: [Difference] = [],
+        ignored: [IgnoredDifference] = [],
+        reason: String? = nil
     ) {
         self.key = key
         self.pipeline = pipeline

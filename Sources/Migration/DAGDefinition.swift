@@ -28,9 +28,17 @@ public struct DAGDefinition: Sendable, Hashable {
 
     /// Makes a definition.
     public init(
-        id: String, name: String, summary: String = "", owner: String = "bailey", tags: [String] = [],
-        clock: PipelineClock, missedTicks: MissedTickPolicy = .coalesce, maxActiveRuns: Int = 1, sla: Double? = nil,
-        entries: [EntryID], tasks: [TaskDefinition]
+        id: String,
+        name: String,
+        summary: String = "",
+        owner: String = "bailey",
+        tags: [String] = [],
+        clock: PipelineClock,
+        missedTicks: MissedTickPolicy = .coalesce,
+        maxActiveRuns: Int = 1,
+        sla: Double? = nil,
+        entries: [EntryID],
+        tasks: [TaskDefinition]
     ) {
         self.id = id
         self.name = name
@@ -118,11 +126,23 @@ public struct TaskDefinition: Sendable, Hashable {
 
     /// Makes a task.
     public init(
-        id: String, entry: EntryID? = nil, body: TaskBody, after: [String] = [],
-        triggerRule: TriggerRule = .allSuccess, retry: RetryPolicy = .none, timeout: Double? = nil,
-        pool: String? = nil, priority: Int = 1, queue: String? = nil, group: String? = nil, foreach: [JSON]? = nil,
-        condition: TaskCondition? = nil, produces: [String] = [], shadow: ShadowMode = .observe,
-        redirect: [String: String] = [:], compare: CompareRules = CompareRules()
+        id: String,
+        entry: EntryID? = nil,
+        body: TaskBody,
+        after: [String] = [],
+        triggerRule: TriggerRule = .allSuccess,
+        retry: RetryPolicy = .none,
+        timeout: Double? = nil,
+        pool: String? = nil,
+        priority: Int = 1,
+        queue: String? = nil,
+        group: String? = nil,
+        foreach: [JSON]? = nil,
+        condition: TaskCondition? = nil,
+        produces: [String] = [],
+        shadow: ShadowMode = .observe,
+        redirect: [String: String] = [:],
+        compare: CompareRules = CompareRules()
     ) {
         self.id = id
         self.entry = entry

@@ -65,8 +65,12 @@ public struct Finding: Sendable, Hashable {
 
     /// Makes a finding with the code's own severity.
     public init(
-        _ code: FindingCode, entry: EntryID? = nil, pipeline: String? = nil, location: SourceLocation? = nil,
-        severity: Severity? = nil, text: String
+        _ code: FindingCode,
+        entry: EntryID? = nil,
+        pipeline: String? = nil,
+        location: SourceLocation? = nil,
+        severity: Severity? = nil,
+        text: String
     ) {
         self.code = code
         self.severity = severity ?? code.severity

@@ -13,7 +13,10 @@ public struct Inventory: Sendable, Hashable {
 
     /// Makes an inventory.
     public init(
-        readAt: Instant, sources: [SourceSummary] = [], entries: [LegacyEntry] = [], unread: [UnreadRecord] = []
+        readAt: Instant,
+        sources: [SourceSummary] = [],
+        entries: [LegacyEntry] = [],
+        unread: [UnreadRecord] = []
     ) {
         self.readAt = readAt
         self.sources = sources

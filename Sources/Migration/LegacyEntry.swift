@@ -48,10 +48,22 @@ public struct LegacyEntry: Sendable, Hashable {
 
     /// Makes an entry.
     public init(
-        id: EntryID, kind: Kind, task: String, args: JSON = .null, kwargs: JSON = .object([:]),
-        options: JSON = .object([:]), enabled: Bool = true, schedule: Schedule? = nil, scheduleSource: JSON = .null,
-        timezone: String? = nil, history: RunHistory? = nil, lastRun: Instant? = nil, runCount: Int? = nil,
-        isStatic: Bool? = nil, notes: [EntryNote] = [], raw: [RawRecord] = []
+        id: EntryID,
+        kind: Kind,
+        task: String,
+        args: JSON = .null,
+        kwargs: JSON = .object([:]),
+        options: JSON = .object([:]),
+        enabled: Bool = true,
+        schedule: Schedule? = nil,
+        scheduleSource: JSON = .null,
+        timezone: String? = nil,
+        history: RunHistory? = nil,
+        lastRun: Instant? = nil,
+        runCount: Int? = nil,
+        isStatic: Bool? = nil,
+        notes: [EntryNote] = [],
+        raw: [RawRecord] = []
     ) {
         self.id = id
         self.kind = kind

@@ -74,9 +74,18 @@ public struct Outcome: Sendable, Hashable {
 
     /// Makes an outcome.
     public init(
-        key: Key, side: Side, task: String? = nil, run: String, state: State, arguments: JSON = .null,
-        result: JSON? = nil, error: RunError? = nil, queued: Instant? = nil, start: Instant? = nil,
-        end: Instant? = nil, attempts: Int? = nil
+        key: Key,
+        side: Side,
+        task: String? = nil,
+        run: String,
+        state: State,
+        arguments: JSON = .null,
+        result: JSON? = nil,
+        error: RunError? = nil,
+        queued: Instant? = nil,
+        start: Instant? = nil,
+        end: Instant? = nil,
+        attempts: Int? = nil
     ) {
         self.key = key
         self.side = side

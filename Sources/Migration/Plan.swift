@@ -14,7 +14,10 @@ public struct Plan: Sendable, Hashable {
 
     /// Makes a plan.
     public init(
-        inventoryReadAt: Instant, pipelines: [PlannedPipeline], judgements: [EntryJudgement], findings: [Finding]
+        inventoryReadAt: Instant,
+        pipelines: [PlannedPipeline],
+        judgements: [EntryJudgement],
+        findings: [Finding]
     ) {
         self.inventoryReadAt = inventoryReadAt
         self.pipelines = pipelines
@@ -41,7 +44,10 @@ public struct PlannedPipeline: Sendable, Hashable {
 
     /// Makes a planned pipeline.
     public init(
-        dag: DAGDefinition, scheduleWords: String, nextTicks: [Instant], sequentialSeconds: Double? = nil,
+        dag: DAGDefinition,
+        scheduleWords: String,
+        nextTicks: [Instant],
+        sequentialSeconds: Double? = nil,
         projectedSeconds: Double? = nil
     ) {
         self.dag = dag
@@ -81,8 +87,13 @@ public struct EntryJudgement: Sendable, Hashable {
 
     /// Makes a judgement.
     public init(
-        entry: EntryID, verdict: Verdict, reason: String? = nil, pipeline: String? = nil,
-        scheduleWords: String? = nil, nextTicks: [Instant] = [], runsPerDay: Double? = nil
+        entry: EntryID,
+        verdict: Verdict,
+        reason: String? = nil,
+        pipeline: String? = nil,
+        scheduleWords: String? = nil,
+        nextTicks: [Instant] = [],
+        runsPerDay: Double? = nil
     ) {
         self.entry = entry
         self.verdict = verdict

@@ -26,8 +26,16 @@ public struct RunHistory: Sendable, Hashable {
 
     /// Makes a history.
     public init(
-        runs: Int, succeeded: Int, failed: Int, states: [String: Int] = [:], p50: Double? = nil, p95: Double? = nil,
-        retriesPerRun: Double? = nil, first: Instant? = nil, last: Instant? = nil, caveats: [String] = []
+        runs: Int,
+        succeeded: Int,
+        failed: Int,
+        states: [String: Int] = [:],
+        p50: Double? = nil,
+        p95: Double? = nil,
+        retriesPerRun: Double? = nil,
+        first: Instant? = nil,
+        last: Instant? = nil,
+        caveats: [String] = []
     ) {
         self.runs = runs
         self.succeeded = succeeded

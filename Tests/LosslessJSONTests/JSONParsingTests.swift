@@ -8,7 +8,8 @@ import Testing
             "null", "true", "false", "0", "-0", "1.0", "1e400", "12345678901234567890.12345678901234567890", "\"\"",
             #""a\"\\\n\r\t""#, #""é𝄞\u0001""#, "[]", "{}", #"[1,[2,[3]],{"a":null}]"#, #"{"a":1,"b":2,"a":3}"#, "NaN",
             "[Infinity,-Infinity]",
-        ])
+        ]
+    )
     func roundTrip(_ text: String) throws {
         #expect(try JSON(parsing: text).text() == text)
     }
@@ -18,11 +19,13 @@ import Testing
         arguments: [
             ("", JSONError.Kind.unexpectedByte, 0), ("[1,]", .unexpectedByte, 3), ("[1 2]", .unexpectedByte, 3),
             ("{\"a\" 1}", .unexpectedByte, 5), ("{a:1}", .unexpectedByte, 1), ("01", .invalidNumber, 0),
-            ("1.", .invalidNumber, 0), ("1e", .invalidNumber, 0), ("+1", .unexpectedByte, 0), ("nul", .unexpectedByte, 0),
+            ("1.", .invalidNumber, 0), ("1e", .invalidNumber, 0), ("+1", .unexpectedByte, 0),
+            ("nul", .unexpectedByte, 0),
             ("1 1", .trailingBytes, 2), (#""\x""#, .invalidEscape, 1), (#""\ud800""#, .loneSurrogate, 1),
             (#""\udc00""#, .loneSurrogate, 1), ("\"\n\"", .controlCharacter, 1), ("\"abc", .unexpectedEnd, 4),
             ("[", .unexpectedEnd, 1), ("\u{FEFF}1", .unexpectedByte, 0),
-        ])
+        ]
+    )
     func refused(_ text: String, kind: JSONError.Kind, offset: Int) {
         let error = #expect(throws: JSONError.self) { try JSON(parsing: text) }
         #expect(error?.offset == offset)
@@ -66,9 +69,11 @@ import Testing
     @Test(
         "Numbers that are equal share one canonical text",
         arguments: [
-            ("1", "1"), ("1.0", "1"), ("1e2", "100"), ("100.00", "100"), ("-0.0", "0"), ("0.10", "0.1"), ("1E-3", "0.001"),
+            ("1", "1"), ("1.0", "1"), ("1e2", "100"), ("100.00", "100"), ("-0.0", "0"), ("0.10", "0.1"),
+            ("1E-3", "0.001"),
             ("12.5e1", "125"), ("1e999", "1e999"), ("0.000", "0"), ("-1.50", "-1.5"),
-        ])
+        ]
+    )
     func canonicalNumber(_ lexeme: String, canonical: String) {
         #expect(JSONNumber(lexeme: lexeme)?.canonical == canonical)
     }
@@ -134,13 +139,17 @@ extension JSON {
             let count = Int.random(in: 0..<8, using: &generator)
             return .string(String((0..<count).compactMap { _ in alphabet.randomElement(using: &generator) }))
         case 5:
-            return .array((0..<Int.random(in: 0..<4, using: &generator)).map { _ in .random(depth: depth - 1, using: &generator) })
+            return .array(
+                (0..<Int.random(in: 0..<4, using: &generator)).map { _ in .random(depth: depth - 1, using: &generator) }
+            )
         default:
             return .object(
                 JSONObject(
                     (0..<Int.random(in: 0..<4, using: &generator)).map { _ in
                         ("k\(Int.random(in: 0..<3, using: &generator))", .random(depth: depth - 1, using: &generator))
-                    }))
+                    }
+                )
+            )
         }
     }
 }

@@ -1,0 +1,160 @@
+public import LosslessJSON
+
+/// How the ticks of a schedule are read.
+public enum Reading: String, Sendable, Hashable, CaseIterable {
+    /// What the schedule means: what Celery's own arithmetic gives when each run happens at its tick.
+    case intended
+    /// What a RedBeat beat really does with it, late and lost runs at a change of the clock included.
+    case run
+}
+
+/// When something is due, as a legacy system stores it.
+public enum Schedule: Sendable, Hashable {
+    case crontab(Crontab)
+    case interval(Interval)
+    case rrule(RecurrenceRule)
+    case cron(CronExpression)
+
+    /// Reads the `schedule` of a RedBeat definition.
+    ///
+    /// - Throws: `ScheduleError`: `unknown-schedule` for a type that RedBeat does not store, else the code of the type.
+    public init(redbeat json: JSON) throws(ScheduleError) {
+        guard let object = json.object else {
+            throw ScheduleError(.unknownSchedule, "a schedule is an object, not \(json.kind)")
+        }
+        switch object["__type__"]?.string {
+        case "crontab":
+            var fields: [CrontabField: JSON] = [:]
+            for member in object.members where member.key != "__type__" {
+                guard let field = CrontabField(rawValue: member.key) else {
+                    throw ScheduleError(
+                        .badCrontab,
+                        "the crontab has a field “\(member.key)” that Celery does not know; beat stops on it"
+                    )
+                }
+                fields[field] = member.value
+            }
+            self = .crontab(try Crontab(fields))
+        case "interval":
+            guard let every = object["every"], case .number(let number) = every else {
+                throw ScheduleError(
+                    .badInterval,
+                    "the interval's “every” is \(object["every"]?.text() ?? "missing"); it must be a number"
+                )
+            }
+            guard let relative = object["relative"] else {
+                throw ScheduleError(
+                    .badInterval,
+                    "the interval has no “relative”, without which RedBeat does not load it"
+                )
+            }
+            self = .interval(
+                try Interval(
+                    seconds: number.double,
+                    relative: relative.bool ?? (relative.int.map { $0 != 0 } ?? false),
+                    text: number.lexeme
+                )
+            )
+        case "rrule":
+            self = .rrule(try RecurrenceRule(redbeat: json))
+        case let type:
+            throw ScheduleError(
+                .unknownSchedule,
+                "the schedule's type is \(type.map { "“\($0)”" } ?? "missing"); known are crontab, interval and rrule"
+            )
+        }
+    }
+
+    /// The schedule in RedBeat's form; nil for a cron expression, which RedBeat cannot hold.
+    public var redbeatJSON: JSON? {
+        switch self {
+        case .crontab(let crontab): crontab.redbeatJSON
+        case .interval(let interval):
+            [
+                "__type__": "interval",
+                "every": .number(JSONNumber(lexeme: interval.everyText) ?? JSONNumber(interval.seconds)),
+                "relative": .bool(interval.relative),
+            ]
+        case .rrule(let rule): rule.source
+        case .cron: nil
+        }
+    }
+
+    /// A short text for tables: `30 2 * * *`, `every 90 s`, `rrule daily`.
+    public var shortText: String {
+        switch self {
+        case .crontab(let crontab): crontab.cronOrder
+        case .interval(let interval):
+            "every " + Words.duration(interval.seconds) + (interval.relative ? " (relative)" : "")
+        case .rrule(let rule): "rrule " + rule.frequency.name
+        case .cron(let cron): cron.text
+        }
+    }
+
+    /// The ticks strictly after an instant.
+    ///
+    /// - Parameter maxInterval: the longest sleep of beat in seconds (`beat_max_loop_interval`); only the reading `run` uses it.
+    public func ticks(after start: Instant, in zone: Zone, as reading: Reading = .intended, maxInterval: Int = 300)
+        -> Ticks
+    {
+        Ticks(self, after: start, in: zone, as: reading, maxInterval: maxInterval)
+    }
+
+    /// The first tick strictly after an instant; nil if none comes before `Instant.latest`.
+    public func next(after start: Instant, in zone: Zone, as reading: Reading = .intended) -> Instant? {
+        var ticks = self.ticks(after: start, in: zone, as: reading)
+        return ticks.next()
+    }
+}
+
+/// The ticks of a schedule, in order, made as they are asked for: memory does not grow with their number.
+public struct Ticks: Sequence, IteratorProtocol, Sendable {
+    private enum Walk: Sendable {
+        case clock(WallClockTicks)
+        case interval(Interval, Zone, Instant)
+        case rule(RecurrenceTicks)
+        indirect case beat(BeatTicks)
+        case ended
+    }
+    private var walk: Walk
+
+    init(_ schedule: Schedule, after start: Instant, in zone: Zone, as reading: Reading, maxInterval: Int) {
+        if reading == .run, BeatTicks.differs(schedule, zone: zone) {
+            walk = .beat(BeatTicks(schedule, after: start, in: zone, maxInterval: maxInterval))
+            return
+        }
+        switch schedule {
+        case .crontab(let crontab):
+            walk = .clock(WallClockTicks(crontab.rule, zone: zone, after: start, change: .celery))
+        case .interval(let interval): walk = .interval(interval, zone, start)
+        case .rrule(let rule): walk = .rule(RecurrenceTicks(rule, after: start))
+        case .cron(let cron): walk = .clock(WallClockTicks(cron.rule, zone: zone, after: start, change: .celery))
+        }
+    }
+
+    public mutating func next() -> Instant? {
+        // The payload is taken out while it changes, so that its arrays are not copied.
+        let current = walk
+        walk = .ended
+        switch current {
+        case .ended:
+            return nil
+        case .clock(var ticks):
+            let next = ticks.next()
+            walk = .clock(ticks)
+            return next.map { Instant(seconds: $0) }
+        case .interval(let interval, let zone, let last):
+            let due = interval.due(after: last, in: zone)
+            walk = .interval(interval, zone, due)
+            return due > last && due < .latest ? due : nil
+        case .rule(var ticks):
+            let next = ticks.next()
+            walk = .rule(ticks)
+            return next.map { Instant(seconds: $0) }
+        case .beat(var ticks):
+            let next = ticks.next()
+            walk = .beat(ticks)
+            return next
+        }
+    }
+}

@@ -1,0 +1,160 @@
+/// Compares the ticks of a legacy schedule and of an Airflow timetable.
+struct TickComparison {
+    let schedule: Schedule
+    let zone: Zone
+    let timetable: AirflowTimetable
+
+    /// The ticks of both sides that the other does not have, in `[from, until)`, earliest first.
+    func differences(from: Instant, until: Instant, limit: Int, as reading: Reading = .intended) -> [TickDifference] {
+        // One microsecond earlier, so that a tick at `from` itself counts.
+        let before = from.adding(microseconds: -1)
+        var legacy = schedule.ticks(after: before, in: zone, as: reading)
+        var airflow = timetable.ticks(after: before)
+        var a = legacy.next()
+        var b = airflow.next()
+        var onlyLegacy: [Instant] = []
+        var onlyAirflow: [Instant] = []
+        while let earliest = [a, b].compactMap({ $0 }).min(), earliest < until,
+            onlyLegacy.count + onlyAirflow.count < limit * 2
+        {
+            if a == b {
+                a = legacy.next()
+                b = airflow.next()
+            } else if a == earliest {
+                onlyLegacy.append(earliest)
+                a = legacy.next()
+            } else {
+                onlyAirflow.append(earliest)
+                b = airflow.next()
+            }
+        }
+        return Array(pair(onlyLegacy, onlyAirflow).prefix(limit))
+    }
+
+    /// Compares day by day of the calendar, and tick by tick round each change of the clock.
+    func byCalendar(_ legacy: CalendarRule, _ others: [CalendarRule], from start: Instant, limit: Int) -> Equivalence {
+        var spans = zone.transitions(from: start.adding(seconds: -86_400), until: .latest).map {
+            (from: max(start, $0.at.adding(seconds: -5 * 3600)), until: settled(after: $0.at.adding(seconds: 5 * 3600)))
+        }
+        let daySpans = differingDays(legacy, others, from: start, limit: limit)
+        spans += daySpans
+        spans.sort { $0.from < $1.from }
+        var found: [TickDifference] = []
+        var reached = start
+        for span in spans where found.count < limit && span.until > reached {
+            found += differences(from: max(span.from, reached), until: span.until, limit: limit - found.count)
+            reached = span.until
+        }
+        return found.isEmpty ? .equal(.calendar) : .different(found)
+    }
+
+    /// The instant after a change of the clock from which both sides have a tick in common, so that they go on alike.
+    private func settled(after instant: Instant) -> Instant {
+        var legacy = schedule.ticks(after: instant, in: zone)
+        guard let first = legacy.next(), let second = legacy.next() else { return instant }
+        // Airflow's elapsed walk may stray until its second tick.
+        return max(first, second).adding(seconds: 1)
+    }
+
+    /// The first local days on which the two sides' wall-clock times are not the same, as spans of instants.
+    private func differingDays(
+        _ legacy: CalendarRule,
+        _ others: [CalendarRule],
+        from start: Instant,
+        limit: Int
+    ) -> [(from: Instant, until: Instant)] {
+        var spans: [(from: Instant, until: Instant)] = []
+        let first = CivilDate(epochDay: Int(zone.wallSeconds(at: start).floorDivided(by: 86_400)))
+        let last = Int(Instant.latest.seconds / 86_400)
+        let legacyTimes = TimesOfDay([legacy])
+        var cache: [Int: TimesOfDay] = [:]
+        for day in first.epochDay..<last where spans.count < limit {
+            let date = CivilDate(epochDay: day)
+            let weekday = CivilDate.weekday(epochDay: day)
+            let a = legacy.matches(date, weekday: weekday)
+            var mask = 0
+            for (index, other) in others.enumerated() where other.matches(date, weekday: weekday) { mask |= 1 << index }
+            if !a, mask == 0 { continue }
+            if a, mask != 0 {
+                let times = cache[mask] ?? TimesOfDay(others.indices.filter { mask >> $0 & 1 == 1 }.map { others[$0] })
+                cache[mask] = times
+                if times == legacyTimes { continue }
+            }
+            let from = Instant(seconds: zone.utcSeconds(wall: Int64(day) * 86_400))
+            spans.append((max(start, from), from.adding(seconds: 86_400)))
+        }
+        return spans
+    }
+
+    /// Compares every tick until 2101, up to a few million.
+    func byEnumeration(from start: Instant, limit: Int) -> Equivalence {
+        var legacy = schedule.ticks(after: start, in: zone)
+        var airflow = timetable.ticks(after: start)
+        for _ in 0..<3_000_000 {
+            let (a, b) = (legacy.next(), airflow.next())
+            if a != b {
+                let from = [a, b].compactMap { $0 }.min() ?? start
+                return .different(differences(from: from, until: from.adding(seconds: 400 * 86_400), limit: limit))
+            }
+            if a == nil { return .equal(.enumeration) }
+        }
+        return .undecided(until: legacy.next() ?? .latest)
+    }
+
+    /// Ticks of both sides that stand for the same local time belong together.
+    private func pair(_ onlyLegacy: [Instant], _ onlyAirflow: [Instant]) -> [TickDifference] {
+        var free = onlyAirflow
+        var found: [TickDifference] = []
+        for legacy in onlyLegacy {
+            let wall = zone.wallSeconds(at: legacy)
+            let match = free.firstIndex { zone.wallSeconds(at: $0) == wall && abs($0.seconds - legacy.seconds) <= 7200 }
+            let airflow = match.map { free.remove(at: $0) }
+            found.append(describe(legacy: legacy, airflow: airflow))
+        }
+        found += free.map { describe(legacy: nil, airflow: $0) }
+        return found.sorted { $0.at < $1.at }
+    }
+
+    private func describe(legacy: Instant?, airflow: Instant?) -> TickDifference {
+        let at = [legacy, airflow].compactMap { $0 }.min() ?? .earliest
+        let local = zone.local(at: at)
+        let head =
+            local.date.description + " " + String(local.clock.prefix(local.second == 0 ? 5 : 8)) + " " + zone.name
+            + ": "
+        func side(_ instant: Instant?) -> String {
+            guard let instant else { return "not due" }
+            let utc = LocalTime(wallSeconds: instant.seconds)
+            let clock = "at " + String(utc.clock.prefix(utc.second == 0 ? 5 : 8)) + " UTC"
+            return occurrence(of: instant).map { clock + ", the \($0) \(String(local.clock.prefix(5)))" } ?? clock
+        }
+        return TickDifference(
+            at: at,
+            legacy: legacy,
+            airflow: airflow,
+            reason: head + "legacy \(side(legacy)); Airflow \(side(airflow))"
+        )
+    }
+
+    /// Which of the two occurrences of a repeated local time an instant is.
+    private func occurrence(of instant: Instant) -> String? {
+        let wall = zone.wallSeconds(at: instant)
+        let first = zone.utcSeconds(wall: wall, .first)
+        let second = zone.utcSeconds(wall: wall, .second)
+        guard first < second else { return nil }
+        return instant.seconds == first ? "first" : "second"
+    }
+}
+
+/// The times of day of one or more rules, as a set.
+private struct TimesOfDay: Hashable {
+    /// The minutes at which each hour is due, and the seconds within them.
+    private var minutes = [UInt64](repeating: 0, count: 24)
+    private var seconds: Set<UInt64> = []
+
+    init(_ rules: [CalendarRule]) {
+        for rule in rules {
+            for hour in 0..<24 where rule.hours >> UInt32(hour) & 1 == 1 { minutes[hour] |= rule.minutes }
+            seconds.insert(rule.seconds)
+        }
+    }
+}
