@@ -19,30 +19,23 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
-let collections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 
 let package = Package(
     name: "bailey",
     products: [.executable(name: "bailey", targets: ["bailey"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
@@ -53,20 +46,20 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", [yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
-        room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL, logging]),
-        room("Postgres", ["CLibpq", logging]),
+        room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
+        room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
-        room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", logging]),
-        room("Airflow", ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP1, logging]),
-        room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration", collections]),
-        room("Shadow", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess, logging]),
-        room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", logging]),
+        room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
+        room("Airflow", ["LosslessJSON", "Schedules", "Migration"]),
+        room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
+        room("Shadow", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess]),
+        room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"]),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments, logging,
+                "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments,
             ]),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
 

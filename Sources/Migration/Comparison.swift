@@ -1,5 +1,4 @@
 public import LosslessJSON
-public import Schedules
 
 /// A legacy outcome and a shadow outcome of the same tick or job, and how they differ.
 public struct Comparison: Sendable, Hashable {

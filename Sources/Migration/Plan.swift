@@ -1,4 +1,3 @@
-public import LosslessJSON
 public import Schedules
 
 /// What becomes of every legacy entry, and the pipelines that come of them.

@@ -1,4 +1,3 @@
-public import LosslessJSON
 public import Schedules
 
 /// What a legacy system recorded of one entry's runs, as totals. A figure that the system does not record is nil, never zero.
