@@ -1,0 +1,280 @@
+import CLibpq
+import Foundation
+
+/// One connection to a PostgreSQL server. Statements run one after another; a cancelled task cancels its statement on the server.
+public actor PostgresConnection {
+    /// The address without credentials.
+    public nonisolated let address: String
+    private nonisolated let executor = QueueExecutor()
+    private let cancellation: PostgresCancellation
+    private let connection: OpaquePointer
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Connects.
+    ///
+    /// - Parameters:
+    ///   - timezone: the session's time zone; always set, because a column without a zone is read in it.
+    ///   - readOnly: whether the server refuses every write of this session.
+    ///   - statementTimeout: seconds each statement may take.
+    /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
+    public init(
+        to url: PostgresURL, timezone: String = "UTC", readOnly: Bool = true, statementTimeout: Double = 60
+    ) async throws(PostgresError) {
+        let opened: Opened
+        do {
+            opened = try await PostgresConnection.onThread {
+                try PostgresConnection.open(url, timezone: timezone, readOnly: readOnly, statementTimeout: statementTimeout)
+            }
+        } catch {
+            throw error as? PostgresError
+                ?? PostgresError(.unreachable, address: url.address, operation: "connecting", found: "\(error)", advice: "Run the command again")
+        }
+        address = url.address
+        connection = opened.pointer
+        cancellation = PostgresCancellation(opened.pointer)
+    }
+
+    deinit { PQfinish(connection) }
+
+    /// Runs one statement and gives all its rows: for results known to be small.
+    ///
+    /// - Throws: `PostgresError`.
+    public nonisolated func query(_ sql: String, _ values: [PostgresValue] = []) async throws(PostgresError) -> [PostgresRow] {
+        try await cancellable("a statement", sql) { connection throws(PostgresError) in try await connection.run(sql, values) }
+    }
+
+    /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
+    ///
+    /// - Throws: `PostgresError`, or what the body throws; the statement is cancelled then.
+    public func stream(
+        _ sql: String, _ values: [PostgresValue] = [], batch: Int = 500, _ body: @Sendable ([PostgresRow]) async throws -> Void
+    ) async throws {
+        try send(sql, values, operation: PostgresConnection.operation(sql))
+        guard PQsetSingleRowMode(connection) == 1 else { throw failure(PostgresConnection.operation(sql)) }
+        let cancellation = cancellation
+        try await withTaskCancellationHandler {
+            var rows: [PostgresRow] = []
+            do {
+                while let result = PQgetResult(connection) {
+                    defer { PQclear(result) }
+                    try check(result, operation: PostgresConnection.operation(sql))
+                    rows += self.rows(of: result)
+                    if rows.count >= batch {
+                        try await body(rows)
+                        rows = []
+                    }
+                }
+                if !rows.isEmpty { try await body(rows) }
+            } catch {
+                cancellation.fire()
+                drain()
+                throw error
+            }
+        } onCancel: {
+            cancellation.fire()
+        }
+    }
+
+    /// Runs `COPY … TO STDOUT` and gives the data in pieces of whole rows.
+    ///
+    /// - Throws: `PostgresError`, or what the body throws; the copy is cancelled then.
+    public func copyOut(_ sql: String, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
+        let operation = PostgresConnection.operation(sql)
+        guard let result = PQexec(connection, sql) else { throw failure(operation) }
+        let status = PQresultStatus(result)
+        guard status == PGRES_COPY_OUT else {
+            defer { PQclear(result) }
+            try check(result, operation: operation)
+            throw failure(operation)
+        }
+        PQclear(result)
+        do {
+            var piece: [UInt8] = []
+            while true {
+                var buffer: UnsafeMutablePointer<CChar>?
+                let count = PQgetCopyData(connection, &buffer, 0)
+                guard count > 0, let buffer else { break }
+                piece += UnsafeRawBufferPointer(start: buffer, count: Int(count))
+                PQfreemem(buffer)
+                if piece.count >= 64 * 1024 {
+                    try Task.checkCancellation()
+                    try await body(piece)
+                    piece = []
+                }
+            }
+            if !piece.isEmpty { try await body(piece) }
+        } catch {
+            cancellation.fire()
+            drain()
+            throw error
+        }
+        while let end = PQgetResult(connection) {
+            defer { PQclear(end) }
+            try check(end, operation: operation)
+        }
+    }
+
+    /// Runs statements in one transaction; rolls back if the body throws.
+    ///
+    /// - Throws: `PostgresError`, or what the body throws.
+    public nonisolated func transaction<Value: Sendable>(
+        _ options: String = "", _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        _ = try await query("BEGIN \(options)")
+        do {
+            let value = try await body(self)
+            _ = try await query("COMMIT")
+            return value
+        } catch {
+            _ = try? await query("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// The notifications that come within a time, after `LISTEN`: channel and payload.
+    ///
+    /// - Throws: `PostgresError` with the code `closed`.
+    public func notifications(waitingMilliseconds: Int32) throws(PostgresError) -> [(channel: String, payload: String)] {
+        var descriptor = pollDescriptor(PQsocket(connection))
+        if waitingMilliseconds > 0 { _ = poll(&descriptor, 1, waitingMilliseconds) }
+        guard PQconsumeInput(connection) == 1 else { throw failure("waiting for notifications") }
+        var found: [(String, String)] = []
+        while let notice = PQnotifies(connection) {
+            found.append((String(cString: notice.pointee.relname), String(cString: notice.pointee.extra)))
+            PQfreemem(notice)
+        }
+        return found
+    }
+
+    /// An identifier, quoted.
+    public static func identifier(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
+
+    // MARK: One statement
+
+    private nonisolated func cancellable<Value: Sendable>(
+        _ what: String, _ sql: String, _ body: (PostgresConnection) async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        let cancellation = cancellation
+        do {
+            return try await withTaskCancellationHandler { try await body(self) } onCancel: { cancellation.fire() }
+        } catch {
+            throw error as? PostgresError
+                ?? PostgresError(.cancelled, address: address, operation: what, found: "\(error)", advice: "Run the command again")
+        }
+    }
+
+    private func run(_ sql: String, _ values: [PostgresValue]) throws(PostgresError) -> [PostgresRow] {
+        let operation = PostgresConnection.operation(sql)
+        try send(sql, values, operation: operation)
+        var rows: [PostgresRow] = []
+        var failure: PostgresError?
+        while let result = PQgetResult(connection) {
+            defer { PQclear(result) }
+            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
+            rows += self.rows(of: result)
+        }
+        if let failure { throw failure }
+        return rows
+    }
+
+    private func send(_ sql: String, _ values: [PostgresValue], operation: String) throws(PostgresError) {
+        let texts = values.map(\.wire)
+        let sent = withCStrings(texts) { pointers in
+            PQsendQueryParams(connection, sql, Int32(values.count), nil, pointers, nil, nil, 0)
+        }
+        guard sent == 1 else { throw failure(operation) }
+    }
+
+    private func check(_ result: OpaquePointer, operation: String) throws(PostgresError) {
+        switch PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_EMPTY_QUERY: return
+        default:
+            let state = PQresultErrorField(result, 67).map { String(cString: $0) } ?? ""
+            let message = PQresultErrorField(result, 77).map { String(cString: $0) } ?? "no message"
+            if state.isEmpty { throw failure(operation) }
+            throw .answered(address: address, operation: operation, message: message, state: state)
+        }
+    }
+
+    private func rows(of result: OpaquePointer) -> [PostgresRow] {
+        let count = Int(PQntuples(result))
+        guard count > 0 else { return [] }
+        let width = PQnfields(result)
+        let columns = (0..<width).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
+        return (0..<Int32(count)).map { row in
+            let cells = (0..<width).map { column -> String? in
+                guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else { return nil }
+                return String(
+                    decoding: UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, row, column))), as: UTF8.self)
+            }
+            return PostgresRow(columns: columns, cells: cells, address: address)
+        }
+    }
+
+    private func drain() {
+        while let result = PQgetResult(connection) { PQclear(result) }
+    }
+
+    private func failure(_ operation: String) -> PostgresError {
+        PostgresError(
+            .closed, address: address, operation: operation, found: PostgresConnection.message(connection),
+            advice: "See whether the server still runs, then run the command again")
+    }
+
+    /// The first words of a statement, for errors; never its values.
+    private static func operation(_ sql: String) -> String {
+        let words = sql.split(whereSeparator: \.isWhitespace).prefix(4).joined(separator: " ")
+        return "“\(words)…”"
+    }
+
+    // MARK: Opening
+
+    private struct Opened: @unchecked Sendable {  // safe: handed from the opening thread to the actor, never shared
+        var pointer: OpaquePointer
+    }
+
+    private static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let executor = QueueExecutor()
+        return try await Hop(executor: executor).run(body)
+    }
+
+    private actor Hop {
+        private nonisolated let executor: QueueExecutor
+        nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+        init(executor: QueueExecutor) { self.executor = executor }
+        func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value { try body() }
+    }
+
+    private static func open(_ url: PostgresURL, timezone: String, readOnly: Bool, statementTimeout: Double) throws -> Opened {
+        // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
+        let options =
+            "-c timezone=\(timezone) -c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
+            + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
+        let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
+        let values: [String?] = [url.text, options, "bailey", "10", nil]
+        let pointer = withCStrings(keys) { keyPointers in
+            withCStrings(values) { valuePointers in PQconnectdbParams(keyPointers, valuePointers, 1) }
+        }
+        guard let pointer else {
+            throw PostgresError(.unreachable, address: url.address, operation: "connecting", found: "out of memory", advice: "Run the command again")
+        }
+        PQsetNoticeProcessor(pointer, { _, _ in }, nil)
+        guard PQstatus(pointer) == CONNECTION_OK else {
+            let message = message(pointer)
+            let wrongLogin = PQconnectionNeedsPassword(pointer) == 1 || message.contains("authentication failed") || message.contains("does not exist")
+            PQfinish(pointer)
+            throw PostgresError(
+                wrongLogin ? .authentication : .unreachable, address: url.address, operation: "connecting", found: message,
+                advice: wrongLogin
+                    ? "Check the user, password and database in the URL's environment variable"
+                    : "See whether PostgreSQL runs there and the address in bailey.yaml is right")
+        }
+        return Opened(pointer: pointer)
+    }
+
+    private static func message(_ connection: OpaquePointer) -> String {
+        let text = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
+        return text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
+    }
+}

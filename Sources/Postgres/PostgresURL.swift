@@ -1,0 +1,45 @@
+import Foundation
+
+/// Where a database is: a `postgres://` or `postgresql://` URL, or libpq's `key=value` form. libpq itself reads it, service files and
+/// password files included.
+public struct PostgresURL: Sendable, Hashable {
+    /// The text for libpq; holds credentials.
+    let text: String
+    /// The address without credentials: `postgresql://host:port/database`.
+    public let address: String
+
+    /// Takes a URL; the dialect part of SQLAlchemy's form (`postgresql+psycopg://`) is dropped.
+    ///
+    /// - Throws: `PostgresError` with the code `bad-url`, which never shows the URL's credentials.
+    public init(_ text: String) throws(PostgresError) {
+        var plain = text
+        if let scheme = text.range(of: "://"), let plus = text[..<scheme.lowerBound].firstIndex(of: "+") {
+            plain = text[..<plus] + text[scheme.lowerBound...]
+        }
+        if plain.contains("://") {
+            guard let parts = URLComponents(string: plain), ["postgres", "postgresql"].contains(parts.scheme) else {
+                throw PostgresError(
+                    .badURL, address: "(unreadable URL)", operation: "reading the URL", found: "it is not a PostgreSQL URL",
+                    advice: "Use postgresql://user:password@host:port/database")
+            }
+            let items = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
+            let host = items["host"] ?? parts.host ?? "localhost"
+            let port = items["port"] ?? parts.port.map(String.init) ?? "5432"
+            address = "postgresql://\(host.isEmpty ? "localhost" : host):\(port)\(parts.path)"
+        } else {
+            let pairs = plain.split(separator: " ").compactMap { pair -> (String, String)? in
+                guard let sign = pair.firstIndex(of: "=") else { return nil }
+                return (String(pair[..<sign]), String(pair[pair.index(after: sign)...]))
+            }
+            let settings = Dictionary(pairs, uniquingKeysWith: { $1 })
+            guard !settings.isEmpty else {
+                throw PostgresError(
+                    .badURL, address: "(unreadable URL)", operation: "reading the URL", found: "it is neither a URL nor key=value pairs",
+                    advice: "Use postgresql://user:password@host:port/database")
+            }
+            let place = settings["service"].map { "service \($0)" } ?? settings["host"] ?? settings["hostaddr"] ?? "localhost"
+            address = "postgresql://\(place):\(settings["port"] ?? "5432")/\(settings["dbname"] ?? "")"
+        }
+        self.text = plain
+    }
+}

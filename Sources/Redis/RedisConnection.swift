@@ -1,0 +1,172 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// One connection to a Redis server, logged in and in its database.
+public final class RedisConnection: Sendable {
+    /// The address without credentials.
+    public let address: String
+    private let channel: any Channel
+    private let timeout: TimeAmount
+
+    private init(channel: any Channel, address: String, timeout: TimeAmount) {
+        self.channel = channel
+        self.address = address
+        self.timeout = timeout
+    }
+
+    /// Connects, logs in and selects the database.
+    ///
+    /// - Parameters:
+    ///   - attempts: how often to try to connect, a second apart at most.
+    ///   - timeoutSeconds: the time each answer may take.
+    ///   - push: takes messages of subscriptions, on the event loop.
+    /// - Throws: `RedisError` with the code `unreachable`, `authentication`, `timeout` or `server`.
+    public static func connect(
+        to url: RedisURL, attempts: Int = 1, timeoutSeconds: Double = 10, push: (@Sendable (RedisValue) -> Void)? = nil
+    ) async throws(RedisError) -> RedisConnection {
+        let timeout = TimeAmount.milliseconds(Int64(timeoutSeconds * 1000))
+        var attempt = 1
+        while true {
+            do throws(RedisError) {
+                let channel = try await open(url, timeout: timeout, push: push)
+                let connection = RedisConnection(channel: channel, address: url.address, timeout: timeout)
+                try await connection.logIn(url)
+                return connection
+            } catch {
+                guard error.code == .unreachable, attempt < attempts, !Task.isCancelled else { throw error }
+                attempt += 1
+                try? await Task.sleep(for: .milliseconds(min(1000, 100 * attempt)))
+            }
+        }
+    }
+
+    /// Sends commands together and waits for all replies. An error the server answers to one command is that command's reply.
+    ///
+    /// - Throws: `RedisError` with the code `timeout` or `closed`; nothing is known then of which commands ran.
+    public func pipeline(_ commands: [RedisCommand]) async throws(RedisError) -> [RedisValue] {
+        guard !commands.isEmpty else { return [] }
+        let operation = commands.count == 1 ? commands[0].name : "\(commands.count) commands from \(commands[0].name)"
+        let promise = channel.eventLoop.makePromise(of: [RedisValue].self)
+        let expired = RedisError(
+            .timeout, address: address, operation: operation, found: "no answer within \(timeout.nanoseconds / 1_000_000_000) s",
+            advice: "See whether Redis is blocked (SLOWLOG GET) or the network is down")
+        let channel = channel
+        let deadline = channel.eventLoop.scheduleTask(in: timeout) {
+            promise.fail(expired)
+            // Replies that still come would answer the wrong command.
+            channel.close(promise: nil)
+        }
+        let request = RESPRequest(commands: commands) { result in
+            deadline.cancel()
+            promise.completeWith(result)
+        }
+        channel.writeAndFlush(request, promise: nil)
+        do {
+            return try await withTaskCancellationHandler { try await promise.futureResult.get() } onCancel: { channel.close(promise: nil) }
+        } catch {
+            throw error as? RedisError
+                ?? RedisError(.closed, address: address, operation: operation, found: "\(error)", advice: "Run the command again")
+        }
+    }
+
+    /// Sends one command.
+    ///
+    /// - Throws: `RedisError`; `server` if the server answers with an error.
+    public func send(_ command: RedisCommand) async throws(RedisError) -> RedisValue {
+        let replies = try await pipeline([command])
+        guard let reply = replies.first else { return .null }
+        if case .error(let message) = reply { throw refusal(command.name, message) }
+        return reply
+    }
+
+    /// Sends one command of texts.
+    ///
+    /// - Throws: as `send(_:)`.
+    public func send(_ words: String...) async throws(RedisError) -> RedisValue {
+        try await send(RedisCommand(words.map { Array($0.utf8) }))
+    }
+
+    /// Subscribes to the channels that match patterns; what they publish from now on goes to `push`.
+    ///
+    /// - Throws: as `send(_:)`.
+    func subscribe(patterns: [String]) async throws(RedisError) {
+        // One confirmation answers the command, the others go to `push`; by then the server has subscribed to all.
+        _ = try await send(RedisCommand("PSUBSCRIBE", raw: patterns.map { Array($0.utf8) }))
+    }
+
+    /// Calls a function once the connection is closed.
+    func onClose(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
+
+    /// Whether the connection still stands.
+    public var isOpen: Bool { channel.isActive }
+
+    /// Closes the connection.
+    public func close() async { try? await channel.close() }
+
+    private func logIn(_ url: RedisURL) async throws(RedisError) {
+        var commands: [RedisCommand] = []
+        if let password = url.password { commands.append(url.user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password)) }
+        if url.database != 0 { commands.append(RedisCommand("SELECT", String(url.database))) }
+        commands.append(RedisCommand("PING"))
+        for (command, reply) in zip(commands, try await pipeline(commands)) {
+            guard case .error(let message) = reply else { continue }
+            await close()
+            throw refusal(command.name, message)
+        }
+    }
+
+    private func refusal(_ name: String, _ message: String) -> RedisError {
+        let kind = message.prefix { $0 != " " }
+        switch kind {
+        case "WRONGPASS", "NOAUTH":
+            return RedisError(
+                .authentication, address: address, operation: name, found: "the server refused the login (\(kind))",
+                advice: "Check the user and password in the URL's environment variable")
+        case "NOPERM":
+            return RedisError(
+                .authentication, address: address, operation: name, found: "the user may not do this (\(message))",
+                advice: "Give the ACL user the right, or use another one")
+        default:
+            // AUTH's own errors may repeat what was sent.
+            let shown = name == "AUTH" ? String(kind) : message
+            return RedisError(.server, address: address, operation: name, found: "the server answered “\(shown)”", advice: "See the Redis documentation of \(name)")
+        }
+    }
+
+    private static func open(
+        _ url: RedisURL, timeout: TimeAmount, push: (@Sendable (RedisValue) -> Void)?
+    ) async throws(RedisError) -> any Channel {
+        let address = url.address
+        do {
+            let tls = try url.tls ? context(url) : nil
+            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connectTimeout(timeout)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        if let tls {
+                            var name: String?
+                            if case .host(let host, _) = url.place, host.contains(where: \.isLetter), !host.contains(":") { name = host }
+                            try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+                        }
+                        try channel.pipeline.syncOperations.addHandler(RESPCodec(address: address, push: push))
+                    }
+                }
+            switch url.place {
+            case .host(let host, let port): return try await bootstrap.connect(host: host, port: port).get()
+            case .socket(let path): return try await bootstrap.connect(unixDomainSocketPath: path).get()
+            }
+        } catch {
+            throw RedisError(
+                .unreachable, address: address, operation: "connecting", found: "\(error)",
+                advice: "See whether Redis runs there and the address in bailey.yaml is right")
+        }
+    }
+
+    private static func context(_ url: RedisURL) throws -> NIOSSLContext {
+        var settings = TLSConfiguration.makeClientConfiguration()
+        if let file = url.authorities { settings.trustRoots = .file(file) }
+        if !url.verifies { settings.certificateVerification = .none }
+        return try NIOSSLContext(configuration: settings)
+    }
+}

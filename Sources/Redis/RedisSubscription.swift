@@ -1,0 +1,49 @@
+/// The messages of channels that match patterns, over a connection of its own that is renewed when it breaks.
+public struct RedisSubscription: Sendable {
+    /// A message, or the news that some may have been missed.
+    public enum Event: Sendable, Hashable {
+        /// The channel and the payload.
+        case message(channel: [UInt8], payload: [UInt8])
+        /// The connection was renewed, or more came than was taken: what was sent meanwhile is lost.
+        case gap(String)
+    }
+
+    /// Listens until the task is cancelled, reconnecting up to a limit of attempts in a row.
+    ///
+    /// - Parameter ready: called once the first subscription stands: later messages are not missed.
+    /// - Throws: `RedisError` when the limit is reached.
+    public static func listen(
+        to url: RedisURL, patterns: [String], attempts: Int = 10, ready: @Sendable () async -> Void,
+        handle: (Event) async throws -> Void
+    ) async throws {
+        var first = true
+        while !Task.isCancelled {
+            let (stream, continuation) = AsyncStream.makeStream(of: RedisValue.self, bufferingPolicy: .bufferingOldest(100_000))
+            let overflowed = Flag()
+            let connection = try await RedisConnection.connect(to: url, attempts: attempts) { value in
+                if case .dropped = continuation.yield(value) { overflowed.set() }
+            }
+            connection.onClose { continuation.finish() }
+            try await connection.subscribe(patterns: patterns)
+            if first { await ready() } else { try await handle(.gap("the connection to \(url.address) was renewed")) }
+            first = false
+            do {
+                try await withTaskCancellationHandler {
+                    for await value in stream {
+                        if overflowed.take() { try await handle(.gap("more messages came than were taken")) }
+                        guard let parts = value.array, parts.count == 4, parts[0].text == "pmessage", let channel = parts[2].bytes,
+                            let payload = parts[3].bytes
+                        else { continue }
+                        try await handle(.message(channel: channel, payload: payload))
+                    }
+                } onCancel: {
+                    continuation.finish()
+                }
+            } catch {
+                await connection.close()
+                throw error
+            }
+            await connection.close()
+        }
+    }
+}
