@@ -44,7 +44,7 @@ let package = Package(
 
         room("LosslessJSON"),
         room("Schedules", ["LosslessJSON"]),
-        room("Settings", [yams]),
+        room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),

@@ -7,7 +7,7 @@ public actor PostgresConnection {
     public nonisolated let address: String
     private nonisolated let executor = QueueExecutor()
     private let cancellation: PostgresCancellation
-    private let connection: OpaquePointer
+    private nonisolated(unsafe) let connection: OpaquePointer  // safe: used by the actor alone, and by deinit when nobody else can
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

@@ -14,7 +14,7 @@ public struct PostgresURL: Sendable, Hashable {
     public init(_ text: String) throws(PostgresError) {
         var plain = text
         if let scheme = text.range(of: "://"), let plus = text[..<scheme.lowerBound].firstIndex(of: "+") {
-            plain = text[..<plus] + text[scheme.lowerBound...]
+            plain = String(text[..<plus]) + String(text[scheme.lowerBound...])
         }
         if plain.contains("://") {
             guard let parts = URLComponents(string: plain), ["postgres", "postgresql"].contains(parts.scheme) else {
@@ -27,11 +27,11 @@ public struct PostgresURL: Sendable, Hashable {
             let port = items["port"] ?? parts.port.map(String.init) ?? "5432"
             address = "postgresql://\(host.isEmpty ? "localhost" : host):\(port)\(parts.path)"
         } else {
-            let pairs = plain.split(separator: " ").compactMap { pair -> (String, String)? in
-                guard let sign = pair.firstIndex(of: "=") else { return nil }
-                return (String(pair[..<sign]), String(pair[pair.index(after: sign)...]))
+            var settings: [String: String] = [:]
+            for pair in plain.split(separator: " ") {
+                let halves = pair.split(separator: "=", maxSplits: 1).map(String.init)
+                if halves.count == 2 { settings[halves[0]] = halves[1] }
             }
-            let settings = Dictionary(pairs, uniquingKeysWith: { $1 })
             guard !settings.isEmpty else {
                 throw PostgresError(
                     .badURL, address: "(unreadable URL)", operation: "reading the URL", found: "it is neither a URL nor key=value pairs",

@@ -59,7 +59,7 @@ public final class RedisConnection: Sendable {
         }
         let request = RESPRequest(commands: commands) { result in
             deadline.cancel()
-            promise.completeWith(result)
+            promise.completeWith(result.mapError { $0 as any Error })
         }
         channel.writeAndFlush(request, promise: nil)
         do {

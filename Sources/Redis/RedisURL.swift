@@ -72,6 +72,6 @@ public struct RedisURL: Sendable, Hashable {
         guard let scheme = text.range(of: "://") else { return "(unreadable URL)" }
         let rest = text[scheme.upperBound...]
         let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
-        return text[..<scheme.upperBound] + place.prefix { $0 != "?" }
+        return String(text[..<scheme.upperBound]) + String(place.prefix { $0 != "?" })
     }
 }

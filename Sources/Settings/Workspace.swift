@@ -1,0 +1,64 @@
+/// What `bailey.yaml` says.
+public struct Workspace: Sendable, Hashable {
+    /// The file it was read from.
+    public var file: String
+    /// The legacy systems, in the file's order.
+    public var sources: [SourceSettings] = []
+    /// The Airflow to generate for.
+    public var airflow = AirflowSettings()
+    /// The SQLite file of Bailey's own state, relative to the file's folder.
+    public var state = ".bailey/state.sqlite"
+    /// The folder of mappings, relative to the file's folder.
+    public var mappings = "mappings"
+    /// Where Python callables run, by name.
+    public var environments: [String: EnvironmentSettings] = [:]
+    /// How many bodies the embedded engine runs at once.
+    public var parallelism = 4
+}
+
+/// A legacy system.
+public struct SourceSettings: Sendable, Hashable {
+    /// What sort of system it is.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case redbeat, queue
+    }
+
+    /// Its name, the first part of its entries' ids.
+    public var name: String
+    /// What sort of system it is.
+    public var kind: Kind
+    /// Its URL; holds credentials.
+    public var url: String
+    /// RedBeat's key prefix (`redbeat_key_prefix`).
+    public var prefix = "redbeat:"
+    /// The IANA zone of its schedules or of its columns without a zone; nil to find out.
+    public var timezone: String?
+    /// The name of a queue profile.
+    public var profile: String?
+    /// The queue's table, if it is not the profile's.
+    public var table: String?
+    /// The queue's own status words, by the profile's names for them.
+    public var statuses: [String: [String]] = [:]
+    /// The Redis of Celery's results, if it is not that of the schedules.
+    public var resultsURL: String?
+    /// The longest sleep of beat in seconds (`beat_max_loop_interval`).
+    public var maxInterval = 300
+}
+
+/// The Airflow that DAG files are for.
+public struct AirflowSettings: Sendable, Hashable {
+    /// `3` or `2.11`.
+    public var version = "3"
+    /// The folder that DAG files are written to, relative to the file's folder.
+    public var dagsFolder = "dags"
+}
+
+/// An interpreter and what it needs.
+public struct EnvironmentSettings: Sendable, Hashable {
+    /// The Python program.
+    public var python: String
+    /// Folders put in front of the module path.
+    public var path: [String] = []
+    /// Environment variables.
+    public var variables: [String: String] = [:]
+}

@@ -1,0 +1,122 @@
+import Foundation
+import LosslessJSON
+
+/// Reads `bailey.yaml`.
+extension Workspace {
+    /// The settings of a file's text.
+    ///
+    /// - Parameter environment: what `${NAME}` and `${NAME:-default}` stand for.
+    /// - Throws: `SettingsError` with every problem, each with its line. Values of variables are never shown.
+    public init(yaml text: String, file: String, environment: [String: String]) throws(SettingsError) {
+        let problems = Problems()
+        let root = try YAMLNode(yaml: text, file: file).mapTexts { text, node in
+            substitute(text, environment: environment) { problems.note(node, $0) }
+        }
+        self.init(file: file)
+        read(root, problems)
+        guard problems.all.isEmpty else { throw SettingsError(problems.all) }
+    }
+
+    private mutating func read(_ root: YAMLNode, _ problems: Problems) {
+        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow"]
+        guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
+        switch fields.int("version") {
+        case 1: break
+        case nil: if fields.node("version") == nil { problems.note(root, "“version: 1” is missing; is the file only half written?") }
+        case let other?: problems.note(root, "version \(other) is not known to this Bailey; it knows version 1")
+        }
+        if fields.node("sources") == nil { problems.note(root, "“sources” is missing: name at least one legacy system") }
+        for member in fields.members("sources") ?? [] {
+            if let source = SourceSettings(member, problems) { sources.append(source) }
+        }
+        if let node = fields.node("target"), let target = YAMLFields(node, known: ["airflow"], problems: problems),
+            let inner = target.node("airflow"),
+            let airflow = YAMLFields(inner, known: ["version", "dags_folder"], problems: problems)
+        {
+            if let version = airflow.string("version") {
+                let base = version.hasPrefix("3") ? "3" : version.hasPrefix("2.11") ? "2.11" : nil
+                if let base { self.airflow.version = base } else { problems.note(inner, "Airflow \(version) is not supported; write 3 or 2.11") }
+            }
+            if let folder = airflow.string("dags_folder") { self.airflow.dagsFolder = folder }
+        }
+        if let node = fields.node("state"), let inner = YAMLFields(node, known: ["path"], problems: problems) {
+            state = inner.string("path") ?? state
+        }
+        mappings = fields.string("mappings") ?? mappings
+        if let node = fields.node("shadow"), let inner = YAMLFields(node, known: ["parallelism"], problems: problems) {
+            parallelism = inner.int("parallelism") ?? parallelism
+            if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
+        }
+        for member in fields.members("environments") ?? [] {
+            guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
+                let python = inner.required("python")
+            else { continue }
+            environments[member.key] = EnvironmentSettings(python: python, path: inner.strings("path") ?? [], variables: inner.texts("env") ?? [:])
+        }
+    }
+}
+
+extension SourceSettings {
+    fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
+        let known = [
+            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
+        ]
+        guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
+        let allowed = !member.key.isEmpty && member.key.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }
+        if !allowed {
+            problems.note(
+                Problem(file: member.value.file, line: member.line, "the source name “\(member.key)” may hold only a–z, 0–9, - and _"))
+        }
+        if fields.node("kind") == nil { problems.note(member.value, "“kind” is missing: redbeat or queue") }
+        guard let kind = fields.choice("kind", Kind.self), let url = fields.required("url") else { return nil }
+        self.init(name: member.key, kind: kind, url: url)
+        prefix = fields.string("prefix") ?? prefix
+        timezone = fields.string("timezone")
+        profile = fields.string("profile")
+        table = fields.string("table")
+        for words in fields.members("statuses") ?? [] {
+            if case .sequence(let items) = words.value.content {
+                statuses[words.key] = items.compactMap { $0.json.string ?? $0.json.text() }
+            } else if case .scalar(let text, _) = words.value.content {
+                statuses[words.key] = [text]
+            }
+        }
+        resultsURL = fields.string("results_url")
+        if let seconds = fields.int("max_interval") {
+            maxInterval = seconds
+            if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }
+        }
+        if kind == .queue, profile == nil { problems.note(member.value, "a queue needs a “profile”, such as background_jobs") }
+    }
+}
+
+/// A text with `${NAME}` and `${NAME:-default}` replaced; `$${` stands for `${`.
+private func substitute(_ text: String, environment: [String: String], refuse: (String) -> Void) -> String {
+    var result = ""
+    var rest = text[...]
+    while let start = rest.range(of: "${") {
+        let before = rest[..<start.lowerBound]
+        if before.hasSuffix("$") {
+            result += before.dropLast() + "${"
+            rest = rest[start.upperBound...]
+            continue
+        }
+        result += before
+        guard let end = rest[start.upperBound...].firstIndex(of: "}") else {
+            refuse("“${” has no “}”")
+            return result
+        }
+        let inside = rest[start.upperBound..<end]
+        let parts = inside.range(of: ":-")
+        let name = String(parts.map { inside[..<$0.lowerBound] } ?? inside)
+        if let value = environment[name], !value.isEmpty {
+            result += value
+        } else if let parts {
+            result += inside[parts.upperBound...]
+        } else {
+            refuse("the environment variable \(name) is not set")
+        }
+        rest = rest[rest.index(after: end)...]
+    }
+    return result + rest
+}

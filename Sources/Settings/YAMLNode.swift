@@ -1,0 +1,125 @@
+public import LosslessJSON
+import Yams
+
+/// A piece of a YAML file that knows its place.
+public struct YAMLNode: Sendable, Hashable {
+    /// What it holds.
+    public indirect enum Content: Sendable, Hashable {
+        /// A text; `plain` if it was written without quotes.
+        case scalar(String, plain: Bool)
+        case sequence([YAMLNode])
+        case mapping([Member])
+    }
+
+    /// A key and its value.
+    public struct Member: Sendable, Hashable {
+        /// The key.
+        public var key: String
+        /// The line of the key, from 1.
+        public var line: Int
+        /// The value.
+        public var value: YAMLNode
+    }
+
+    /// The file as it was given.
+    public let file: String
+    /// The line, from 1.
+    public let line: Int
+    /// What it holds.
+    public let content: Content
+
+    /// Reads a file's text; an empty one is an empty mapping.
+    ///
+    /// - Throws: `SettingsError` with the line for YAML that cannot be read (duplicate keys included).
+    public init(yaml text: String, file: String) throws(SettingsError) {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch {
+            throw SettingsError([YAMLNode.problem(error, file: file)])
+        }
+        guard let root else {
+            self.init(file: file, line: 1, content: .mapping([]))
+            return
+        }
+        self.init(root, file: file)
+    }
+
+    init(file: String, line: Int, content: Content) {
+        self.file = file
+        self.line = line
+        self.content = content
+    }
+
+    private init(_ node: Node, file: String) {
+        let line = node.mark?.line ?? 1
+        switch node {
+        case .scalar(let scalar):
+            self.init(file: file, line: line, content: .scalar(scalar.string, plain: scalar.style == .plain || scalar.style == .any))
+        case .sequence(let sequence):
+            self.init(file: file, line: line, content: .sequence(sequence.map { YAMLNode($0, file: file) }))
+        case .mapping(let mapping):
+            let members = mapping.map { key, value in
+                Member(key: key.string ?? "", line: key.mark?.line ?? line, value: YAMLNode(value, file: file))
+            }
+            self.init(file: file, line: line, content: .mapping(members))
+        case .alias:
+            self.init(file: file, line: line, content: .scalar("", plain: true))
+        }
+    }
+
+    private static func problem(_ error: any Error, file: String) -> Problem {
+        if let error = error as? YamlError {
+            switch error {
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+                return Problem(file: file, line: mark.line, "this is not YAML: \(problem)")
+            case .duplicatedKeysInMapping(let keys, let context):
+                return Problem(
+                    file: file, line: context.mark.line, "the key \(keys.map { "“\($0)”" }.joined(separator: ", ")) stands here twice; keep one")
+            default: break
+            }
+        }
+        return Problem(file: file, line: 0, "this is not YAML: \(error)")
+    }
+
+    /// Whether it is YAML's null.
+    public var isNull: Bool {
+        if case .scalar(let text, plain: true) = content { return ["", "~", "null", "Null", "NULL"].contains(text) }
+        return false
+    }
+
+    /// The value as JSON, by YAML 1.2's core schema: only `true`, `false`, `null` and numbers are not texts.
+    public var json: JSON {
+        switch content {
+        case .sequence(let items): return .array(items.map(\.json))
+        case .mapping(let members): return .object(JSONObject(members.map { ($0.key, $0.value.json) }))
+        case .scalar(let text, let plain):
+            guard plain else { return .string(text) }
+            if isNull { return .null }
+            if ["true", "True", "TRUE"].contains(text) { return true }
+            if ["false", "False", "FALSE"].contains(text) { return false }
+            return JSONNumber(lexeme: text).map { .number($0) } ?? .string(text)
+        }
+    }
+
+    /// What it is, in words.
+    public var kind: String {
+        switch content {
+        case .mapping: "a mapping"
+        case .sequence: "a list"
+        case .scalar(let text, _): isNull ? "empty" : "“\(text.prefix(60))”"
+        }
+    }
+
+    /// The same with every text changed.
+    func mapTexts(_ change: (String, YAMLNode) -> String) -> YAMLNode {
+        switch content {
+        case .scalar(let text, let plain): YAMLNode(file: file, line: line, content: .scalar(change(text, self), plain: plain))
+        case .sequence(let items): YAMLNode(file: file, line: line, content: .sequence(items.map { $0.mapTexts(change) }))
+        case .mapping(let members):
+            YAMLNode(
+                file: file, line: line,
+                content: .mapping(members.map { Member(key: $0.key, line: $0.line, value: $0.value.mapTexts(change)) }))
+        }
+    }
+}
