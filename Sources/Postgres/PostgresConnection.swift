@@ -14,12 +14,13 @@ public actor PostgresConnection {
     /// Connects.
     ///
     /// - Parameters:
-    ///   - timezone: the session's time zone; always set, because a column without a zone is read in it.
+    ///   - timezone: the session's time zone, because a column without a zone is read in it; nil for what the server gives the user, which
+    ///     `timezone()` tells.
     ///   - readOnly: whether the server refuses every write of this session.
     ///   - statementTimeout: seconds each statement may take.
     /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
     public init(
-        to url: PostgresURL, timezone: String = "UTC", readOnly: Bool = true, statementTimeout: Double = 60
+        to url: PostgresURL, timezone: String? = "UTC", readOnly: Bool = true, statementTimeout: Double = 60
     ) async throws(PostgresError) {
         let opened: Opened
         do {
@@ -147,6 +148,14 @@ public actor PostgresConnection {
         return found
     }
 
+    /// The session's time zone, which is set explicitly from now on.
+    ///
+    /// - Throws: `PostgresError`.
+    public nonisolated func timezone() async throws(PostgresError) -> String {
+        let rows = try await query("SELECT set_config('timezone', current_setting('timezone'), false) AS zone")
+        return rows.first?["zone"] ?? "UTC"
+    }
+
     /// An identifier, quoted.
     public static func identifier(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 
@@ -246,10 +255,10 @@ public actor PostgresConnection {
         func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value { try body() }
     }
 
-    private static func open(_ url: PostgresURL, timezone: String, readOnly: Bool, statementTimeout: Double) throws -> Opened {
+    private static func open(_ url: PostgresURL, timezone: String?, readOnly: Bool, statementTimeout: Double) throws -> Opened {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
-            "-c timezone=\(timezone) -c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
+            (timezone.map { "-c timezone=\($0) " } ?? "") + "-c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
             + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "10", nil]

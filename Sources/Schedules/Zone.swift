@@ -125,3 +125,8 @@ extension Zone: Hashable {
     }
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
+
+extension Zone {
+    /// The instant of a local time: of a repeated one the first, a skipped one read with the offset before the gap.
+    public func instant(of local: LocalTime) -> Instant { Instant(seconds: utcSeconds(wall: local.wallSeconds)) }
+}

@@ -1,0 +1,100 @@
+import LosslessJSON
+import Migration
+import Schedules
+
+/// Turns the JSON of Celery's result backend (`celery-task-meta-<id>`, Celery 5.3–5.7) into outcomes of entries.
+struct CeleryResultRecord {
+    /// What a record is.
+    enum Reading {
+        case outcome(Outcome)
+        /// The task has started and not ended.
+        case started(id: String)
+        /// It belongs to no known entry, for this reason.
+        case unattributed(String)
+    }
+
+    private struct Call: Hashable {
+        var task: String
+        var arguments: String
+    }
+
+    private let entries: [Call: [LegacyEntry]]
+    private let zones: ZoneDatabase
+
+    init(entries: [LegacyEntry], zones: ZoneDatabase) {
+        var index: [Call: [LegacyEntry]] = [:]
+        for entry in entries where entry.kind == .redbeat {
+            index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
+        }
+        self.entries = index
+        self.zones = zones
+    }
+
+    /// Reads one record.
+    ///
+    /// - Parameter started: when the run was seen to start; nil if it was not.
+    func read(_ bytes: [UInt8], started: Instant?) -> Reading {
+        guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string, let id = json["task_id"]?.string else {
+            return .unattributed("not a JSON record of Celery's")
+        }
+        if status == "STARTED" { return .started(id: id) }
+        let state = CeleryResultRecord.state(status)
+        guard [.success, .failed, .cancelled].contains(state) else { return .unattributed("not ended (\(status))") }
+        guard let task = json["name"]?.string else { return .unattributed("no task name: set result_extended in the Celery application") }
+        let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
+        guard let entry = found.first else { return .unattributed("no entry calls \(task) with these arguments") }
+        guard found.count == 1 else {
+            return .unattributed("\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart")
+        }
+        let end = json["date_done"]?.string.flatMap { text in
+            Instant(iso8601: text) ?? Instant(iso8601: text + "Z")
+        }
+        var outcome = Outcome(key: Outcome.Key(entry: entry.id, tick: tick(entry, before: started ?? end), job: id), side: .legacy, run: id, state: state)
+        outcome.arguments = ["args": entry.args.isNull ? [] : entry.args, "kwargs": entry.kwargs.isNull ? [:] : entry.kwargs]
+        outcome.start = started
+        outcome.end = end
+        outcome.attempts = json["retries"]?.int.map { $0 + 1 }
+        if state == .success { outcome.result = json["result"] } else { outcome.error = CeleryResultRecord.error(json) }
+        return .outcome(outcome)
+    }
+
+    /// The tick a run was for: the last at which a crontab was due before it. An interval has none of its own.
+    private func tick(_ entry: LegacyEntry, before instant: Instant?) -> Instant? {
+        guard let instant, let schedule = entry.schedule, case .crontab = schedule, let zone = try? zones.zone(entry.timezone ?? "UTC") else { return nil }
+        var span: Int64 = 7200
+        while span < 40_000_000 {
+            var last: Instant?
+            for tick in schedule.ticks(after: instant.adding(seconds: -span), in: zone) {
+                if tick > instant { break }
+                last = tick
+            }
+            if let last { return last }
+            span *= 24
+        }
+        return nil
+    }
+
+    private static func call(_ task: String, _ args: JSON, _ kwargs: JSON) -> Call {
+        let arguments = (args.isNull ? [] : args).text(.canonical) + (kwargs.isNull ? [:] : kwargs).text(.canonical)
+        return Call(task: task, arguments: arguments)
+    }
+
+    private static func state(_ status: String) -> Outcome.State {
+        switch status {
+        case "SUCCESS": .success
+        case "FAILURE": .failed
+        case "REVOKED": .cancelled
+        case "RETRY": .retrying
+        case "STARTED": .running
+        case "PENDING", "RECEIVED": .queued
+        default: .unknown
+        }
+    }
+
+    private static func error(_ json: JSON) -> RunError {
+        let result = json["result"]
+        let words = (result?["exc_message"]?.array ?? []).map { $0.string ?? $0.text() }
+        return RunError(
+            type: result?["exc_type"]?.string ?? "unknown", message: words.joined(separator: " "), detail: json["traceback"]?.string)
+    }
+}

@@ -1,0 +1,71 @@
+import LosslessJSON
+public import Migration
+public import Redis
+public import Schedules
+import Synchronization
+
+/// The runs that Celery's result backend in Redis records.
+public struct CeleryRuns: LegacyRuns {
+    private let url: RedisURL
+    private let record: CeleryResultRecord
+    private let now: @Sendable () -> Instant
+
+    /// The runs of some entries.
+    ///
+    /// - Parameter now: the clock, for the start of runs that are seen to start.
+    public init(url: RedisURL, entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) {
+        self.url = url
+        record = CeleryResultRecord(entries: entries, zones: zones)
+        self.now = now
+    }
+
+    public func recorded(limit: Int) async throws -> RecordedRuns {
+        let redis = try await RedisConnection.connect(to: url)
+        defer { Task { await redis.close() } }
+        var kept: [EntryID: [Outcome]] = [:]
+        var runs = RecordedRuns(outcomes: [])
+        var cursor = "0"
+        repeat {
+            let reply = try await redis.send("SCAN", cursor, "MATCH", "celery-task-meta-*", "COUNT", "1000").array ?? []
+            cursor = reply.first?.text ?? "0"
+            let keys = (reply.last?.array ?? []).compactMap(\.bytes)
+            for value in try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) }) {
+                // A result may expire between the two commands.
+                guard let bytes = value.bytes else { continue }
+                switch record.read(bytes, started: nil) {
+                case .outcome(let outcome):
+                    let entry = outcome.key.entry
+                    kept[entry, default: []].append(outcome)
+                    if kept[entry, default: []].count > limit * 2 { kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit) }
+                case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
+                case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
+                }
+            }
+        } while cursor != "0"
+        runs.outcomes = CeleryRuns.ordered(kept.values.flatMap { CeleryRuns.latest($0, limit) })
+        return runs
+    }
+
+    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws {
+        let started = Mutex<[String: Instant]>([:])
+        try await RedisSubscription.listen(to: url, patterns: ["celery-task-meta-*"], ready: ready) { event in
+            guard case .message(let channel, let payload) = event else { return }
+            let id = String(decoding: channel.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self)
+            switch record.read(payload, started: started.withLock { $0[id] }) {
+            case .started(let id):
+                let instant = now()
+                started.withLock { $0[id] = instant }
+            case .outcome(let outcome):
+                started.withLock { $0[id] = nil }
+                try await handle(outcome)
+            case .unattributed: break
+            }
+        }
+    }
+
+    private static func latest(_ outcomes: [Outcome], _ limit: Int) -> [Outcome] { Array(ordered(outcomes).suffix(limit)) }
+
+    private static func ordered(_ outcomes: [Outcome]) -> [Outcome] {
+        outcomes.sorted { ($0.end ?? .earliest, $0.run) < ($1.end ?? .earliest, $1.run) }
+    }
+}

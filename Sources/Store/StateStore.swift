@@ -1,0 +1,145 @@
+import Foundation
+import GRDB
+import LosslessJSON
+public import Migration
+public import Schedules
+
+/// Bailey's own state in a SQLite file: inventories and comparisons. Safe under several processes at once: write-ahead log, one writer at a
+/// time, each change one transaction.
+public struct StateStore: Sendable {
+    /// The file.
+    public let path: String
+    private let pool: DatabasePool
+
+    /// Opens the file, making it and its folder if need be, and brings its tables up to date.
+    ///
+    /// - Throws: `StoreError`.
+    public init(path: String) throws(StoreError) {
+        self.path = path
+        do {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            var configuration = Configuration()
+            // Another process's write is waited for, not failed on.
+            configuration.busyMode = .timeout(10)
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try StateStore.migrator.migrate(pool)
+        } catch {
+            throw StoreError(operation: "opening", path: path, error)
+        }
+    }
+
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 inventories and comparisons") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE inventory (
+                        id INTEGER PRIMARY KEY,
+                        read_at TEXT NOT NULL,
+                        document TEXT NOT NULL
+                    ) STRICT;
+                    CREATE TABLE comparison (
+                        id INTEGER PRIMARY KEY,
+                        pipeline TEXT NOT NULL,
+                        entry TEXT NOT NULL,
+                        tick TEXT NOT NULL,
+                        job TEXT NOT NULL,
+                        verdict TEXT NOT NULL,
+                        compared_at TEXT NOT NULL,
+                        document TEXT NOT NULL,
+                        UNIQUE (pipeline, entry, tick, job)
+                    ) STRICT;
+                    CREATE INDEX comparison_pipeline ON comparison (pipeline, compared_at);
+                    """)
+        }
+        return migrator
+    }
+
+    /// Keeps an inventory; the ten latest are kept.
+    ///
+    /// - Throws: `StoreError`.
+    public func save(_ inventory: Inventory) throws(StoreError) {
+        let document = inventory.json.text()
+        try write("saving the inventory") { database in
+            try database.execute(sql: "INSERT INTO inventory (read_at, document) VALUES (?, ?)", arguments: [inventory.readAt.iso8601, document])
+            try database.execute(sql: "DELETE FROM inventory WHERE id NOT IN (SELECT id FROM inventory ORDER BY id DESC LIMIT 10)")
+        }
+    }
+
+    /// The latest inventory; nil if there is none yet.
+    ///
+    /// - Throws: `StoreError`.
+    public func latestInventory() throws(StoreError) -> Inventory? {
+        let document = try read("reading the inventory") { database in
+            try String.fetchOne(database, sql: "SELECT document FROM inventory ORDER BY id DESC LIMIT 1")
+        }
+        guard let document else { return nil }
+        do {
+            return try Inventory(json: JSON(parsing: document))
+        } catch {
+            throw StoreError(operation: "reading the inventory", path: path, error)
+        }
+    }
+
+    /// Keeps comparisons; one of the same pipeline and run takes the place of the one before.
+    ///
+    /// - Throws: `StoreError`.
+    public func save(_ comparisons: [Comparison], at instant: Instant) throws(StoreError) {
+        try write("saving comparisons") { database in
+            let statement = try database.cachedStatement(
+                sql: """
+                    INSERT INTO comparison (pipeline, entry, tick, job, verdict, compared_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (pipeline, entry, tick, job) DO UPDATE SET
+                    verdict = excluded.verdict, compared_at = excluded.compared_at, document = excluded.document
+                    """)
+            for comparison in comparisons {
+                try statement.execute(arguments: [
+                    comparison.pipeline, comparison.key.entry.description, comparison.key.tick?.iso8601 ?? "", comparison.key.job ?? "",
+                    comparison.verdict.rawValue, instant.iso8601, comparison.json.text(),
+                ])
+            }
+        }
+    }
+
+    /// The comparisons of a pipeline, or of all, in the order of their making; only the latest of each pipeline where there are more.
+    ///
+    /// - Throws: `StoreError`.
+    public func comparisons(pipeline: String? = nil, limitPerPipeline: Int = 500) throws(StoreError) -> [Comparison] {
+        let documents = try read("reading comparisons") { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    SELECT document FROM (
+                        SELECT id, document, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
+                        FROM comparison WHERE ?1 IS NULL OR pipeline = ?1)
+                    WHERE place <= ?2 ORDER BY id
+                    """, arguments: [pipeline, limitPerPipeline])
+        }
+        var found: [Comparison] = []
+        do {
+            for document in documents { found.append(try Comparison(json: JSON(parsing: document))) }
+        } catch {
+            throw StoreError(operation: "reading comparisons", path: path, error)
+        }
+        return found
+    }
+
+    private func write(_ operation: String, _ body: (Database) throws -> Void) throws(StoreError) {
+        do { try pool.write(body) } catch { throw StoreError(operation: operation, path: path, error) }
+    }
+
+    private func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        do { return try pool.read(body) } catch { throw StoreError(operation: operation, path: path, error) }
+    }
+}
+
+/// Why Bailey's own state could not be read or written.
+public struct StoreError: Error, Sendable, CustomStringConvertible {
+    /// One line: what was being done, to which file, what was found, what to do.
+    public let description: String
+
+    init(operation: String, path: String, _ error: any Error) {
+        description = "Bailey's state in \(path), \(operation): \(error). See whether the disk is full and the file writable"
+    }
+}
