@@ -1,4 +1,3 @@
-public import LosslessJSON
 public import Schedules
 
 /// One pipeline, complete: what a generated DAG file and the embedded engine both run.
@@ -111,12 +110,6 @@ public struct TaskDefinition: Sendable, Hashable {
     public var queue: String?
     /// The task group it is shown in.
     public var group: String?
-    /// Values to run it for, one mapped run each: the value is added to the input as `item`. Nil for one run.
-    public var foreach: [JSON]?
-    /// Runs only when this holds; nil for always.
-    public var condition: TaskCondition?
-    /// Asset URIs it produces.
-    public var produces: [String]
     /// What shadowing may do with its body.
     public var shadow: ShadowMode
     /// Environment variables that lead a shadowed body to connections of its own.
@@ -137,9 +130,6 @@ public struct TaskDefinition: Sendable, Hashable {
         priority: Int = 1,
         queue: String? = nil,
         group: String? = nil,
-        foreach: [JSON]? = nil,
-        condition: TaskCondition? = nil,
-        produces: [String] = [],
         shadow: ShadowMode = .observe,
         redirect: [String: String] = [:],
         compare: CompareRules = CompareRules()
@@ -155,9 +145,6 @@ public struct TaskDefinition: Sendable, Hashable {
         self.priority = priority
         self.queue = queue
         self.group = group
-        self.foreach = foreach
-        self.condition = condition
-        self.produces = produces
         self.shadow = shadow
         self.redirect = redirect
         self.compare = compare
@@ -208,29 +195,12 @@ public struct RetryPolicy: Sendable, Hashable {
     }
 }
 
-/// A condition on the result of a task before it: the value at a path equals a given one.
-public struct TaskCondition: Sendable, Hashable {
-    /// The task whose result is looked at; one of those before.
-    public var task: String
-    /// The keys that lead to the value in the result.
-    public var path: [String]
-    /// The value it must equal, as canonical JSON.
-    public var equals: JSON
-
-    /// Makes a condition.
-    public init(task: String, path: [String], equals: JSON) {
-        self.task = task
-        self.path = path
-        self.equals = equals
-    }
-}
-
 /// What shadowing may do with a task's body.
 public enum ShadowMode: String, Sendable, Hashable, CaseIterable {
     /// The run is planned and its arguments are recorded; no body runs.
     case observe
-    /// The body runs isolated: no network but what is allowed, a scratch folder, redirected connections.
-    case sandbox
     /// The mapping declares that the body has no effects.
     case pure
+    /// The body runs with environment variables that lead it to connections of its own.
+    case redirected
 }

@@ -46,7 +46,7 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 }
 
 /// The known word nearest to one that is not known; nil if none is near.
-func nearest(to word: String, of known: some Sequence<String>) -> String? {
+public func nearest(to word: String, of known: some Sequence<String>) -> String? {
     let ranked = known.map { (word: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
     guard let best = ranked.min(by: { ($0.distance, $0.word) < ($1.distance, $1.word) }) else { return nil }
     return best.distance <= max(2, word.count / 3) ? best.word : nil

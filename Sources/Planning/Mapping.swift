@@ -1,0 +1,37 @@
+import LosslessJSON
+public import Migration
+public import Schedules
+
+/// A mapping file: what people say of one pipeline.
+public struct Mapping: Sendable, Hashable {
+    /// Where it stands.
+    public var location: SourceLocation
+    /// The pipeline's id.
+    public var pipeline: String
+    public var summary = ""
+    public var owner = "bailey"
+    public var tags: [String] = []
+    /// The entry whose schedule drives it.
+    public var clock: EntryID?
+    /// A schedule of its own, with its zone.
+    public var schedule: Schedule?
+    public var timezone = "UTC"
+    /// Entries that are given up with the driver.
+    public var absorbs: [EntryID] = []
+    public var sla: Double?
+    public var missedTicks = MissedTickPolicy.coalesce
+    public var maxActiveRuns = 1
+    public var tasks: [MappedTask] = []
+}
+
+/// What a mapping says of one task.
+public struct MappedTask: Sendable, Hashable {
+    /// Where it stands.
+    public var location: SourceLocation
+    /// The id, with what the entry and the body say; the entry's call is filled in by the plan.
+    public var definition: TaskDefinition
+    /// Whether the mapping gives the body itself, so that the entry's own call is not used.
+    public var hasBody: Bool
+    /// For a job type: how many jobs one run takes at most.
+    public var jobLimit = 100
+}

@@ -1,0 +1,200 @@
+import LosslessJSON
+public import Migration
+public import Schedules
+import Settings
+
+/// Makes pipelines of an inventory and mappings, and judges every entry.
+public struct Planner {
+    private let inventory: Inventory
+    private let zones: ZoneDatabase
+    private let environments: Set<String>
+    private let judge: EntryJudge
+    private let now: Instant
+
+    /// A planner.
+    ///
+    /// - Parameters:
+    ///   - environments: the names of `environments` in `bailey.yaml`.
+    ///   - now: the instant from which ticks are computed.
+    public init(inventory: Inventory, zones: ZoneDatabase, environments: Set<String>, now: Instant) {
+        self.inventory = inventory
+        self.zones = zones
+        self.environments = environments
+        self.now = now
+        judge = EntryJudge(zones: zones, now: now)
+    }
+
+    /// The plan of mapping files, given with their texts. What is wrong in them becomes findings that name file and line.
+    public func plan(files: [(file: String, text: String)]) -> Plan {
+        var mappings: [Mapping] = []
+        var findings: [Finding] = []
+        for (file, text) in files {
+            do {
+                mappings.append(try Mapping(yaml: text, file: file))
+            } catch {
+                findings += error.problems.map {
+                    Finding(.invalidMapping, location: SourceLocation(file: $0.file, line: $0.line), text: sentence($0.message))
+                }
+            }
+        }
+        return plan(mappings, findings)
+    }
+
+    private func plan(_ mappings: [Mapping], _ problems: [Finding]) -> Plan {
+        var findings = problems
+        findings += inventory.unread.map {
+            Finding(
+                $0.stopsLegacy ? .stopsBeat : .unreadRecord, entry: EntryID(source: $0.source, name: $0.key),
+                text: sentence("\($0.reason): \($0.detail)"))
+        }
+        for source in inventory.sources { findings += source.notes.map { Finding($0.code, text: "Source \(source.name): \($0.detail).") } }
+        let checker = MappingChecker(inventory: inventory, environments: environments)
+        findings += checker.check(mappings)
+
+        var owner: [EntryID: String] = [:]
+        for mapping in mappings {
+            for entry in MappingChecker.entries(of: mapping) where owner[entry] == nil { owner[entry] = mapping.pipeline }
+        }
+        var judgements: [EntryJudgement] = []
+        var pipelines: [PlannedPipeline] = []
+        for entry in inventory.entries {
+            var (judgement, found) = judge.judge(entry)
+            if let pipeline = owner[entry.id] {
+                // A person has decided: the entry moves, and the reason against it stays a finding.
+                judgement.verdict = .migrate
+                judgement.reason = nil
+                judgement.pipeline = pipeline
+            } else if judgement.verdict != .keep {
+                let single = ownPipeline(entry, reason: judgement.reason)
+                judgement.pipeline = single.dag.id
+                pipelines.append(single)
+                if judgement.verdict == .unsupported {
+                    found.append(
+                        Finding(
+                            .untranslatable, entry: entry.id, severity: .warning,
+                            text: sentence("its DAG's task fails with this reason: \(judgement.reason ?? "")")))
+                }
+            } else {
+                found.append(Finding(.keptOnLegacy, entry: entry.id, text: sentence(judgement.reason ?? "")))
+            }
+            judgements.append(judgement)
+            findings += found
+        }
+        let broken = Set(findings.filter { $0.severity == .error }.compactMap { $0.pipeline ?? $0.location?.file })
+        for mapping in mappings where !broken.contains(mapping.location.file) && !broken.contains(mapping.pipeline) {
+            let (pipeline, found) = mapped(mapping)
+            pipelines.append(pipeline)
+            findings += found
+        }
+        pipelines.sort { $0.dag.id < $1.dag.id }
+        findings.sort { a, b in
+            if a.severity != b.severity { return a.severity > b.severity }
+            return (a.code.number, a.entry?.description ?? "") < (b.code.number, b.entry?.description ?? "")
+        }
+        return Plan(inventoryReadAt: inventory.readAt, pipelines: pipelines, judgements: judgements, findings: findings)
+    }
+
+    // MARK: Pipelines
+
+    /// The pipeline of an entry that no mapping mentions.
+    private func ownPipeline(_ entry: LegacyEntry, reason: String?) -> PlannedPipeline {
+        let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? call(entry)
+        let name = "\(entry.id.source)__\(entry.id.name)"
+        var dag = DAGDefinition(
+            id: PipelineIdentifier.make(name), name: entry.id.name, summary: "The legacy entry \(entry.id), by itself.",
+            clock: clock(driver: entry.schedule == nil ? nil : entry, own: nil, timezone: entry.timezone ?? "UTC"), entries: [entry.id],
+            tasks: [TaskDefinition(id: "run", entry: entry.id, body: body)])
+        dag.tags = ["bailey", entry.id.source]
+        return planned(dag)
+    }
+
+    private func mapped(_ mapping: Mapping) -> (PlannedPipeline, [Finding]) {
+        var findings: [Finding] = []
+        let driver = mapping.clock.flatMap { inventory[$0] } ?? (mapping.schedule == nil ? onlyClock(mapping) : nil)
+        let tasks = mapping.tasks.map { task -> TaskDefinition in
+            var definition = task.definition
+            let entry = definition.entry.flatMap { inventory[$0] }
+            if !task.hasBody, let entry { definition.body = entry.schedule == nil ? missingBody(entry) : call(entry) }
+            if case .python(var python) = definition.body, let entry, entry.kind != .jobType {
+                // What the mapping does not give is the entry's own.
+                if python.args.isNull { python.args = entry.args.isNull ? [] : entry.args }
+                if python.kwargs.isNull { python.kwargs = entry.kwargs.isNull ? [:] : entry.kwargs }
+                definition.body = .python(python)
+            }
+            if let entry, entry.kind == .jobType, task.hasBody {
+                definition.body = .queue(QueueDrain(entry: entry.id, runs: definition.body, limit: task.jobLimit))
+            }
+            if case .untranslatable(let reason) = definition.body {
+                findings.append(
+                    Finding(
+                        .untranslatable, entry: definition.entry, pipeline: mapping.pipeline, location: task.location, severity: .warning,
+                        text: sentence(reason)))
+            }
+            if definition.shadow == .observe {
+                findings.append(
+                    Finding(
+                        .unclassifiedBody, entry: definition.entry, pipeline: mapping.pipeline, location: task.location,
+                        text: "Task “\(definition.id)” is only observed in shadow: nobody has said that its body is pure, or given it connections of its own."))
+            }
+            return definition
+        }
+        for entry in mapping.absorbs {
+            findings.append(
+                Finding(
+                    .absorbedEntry, entry: entry, pipeline: mapping.pipeline, location: mapping.location,
+                    text: "It will run when \(mapping.clock?.description ?? "the pipeline") is due, not by its own schedule. A named person must approve this."))
+        }
+        var dag = DAGDefinition(
+            id: mapping.pipeline, name: mapping.pipeline, summary: mapping.summary, owner: mapping.owner, tags: ["bailey"] + mapping.tags,
+            clock: clock(driver: driver, own: mapping.schedule, timezone: driver?.timezone ?? mapping.timezone), missedTicks: mapping.missedTicks,
+            maxActiveRuns: mapping.maxActiveRuns, sla: mapping.sla, entries: MappingChecker.entries(of: mapping), tasks: tasks)
+        if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
+        return (planned(dag), findings)
+    }
+
+    /// The clock of a pipeline that names none: the only scheduled entry among its tasks.
+    private func onlyClock(_ mapping: Mapping) -> LegacyEntry? {
+        let scheduled = mapping.tasks.compactMap { $0.definition.entry.flatMap { inventory[$0] } }.filter { $0.schedule != nil }
+        return Set(scheduled.map(\.id)).count == 1 ? scheduled.first : nil
+    }
+
+    private func clock(driver: LegacyEntry?, own: Schedule?, timezone: String) -> PipelineClock {
+        let schedule = driver?.schedule ?? own
+        let zone = (try? zones.zone(timezone)) ?? .utc
+        let target = schedule.map { Equivalence.target(for: $0, in: zone, from: now).0 }
+        return PipelineClock(driver: driver?.id, schedule: schedule, timezone: timezone, timetable: target)
+    }
+
+    private func call(_ entry: LegacyEntry) -> TaskBody {
+        .celery(CeleryCall(source: entry.id.source, task: entry.task, args: entry.args.isNull ? [] : entry.args, kwargs: entry.kwargs.isNull ? [:] : entry.kwargs, options: entry.options))
+    }
+
+    private func missingBody(_ entry: LegacyEntry) -> TaskBody {
+        .untranslatable(reason: "the mapping does not say what runs for a job of type “\(entry.task)”; give the task python, command or celery")
+    }
+
+    private func planned(_ dag: DAGDefinition) -> PlannedPipeline {
+        let zone = (try? zones.zone(dag.clock.timezone)) ?? .utc
+        let words = dag.clock.schedule?.words(in: zone) ?? "when a person starts it"
+        let ticks = dag.clock.timetable.map { Array($0.ticks(after: now).prefix(5)) } ?? []
+        let durations = Dictionary(
+            dag.tasks.map { task in (task.id, task.entry.flatMap { inventory[$0]?.history?.p50 }) }, uniquingKeysWith: { first, _ in first })
+        let known = durations.values.compactMap { $0 }
+        let sequential = known.count == dag.tasks.count ? known.reduce(0, +) : nil
+        return PlannedPipeline(
+            dag: dag, scheduleWords: words, nextTicks: ticks, sequentialSeconds: sequential, projectedSeconds: longestPath(dag, durations))
+    }
+
+    /// Seconds of the longest path; nil when a duration is unknown.
+    private func longestPath(_ dag: DAGDefinition, _ durations: [String: Double?]) -> Double? {
+        var ends: [String: Double] = [:]
+        for _ in dag.tasks {
+            for task in dag.tasks where ends[task.id] == nil {
+                let before = task.after.compactMap { ends[$0] }
+                guard before.count == task.after.count, case let duration?? = durations[task.id] else { continue }
+                ends[task.id] = (before.max() ?? 0) + duration
+            }
+        }
+        return ends.count == dag.tasks.count ? ends.values.max() : nil
+    }
+}
