@@ -1,0 +1,101 @@
+/// Python functions that a DAG file carries along, so that it imports nothing of Bailey's; each only where a task uses it.
+enum DAGRuntime {
+    /// Runs a program as a group of its own; its result is the JSON that it prints last.
+    static let program = #"""
+        def _run_program(arguments, payload, environment=None, directory=None):
+            """Run a program, give it JSON on standard input, and read the JSON it prints last."""
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=directory,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                text=True,
+            )
+            try:
+                output, _ = process.communicate(json.dumps(payload))
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+            if process.returncode != 0:
+                raise AirflowException(f"{arguments[0]} ended with status {process.returncode}; its messages are in the log")
+            lines = [line for line in output.splitlines() if line.strip()]
+            return json.loads(lines[-1]) if lines else None
+        """#
+
+    /// What an environment's interpreter runs to call a function: reads `{"callable","args","kwargs"}`, prints the result last.
+    static let pythonRunner = """
+        import importlib, json, sys
+        call = json.load(sys.stdin)
+        module, name = call["callable"].split(":")
+        out, sys.stdout = sys.stdout, sys.stderr
+        result = getattr(importlib.import_module(module), name)(*call["args"], **call["kwargs"])
+        print(json.dumps(result, ensure_ascii=False), file=out)
+        """
+
+    /// Sends a message in Celery's protocol 2 and waits for the result in its Redis backend.
+    static let celery = #"""
+        def _celery_call(connection_id, task, args, kwargs, options, run_key, timeout):
+            """Send a task to the existing Celery workers and wait for its result.
+
+            The task id follows from the run, so that a repeated attempt finds the result of the first instead of sending again.
+            """
+            import redis
+
+            client = redis.Redis.from_url(BaseHook.get_connection(connection_id).get_uri())
+            task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, run_key))
+            key = f"celery-task-meta-{task_id}"
+            queue = options.get("queue") or options.get("routing_key") or "celery"
+            priority = max(step for step in (0, 3, 6, 9) if step <= min(int(options.get("priority") or 0), 9))
+            expires = options.get("expires")
+            if isinstance(expires, (int, float)):
+                moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=expires)
+                expires = moment.isoformat()
+            message = {
+                "body": base64.b64encode(
+                    json.dumps([args, kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]).encode()
+                ).decode(),
+                "content-encoding": "utf-8",
+                "content-type": "application/json",
+                "headers": {
+                    **(options.get("headers") or {}),
+                    "lang": "py",
+                    "task": task,
+                    "id": task_id,
+                    "root_id": task_id,
+                    "parent_id": None,
+                    "group": None,
+                    "eta": None,
+                    "expires": expires,
+                    "retries": 0,
+                    "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+                    "argsrepr": repr(args),
+                    "kwargsrepr": repr(kwargs),
+                    "origin": "airflow",
+                    "ignore_result": False,
+                },
+                "properties": {
+                    "correlation_id": task_id,
+                    "delivery_mode": 2,
+                    "delivery_info": {"exchange": "", "routing_key": queue},
+                    "priority": int(options.get("priority") or 0),
+                    "body_encoding": "base64",
+                    "delivery_tag": task_id,
+                },
+            }
+            if client.set(f"bailey:sent:{task_id}", "1", nx=True, ex=7 * 86400):
+                client.lpush(queue if priority == 0 else f"{queue}\x06\x16{priority}", json.dumps(message))
+            deadline = time.monotonic() + timeout
+            while time.monotonic() < deadline:
+                stored = client.get(key)
+                outcome = json.loads(stored) if stored else {}
+                if outcome.get("status") == "SUCCESS":
+                    return outcome.get("result")
+                if outcome.get("status") in ("FAILURE", "REVOKED"):
+                    raise AirflowException(f"{task} ended as {outcome['status']}: {outcome.get('result')}\n{outcome.get('traceback')}")
+                time.sleep(1)
+            raise AirflowException(f"{task} gave no result within {timeout} s (task id {task_id})")
+        """#
+}
