@@ -25,6 +25,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let package = Package(
@@ -34,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -52,7 +54,7 @@ let package = Package(
         room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
         room("Airflow", ["LosslessJSON", "Schedules", "Migration"]),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
-        room("Shadow", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess]),
+        room("Shadow", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess, systemPackage]),
         room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"]),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(

@@ -1,5 +1,5 @@
 /// Python functions that a DAG file carries along, so that it imports nothing of Bailey's; each only where a task uses it.
-enum DAGRuntime {
+public enum DAGRuntime {
     /// Runs a program as a group of its own; its result is the JSON that it prints last.
     static let program = #"""
         def _run_program(arguments, payload, environment=None, directory=None):
@@ -26,7 +26,7 @@ enum DAGRuntime {
         """#
 
     /// What an environment's interpreter runs to call a function: reads `{"callable","args","kwargs"}`, prints the result last.
-    static let pythonRunner = """
+    public static let pythonRunner = """
         import importlib, json, sys
         call = json.load(sys.stdin)
         module, name = call["callable"].split(":")

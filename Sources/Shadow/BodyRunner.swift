@@ -1,0 +1,146 @@
+import Airflow
+import Foundation
+import LosslessJSON
+import Migration
+import Subprocess
+import SystemPackage
+
+/// Runs the body of a task as a child process in a session of its own, so that it can be ended together with all that it started.
+public struct BodyRunner: Sendable {
+    /// An interpreter of `bailey.yaml`.
+    public struct Environment: Sendable {
+        var python: String
+        var path: [String]
+        var variables: [String: String]
+
+        /// Makes an environment.
+        ///
+        /// - Parameters:
+        ///   - python: the program.
+        ///   - path: folders put in front of the module path.
+        ///   - variables: environment variables.
+        public init(python: String, path: [String], variables: [String: String]) {
+            self.python = python
+            self.path = path
+            self.variables = variables
+        }
+    }
+
+    /// How one attempt ended.
+    enum Ending: Sendable {
+        case success(JSON?)
+        case failure(RunError)
+    }
+
+    private let environments: [String: Environment]
+    private let directory: String
+    private let inherited: [String: String]
+    private static let outputLimit = 16 * 1024 * 1024
+
+    /// A runner.
+    ///
+    /// - Parameters:
+    ///   - directory: the working directory of bodies that name none.
+    ///   - inherited: the environment that bodies start from; what leads to legacy systems is not handed on unless an environment names it.
+    public init(environments: [String: Environment], directory: String, inherited: [String: String]) {
+        self.environments = environments
+        self.directory = directory
+        self.inherited = inherited.filter { ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"].contains($0.key) }
+    }
+
+    /// Runs one attempt. Cancelling the task ends the whole process group.
+    ///
+    /// - Parameters:
+    ///   - payload: the job's payload, for a job type.
+    ///   - redirect: variables that lead the body to connections of its own.
+    func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double?) async throws -> Ending {
+        let call: (program: [String], input: String, variables: [String: String], directory: String?)
+        switch body {
+        case .queue(let drain):
+            return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout)
+        case .command(let command):
+            call = (command.arguments, (payload ?? .null).text(), command.environment, command.directory)
+        case .python(let python):
+            let arguments = python.args.isNull ? JSON.array(payload.map { [$0] } ?? []) : python.args
+            let kwargs = python.kwargs.isNull ? JSON.object([:]) : python.kwargs
+            let environment = python.environment.flatMap { environments[$0] } ?? Environment(python: "python3", path: [], variables: [:])
+            var variables = environment.variables
+            if !environment.path.isEmpty { variables["PYTHONPATH"] = environment.path.joined(separator: ":") }
+            let input = JSON.object(["callable": .string(python.callable), "args": arguments, "kwargs": kwargs]).text()
+            call = ([environment.python, "-c", DAGRuntime.pythonRunner], input, variables, nil)
+        case .celery:
+            return .failure(RunError(type: "not-run", message: "a Celery body would be sent to the legacy workers; it is never run in shadow"))
+        case .untranslatable(let reason):
+            return .failure(RunError(type: "untranslatable", message: reason))
+        }
+        var variables = inherited.merging(call.variables) { $1 }.merging(redirect) { $1 }
+        variables["BAILEY_SHADOW"] = "1"
+        return try await start(call.program, input: call.input, variables: variables, directory: call.directory ?? directory, timeout: timeout)
+    }
+
+    private func start(
+        _ program: [String], input: String, variables: [String: String], directory: String, timeout: Double?
+    ) async throws -> Ending {
+        guard let name = program.first else { return .failure(RunError(type: "exit", message: "the command has no program")) }
+        var options = PlatformOptions()
+        options.createSession = true
+        options.teardownSequence = [
+            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: .milliseconds(500)),
+            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100)),
+        ]
+        let environment = Dictionary(variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) }, uniquingKeysWith: { $1 })
+        let configuration = Configuration(
+            executable: name.contains("/") ? .path(FilePath(name)) : .name(name), arguments: Arguments(Array(program.dropFirst())),
+            environment: .custom(environment), workingDirectory: FilePath(directory), platformOptions: options)
+        return try await limited(timeout) {
+            do {
+                let result = try await Subprocess.run(
+                    configuration, input: .string(input), output: .string(limit: BodyRunner.outputLimit), error: .string(limit: BodyRunner.outputLimit))
+                try Task.checkCancellation()
+                return BodyRunner.ending(name, result.terminationStatus, output: result.standardOutput, errors: result.standardError)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                try Task.checkCancellation()
+                return .failure(RunError(type: "exit", message: "\(name) could not be run: \(error)"))
+            }
+        }
+    }
+
+    /// Ends the work when the time is over.
+    private func limited(_ timeout: Double?, _ work: @escaping @Sendable () async throws -> Ending) async throws -> Ending {
+        guard let timeout else { return try await work() }
+        return try await withThrowingTaskGroup(of: Ending?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await Task.sleep(for: .seconds(timeout))
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            if let first { return first }
+            // The killed process is waited for before the attempt counts as ended.
+            while let rest = await group.nextResult() { _ = rest }
+            return .failure(RunError(type: "timeout", message: "it took longer than \(timeout) s and was ended with all it had started"))
+        }
+    }
+
+    private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending {
+        guard status.isSuccess else {
+            let lines = (errors ?? "").split(separator: "\n")
+            // A Python traceback ends in “Type: message”.
+            if let last = lines.last, let colon = last.firstIndex(of: ":"), last[..<colon].allSatisfy({ $0.isLetter || $0 == "." || $0 == "_" }) {
+                let type = last[..<colon].split(separator: ".").last.map(String.init) ?? ""
+                let message = last[last.index(after: colon)...].drop { $0 == " " }
+                return .failure(RunError(type: type, message: String(message), detail: lines.suffix(40).joined(separator: "\n")))
+            }
+            return .failure(RunError(type: "exit", message: "\(name) ended with \(status)", detail: lines.suffix(40).joined(separator: "\n")))
+        }
+        guard let last = (output ?? "").split(separator: "\n").last(where: { !$0.allSatisfy(\.isWhitespace) }) else { return .success(nil) }
+        do {
+            return .success(try JSON(parsing: String(last)))
+        } catch {
+            return .failure(RunError(type: "result", message: "the last line that \(name) printed is not JSON: \(error)"))
+        }
+    }
+}

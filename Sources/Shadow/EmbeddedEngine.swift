@@ -1,0 +1,119 @@
+public import LosslessJSON
+public import Migration
+public import Schedules
+
+/// Runs pipelines' DAG definitions on this machine.
+public struct EmbeddedEngine: Sendable {
+    private let runner: BodyRunner
+    private let slots: Slots
+    private let pools: [String: Slots]
+    private let now: @Sendable () -> Instant
+    private let sleep: @Sendable (Double) async throws -> Void
+
+    /// An engine.
+    ///
+    /// - Parameters:
+    ///   - parallelism: how many bodies run at once.
+    ///   - pools: how many bodies of each pool run at once; one that is not named has no limit of its own.
+    ///   - now: the clock.
+    ///   - sleep: waits so many seconds before a retry.
+    public init(
+        runner: BodyRunner, parallelism: Int, pools: [String: Int] = [:], now: @escaping @Sendable () -> Instant,
+        sleep: @escaping @Sendable (Double) async throws -> Void
+    ) {
+        self.runner = runner
+        slots = Slots(parallelism)
+        self.pools = pools.mapValues { Slots($0) }
+        self.now = now
+        self.sleep = sleep
+    }
+
+    /// How one task of a run ended.
+    public struct TaskRun: Sendable {
+        /// The task's id.
+        public var task: String
+        /// Where it ended.
+        public var state: DAGProgress.State
+        /// Whether a body ran; in mode `observe` none does.
+        public var observedOnly: Bool
+        /// What it returned.
+        public var result: JSON?
+        /// Why it failed.
+        public var error: RunError?
+        /// When its first attempt began.
+        public var start: Instant?
+        /// When its last attempt ended.
+        public var end: Instant?
+        /// How many attempts it took.
+        public var attempts: Int
+    }
+
+    /// A whole run.
+    public struct DAGRun: Sendable {
+        /// The tasks, in the definition's order.
+        public var tasks: [TaskRun]
+        /// Whether it succeeded as a whole.
+        public var succeeded: Bool
+    }
+
+    /// Runs tasks in the order of their dependencies.
+    ///
+    /// - Parameters:
+    ///   - tasks: the tasks; those they wait for must be among them.
+    ///   - payload: the job's payload, for job types.
+    /// - Throws: `CancellationError`; by then no child process is left.
+    public func run(_ tasks: [TaskDefinition], payload: JSON?) async throws -> DAGRun {
+        var progress = DAGProgress(tasks)
+        var runs: [String: TaskRun] = [:]
+        try await withThrowingTaskGroup(of: TaskRun.self) { group in
+            func startReady() {
+                for task in progress.ready {
+                    progress.start(task.id)
+                    group.addTask { try await attempt(task, payload: payload) }
+                }
+            }
+            startReady()
+            while let run = try await group.next() {
+                runs[run.task] = run
+                progress.end(run.task, run.state)
+                startReady()
+            }
+        }
+        let all = tasks.map { task in
+            runs[task.id]
+                ?? TaskRun(task: task.id, state: progress.states[task.id] ?? .waiting, observedOnly: task.shadow == .observe, attempts: 0)
+        }
+        return DAGRun(tasks: all, succeeded: progress.succeeded)
+    }
+
+    private func attempt(_ task: TaskDefinition, payload: JSON?) async throws -> TaskRun {
+        var run = TaskRun(task: task.id, state: .success, observedOnly: task.shadow == .observe, attempts: 0)
+        guard !run.observedOnly else { return run }
+        while true {
+            let ending = try await placed(task) {
+                if run.start == nil { run.start = now() }
+                return try await runner.run(task.body, payload: payload, redirect: task.redirect, timeout: task.timeout)
+            }
+            run.attempts += 1
+            run.end = now()
+            switch ending {
+            case .success(let result):
+                run.state = .success
+                run.result = result
+                run.error = nil
+                return run
+            case .failure(let error):
+                run.state = .failed
+                run.error = error
+                guard run.attempts <= task.retry.retries else { return run }
+                try await sleep(task.retry.wait(afterAttempt: run.attempts))
+            }
+        }
+    }
+
+    /// Runs a body in a place of its pool and of the engine.
+    private func placed(_ task: TaskDefinition, _ body: () async throws -> BodyRunner.Ending) async throws -> BodyRunner.Ending {
+        guard let pool = task.pool.flatMap({ pools[$0] }) else { return try await slots.with(body) }
+        return try await pool.with { try await slots.with(body) }
+    }
+}
