@@ -4,12 +4,10 @@ struct TickComparison {
     let zone: Zone
     let timetable: AirflowTimetable
 
-    /// The ticks of both sides that the other does not have, in `[from, until)`, earliest first.
+    /// The ticks of both sides that the other does not have, after `from` and before `until`, earliest first.
     func differences(from: Instant, until: Instant, limit: Int, as reading: Reading = .intended) -> [TickDifference] {
-        // One microsecond earlier, so that a tick at `from` itself counts.
-        let before = from.adding(microseconds: -1)
-        var legacy = schedule.ticks(after: before, in: zone, as: reading)
-        var airflow = timetable.ticks(after: before)
+        var legacy = schedule.ticks(after: from, in: zone, as: reading)
+        var airflow = timetable.ticks(after: from)
         var a = legacy.next()
         var b = airflow.next()
         var onlyLegacy: [Instant] = []
@@ -42,7 +40,9 @@ struct TickComparison {
         var found: [TickDifference] = []
         var reached = start
         for span in spans where found.count < limit && span.until > reached {
-            found += differences(from: max(span.from, reached), until: span.until, limit: limit - found.count)
+            // One microsecond earlier, so that a tick at the span's beginning counts.
+            let from = max(span.from, reached)
+            found += differences(from: from > start ? from.adding(microseconds: -1) : from, until: span.until, limit: limit - found.count)
             reached = span.until
         }
         return found.isEmpty ? .equal(.calendar) : .different(found)
@@ -94,7 +94,7 @@ struct TickComparison {
             let (a, b) = (legacy.next(), airflow.next())
             if a != b {
                 let from = [a, b].compactMap { $0 }.min() ?? start
-                return .different(differences(from: from, until: from.adding(seconds: 400 * 86_400), limit: limit))
+                return .different(differences(from: start, until: from.adding(seconds: 400 * 86_400), limit: limit))
             }
             if a == nil { return .equal(.enumeration) }
         }

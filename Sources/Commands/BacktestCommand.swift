@@ -1,0 +1,94 @@
+import ArgumentParser
+import LosslessJSON
+import Migration
+import Reports
+import Schedules
+
+struct BacktestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backtest", abstract: "Compare legacy's ticks with the DAGs' over a span, changes of the clock included.",
+        discussion: "Ends with status 1 if a DAG would be due at another time than its schedule means.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(help: "Days back from now.")
+    var days = 365
+
+    @Option(help: "Days ahead from now.")
+    var ahead = 730
+
+    @Argument(help: "The pipelines; all with a schedule if none is named.")
+    var pipelines: [String] = []
+
+    private struct Line {
+        var pipeline: PlannedPipeline
+        var intended: Backtest
+        var run: Backtest
+    }
+
+    func validate() throws {
+        guard days >= 0, ahead >= 0, days + ahead > 0 else { throw ValidationError("--days and --ahead must give a span.") }
+    }
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let plan = try desk.plan(try desk.inventory())
+        let now = currentInstant()
+        let from = max(.earliest, now.adding(seconds: -Int64(days) * 86_400))
+        let until = min(.latest, now.adding(seconds: Int64(ahead) * 86_400))
+        var lines: [Line] = []
+        for pipeline in plan.pipelines where pipelines.isEmpty || pipelines.contains(pipeline.dag.id) {
+            guard let schedule = pipeline.dag.clock.schedule, let timetable = pipeline.dag.clock.timetable else { continue }
+            let zone = try desk.zones.zone(pipeline.dag.clock.timezone)
+            func compare(_ reading: Reading) -> Backtest {
+                Backtest(schedule, in: zone, timetable: timetable, from: from, until: until, as: reading)
+            }
+            try Task.checkCancellation()
+            lines.append(Line(pipeline: pipeline, intended: compare(.intended), run: compare(.run)))
+        }
+        if common.json { Console.print(document(lines, from, until)) } else { Console.print(text(lines, from, until)) }
+        if lines.contains(where: { !$0.intended.differences.isEmpty }) { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    private func text(_ lines: [Line], _ from: Instant, _ until: Instant) -> [String] {
+        var table = TextTable(["PIPELINE", "LEGACY TICKS", "DAG TICKS", "DIFFER (MEANT)", "DIFFER (AS BEAT RUNS IT)", "TIMETABLE"])
+        for line in lines {
+            table.add([
+                line.pipeline.dag.id, "\(line.intended.legacyTicks)", "\(line.intended.airflowTicks)", count(line.intended), count(line.run),
+                line.pipeline.dag.clock.timetable?.shortText ?? "",
+            ])
+        }
+        var texts = ["From \(from.iso8601) until \(until.iso8601):"] + table.lines()
+        for line in lines {
+            texts += line.intended.differences.map { "\(line.pipeline.dag.id): \($0.reason)" }
+            texts += line.run.differences.prefix(3).map { "\(line.pipeline.dag.id), as beat runs it: \($0.reason)" }
+        }
+        return texts
+    }
+
+    private func count(_ backtest: Backtest) -> String {
+        let count = backtest.differences.count
+        return count == 20 ? "20 or more" : "\(count)"
+    }
+
+    private func document(_ lines: [Line], _ from: Instant, _ until: Instant) -> JSON {
+        func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
+        func side(_ backtest: Backtest) -> JSON {
+            [
+                "legacy_ticks": number(backtest.legacyTicks), "dag_ticks": number(backtest.airflowTicks),
+                "differences": .array(
+                    backtest.differences.map { difference in
+                        [
+                            "legacy": difference.legacy.map { .string($0.iso8601) } ?? .null,
+                            "dag": difference.airflow.map { .string($0.iso8601) } ?? .null, "reason": .string(difference.reason),
+                        ]
+                    }),
+            ]
+        }
+        return [
+            "bailey": "backtest", "version": 1, "from": .string(from.iso8601), "until": .string(until.iso8601),
+            "pipelines": .array(
+                lines.map { ["id": .string($0.pipeline.dag.id), "intended": side($0.intended), "run": side($0.run)] }),
+        ]
+    }
+}

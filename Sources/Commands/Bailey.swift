@@ -1,0 +1,29 @@
+public import ArgumentParser
+
+/// The command line.
+public struct Bailey: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "bailey",
+        abstract: "Moves scheduled work from Celery Beat and PostgreSQL queues to Airflow, one pipeline at a time.",
+        discussion: """
+            Every command reads bailey.yaml in this folder or a parent. Exit status: 0 done or holds; 1 checked, and it does not hold;
+            2 usage or configuration; 3 a system that is needed is unreachable; 70 a defect in Bailey.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self, GenerateCommand.self,
+            BacktestCommand.self, ShadowCommand.self, ReportCommand.self,
+        ])
+
+    /// Makes the command.
+    public init() {}
+}
+
+/// Options of every command.
+struct CommonOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The settings file.", valueName: "path"))
+    var config: String?
+
+    @Flag(name: .long, help: "Print one JSON document on standard output.")
+    var json = false
+}

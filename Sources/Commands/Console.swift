@@ -1,0 +1,22 @@
+import Foundation
+import LosslessJSON
+
+/// Where commands write: documents and tables on standard output, progress and advice on standard error.
+enum Console {
+    /// Writes lines for people on standard output.
+    static func print(_ lines: [String]) { write(lines.joined(separator: "\n") + "\n", to: .standardOutput) }
+
+    /// Writes one JSON document on standard output.
+    static func print(_ document: JSON) { write(document.text(.pretty) + "\n", to: .standardOutput) }
+
+    /// Writes a line on standard output as it is.
+    static func print(line: String) { write(line + "\n", to: .standardOutput) }
+
+    /// Writes a line of progress or advice on standard error.
+    static func note(_ line: String) { write(line + "\n", to: .standardError) }
+
+    private static func write(_ text: String, to handle: FileHandle) {
+        // A reader that has gone away (`| head`) is no defect.
+        try? handle.write(contentsOf: Data(text.utf8))
+    }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Legacy
+import LosslessJSON
+import Migration
+import Planning
+import Postgres
+import Redis
+import Schedules
+import Settings
+import Shadow
+import Store
+
+/// A workspace opened: its settings, its folder, and what they lead to.
+struct Desk {
+    let workspace: Workspace
+    /// The folder of `bailey.yaml`, absolute.
+    let folder: String
+    let zones = ZoneDatabase()
+
+    /// Finds and reads `bailey.yaml`.
+    ///
+    /// - Throws: `CommandFailure` if there is none, `SettingsError` if it is wrong.
+    init(_ options: CommonOptions) throws {
+        let path = try Desk.find(options.config)
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure(.usage, "\(path) cannot be read")
+        }
+        let shown = options.config ?? URL(fileURLWithPath: path).lastPathComponent
+        guard let text = String(validating: data, as: UTF8.self) else { throw CommandFailure(.usage, "\(shown) is not UTF-8") }
+        workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
+        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    }
+
+    private static func find(_ given: String?) throws -> String {
+        let here = FileManager.default.currentDirectoryPath
+        if let given {
+            let path = URL(fileURLWithPath: given, relativeTo: URL(fileURLWithPath: here + "/")).standardizedFileURL.path
+            guard FileManager.default.fileExists(atPath: path) else { throw CommandFailure(.usage, "there is no \(given)") }
+            return path
+        }
+        var folder = URL(fileURLWithPath: here)
+        while true {
+            let path = folder.appendingPathComponent("bailey.yaml").path
+            if FileManager.default.fileExists(atPath: path) { return path }
+            if folder.path == "/" { break }
+            folder.deleteLastPathComponent()
+        }
+        throw CommandFailure(.usage, "there is no bailey.yaml in this folder or a parent; make one with bailey init")
+    }
+
+    /// A path of the settings, absolute.
+    func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
+
+    /// Opens Bailey's own state.
+    func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }
+
+    /// The latest inventory, or one from a file (`-` for standard input).
+    func inventory(_ given: String? = nil) throws -> Inventory {
+        if let given {
+            let data = given == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: given)
+            guard let data else { throw CommandFailure(.usage, "there is no \(given)") }
+            do {
+                return try Inventory(json: JSON(parsing: data))
+            } catch {
+                throw CommandFailure(.usage, "\(given == "-" ? "standard input" : given) is no inventory: \(error)")
+            }
+        }
+        guard let inventory = try store().latestInventory() else {
+            throw CommandFailure(.usage, "nothing was imported yet; run bailey import")
+        }
+        return inventory
+    }
+
+    /// The plan of an inventory and the workspace's mappings.
+    func plan(_ inventory: Inventory) throws -> Plan {
+        let planner = Planner(
+            inventory: inventory, zones: zones, environments: Set(workspace.environments.keys), now: currentInstant())
+        return planner.plan(files: try mappingFiles())
+    }
+
+    /// The mapping files and their texts, by name; profiles are not mappings.
+    private func mappingFiles() throws -> [(file: String, text: String)] {
+        let root = absolute(workspace.mappings)
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }
+        return try names.sorted().map { name in
+            let shown = workspace.mappings + "/" + name
+            guard let data = FileManager.default.contents(atPath: root + "/" + name), let text = String(validating: data, as: UTF8.self) else {
+                throw CommandFailure(.usage, "\(shown) cannot be read as UTF-8")
+            }
+            return (shown, text)
+        }
+    }
+
+    // MARK: Sources
+
+    /// The readers of all sources.
+    func sources() throws -> [any LegacySource] {
+        try workspace.sources.map { settings -> any LegacySource in
+            switch settings.kind {
+            case .redbeat:
+                return RedBeatSource(
+                    name: settings.name, url: try RedisURL(settings.url), prefix: settings.prefix, timezone: settings.timezone)
+            case .queue: return try queue(settings)
+            }
+        }
+    }
+
+    func queue(_ settings: SourceSettings) throws -> QueueSource {
+        var profile = try profile(settings.profile ?? "")
+        if let table = settings.table { profile.table = table }
+        for (meaning, words) in settings.statuses { profile.statuses[meaning] = words }
+        return QueueSource(name: settings.name, url: try PostgresURL(settings.url), profile: profile, timezone: settings.timezone)
+    }
+
+    /// A queue profile: the workspace's own, else the one that comes with Bailey.
+    private func profile(_ name: String) throws -> QueueProfile {
+        let own = absolute(workspace.mappings) + "/profiles/\(name).yaml"
+        var candidates = [own]
+        // The profiles that come with Bailey lie beside the program's folder, or above it in a checkout.
+        var above = URL(fileURLWithPath: Desk.program).resolvingSymlinksInPath().deletingLastPathComponent()
+        while above.path != "/" {
+            candidates.append(above.appendingPathComponent("mappings/profiles/\(name).yaml").path)
+            candidates.append(above.appendingPathComponent("share/bailey/mappings/profiles/\(name).yaml").path)
+            above.deleteLastPathComponent()
+        }
+        for path in candidates {
+            guard let data = FileManager.default.contents(atPath: path) else { continue }
+            return try QueueProfile(yaml: String(decoding: data, as: UTF8.self), file: "profiles/\(name).yaml")
+        }
+        throw CommandFailure(.usage, "there is no queue profile “\(name)”; write one as \(workspace.mappings)/profiles/\(name).yaml")
+    }
+
+    private static var program: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ProcessInfo.processInfo.arguments[0]
+    }
+
+    // MARK: Shadow
+
+    /// The embedded engine.
+    func engine() -> EmbeddedEngine {
+        let environments = workspace.environments.mapValues { settings in
+            BodyRunner.Environment(python: settings.python, path: settings.path.map(absolute), variables: settings.variables)
+        }
+        let runner = BodyRunner(environments: environments, directory: folder, inherited: ProcessInfo.processInfo.environment)
+        return EmbeddedEngine(runner: runner, parallelism: workspace.parallelism, now: currentInstant) { seconds in
+            try await Task.sleep(for: .seconds(seconds))
+        }
+    }
+
+    /// What records the runs of a source's entries.
+    func runs(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> any LegacyRuns {
+        switch settings.kind {
+        case .redbeat:
+            return CeleryRuns(url: try RedisURL(settings.resultsURL ?? settings.url), entries: entries, zones: zones, now: currentInstant)
+        case .queue:
+            return QueueRuns(source: try queue(settings), types: entries.map(\.id.name))
+        }
+    }
+}

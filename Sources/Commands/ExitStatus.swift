@@ -1,0 +1,40 @@
+import ArgumentParser
+import Legacy
+import Postgres
+import Redis
+import Settings
+
+/// What a command ends with.
+public enum ExitStatus: Int32, Sendable {
+    case done = 0
+    case doesNotHold = 1
+    case usage = 2
+    case unreachable = 3
+    case interrupted = 130
+    case defect = 70
+
+    /// The status of an error, and the text for people.
+    public static func of(_ error: any Error) -> (status: ExitStatus, message: String) {
+        switch error {
+        case let error as CommandFailure: (error.status, error.message)
+        case let error as SettingsError: (.usage, error.description)
+        case let error as RedisError:
+            (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as PostgresError:
+            (error.code == .badURL ? .usage : .unreachable, error.description)
+        case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
+        default: (.defect, "\(error)")
+        }
+    }
+}
+
+/// A reason why a command cannot do what was asked.
+struct CommandFailure: Error {
+    let status: ExitStatus
+    let message: String
+
+    init(_ status: ExitStatus, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}

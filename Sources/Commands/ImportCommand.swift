@@ -1,0 +1,34 @@
+import ArgumentParser
+import Legacy
+import Migration
+import Reports
+import Store
+
+struct ImportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Read all sources into an inventory; nothing is changed in them.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let sources = try desk.sources()
+        var inventory = Inventory(readAt: currentInstant())
+        let zones = desk.zones
+        let readings = try await withThrowingTaskGroup(of: (Int, SourceReading).self) { group in
+            for (index, source) in sources.enumerated() {
+                Console.note("reading \(source.name) …")
+                group.addTask { (index, try await source.read(zones: zones)) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        for (_, reading) in readings.sorted(by: { $0.0 < $1.0 }) {
+            inventory.sources.append(reading.summary)
+            inventory.entries += reading.entries
+            inventory.unread += reading.unread
+        }
+        inventory.entries.sort { $0.id < $1.id }
+        try desk.store().save(inventory)
+        if common.json { Console.print(inventory.json) } else { Console.print(inventory.textLines()) }
+    }
+}

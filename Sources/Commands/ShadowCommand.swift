@@ -1,0 +1,146 @@
+import ArgumentParser
+import Legacy
+import LosslessJSON
+import Migration
+import Schedules
+import Settings
+import Shadow
+import Store
+import Synchronization
+
+struct ShadowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shadow", abstract: "Run pipelines in shadow beside the legacy system and compare outcomes.",
+        discussion: """
+            --from-history takes the runs that legacy has recorded; --for watches the legacy system and shadows each run as it ends.
+            Legacy systems are only read. A body runs only where a mapping declares it pure or gives it connections of its own.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Shadow the runs that legacy has recorded.")
+    var fromHistory = false
+
+    @Option(name: .customLong("for"), help: ArgumentHelp("Watch for so long: 60s, 15m, 2h.", valueName: "time"))
+    var duration: String?
+
+    @Option(help: "The most recorded runs per entry.")
+    var limit = 50
+
+    @Argument(help: "The pipelines; all if none is named.")
+    var pipelines: [String] = []
+
+    func validate() throws {
+        guard fromHistory != (duration != nil) else { throw ValidationError("Say either --from-history or --for TIME.") }
+        if let duration, YAMLFields.seconds(duration) == nil { throw ValidationError("--for is “\(duration)”; write 60s, 15m or 2h.") }
+        guard limit > 0 else { throw ValidationError("--limit must be 1 or more.") }
+    }
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
+        guard plan.holds else { throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan") }
+        let chosen = plan.pipelines.map(\.dag).filter { pipelines.isEmpty || pipelines.contains($0.id) }
+        if let unknown = pipelines.first(where: { id in !chosen.contains { $0.id == id } }) {
+            throw CommandFailure(.usage, "there is no pipeline “\(unknown)”")
+        }
+        let session = ShadowSession(pipelines: chosen, engine: desk.engine())
+        let store = try desk.store()
+        let tally = Tally()
+        let shadow: @Sendable (Outcome) async throws -> Void = { outcome in
+            guard let comparison = try await session.shadow(outcome) else { return }
+            try store.save([comparison], at: currentInstant())
+            tally.add(comparison)
+        }
+        var watched: [(settings: SourceSettings, runs: any LegacyRuns)] = []
+        for settings in desk.workspace.sources {
+            let entries = inventory.entries.filter { $0.id.source == settings.name && session.covers($0.id) }
+            if !entries.isEmpty { watched.append((settings, try desk.runs(settings, entries: entries))) }
+        }
+        guard !watched.isEmpty else { throw CommandFailure(.usage, "none of the pipelines stands for an entry that legacy runs") }
+        if fromHistory {
+            try await replay(watched, shadow, tally)
+        } else {
+            try await watch(watched, seconds: duration.flatMap(YAMLFields.seconds) ?? 60, shadow, tally)
+        }
+        tally.print(json: common.json)
+    }
+
+    private func replay(
+        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)], _ shadow: @escaping @Sendable (Outcome) async throws -> Void, _ tally: Tally
+    ) async throws {
+        for (settings, runs) in watched {
+            let recorded = try await runs.recorded(limit: limit)
+            Console.note("\(settings.name): \(recorded.outcomes.count) recorded runs to shadow")
+            for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) { Console.note("  \(count) records left out: \(reason)") }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                var running = 0
+                for outcome in recorded.outcomes {
+                    // A few more than the engine runs at once, so that it is never idle and no queue grows.
+                    if running >= 16 {
+                        try await group.next()
+                        running -= 1
+                    }
+                    group.addTask { try await shadow(outcome) }
+                    running += 1
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func watch(
+        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)], seconds: Double, _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
+        _ tally: Tally
+    ) async throws {
+        try await withThrowingDiscardingTaskGroup { shadows in
+            let (outcomes, feed) = AsyncStream.makeStream(of: Outcome.self)
+            shadows.addTask {
+                defer { feed.finish() }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for (settings, runs) in watched {
+                        group.addTask {
+                            try await runs.watch(ready: { Console.note("watching \(settings.name)") }, handle: { feed.yield($0) })
+                        }
+                    }
+                    group.addTask {
+                        for elapsed in stride(from: 0.0, to: seconds, by: 5) {
+                            try await Task.sleep(for: .seconds(min(5, seconds - elapsed)))
+                            Console.note("  \(Int(min(seconds, elapsed + 5))) of \(Int(seconds)) s: \(tally.line)")
+                        }
+                    }
+                    // The clock ends the watching; so does an error of a watcher.
+                    try await group.next()
+                    group.cancelAll()
+                    while let rest = await group.nextResult() {
+                        if case .failure(let error) = rest, !(error is CancellationError) { throw error }
+                    }
+                }
+            }
+            for await outcome in outcomes { shadows.addTask { try await shadow(outcome) } }
+        }
+    }
+}
+
+/// Counts verdicts as they come.
+final class Tally: Sendable {
+    private let counts = Mutex<[Comparison.Verdict: Int]>([:])
+
+    func add(_ comparison: Comparison) { counts.withLock { $0[comparison.verdict, default: 0] += 1 } }
+
+    var line: String {
+        counts.withLock { counts in
+            Comparison.Verdict.allCases.map { "\(counts[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
+        }
+    }
+
+    func print(json: Bool) {
+        if json {
+            let members = counts.withLock { counts in Comparison.Verdict.allCases.map { ($0.rawValue, JSON.number(JSONNumber(counts[$0] ?? 0))) } }
+            Console.print(["bailey": "shadow", "version": 1, "verdicts": .object(JSONObject(members))])
+        } else {
+            Console.print(line: "compared: \(line)")
+        }
+    }
+}

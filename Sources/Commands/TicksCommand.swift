@@ -1,0 +1,135 @@
+import ArgumentParser
+import Foundation
+import LosslessJSON
+import Migration
+import Schedules
+import Settings
+
+struct TicksCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ticks", abstract: "Print when an entry or a schedule is due.",
+        discussion: """
+            With --stdin --json, each line of standard input is a question and each line of standard output its answer, in order:
+            {"tz":"Europe/Berlin","schedule":{"__type__":"crontab","hour":"2","minute":"30"},"from":1795392000,"count":3,"as":"intended"}
+            {"ticks":[1795397400,1795483800,1795570200],"end":null}
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Answer JSON lines of standard input.")
+    var stdin = false
+
+    @Option(help: ArgumentHelp("Five fields in cron's order, read as Celery reads them.", valueName: "fields"))
+    var crontab: String?
+
+    @Option(help: ArgumentHelp("A distance: 90s, 15m, 2h, 1d.", valueName: "time"))
+    var interval: String?
+
+    @Option(help: ArgumentHelp("A recurrence rule as RedBeat stores it.", valueName: "json"))
+    var rrule: String?
+
+    @Option(help: ArgumentHelp("A schedule as RedBeat stores it.", valueName: "json"))
+    var redbeat: String?
+
+    @Option(help: "The IANA zone.")
+    var timezone: String?
+
+    @Option(help: ArgumentHelp("Ticks after this instant (ISO 8601 or seconds since 1970); now if left out.", valueName: "instant"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("Ticks before this instant.", valueName: "instant"))
+    var until: String?
+
+    @Option(help: "How many ticks; 10 if neither this nor --until is given.")
+    var count: Int?
+
+    @Option(name: .customLong("as"), help: "intended: what the schedule means; run: what beat really does.")
+    var reading = ReadingOption.intended
+
+    @Argument(help: "An entry of the inventory: source/name.")
+    var entry: String?
+
+    func validate() throws {
+        let ways = [crontab, interval, rrule, redbeat, entry].compactMap { $0 }.count + (stdin ? 1 : 0)
+        guard ways == 1 else { throw ValidationError("Give one of: an entry, --crontab, --interval, --rrule, --redbeat, --stdin.") }
+    }
+
+    func run() async throws {
+        if stdin {
+            answerLines()
+            return
+        }
+        do {
+            let (schedule, zone) = try chosen()
+            let start = try instant(from, "--from") ?? currentInstant()
+            let end = try instant(until, "--until")
+            let query = try TickQuery(
+                zone: zone, schedule: schedule, from: start, until: end, count: count ?? (end == nil ? 10 : Int.max), reading: reading == .run ? .run : .intended)
+            print(query, schedule, zone)
+        } catch let error as ScheduleError {
+            throw CommandFailure(.usage, error.message)
+        }
+    }
+
+    private func print(_ query: TickQuery, _ schedule: Schedule, _ zone: Zone) {
+        let (ticks, end) = query.answer()
+        if common.json {
+            let numbers = ticks.compactMap { JSONNumber(lexeme: $0.secondsText) }.map { JSON.number($0) }
+            Console.print(line: JSON.object(["ticks": .array(numbers), "end": end.map { .string($0) } ?? .null]).text())
+            return
+        }
+        Console.note(schedule.words(in: zone))
+        for tick in ticks {
+            let local = zone.local(at: tick)
+            Console.print(line: "\(local.date) \(local.clock) \(zone.abbreviation(at: tick))  \(tick.iso8601)")
+        }
+        if let end { Console.note("end: \(end)") }
+    }
+
+    private func chosen() throws -> (Schedule, Zone) {
+        let zones = ZoneDatabase()
+        if let entry {
+            let desk = try Desk(common)
+            guard let id = EntryID(entry), let found = try desk.inventory()[id] else {
+                throw CommandFailure(.usage, "there is no entry “\(entry)” in the inventory")
+            }
+            guard let schedule = found.schedule else { throw CommandFailure(.usage, "“\(entry)” is a job type, which has no schedule") }
+            return (schedule, try zones.zone(timezone ?? found.timezone ?? "UTC"))
+        }
+        let zone = try zones.zone(timezone ?? "UTC")
+        if let crontab { return (.crontab(try Crontab(cronOrder: crontab)), zone) }
+        if let interval {
+            let seconds = YAMLFields.seconds(interval)
+            return (.interval(try Interval(seconds: seconds ?? Double(interval) ?? -1)), zone)
+        }
+        let text = rrule ?? redbeat ?? ""
+        var json: JSON
+        do { json = try JSON(parsing: text) } catch { throw CommandFailure(.usage, "“\(text)” is not JSON: \(error)") }
+        if rrule != nil, var object = json.object {
+            if object["__type__"] == nil { object["__type__"] = "rrule" }
+            json = .object(object)
+        }
+        return (try Schedule(redbeat: json), zone)
+    }
+
+    private func instant(_ text: String?, _ option: String) throws -> Instant? {
+        guard let text else { return nil }
+        if let instant = Instant(iso8601: text) { return instant }
+        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12 { return Instant(microseconds: Int64((seconds * 1_000_000).rounded())) }
+        throw CommandFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
+    }
+
+    private func answerLines() {
+        let zones = ZoneDatabase()
+        while let line = readLine() {
+            if line.allSatisfy(\.isWhitespace) { continue }
+            Console.print(line: TickQuery.answer(line: Array(line.utf8), zones: zones))
+        }
+    }
+}
+
+
+/// The words of `--as`.
+enum ReadingOption: String, ExpressibleByArgument {
+    case intended, run
+}
