@@ -5,9 +5,10 @@ public import Migration
 public enum OutcomeComparison {
     /// The comparison of a pair.
     ///
-    /// - Parameters:
-    ///   - observedOnly: no body ran in shadow, so only the arguments can be compared.
-    public static func compare(_ legacy: Outcome, _ shadow: Outcome, pipeline: String, rules: CompareRules) -> Comparison {
+    /// - Parameter isWhole: whether the shadow outcome is that of a DAG in which no single task stands for the entry; it has no result of its own.
+    public static func compare(
+        _ legacy: Outcome, _ shadow: Outcome, pipeline: String, rules: CompareRules, isWhole: Bool = false
+    ) -> Comparison {
         var comparison = Comparison(key: legacy.key, pipeline: pipeline, legacy: legacy, shadow: shadow, verdict: .match)
         let values = JSONComparison(rules: rules)
         let exact = JSONComparison(rules: CompareRules())
@@ -31,7 +32,9 @@ public enum OutcomeComparison {
                     text: "both failed, but not in the same way"))
         }
         if legacy.state == .success, shadow.state == .success {
-            if let a = legacy.result {
+            if isWhole {
+                comparison.reason = "no single task stands for the entry; state and arguments were compared"
+            } else if let a = legacy.result {
                 for found in values.differences(a, shadow.result ?? .null) {
                     let difference = difference(.result, found, "the result")
                     if let rule = found.rule {

@@ -39,7 +39,7 @@ public struct ShadowSession: Sendable {
         outcome.attempts = ended.attempts == 0 ? nil : ended.attempts
         outcome.result = own.isEmpty ? nil : ended.result
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
-        return OutcomeComparison.compare(legacy, outcome, pipeline: dag.id, rules: standing.compare)
+        return OutcomeComparison.compare(legacy, outcome, pipeline: dag.id, rules: standing.compare, isWhole: own.isEmpty)
     }
 
     private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> Outcome.State {
