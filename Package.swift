@@ -54,7 +54,13 @@ let package = Package(
         room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
         room("Airflow", ["LosslessJSON", "Schedules", "Migration"]),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
-        room("Shadow", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess, systemPackage]),
+        room(
+            "Shadow",
+            [
+                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess,
+                systemPackage,
+            ]
+        ),
         room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"]),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
@@ -62,7 +68,8 @@ let package = Package(
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
                 "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments,
-            ]),
+            ]
+        ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),

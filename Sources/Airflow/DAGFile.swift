@@ -27,7 +27,10 @@ public struct DAGFile: Sendable, Hashable {
     ///   - gated: whether a first task keeps every tick with legacy until the switch says otherwise.
     ///   - environments: the interpreters of `bailey.yaml`, by name: program, module path, variables.
     public init(
-        _ dag: DAGDefinition, words: String, target: Target, gated: Bool,
+        _ dag: DAGDefinition,
+        words: String,
+        target: Target,
+        gated: Bool,
         environments: [String: (python: String, path: [String], variables: [String: String])]
     ) {
         let writer = DAGWriter(dag: dag, words: words, target: target, gated: gated, environments: environments)

@@ -13,10 +13,13 @@ public struct DAGNotes: Sendable {
         let pools = files.reduce(into: Set<String>()) { $0.formUnion($1.pools) }.sorted()
         var connections: [String: String] = [:]
         for file in files { connections.merge(file.connections) { first, _ in first } }
-        let poolJSON = JSON.object(JSONObject(pools.map { ($0, ["slots": 4, "description": "used by pipelines that Bailey generated"]) }))
+        let poolJSON = JSON.object(
+            JSONObject(pools.map { ($0, ["slots": 4, "description": "used by pipelines that Bailey generated"]) })
+        )
         let lines = connections.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         return [
-            ("bailey-requirements.txt", requirements.map { $0 + "\n" }.joined()), ("bailey-pools.json", poolJSON.text(.pretty) + "\n"),
+            ("bailey-requirements.txt", requirements.map { $0 + "\n" }.joined()),
+            ("bailey-pools.json", poolJSON.text(.pretty) + "\n"),
             ("bailey-connections.txt", lines.map { $0 + "\n" }.joined()),
         ]
     }

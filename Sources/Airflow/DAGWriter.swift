@@ -25,7 +25,9 @@ struct DAGWriter {
 
     /// 2.11 has no timetable of several crons.
     private var timetable: AirflowTimetable? {
-        if target == .airflow211, case .multipleCron(_, let zone)? = dag.clock.timetable, let schedule = dag.clock.schedule {
+        if target == .airflow211, case .multipleCron(_, let zone)? = dag.clock.timetable,
+            let schedule = dag.clock.schedule
+        {
             return .exact(schedule, zone: zone)
         }
         return dag.clock.timetable
@@ -42,7 +44,8 @@ struct DAGWriter {
         var found: [String: String] = [:]
         for task in dag.tasks {
             if case .celery(let call) = task.body {
-                found[connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker and result backend"
+                found[connectionID(call.source)] =
+                    "the Redis that source “\(call.source)” uses as broker and result backend"
             }
         }
         return found
@@ -62,7 +65,9 @@ struct DAGWriter {
     }
 
     private var documentation: String {
-        var lines = [dag.name, "", dag.summary.isEmpty ? "Made of legacy entries by Bailey." : dag.summary, "", "Due \(words)."]
+        var lines = [
+            dag.name, "", dag.summary.isEmpty ? "Made of legacy entries by Bailey." : dag.summary, "", "Due \(words).",
+        ]
         if let sla = dag.sla { lines.append("To be done within \(number(sla)) s of its tick.") }
         lines += ["Missed ticks: \(dag.missedTicks.rawValue).", ""]
         lines += dag.entries.map { "* legacy entry `\($0)`" }
@@ -73,7 +78,9 @@ struct DAGWriter {
         var modules: Set<String> = ["datetime"]
         if usesProgram { modules.formUnion(["json", "os", "signal", "subprocess"]) }
         if usesCelery { modules.formUnion(["base64", "json", "time", "uuid"]) }
-        if dag.tasks.contains(where: { $0.body.kind != "untranslatable" && $0.body.kind != "queue" }) { modules.insert("json") }
+        if dag.tasks.contains(where: { $0.body.kind != "untranslatable" && $0.body.kind != "queue" }) {
+            modules.insert("json")
+        }
         var own: [String] = []
         var names = ["DAG", "task"]
         if usesCelery { names += ["get_current_context"] }
@@ -90,19 +97,30 @@ struct DAGWriter {
         case .airflow3:
             if usesCelery { names.append("BaseHook") }
             let exceptions = ["AirflowException"] + (gated ? ["AirflowSkipException"] : [])
-            if needsExceptions { lines.append("from airflow.sdk.exceptions import " + exceptions.sorted().joined(separator: ", ")) }
-            lines.append("from airflow.sdk import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", "))
+            if needsExceptions {
+                lines.append("from airflow.sdk.exceptions import " + exceptions.sorted().joined(separator: ", "))
+            }
+            lines.append(
+                "from airflow.sdk import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+            )
         case .airflow211:
             let timetables = names.filter { $0.hasSuffix("Timetable") }
             lines.append("from airflow.decorators import task")
-            if needsExceptions { lines.append("from airflow.exceptions import AirflowException" + (gated ? ", AirflowSkipException" : "")) }
+            if needsExceptions {
+                lines.append(
+                    "from airflow.exceptions import AirflowException" + (gated ? ", AirflowSkipException" : "")
+                )
+            }
             if usesCelery { lines.append("from airflow.hooks.base import BaseHook") }
             lines.append("from airflow.models.dag import DAG")
             if usesCelery { lines.append("from airflow.operators.python import get_current_context") }
-            if !timetables.isEmpty { lines.append("from airflow.timetables.trigger import " + timetables.joined(separator: ", ")) }
+            if !timetables.isEmpty {
+                lines.append("from airflow.timetables.trigger import " + timetables.joined(separator: ", "))
+            }
             if names.contains("TaskGroup") { lines.append("from airflow.utils.task_group import TaskGroup") }
         }
-        return modules.sorted().map { "import \($0)" }.joined(separator: "\n") + "\n\n" + (lines + own).joined(separator: "\n")
+        return modules.sorted().map { "import \($0)" }.joined(separator: "\n") + "\n\n"
+            + (lines + own).joined(separator: "\n")
     }
 
     private var needsExceptions: Bool { !dag.tasks.isEmpty || gated }
@@ -114,7 +132,11 @@ struct DAGWriter {
         for group in groups {
             lines.append("")
             lines.append("    with TaskGroup(\(PythonExpression.literal(group)), prefix_group_id=False):")
-            lines.append(dag.tasks.filter { $0.group == group }.map { indented(indented(function($0))) }.joined(separator: "\n\n"))
+            lines.append(
+                dag.tasks.filter { $0.group == group }.map { indented(indented(function($0))) }.joined(
+                    separator: "\n\n"
+                )
+            )
         }
         let single = dag.tasks.filter { $0.group == nil }
         for task in single { lines += ["", indented(function(task))] }
@@ -132,30 +154,51 @@ struct DAGWriter {
     private var dagCall: PythonExpression {
         let zone = dag.clock.timezone
         var arguments: [(name: String, value: PythonExpression)] = [
-            ("dag_id", .string(dag.id)), ("description", .string(String(summaryLine.prefix(200)))), ("doc_md", .name("DOCUMENTATION")),
+            ("dag_id", .string(dag.id)), ("description", .string(String(summaryLine.prefix(200)))),
+            ("doc_md", .name("DOCUMENTATION")),
             ("schedule", schedule),
-            ("start_date", .call("pendulum.datetime", [.integer(2024), .integer(1), .integer(1)], [("tz", .string(zone))])),
-            ("catchup", .bool(false)), ("max_active_runs", .integer(dag.maxActiveRuns)), ("is_paused_upon_creation", .bool(true)),
-            ("default_args", .dictionary([("owner", .string(dag.owner))])), ("tags", .list(dag.tags.map { .string($0) })),
+            (
+                "start_date",
+                .call("pendulum.datetime", [.integer(2024), .integer(1), .integer(1)], [("tz", .string(zone))])
+            ),
+            ("catchup", .bool(false)), ("max_active_runs", .integer(dag.maxActiveRuns)),
+            ("is_paused_upon_creation", .bool(true)),
+            ("default_args", .dictionary([("owner", .string(dag.owner))])),
+            ("tags", .list(dag.tags.map { .string($0) })),
         ]
         if dag.tasks.isEmpty { arguments.removeLast() }
         return .call("DAG", [], arguments)
     }
 
-    private var summaryLine: String { dag.summary.split(separator: "\n").first.map(String.init) ?? "Made of legacy entries by Bailey." }
+    private var summaryLine: String {
+        dag.summary.split(separator: "\n").first.map(String.init) ?? "Made of legacy entries by Bailey."
+    }
 
     private var schedule: PythonExpression {
         switch timetable {
         case .cron(let cron, let zone)?:
             return .call("CronTriggerTimetable", [.string(cron.text)], [("timezone", .string(zone.name))])
         case .multipleCron(let crons, let zone)?:
-            return .call("MultipleCronTriggerTimetable", crons.map { .string($0.text) }, [("timezone", .string(zone.name))])
+            return .call(
+                "MultipleCronTriggerTimetable",
+                crons.map { .string($0.text) },
+                [("timezone", .string(zone.name))]
+            )
         case .delta(let microseconds)?:
             let delta = PythonExpression.call(
-                "datetime.timedelta", [], microseconds % 1_000_000 == 0 ? [("seconds", .integer(Int(microseconds / 1_000_000)))] : [("microseconds", .integer(Int(microseconds)))])
+                "datetime.timedelta",
+                [],
+                microseconds % 1_000_000 == 0
+                    ? [("seconds", .integer(Int(microseconds / 1_000_000)))]
+                    : [("microseconds", .integer(Int(microseconds)))]
+            )
             return .call("DeltaTriggerTimetable", [delta], [])
         case .exact(let schedule, let zone)?:
-            return .call("BaileyTimetable", [.string(schedule.redbeatJSON?.text() ?? "null")], [("timezone", .string(zone.name))])
+            return .call(
+                "BaileyTimetable",
+                [.string(schedule.redbeatJSON?.text() ?? "null")],
+                [("timezone", .string(zone.name))]
+            )
         case nil: return .none
         }
     }
@@ -201,34 +244,55 @@ struct DAGWriter {
         case .untranslatable(let reason):
             return "raise AirflowException(\(PythonExpression.literal(reason)))"
         case .queue(let drain):
-            let reason = "jobs of type “\(drain.entry.name)” are shadowed, but this version of Bailey does not take them from their queue"
+            let reason =
+                "jobs of type “\(drain.entry.name)” are shadowed, but this version of Bailey does not take them from their queue"
             return "raise AirflowException(\(PythonExpression.literal(reason)))"
         case .command(let command):
             let call = PythonExpression.call(
-                "_run_program", [.list(command.arguments.map { .string($0) }), .none],
-                [("environment", dictionary(command.environment)), ("directory", command.directory.map { .string($0) } ?? .none)])
+                "_run_program",
+                [.list(command.arguments.map { .string($0) }), .none],
+                [
+                    ("environment", dictionary(command.environment)),
+                    ("directory", command.directory.map { .string($0) } ?? .none),
+                ]
+            )
             return "return " + call.text(indent: 0)
         case .python(let python):
             let environment = python.environment.flatMap { environments[$0] }
             var variables = environment?.variables ?? [:]
             if let path = environment?.path, !path.isEmpty { variables["PYTHONPATH"] = path.joined(separator: ":") }
-            let arguments = JSON.object(["callable": .string(python.callable), "args": python.args, "kwargs": python.kwargs])
+            let arguments = JSON.object([
+                "callable": .string(python.callable), "args": python.args, "kwargs": python.kwargs,
+            ])
             let call = PythonExpression.call(
                 "_run_program",
                 [
-                    .list([environment.map { .string($0.python) } ?? .name("sys.executable"), .string("-c"), .name("_CALL_FUNCTION")]),
+                    .list([
+                        environment.map { .string($0.python) } ?? .name("sys.executable"), .string("-c"),
+                        .name("_CALL_FUNCTION"),
+                    ]),
                     .name(payload(arguments)),
-                ], [("environment", dictionary(variables))])
+                ],
+                [("environment", dictionary(variables))]
+            )
             return (environment == nil ? "import sys\n\n" : "") + "return " + call.text(indent: 0)
         case .celery(let celery):
             let call = PythonExpression.call(
-                "_celery_call", [],
+                "_celery_call",
+                [],
                 [
-                    ("connection_id", .string(connectionID(celery.source))), ("task", .string(celery.task)), ("args", .name(payload(celery.args))),
+                    ("connection_id", .string(connectionID(celery.source))), ("task", .string(celery.task)),
+                    ("args", .name(payload(celery.args))),
                     ("kwargs", .name(payload(celery.kwargs))), ("options", .name(payload(celery.options))),
-                    ("run_key", .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}/{context['ti'].try_number}\"")),
+                    (
+                        "run_key",
+                        .name(
+                            "f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}/{context['ti'].try_number}\""
+                        )
+                    ),
                     ("timeout", .number(task.timeout ?? 86_400)),
-                ])
+                ]
+            )
             return "context = get_current_context()\nreturn " + call.text(indent: 0)
         }
     }
@@ -237,19 +301,25 @@ struct DAGWriter {
         .dictionary(values.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
     }
 
-    private func seconds(_ value: Double) -> PythonExpression { .call("datetime.timedelta", [], [("seconds", .number(value))]) }
+    private func seconds(_ value: Double) -> PythonExpression {
+        .call("datetime.timedelta", [], [("seconds", .number(value))])
+    }
 
     private func number(_ value: Double) -> String { value == value.rounded() ? String(Int(value)) : String(value) }
 
     private func functionName(_ id: String) -> String {
         var name = ""
-        for character in id { name.append(character.isASCII && (character.isLetter || character.isNumber) ? character : "_") }
+        for character in id {
+            name.append(character.isASCII && (character.isLetter || character.isNumber) ? character : "_")
+        }
         return "run_" + name + (name == id ? "" : "_" + StableDigest(id).description.prefix(4))
     }
 
     private func variable(_ id: String) -> String { functionName(id) + "_task" }
 
     private func indented(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }.joined(separator: "\n")
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }.joined(
+            separator: "\n"
+        )
     }
 }

@@ -29,9 +29,17 @@ indirect enum PythonExpression: Sendable, Hashable {
         switch self {
         case .list(let items): return block("[", items.map { $0.text(indent: inner) }, "]")
         case .dictionary(let members):
-            return block("{", members.map { PythonExpression.literal($0.key) + ": " + $0.value.text(indent: inner, column: $0.key.count + 4) }, "}")
+            return block(
+                "{",
+                members.map {
+                    PythonExpression.literal($0.key) + ": " + $0.value.text(indent: inner, column: $0.key.count + 4)
+                },
+                "}"
+            )
         case .call(let name, let positional, let named):
-            let lines = positional.map { $0.text(indent: inner) } + named.map { $0.name + "=" + $0.value.text(indent: inner, column: $0.name.count + 1) }
+            let lines =
+                positional.map { $0.text(indent: inner) }
+                + named.map { $0.name + "=" + $0.value.text(indent: inner, column: $0.name.count + 1) }
             return block(name + "(", lines, ")")
         default: return flat
         }
@@ -49,7 +57,8 @@ indirect enum PythonExpression: Sendable, Hashable {
         case .dictionary(let members):
             "{" + members.map { PythonExpression.literal($0.key) + ": " + $0.value.flat }.joined(separator: ", ") + "}"
         case .call(let name, let positional, let named):
-            name + "(" + (positional.map(\.flat) + named.map { $0.name + "=" + $0.value.flat }).joined(separator: ", ") + ")"
+            name + "(" + (positional.map(\.flat) + named.map { $0.name + "=" + $0.value.flat }).joined(separator: ", ")
+                + ")"
         }
     }
 
@@ -67,8 +76,11 @@ indirect enum PythonExpression: Sendable, Hashable {
             case "'" where quote == "'": result += "\\'"
             default:
                 // Characters that end a line or cannot be seen are written by number.
-                let invisible = scalar.value < 32 || (0x7F...0x9F).contains(scalar.value) || scalar.properties.generalCategory == .format
-                    || scalar.properties.generalCategory == .lineSeparator || scalar.properties.generalCategory == .paragraphSeparator
+                let invisible =
+                    scalar.value < 32 || (0x7F...0x9F).contains(scalar.value)
+                    || scalar.properties.generalCategory == .format
+                    || scalar.properties.generalCategory == .lineSeparator
+                    || scalar.properties.generalCategory == .paragraphSeparator
                 if !invisible {
                     result.unicodeScalars.append(scalar)
                 } else if scalar.value < 256 {

@@ -6,8 +6,10 @@ import Schedules
 
 struct BacktestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backtest", abstract: "Compare legacy's ticks with the DAGs' over a span, changes of the clock included.",
-        discussion: "Ends with status 1 if a DAG would be due at another time than its schedule means.")
+        commandName: "backtest",
+        abstract: "Compare legacy's ticks with the DAGs' over a span, changes of the clock included.",
+        discussion: "Ends with status 1 if a DAG would be due at another time than its schedule means."
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -27,7 +29,9 @@ struct BacktestCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard days >= 0, ahead >= 0, days + ahead > 0 else { throw ValidationError("--days and --ahead must give a span.") }
+        guard days >= 0, ahead >= 0, days + ahead > 0 else {
+            throw ValidationError("--days and --ahead must give a span.")
+        }
     }
 
     func run() async throws {
@@ -38,7 +42,9 @@ struct BacktestCommand: AsyncParsableCommand {
         let until = min(.latest, now.adding(seconds: Int64(ahead) * 86_400))
         var lines: [Line] = []
         for pipeline in plan.pipelines where pipelines.isEmpty || pipelines.contains(pipeline.dag.id) {
-            guard let schedule = pipeline.dag.clock.schedule, let timetable = pipeline.dag.clock.timetable else { continue }
+            guard let schedule = pipeline.dag.clock.schedule, let timetable = pipeline.dag.clock.timetable else {
+                continue
+            }
             let zone = try desk.zones.zone(pipeline.dag.clock.timezone)
             func compare(_ reading: Reading) -> Backtest {
                 Backtest(schedule, in: zone, timetable: timetable, from: from, until: until, as: reading)
@@ -47,14 +53,19 @@ struct BacktestCommand: AsyncParsableCommand {
             lines.append(Line(pipeline: pipeline, intended: compare(.intended), run: compare(.run)))
         }
         if common.json { Console.print(document(lines, from, until)) } else { Console.print(text(lines, from, until)) }
-        if lines.contains(where: { !$0.intended.differences.isEmpty }) { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+        if lines.contains(where: { !$0.intended.differences.isEmpty }) {
+            throw ExitCode(ExitStatus.doesNotHold.rawValue)
+        }
     }
 
     private func text(_ lines: [Line], _ from: Instant, _ until: Instant) -> [String] {
-        var table = TextTable(["PIPELINE", "LEGACY TICKS", "DAG TICKS", "DIFFER (MEANT)", "DIFFER (AS BEAT RUNS IT)", "TIMETABLE"])
+        var table = TextTable([
+            "PIPELINE", "LEGACY TICKS", "DAG TICKS", "DIFFER (MEANT)", "DIFFER (AS BEAT RUNS IT)", "TIMETABLE",
+        ])
         for line in lines {
             table.add([
-                line.pipeline.dag.id, "\(line.intended.legacyTicks)", "\(line.intended.airflowTicks)", count(line.intended), count(line.run),
+                line.pipeline.dag.id, "\(line.intended.legacyTicks)", "\(line.intended.airflowTicks)",
+                count(line.intended), count(line.run),
                 line.pipeline.dag.clock.timetable?.shortText ?? "",
             ])
         }
@@ -80,15 +91,18 @@ struct BacktestCommand: AsyncParsableCommand {
                     backtest.differences.map { difference in
                         [
                             "legacy": difference.legacy.map { .string($0.iso8601) } ?? .null,
-                            "dag": difference.airflow.map { .string($0.iso8601) } ?? .null, "reason": .string(difference.reason),
+                            "dag": difference.airflow.map { .string($0.iso8601) } ?? .null,
+                            "reason": .string(difference.reason),
                         ]
-                    }),
+                    }
+                ),
             ]
         }
         return [
             "bailey": "backtest", "version": 1, "from": .string(from.iso8601), "until": .string(until.iso8601),
             "pipelines": .array(
-                lines.map { ["id": .string($0.pipeline.dag.id), "intended": side($0.intended), "run": side($0.run)] }),
+                lines.map { ["id": .string($0.pipeline.dag.id), "intended": side($0.intended), "run": side($0.run)] }
+            ),
         ]
     }
 }

@@ -11,9 +11,11 @@ public struct Bailey: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self, GenerateCommand.self,
+            InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
+            GenerateCommand.self,
             BacktestCommand.self, ShadowCommand.self, ReportCommand.self,
-        ])
+        ]
+    )
 
     /// Makes the command.
     public init() {}

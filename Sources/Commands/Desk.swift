@@ -26,7 +26,9 @@ struct Desk {
             throw CommandFailure(.usage, "\(path) cannot be read")
         }
         let shown = options.config ?? URL(fileURLWithPath: path).lastPathComponent
-        guard let text = String(validating: data, as: UTF8.self) else { throw CommandFailure(.usage, "\(shown) is not UTF-8") }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw CommandFailure(.usage, "\(shown) is not UTF-8")
+        }
         workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
         folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     }
@@ -34,8 +36,11 @@ struct Desk {
     private static func find(_ given: String?) throws -> String {
         let here = FileManager.default.currentDirectoryPath
         if let given {
-            let path = URL(fileURLWithPath: given, relativeTo: URL(fileURLWithPath: here + "/")).standardizedFileURL.path
-            guard FileManager.default.fileExists(atPath: path) else { throw CommandFailure(.usage, "there is no \(given)") }
+            let path = URL(fileURLWithPath: given, relativeTo: URL(fileURLWithPath: here + "/")).standardizedFileURL
+                .path
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw CommandFailure(.usage, "there is no \(given)")
+            }
             return path
         }
         var folder = URL(fileURLWithPath: here)
@@ -57,7 +62,9 @@ struct Desk {
     /// The latest inventory, or one from a file (`-` for standard input).
     func inventory(_ given: String? = nil) throws -> Inventory {
         if let given {
-            let data = given == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: given)
+            let data =
+                given == "-"
+                ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: given)
             guard let data else { throw CommandFailure(.usage, "there is no \(given)") }
             do {
                 return try Inventory(json: JSON(parsing: data))
@@ -74,17 +81,25 @@ struct Desk {
     /// The plan of an inventory and the workspace's mappings.
     func plan(_ inventory: Inventory) throws -> Plan {
         let planner = Planner(
-            inventory: inventory, zones: zones, environments: Set(workspace.environments.keys), now: currentInstant())
+            inventory: inventory,
+            zones: zones,
+            environments: Set(workspace.environments.keys),
+            now: currentInstant()
+        )
         return planner.plan(files: try mappingFiles())
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.
     private func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(workspace.mappings)
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
+            $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
+        }
         return try names.sorted().map { name in
             let shown = workspace.mappings + "/" + name
-            guard let data = FileManager.default.contents(atPath: root + "/" + name), let text = String(validating: data, as: UTF8.self) else {
+            guard let data = FileManager.default.contents(atPath: root + "/" + name),
+                let text = String(validating: data, as: UTF8.self)
+            else {
                 throw CommandFailure(.usage, "\(shown) cannot be read as UTF-8")
             }
             return (shown, text)
@@ -99,7 +114,11 @@ struct Desk {
             switch settings.kind {
             case .redbeat:
                 return RedBeatSource(
-                    name: settings.name, url: try RedisURL(settings.url), prefix: settings.prefix, timezone: settings.timezone)
+                    name: settings.name,
+                    url: try RedisURL(settings.url),
+                    prefix: settings.prefix,
+                    timezone: settings.timezone
+                )
             case .queue: return try queue(settings)
             }
         }
@@ -109,7 +128,12 @@ struct Desk {
         var profile = try profile(settings.profile ?? "")
         if let table = settings.table { profile.table = table }
         for (meaning, words) in settings.statuses { profile.statuses[meaning] = words }
-        return QueueSource(name: settings.name, url: try PostgresURL(settings.url), profile: profile, timezone: settings.timezone)
+        return QueueSource(
+            name: settings.name,
+            url: try PostgresURL(settings.url),
+            profile: profile,
+            timezone: settings.timezone
+        )
     }
 
     /// A queue profile: the workspace's own, else the one that comes with Bailey.
@@ -127,11 +151,15 @@ struct Desk {
             guard let data = FileManager.default.contents(atPath: path) else { continue }
             return try QueueProfile(yaml: String(decoding: data, as: UTF8.self), file: "profiles/\(name).yaml")
         }
-        throw CommandFailure(.usage, "there is no queue profile “\(name)”; write one as \(workspace.mappings)/profiles/\(name).yaml")
+        throw CommandFailure(
+            .usage,
+            "there is no queue profile “\(name)”; write one as \(workspace.mappings)/profiles/\(name).yaml"
+        )
     }
 
     private static var program: String {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ProcessInfo.processInfo.arguments[0]
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? ProcessInfo.processInfo.arguments[0]
     }
 
     // MARK: Shadow
@@ -139,9 +167,17 @@ struct Desk {
     /// The embedded engine.
     func engine() -> EmbeddedEngine {
         let environments = workspace.environments.mapValues { settings in
-            BodyRunner.Environment(python: settings.python, path: settings.path.map(absolute), variables: settings.variables)
+            BodyRunner.Environment(
+                python: settings.python,
+                path: settings.path.map(absolute),
+                variables: settings.variables
+            )
         }
-        let runner = BodyRunner(environments: environments, directory: folder, inherited: ProcessInfo.processInfo.environment)
+        let runner = BodyRunner(
+            environments: environments,
+            directory: folder,
+            inherited: ProcessInfo.processInfo.environment
+        )
         return EmbeddedEngine(runner: runner, parallelism: workspace.parallelism, now: currentInstant) { seconds in
             try await Task.sleep(for: .seconds(seconds))
         }
@@ -151,7 +187,12 @@ struct Desk {
     func runs(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> any LegacyRuns {
         switch settings.kind {
         case .redbeat:
-            return CeleryRuns(url: try RedisURL(settings.resultsURL ?? settings.url), entries: entries, zones: zones, now: currentInstant)
+            return CeleryRuns(
+                url: try RedisURL(settings.resultsURL ?? settings.url),
+                entries: entries,
+                zones: zones,
+                now: currentInstant
+            )
         case .queue:
             return QueueRuns(source: try queue(settings), types: entries.map(\.id.name))
         }

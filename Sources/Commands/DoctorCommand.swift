@@ -9,14 +9,20 @@ import Store
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Check every system: reachable, readable, and what to mend.")
+        commandName: "doctor",
+        abstract: "Check every system: reachable, readable, and what to mend."
+    )
 
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
         let desk = try Desk(common)
         var checks: [(name: String, ok: Bool, detail: String)] = [
-            ("zone files", desk.zones.version != nil, desk.zones.version.map { "edition \($0) in \(desk.zones.directory)" } ?? "none in \(desk.zones.directory): install tzdata")
+            (
+                "zone files", desk.zones.version != nil,
+                desk.zones.version.map { "edition \($0) in \(desk.zones.directory)" }
+                    ?? "none in \(desk.zones.directory): install tzdata"
+            )
         ]
         do {
             _ = try desk.store().latestInventory()
@@ -27,7 +33,12 @@ struct DoctorCommand: AsyncParsableCommand {
         for source in try desk.sources() {
             do {
                 let reading = try await source.read(zones: desk.zones)
-                checks.append((source.name, true, "\(reading.summary.system) at \(reading.summary.address): \(reading.summary.found) found"))
+                checks.append(
+                    (
+                        source.name, true,
+                        "\(reading.summary.system) at \(reading.summary.address): \(reading.summary.found) found"
+                    )
+                )
             } catch {
                 checks.append((source.name, false, ExitStatus.of(error).message))
             }
@@ -35,7 +46,9 @@ struct DoctorCommand: AsyncParsableCommand {
         if common.json {
             Console.print([
                 "bailey": "doctor", "version": 1,
-                "checks": .array(checks.map { ["name": .string($0.name), "ok": .bool($0.ok), "detail": .string($0.detail)] }),
+                "checks": .array(
+                    checks.map { ["name": .string($0.name), "ok": .bool($0.ok), "detail": .string($0.detail)] }
+                ),
             ])
         } else {
             var table = TextTable(["CHECK", "", "DETAIL"])

@@ -6,11 +6,13 @@ import Settings
 
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "generate", abstract: "Write one self-contained DAG file per pipeline; a second run changes nothing.",
+        commandName: "generate",
+        abstract: "Write one self-contained DAG file per pipeline; a second run changes nothing.",
         discussion: """
             A file that was edited by hand, or is not Bailey's, is never overwritten silently: it is named, and the status is 1.
             Each DAG begins with a gate that leaves every tick to the legacy system; --ungated writes DAGs without it.
-            """)
+            """
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -27,21 +29,33 @@ struct GenerateCommand: AsyncParsableCommand {
         let desk = try Desk(common)
         let plan = try desk.plan(try desk.inventory())
         guard plan.holds else {
-            throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan. Nothing was written")
+            throw CommandFailure(
+                .doesNotHold,
+                "the plan has findings of error severity; see bailey plan. Nothing was written"
+            )
         }
         let known = Set(plan.pipelines.map(\.dag.id))
         if let unknown = pipelines.first(where: { !known.contains($0) }) {
-            throw CommandFailure(.usage, "there is no pipeline “\(unknown)”; known are \(known.sorted().joined(separator: ", "))")
+            throw CommandFailure(
+                .usage,
+                "there is no pipeline “\(unknown)”; known are \(known.sorted().joined(separator: ", "))"
+            )
         }
         let target = DAGFile.Target(rawValue: desk.workspace.airflow.version) ?? .airflow3
         let folder = DAGFolder(path: desk.absolute(desk.workspace.airflow.dagsFolder))
-        let environments = desk.workspace.environments.mapValues { ($0.python, $0.path.map(desk.absolute), $0.variables) }
+        let environments = desk.workspace.environments.mapValues {
+            ($0.python, $0.path.map(desk.absolute), $0.variables)
+        }
         var changes: [(name: String, change: DAGFolder.Change)] = []
         var files: [DAGFile] = []
         for pipeline in plan.pipelines where pipelines.isEmpty || pipelines.contains(pipeline.dag.id) {
             let file = DAGFile(
-                pipeline.dag, words: pipeline.scheduleWords, target: target, gated: !ungated,
-                environments: environments.mapValues { (python: $0.0, path: $0.1, variables: $0.2) })
+                pipeline.dag,
+                words: pipeline.scheduleWords,
+                target: target,
+                gated: !ungated,
+                environments: environments.mapValues { (python: $0.0, path: $0.1, variables: $0.2) }
+            )
             try Task.checkCancellation()
             changes.append((file.name, try folder.write(file, force: force)))
             files.append(file)
@@ -52,7 +66,9 @@ struct GenerateCommand: AsyncParsableCommand {
             }
         }
         report(changes, desk.workspace.airflow.dagsFolder)
-        if changes.contains(where: { $0.change == .edited || $0.change == .foreign }) { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+        if changes.contains(where: { $0.change == .edited || $0.change == .foreign }) {
+            throw ExitCode(ExitStatus.doesNotHold.rawValue)
+        }
     }
 
     private func report(_ changes: [(name: String, change: DAGFolder.Change)], _ folder: String) {
@@ -65,10 +81,14 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         for (name, change) in changes { Console.print(line: "\(change.rawValue)  \(folder)/\(name)") }
         for (name, change) in changes where change == .edited {
-            Console.note("\(name) was edited by hand and left as it is. Put the edit into the mapping, or overwrite it with --force")
+            Console.note(
+                "\(name) was edited by hand and left as it is. Put the edit into the mapping, or overwrite it with --force"
+            )
         }
         for (name, change) in changes where change == .foreign {
-            Console.note("\(name) is not Bailey's and was left as it is. Rename the pipeline, or overwrite it with --force")
+            Console.note(
+                "\(name) is not Bailey's and was left as it is. Rename the pipeline, or overwrite it with --force"
+            )
         }
     }
 }

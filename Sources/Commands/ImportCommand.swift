@@ -6,7 +6,9 @@ import Store
 
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Read all sources into an inventory; nothing is changed in them.")
+        commandName: "import",
+        abstract: "Read all sources into an inventory; nothing is changed in them."
+    )
 
     @OptionGroup var common: CommonOptions
 

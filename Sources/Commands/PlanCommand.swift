@@ -4,19 +4,27 @@ import Reports
 
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Group entries into pipelines, translate them, and say what changes in meaning.",
-        discussion: "Ends with status 1 if there is a finding of error severity.")
+        commandName: "plan",
+        abstract: "Group entries into pipelines, translate them, and say what changes in meaning.",
+        discussion: "Ends with status 1 if there is a finding of error severity."
+    )
 
     @OptionGroup var common: CommonOptions
 
-    @Option(help: ArgumentHelp("An inventory that bailey import --json printed; - for standard input.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("An inventory that bailey import --json printed; - for standard input.", valueName: "path")
+    )
     var inventory: String?
 
     func run() async throws {
         let desk = try Desk(common)
         let inventory = try desk.inventory(inventory)
         let plan = try desk.plan(inventory)
-        if common.json { Console.print(plan.json) } else { Console.print(plan.textLines(inventory: inventory, zones: desk.zones)) }
+        if common.json {
+            Console.print(plan.json)
+        } else {
+            Console.print(plan.textLines(inventory: inventory, zones: desk.zones))
+        }
         if !plan.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 }

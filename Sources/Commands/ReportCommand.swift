@@ -6,8 +6,10 @@ import Store
 
 struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Show what shadowing showed: a table, JSON, or one HTML file.",
-        discussion: "Ends with status 1 if anything that was compared differs.")
+        commandName: "report",
+        abstract: "Show what shadowing showed: a table, JSON, or one HTML file.",
+        discussion: "Ends with status 1 if anything that was compared differs."
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -22,7 +24,9 @@ struct ReportCommand: AsyncParsableCommand {
         let plan = try desk.plan(try desk.inventory())
         let pipelines = plan.pipelines.filter { pipeline == nil || $0.dag.id == pipeline }
         let comparisons = try desk.store().comparisons(pipeline: pipeline)
-        if let pipeline, pipelines.isEmpty, comparisons.isEmpty { throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”") }
+        if let pipeline, pipelines.isEmpty, comparisons.isEmpty {
+            throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”")
+        }
         let report = ShadowReport(comparisons: comparisons, pipelines: pipelines, madeAt: currentInstant())
         if let html {
             do {

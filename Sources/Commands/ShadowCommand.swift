@@ -10,11 +10,13 @@ import Synchronization
 
 struct ShadowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shadow", abstract: "Run pipelines in shadow beside the legacy system and compare outcomes.",
+        commandName: "shadow",
+        abstract: "Run pipelines in shadow beside the legacy system and compare outcomes.",
         discussion: """
             --from-history takes the runs that legacy has recorded; --for watches the legacy system and shadows each run as it ends.
             Legacy systems are only read. A body runs only where a mapping declares it pure or gives it connections of its own.
-            """)
+            """
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -31,8 +33,12 @@ struct ShadowCommand: AsyncParsableCommand {
     var pipelines: [String] = []
 
     func validate() throws {
-        guard fromHistory != (duration != nil) else { throw ValidationError("Say either --from-history or --for TIME.") }
-        if let duration, YAMLFields.seconds(duration) == nil { throw ValidationError("--for is “\(duration)”; write 60s, 15m or 2h.") }
+        guard fromHistory != (duration != nil) else {
+            throw ValidationError("Say either --from-history or --for TIME.")
+        }
+        if let duration, YAMLFields.seconds(duration) == nil {
+            throw ValidationError("--for is “\(duration)”; write 60s, 15m or 2h.")
+        }
         guard limit > 0 else { throw ValidationError("--limit must be 1 or more.") }
     }
 
@@ -40,7 +46,9 @@ struct ShadowCommand: AsyncParsableCommand {
         let desk = try Desk(common)
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)
-        guard plan.holds else { throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan") }
+        guard plan.holds else {
+            throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
+        }
         let chosen = plan.pipelines.map(\.dag).filter { pipelines.isEmpty || pipelines.contains($0.id) }
         if let unknown = pipelines.first(where: { id in !chosen.contains { $0.id == id } }) {
             throw CommandFailure(.usage, "there is no pipeline “\(unknown)”")
@@ -58,7 +66,9 @@ struct ShadowCommand: AsyncParsableCommand {
             let entries = inventory.entries.filter { $0.id.source == settings.name && session.covers($0.id) }
             if !entries.isEmpty { watched.append((settings, try desk.runs(settings, entries: entries))) }
         }
-        guard !watched.isEmpty else { throw CommandFailure(.usage, "none of the pipelines stands for an entry that legacy runs") }
+        guard !watched.isEmpty else {
+            throw CommandFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
+        }
         if fromHistory {
             try await replay(watched, shadow, tally)
         } else {
@@ -68,12 +78,16 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     private func replay(
-        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)], _ shadow: @escaping @Sendable (Outcome) async throws -> Void, _ tally: Tally
+        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)],
+        _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
+        _ tally: Tally
     ) async throws {
         for (settings, runs) in watched {
             let recorded = try await runs.recorded(limit: limit)
             Console.note("\(settings.name): \(recorded.outcomes.count) recorded runs to shadow")
-            for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) { Console.note("  \(count) records left out: \(reason)") }
+            for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) {
+                Console.note("  \(count) records left out: \(reason)")
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 var running = 0
                 for outcome in recorded.outcomes {
@@ -91,7 +105,9 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     private func watch(
-        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)], seconds: Double, _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
+        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)],
+        seconds: Double,
+        _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
         _ tally: Tally
     ) async throws {
         try await withThrowingDiscardingTaskGroup { shadows in
@@ -101,7 +117,10 @@ struct ShadowCommand: AsyncParsableCommand {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for (settings, runs) in watched {
                         group.addTask {
-                            try await runs.watch(ready: { Console.note("watching \(settings.name)") }, handle: { feed.yield($0) })
+                            try await runs.watch(
+                                ready: { Console.note("watching \(settings.name)") },
+                                handle: { feed.yield($0) }
+                            )
                         }
                     }
                     group.addTask {
@@ -137,7 +156,9 @@ final class Tally: Sendable {
 
     func print(json: Bool) {
         if json {
-            let members = counts.withLock { counts in Comparison.Verdict.allCases.map { ($0.rawValue, JSON.number(JSONNumber(counts[$0] ?? 0))) } }
+            let members = counts.withLock { counts in
+                Comparison.Verdict.allCases.map { ($0.rawValue, JSON.number(JSONNumber(counts[$0] ?? 0))) }
+            }
             Console.print(["bailey": "shadow", "version": 1, "verdicts": .object(JSONObject(members))])
         } else {
             Console.print(line: "compared: \(line)")

@@ -7,12 +7,14 @@ import Settings
 
 struct TicksCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ticks", abstract: "Print when an entry or a schedule is due.",
+        commandName: "ticks",
+        abstract: "Print when an entry or a schedule is due.",
         discussion: """
             With --stdin --json, each line of standard input is a question and each line of standard output its answer, in order:
             {"tz":"Europe/Berlin","schedule":{"__type__":"crontab","hour":"2","minute":"30"},"from":1795392000,"count":3,"as":"intended"}
             {"ticks":[1795397400,1795483800,1795570200],"end":null}
-            """)
+            """
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -34,7 +36,12 @@ struct TicksCommand: AsyncParsableCommand {
     @Option(help: "The IANA zone.")
     var timezone: String?
 
-    @Option(help: ArgumentHelp("Ticks after this instant (ISO 8601 or seconds since 1970); now if left out.", valueName: "instant"))
+    @Option(
+        help: ArgumentHelp(
+            "Ticks after this instant (ISO 8601 or seconds since 1970); now if left out.",
+            valueName: "instant"
+        )
+    )
     var from: String?
 
     @Option(help: ArgumentHelp("Ticks before this instant.", valueName: "instant"))
@@ -51,7 +58,9 @@ struct TicksCommand: AsyncParsableCommand {
 
     func validate() throws {
         let ways = [crontab, interval, rrule, redbeat, entry].compactMap { $0 }.count + (stdin ? 1 : 0)
-        guard ways == 1 else { throw ValidationError("Give one of: an entry, --crontab, --interval, --rrule, --redbeat, --stdin.") }
+        guard ways == 1 else {
+            throw ValidationError("Give one of: an entry, --crontab, --interval, --rrule, --redbeat, --stdin.")
+        }
     }
 
     func run() async throws {
@@ -64,7 +73,13 @@ struct TicksCommand: AsyncParsableCommand {
             let start = try instant(from, "--from") ?? currentInstant()
             let end = try instant(until, "--until")
             let query = try TickQuery(
-                zone: zone, schedule: schedule, from: start, until: end, count: count ?? (end == nil ? 10 : Int.max), reading: reading == .run ? .run : .intended)
+                zone: zone,
+                schedule: schedule,
+                from: start,
+                until: end,
+                count: count ?? (end == nil ? 10 : Int.max),
+                reading: reading == .run ? .run : .intended
+            )
             print(query, schedule, zone)
         } catch let error as ScheduleError {
             throw CommandFailure(.usage, error.message)
@@ -75,7 +90,9 @@ struct TicksCommand: AsyncParsableCommand {
         let (ticks, end) = query.answer()
         if common.json {
             let numbers = ticks.compactMap { JSONNumber(lexeme: $0.secondsText) }.map { JSON.number($0) }
-            Console.print(line: JSON.object(["ticks": .array(numbers), "end": end.map { .string($0) } ?? .null]).text())
+            Console.print(
+                line: JSON.object(["ticks": .array(numbers), "end": end.map { .string($0) } ?? .null]).text()
+            )
             return
         }
         Console.note(schedule.words(in: zone))
@@ -93,7 +110,9 @@ struct TicksCommand: AsyncParsableCommand {
             guard let id = EntryID(entry), let found = try desk.inventory()[id] else {
                 throw CommandFailure(.usage, "there is no entry “\(entry)” in the inventory")
             }
-            guard let schedule = found.schedule else { throw CommandFailure(.usage, "“\(entry)” is a job type, which has no schedule") }
+            guard let schedule = found.schedule else {
+                throw CommandFailure(.usage, "“\(entry)” is a job type, which has no schedule")
+            }
             return (schedule, try zones.zone(timezone ?? found.timezone ?? "UTC"))
         }
         let zone = try zones.zone(timezone ?? "UTC")
@@ -115,7 +134,9 @@ struct TicksCommand: AsyncParsableCommand {
     private func instant(_ text: String?, _ option: String) throws -> Instant? {
         guard let text else { return nil }
         if let instant = Instant(iso8601: text) { return instant }
-        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12 { return Instant(microseconds: Int64((seconds * 1_000_000).rounded())) }
+        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12 {
+            return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
+        }
         throw CommandFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
     }
 
@@ -127,7 +148,6 @@ struct TicksCommand: AsyncParsableCommand {
         }
     }
 }
-
 
 /// The words of `--as`.
 enum ReadingOption: String, ExpressibleByArgument {

@@ -34,23 +34,36 @@ struct CeleryResultRecord {
     ///
     /// - Parameter started: when the run was seen to start; nil if it was not.
     func read(_ bytes: [UInt8], started: Instant?) -> Reading {
-        guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string, let id = json["task_id"]?.string else {
+        guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string,
+            let id = json["task_id"]?.string
+        else {
             return .unattributed("not a JSON record of Celery's")
         }
         if status == "STARTED" { return .started(id: id) }
         let state = CeleryResultRecord.state(status)
         guard [.success, .failed, .cancelled].contains(state) else { return .unattributed("not ended (\(status))") }
-        guard let task = json["name"]?.string else { return .unattributed("no task name: set result_extended in the Celery application") }
+        guard let task = json["name"]?.string else {
+            return .unattributed("no task name: set result_extended in the Celery application")
+        }
         let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
         guard let entry = found.first else { return .unattributed("no entry calls \(task) with these arguments") }
         guard found.count == 1 else {
-            return .unattributed("\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart")
+            return .unattributed(
+                "\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart"
+            )
         }
         let end = json["date_done"]?.string.flatMap { text in
             Instant(iso8601: text) ?? Instant(iso8601: text + "Z")
         }
-        var outcome = Outcome(key: Outcome.Key(entry: entry.id, tick: tick(entry, before: started ?? end), job: id), side: .legacy, run: id, state: state)
-        outcome.arguments = ["args": entry.args.isNull ? [] : entry.args, "kwargs": entry.kwargs.isNull ? [:] : entry.kwargs]
+        var outcome = Outcome(
+            key: Outcome.Key(entry: entry.id, tick: tick(entry, before: started ?? end), job: id),
+            side: .legacy,
+            run: id,
+            state: state
+        )
+        outcome.arguments = [
+            "args": entry.args.isNull ? [] : entry.args, "kwargs": entry.kwargs.isNull ? [:] : entry.kwargs,
+        ]
         outcome.start = started
         outcome.end = end
         outcome.attempts = json["retries"]?.int.map { $0 + 1 }
@@ -60,7 +73,9 @@ struct CeleryResultRecord {
 
     /// The tick a run was for: the last at which a crontab was due before it. An interval has none of its own.
     private func tick(_ entry: LegacyEntry, before instant: Instant?) -> Instant? {
-        guard let instant, let schedule = entry.schedule, case .crontab = schedule, let zone = try? zones.zone(entry.timezone ?? "UTC") else { return nil }
+        guard let instant, let schedule = entry.schedule, case .crontab = schedule,
+            let zone = try? zones.zone(entry.timezone ?? "UTC")
+        else { return nil }
         var span: Int64 = 7200
         while span < 40_000_000 {
             var last: Instant?
@@ -95,6 +110,9 @@ struct CeleryResultRecord {
         let result = json["result"]
         let words = (result?["exc_message"]?.array ?? []).map { $0.string ?? $0.text() }
         return RunError(
-            type: result?["exc_type"]?.string ?? "unknown", message: words.joined(separator: " "), detail: json["traceback"]?.string)
+            type: result?["exc_type"]?.string ?? "unknown",
+            message: words.joined(separator: " "),
+            detail: json["traceback"]?.string
+        )
     }
 }

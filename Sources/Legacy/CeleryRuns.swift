@@ -36,7 +36,9 @@ public struct CeleryRuns: LegacyRuns {
                 case .outcome(let outcome):
                     let entry = outcome.key.entry
                     kept[entry, default: []].append(outcome)
-                    if kept[entry, default: []].count > limit * 2 { kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit) }
+                    if kept[entry, default: []].count > limit * 2 {
+                        kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
+                    }
                 case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
                 case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
                 }
@@ -46,7 +48,8 @@ public struct CeleryRuns: LegacyRuns {
         return runs
     }
 
-    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws {
+    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws
+    {
         let started = Mutex<[String: Instant]>([:])
         try await RedisSubscription.listen(to: url, patterns: ["celery-task-meta-*"], ready: ready) { event in
             guard case .message(let channel, let payload) = event else { return }
@@ -63,7 +66,9 @@ public struct CeleryRuns: LegacyRuns {
         }
     }
 
-    private static func latest(_ outcomes: [Outcome], _ limit: Int) -> [Outcome] { Array(ordered(outcomes).suffix(limit)) }
+    private static func latest(_ outcomes: [Outcome], _ limit: Int) -> [Outcome] {
+        Array(ordered(outcomes).suffix(limit))
+    }
 
     private static func ordered(_ outcomes: [Outcome]) -> [Outcome] {
         outcomes.sorted { ($0.end ?? .earliest, $0.run) < ($1.end ?? .earliest, $1.run) }

@@ -16,7 +16,8 @@ public struct QueueProfile: Sendable, Hashable {
     public var caveats: [String]
 
     private static let columnNames = [
-        "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts", "error", "result",
+        "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
+        "error", "result",
     ]
     private static let statusNames = ["queued", "running", "success", "failed"]
 
@@ -38,7 +39,9 @@ public struct QueueProfile: Sendable, Hashable {
             table = fields.required("table") ?? ""
             naiveTimestamps = fields.bool("naive_timestamps") ?? false
             caveats = fields.strings("caveats") ?? []
-            if let node = fields.node("columns"), let inner = YAMLFields(node, known: QueueProfile.columnNames, problems: problems) {
+            if let node = fields.node("columns"),
+                let inner = YAMLFields(node, known: QueueProfile.columnNames, problems: problems)
+            {
                 for column in QueueProfile.columnNames { columns[column] = inner.string(column) }
                 for needed in ["id", "type", "status", "payload"] where columns[needed] == nil {
                     problems.note(node, "“\(needed)” is missing from the columns")
@@ -46,7 +49,9 @@ public struct QueueProfile: Sendable, Hashable {
             } else {
                 problems.note(root, "“columns” is missing")
             }
-            if let node = fields.node("statuses"), let inner = YAMLFields(node, known: QueueProfile.statusNames, problems: problems) {
+            if let node = fields.node("statuses"),
+                let inner = YAMLFields(node, known: QueueProfile.statusNames, problems: problems)
+            {
                 for status in QueueProfile.statusNames { statuses[status] = inner.strings(status) }
             } else {
                 problems.note(root, "“statuses” is missing")

@@ -21,7 +21,8 @@ public struct QueueRuns: LegacyRuns {
         let (connection, _) = try await source.connect()
         var outcomes: [Outcome] = []
         for type in types {
-            let sql = "SELECT \(columns) FROM \(source.table) WHERE \(source.column("type")) = $1 AND \(source.column("status")) = ANY($2::text[])"
+            let sql =
+                "SELECT \(columns) FROM \(source.table) WHERE \(source.column("type")) = $1 AND \(source.column("status")) = ANY($2::text[])"
                 + " ORDER BY \(source.column("finished")) DESC NULLS LAST LIMIT $3"
             let rows = try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
             outcomes += try rows.reversed().map(outcome)
@@ -29,15 +30,18 @@ public struct QueueRuns: LegacyRuns {
         return RecordedRuns(outcomes: outcomes)
     }
 
-    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws {
+    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws
+    {
         let (connection, _) = try await source.connect()
         // The table's own clock, so that no other one matters. A job that ends while the query runs may be stamped a little earlier.
-        var since = try await connection.query("SELECT localtimestamp - interval '2 seconds' AS now").first?["now"] ?? ""
+        var since =
+            try await connection.query("SELECT localtimestamp - interval '2 seconds' AS now").first?["now"] ?? ""
         let old = try await ids(connection, since: since)
         var seen = Set(old)
         await ready()
         while !Task.isCancelled {
-            let sql = "SELECT \(columns), localtimestamp - interval '5 seconds' AS now FROM \(source.table) WHERE \(source.column("finished")) >= $1"
+            let sql =
+                "SELECT \(columns), localtimestamp - interval '5 seconds' AS now FROM \(source.table) WHERE \(source.column("finished")) >= $1"
                 + " AND \(source.column("type")) = ANY($2::text[]) AND \(source.column("status")) = ANY($3::text[])"
                 + " ORDER BY \(source.column("finished"))"
             let rows = try await connection.query(sql, [.text(since), .texts(types), .texts(ended)])
@@ -51,10 +55,13 @@ public struct QueueRuns: LegacyRuns {
         }
     }
 
-    private var ended: [String] { (source.profile.statuses["success"] ?? []) + (source.profile.statuses["failed"] ?? []) }
+    private var ended: [String] {
+        (source.profile.statuses["success"] ?? []) + (source.profile.statuses["failed"] ?? [])
+    }
 
     private func ids(_ connection: PostgresConnection, since: String) async throws -> [String] {
-        let sql = "SELECT \(source.column("id"))::text AS id FROM \(source.table) WHERE \(source.column("finished")) >= $1"
+        let sql =
+            "SELECT \(source.column("id"))::text AS id FROM \(source.table) WHERE \(source.column("finished")) >= $1"
         return try await connection.query(sql, [.text(since)]).compactMap { $0["id"] }
     }
 
@@ -64,9 +71,12 @@ public struct QueueRuns: LegacyRuns {
             return "CASE WHEN isfinite(\(column)) THEN extract(epoch FROM (\(column))::timestamptz) END AS \(meaning)"
         }
         return [
-            "\(source.column("id"))::text AS id", "\(source.column("type")) AS type", "\(source.column("payload"))::text AS payload",
-            "\(source.column("status")) AS status", "\(source.column("attempts")) AS attempts", seconds("queued"), seconds("started"),
-            seconds("finished"), "\(source.column("error"))::text AS error", "\(source.column("result"))::text AS result",
+            "\(source.column("id"))::text AS id", "\(source.column("type")) AS type",
+            "\(source.column("payload"))::text AS payload",
+            "\(source.column("status")) AS status", "\(source.column("attempts")) AS attempts", seconds("queued"),
+            seconds("started"),
+            seconds("finished"), "\(source.column("error"))::text AS error",
+            "\(source.column("result"))::text AS result",
         ].joined(separator: ", ")
     }
 

@@ -26,12 +26,22 @@ public struct QueueSource: LegacySource {
         let version = try await connection.query("SHOW server_version").first?["server_version"] ?? "of unknown version"
         var reading = SourceReading(
             summary: SourceSummary(
-                name: name, kind: "queue", system: "PostgreSQL \(version)", address: url.address, found: 0), entries: [], unread: [])
+                name: name,
+                kind: "queue",
+                system: "PostgreSQL \(version)",
+                address: url.address,
+                found: 0
+            ),
+            entries: [],
+            unread: []
+        )
         if profile.naiveTimestamps, timezone == nil {
             reading.summary.notes.append(
                 EntryNote(
                     .zoneUnknown,
-                    "the time columns of \(profile.table) have no zone; the server's default \(zone) is assumed. Set “timezone” of source \(name)"))
+                    "the time columns of \(profile.table) have no zone; the server's default \(zone) is assumed. Set “timezone” of source \(name)"
+                )
+            )
         }
         let ended = (profile.statuses["success"] ?? []) + (profile.statuses["failed"] ?? [])
         let rows = try await connection.query(totals, [.texts(ended)])
@@ -43,22 +53,32 @@ public struct QueueSource: LegacySource {
                 let count = try rows.first { try $0.bool("total") }?.int("rows") ?? 0
                 reading.unread.append(
                     UnreadRecord(
-                        source: name, key: "\(profile.table) where \(column("type")) is \(type == nil ? "null" : "empty")", reason: "no-job-type",
-                        detail: "\(count) rows have no job type, so no worker function can be named for them"))
+                        source: name,
+                        key: "\(profile.table) where \(column("type")) is \(type == nil ? "null" : "empty")",
+                        reason: "no-job-type",
+                        detail: "\(count) rows have no job type, so no worker function can be named for them"
+                    )
+                )
                 continue
             }
             reading.entries.append(try entry(type, rows, zone: zone))
         }
-        let unknown = Set(words.compactMap { row in profile.meaning(of: row["status"]) == nil ? row["status"] ?? "null" : nil }).sorted()
+        let unknown = Set(
+            words.compactMap { row in profile.meaning(of: row["status"]) == nil ? row["status"] ?? "null" : nil }
+        ).sorted()
         let seen = Set(words.map { $0["status"] ?? "null" }).sorted()
         if unknown.isEmpty {
-            reading.summary.notes.append(EntryNote(.historyBiased, "status words seen: \(seen.joined(separator: ", ")); all are in the profile"))
+            reading.summary.notes.append(
+                EntryNote(.historyBiased, "status words seen: \(seen.joined(separator: ", ")); all are in the profile")
+            )
         } else {
             reading.summary.notes.append(
                 EntryNote(
                     .unknownStatus,
                     "status words seen: \(seen.joined(separator: ", ")); the profile does not know \(unknown.joined(separator: ", ")). "
-                        + "Say what they mean under “statuses” of source \(name)"))
+                        + "Say what they mean under “statuses” of source \(name)"
+                )
+            )
         }
         return reading
     }
@@ -73,11 +93,15 @@ public struct QueueSource: LegacySource {
     func column(_ meaning: String) -> String { profile.columns[meaning].map(PostgresConnection.identifier) ?? "NULL" }
 
     /// The quoted table.
-    var table: String { profile.table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".") }
+    var table: String {
+        profile.table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".")
+    }
 
     /// One row per job type and status, and one per job type for its ended jobs; nothing but totals leaves the server.
     private var totals: String {
-        let (type, status, started, finished) = (column("type"), column("status"), column("started"), column("finished"))
+        let (type, status, started, finished) = (
+            column("type"), column("status"), column("started"), column("finished")
+        )
         let duration = "extract(epoch FROM (\(finished) - \(started)))::float8"
         let ended = "\(status) = ANY($1::text[])"
         let sane = "\(ended) AND \(finished) >= \(started) AND isfinite(\(finished)) AND isfinite(\(started))"
@@ -118,7 +142,9 @@ public struct QueueSource: LegacySource {
         if history.runs > 0, !profile.caveats.isEmpty {
             entry.notes.append(EntryNote(.historyBiased, profile.caveats.joined(separator: "; ")))
         }
-        entry.notes.append(EntryNote(.retryRuleInCode, "how often and when a failed job is retried stands in the worker's code"))
+        entry.notes.append(
+            EntryNote(.retryRuleInCode, "how often and when a failed job is retried stands in the worker's code")
+        )
         return entry
     }
 

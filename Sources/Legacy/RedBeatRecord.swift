@@ -17,18 +17,31 @@ enum RedBeatRecord {
         var isStatic: Bool
     }
 
-    private static let definitionKeys: Set<String> = ["name", "task", "args", "kwargs", "options", "schedule", "enabled"]
+    private static let definitionKeys: Set<String> = [
+        "name", "task", "args", "kwargs", "options", "schedule", "enabled",
+    ]
     private static let metaKeys: Set<String> = ["last_run_at", "total_run_count"]
 
     /// Reads one key.
     static func read(_ stored: Stored, source: String, prefix: String, zones: ZoneDatabase) -> RedBeatRecord {
         let shownKey = readable(stored.key)
         func unread(_ reason: String, _ detail: String, stops: Bool = false) -> RedBeatRecord {
-            .unread(UnreadRecord(source: source, key: shownKey, reason: reason, detail: detail, stopsLegacy: stops && stored.score != nil))
+            .unread(
+                UnreadRecord(
+                    source: source,
+                    key: shownKey,
+                    reason: reason,
+                    detail: detail,
+                    stopsLegacy: stops && stored.score != nil
+                )
+            )
         }
         guard let definitionBytes = stored.definition else {
             if stored.meta == nil {
-                return unread("dangling", "redbeat::schedule names this key, but it does not exist; beat removes it with a warning")
+                return unread(
+                    "dangling",
+                    "redbeat::schedule names this key, but it does not exist; beat removes it with a warning"
+                )
             }
             return unread("no-definition", "the hash has no “definition”; beat removes it with a warning")
         }
@@ -37,13 +50,24 @@ enum RedBeatRecord {
             definition = try JSON(parsing: definitionBytes)
         } catch {
             return unread(
-                error.kind == .invalidUTF8 ? "not-utf8" : "malformed-json", "“definition”: \(error); beat stops when it loads this", stops: true)
+                error.kind == .invalidUTF8 ? "not-utf8" : "malformed-json",
+                "“definition”: \(error); beat stops when it loads this",
+                stops: true
+            )
         }
         guard let object = definition.object else {
-            return unread("malformed-definition", "“definition” is \(definition.kind), not an object; beat stops when it loads this", stops: true)
+            return unread(
+                "malformed-definition",
+                "“definition” is \(definition.kind), not an object; beat stops when it loads this",
+                stops: true
+            )
         }
         if let extra = object.keys.first(where: { !definitionKeys.contains($0) }) {
-            return unread("unknown-field", "“definition” has a field “\(extra)” that RedBeat does not know; beat stops when it loads this", stops: true)
+            return unread(
+                "unknown-field",
+                "“definition” has a field “\(extra)” that RedBeat does not know; beat stops when it loads this",
+                stops: true
+            )
         }
         guard let task = object["task"]?.string else {
             return unread("no-task", "“definition” names no task; beat stops when it loads this", stops: true)
@@ -52,10 +76,15 @@ enum RedBeatRecord {
         let ownName = readable(Array(stored.key.dropFirst(prefix.utf8.count)))
         if let inside = object["name"]?.string, inside != name {
             return unread(
-                "name-differs", "“definition” says the name “\(inside)”: beat writes the last run to that other key, and fires this one at every tick")
+                "name-differs",
+                "“definition” says the name “\(inside)”: beat writes the last run to that other key, and fires this one at every tick"
+            )
         }
         if ownName == "celery.backend_cleanup" {
-            return unread("celery-housekeeping", "Celery's own clean-up of its result backend, which goes with the backend")
+            return unread(
+                "celery-housekeeping",
+                "Celery's own clean-up of its result backend, which goes with the backend"
+            )
         }
         let source_ = object["schedule"] ?? .null
         let schedule: Schedule
@@ -63,7 +92,10 @@ enum RedBeatRecord {
             schedule = try Schedule(redbeat: source_)
         } catch {
             return unread(
-                error.code == .unknownSchedule ? "unknown-schedule" : "bad-schedule", "\(error.message); beat stops when it loads this", stops: true)
+                error.code == .unknownSchedule ? "unknown-schedule" : "bad-schedule",
+                "\(error.message); beat stops when it loads this",
+                stops: true
+            )
         }
         var entry = LegacyEntry(id: EntryID(source: source, name: ownName), kind: .redbeat, task: task)
         entry.args = object["args"] ?? .null
@@ -79,33 +111,57 @@ enum RedBeatRecord {
             entry.notes.append(EntryNote(.neverFires, "it is not in redbeat::schedule, so beat never looks at it"))
         }
         if stored.isStatic {
-            entry.notes.append(EntryNote(.staticEntry, "it comes from the application's beat_schedule: every start of beat writes it anew, enabled"))
+            entry.notes.append(
+                EntryNote(
+                    .staticEntry,
+                    "it comes from the application's beat_schedule: every start of beat writes it anew, enabled"
+                )
+            )
         }
         if !entry.enabled { entry.notes.append(EntryNote(.disabledEntry, "it is disabled")) }
         return readMeta(stored.meta, into: entry, zones: zones, unread: unread)
     }
 
     private static func readMeta(
-        _ bytes: [UInt8]?, into entry: LegacyEntry, zones: ZoneDatabase, unread: (String, String, Bool) -> RedBeatRecord
+        _ bytes: [UInt8]?,
+        into entry: LegacyEntry,
+        zones: ZoneDatabase,
+        unread: (String, String, Bool) -> RedBeatRecord
     ) -> RedBeatRecord {
         guard let bytes, !bytes.isEmpty else { return .entry(entry, zone: nil) }
         let meta: JSON
         do {
             meta = try JSON(parsing: bytes)
         } catch {
-            return unread(error.kind == .invalidUTF8 ? "not-utf8" : "malformed-json", "“meta”: \(error); beat stops when it loads this", true)
+            return unread(
+                error.kind == .invalidUTF8 ? "not-utf8" : "malformed-json",
+                "“meta”: \(error); beat stops when it loads this",
+                true
+            )
         }
         guard let object = meta.object, let last = object["last_run_at"] else {
-            return unread("malformed-meta", "“meta” has no “last_run_at”; beat removes the entry from its schedule with a warning", false)
+            return unread(
+                "malformed-meta",
+                "“meta” has no “last_run_at”; beat removes the entry from its schedule with a warning",
+                false
+            )
         }
         if let extra = object.keys.first(where: { !metaKeys.contains($0) }) {
-            return unread("unknown-field", "“meta” has a field “\(extra)” that RedBeat does not know; beat stops when it loads this", true)
+            return unread(
+                "unknown-field",
+                "“meta” has a field “\(extra)” that RedBeat does not know; beat stops when it loads this",
+                true
+            )
         }
         var entry = entry
         entry.runCount = object["total_run_count"]?.int
         guard !last.isNull else { return .entry(entry, zone: nil) }
         guard let (instant, zone) = instant(last, zones: zones) else {
-            return unread("malformed-meta", "“last_run_at” is \(last.text().prefix(200)), which is no time that beat can read", true)
+            return unread(
+                "malformed-meta",
+                "“last_run_at” is \(last.text().prefix(200)), which is no time that beat can read",
+                true
+            )
         }
         entry.lastRun = instant
         // A zone name is what beat itself wrote if the entry has run; else whoever created the entry wrote it.

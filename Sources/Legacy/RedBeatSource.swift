@@ -30,7 +30,9 @@ public struct RedBeatSource: LegacySource {
         let housekeeping: Set<[UInt8]> = [scheduleKey, Array("\(prefix):statics".utf8), Array("\(prefix):lock".utf8)]
 
         var scores: [[UInt8]: Double] = [:]
-        let members = try await redis.send(RedisCommand("ZRANGE", raw: [scheduleKey, Array("0".utf8), Array("-1".utf8), Array("WITHSCORES".utf8)]))
+        let members = try await redis.send(
+            RedisCommand("ZRANGE", raw: [scheduleKey, Array("0".utf8), Array("-1".utf8), Array("WITHSCORES".utf8)])
+        )
         var pending: [UInt8]?
         for value in members.array ?? [] {
             if let member = pending {
@@ -45,13 +47,23 @@ public struct RedBeatSource: LegacySource {
         keys.formUnion(scores.keys)
 
         var reading = SourceReading(
-            summary: SourceSummary(name: name, kind: "redbeat", system: "Redis \(version)", address: url.address, found: 0), entries: [],
-            unread: [])
+            summary: SourceSummary(
+                name: name,
+                kind: "redbeat",
+                system: "Redis \(version)",
+                address: url.address,
+                found: 0
+            ),
+            entries: [],
+            unread: []
+        )
         var zonesSeen: [String: Int] = [:]
         let ordered = keys.sorted { $0.lexicographicallyPrecedes($1) }
         for start in stride(from: 0, to: ordered.count, by: 500) {
             let batch = Array(ordered[start..<min(start + 500, ordered.count)])
-            let replies = try await redis.pipeline(batch.map { RedisCommand("HMGET", raw: [$0, Array("definition".utf8), Array("meta".utf8)]) })
+            let replies = try await redis.pipeline(
+                batch.map { RedisCommand("HMGET", raw: [$0, Array("definition".utf8), Array("meta".utf8)]) }
+            )
             for (key, reply) in zip(batch, replies) {
                 // With an empty prefix every key of the database is looked at; those that are no entries are not RedBeat's.
                 let foreign = prefix.isEmpty && scores[key] == nil
@@ -59,7 +71,13 @@ public struct RedBeatSource: LegacySource {
                     if foreign { continue }
                     reading.summary.found += 1
                     reading.unread.append(
-                        UnreadRecord(source: name, key: readable(key), reason: "not-a-hash", detail: "the key is no hash (\(message.prefix(60)))"))
+                        UnreadRecord(
+                            source: name,
+                            key: readable(key),
+                            reason: "not-a-hash",
+                            detail: "the key is no hash (\(message.prefix(60)))"
+                        )
+                    )
                     continue
                 }
                 let values = reply.array ?? []
@@ -68,7 +86,12 @@ public struct RedBeatSource: LegacySource {
                 reading.summary.found += 1
                 let bare = Array(key.dropFirst(prefix.utf8.count))
                 let stored = RedBeatRecord.Stored(
-                    key: key, definition: definition, meta: values.last?.bytes, score: scores[key], isStatic: statics.contains(bare))
+                    key: key,
+                    definition: definition,
+                    meta: values.last?.bytes,
+                    score: scores[key],
+                    isStatic: statics.contains(bare)
+                )
                 switch RedBeatRecord.read(stored, source: name, prefix: prefix, zones: zones) {
                 case .entry(let entry, let zone):
                     reading.entries.append(entry)
@@ -89,13 +112,21 @@ public struct RedBeatSource: LegacySource {
         if let timezone, names.contains(where: { $0 != timezone }) {
             let others = names.filter { $0 != timezone }.joined(separator: ", ")
             reading.summary.notes.append(
-                EntryNote(.zoneDisagrees, "bailey.yaml says \(timezone), but beat wrote last runs in \(others)"))
+                EntryNote(.zoneDisagrees, "bailey.yaml says \(timezone), but beat wrote last runs in \(others)")
+            )
         } else if timezone == nil, names.count == 1 {
             zone = names[0]
         } else if timezone == nil {
-            let found = names.isEmpty ? "no entry has run yet, so beat has written no zone" : "beat wrote last runs in \(names.joined(separator: ", "))"
+            let found =
+                names.isEmpty
+                ? "no entry has run yet, so beat has written no zone"
+                : "beat wrote last runs in \(names.joined(separator: ", "))"
             reading.summary.notes.append(
-                EntryNote(names.isEmpty ? .zoneUnknown : .zoneDisagrees, "\(found); set “timezone” of source \(name) in bailey.yaml (UTC is assumed)"))
+                EntryNote(
+                    names.isEmpty ? .zoneUnknown : .zoneDisagrees,
+                    "\(found); set “timezone” of source \(name) in bailey.yaml (UTC is assumed)"
+                )
+            )
         }
         for index in reading.entries.indices { reading.entries[index].timezone = zone }
     }

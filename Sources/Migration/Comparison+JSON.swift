@@ -5,9 +5,12 @@ extension Outcome {
     /// The outcome in reports and in Bailey's state; see docs/json.md.
     public var json: JSON {
         [
-            "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job), "side": .string(side.rawValue),
-            "task": JSON(task), "run": .string(run), "state": .string(state.rawValue), "arguments": arguments, "result": result ?? .null,
-            "has_result": .bool(result != nil), "error": error?.json ?? .null, "queued": JSON(queued), "start": JSON(start),
+            "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job),
+            "side": .string(side.rawValue),
+            "task": JSON(task), "run": .string(run), "state": .string(state.rawValue), "arguments": arguments,
+            "result": result ?? .null,
+            "has_result": .bool(result != nil), "error": error?.json ?? .null, "queued": JSON(queued),
+            "start": JSON(start),
             "end": JSON(end), "seconds": JSON(duration), "attempts": JSON(attempts),
         ]
     }
@@ -17,10 +20,20 @@ extension Outcome {
     /// - Throws: `StoredJSONError`.
     public init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "outcome")
-        let key = Key(entry: try object.entry("entry"), tick: object.optionalInstant("tick"), job: object.optional("job")?.string)
+        let key = Key(
+            entry: try object.entry("entry"),
+            tick: object.optionalInstant("tick"),
+            job: object.optional("job")?.string
+        )
         let side = try object.value("side", "a side") { $0.string.flatMap(Side.init(rawValue:)) }
         let state = try object.value("state", "a state") { $0.string.flatMap(State.init(rawValue:)) }
-        self.init(key: key, side: side, task: object.optional("task")?.string, run: try object.string("run"), state: state)
+        self.init(
+            key: key,
+            side: side,
+            task: object.optional("task")?.string,
+            run: try object.string("run"),
+            state: state
+        )
         arguments = object.json("arguments")
         if object.optional("has_result")?.bool == true { result = object.json("result") }
         error = try object.optional("error").map { json throws(StoredJSONError) in try RunError(json: json) }
@@ -36,14 +49,19 @@ extension RunError {
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "error")
-        self.init(type: try object.string("type"), message: try object.string("message"), detail: object.optional("detail")?.string)
+        self.init(
+            type: try object.string("type"),
+            message: try object.string("message"),
+            detail: object.optional("detail")?.string
+        )
     }
 }
 
 extension Difference {
     var json: JSON {
         [
-            "kind": .string(kind.rawValue), "path": .string(path), "legacy": legacy ?? .null, "shadow": shadow ?? .null, "text": .string(text),
+            "kind": .string(kind.rawValue), "path": .string(path), "legacy": legacy ?? .null, "shadow": shadow ?? .null,
+            "text": .string(text),
         ]
     }
 
@@ -51,8 +69,12 @@ extension Difference {
         let object = try StoredObject(json, "difference")
         let kind = try object.value("kind", "a kind of difference") { $0.string.flatMap(Kind.init(rawValue:)) }
         self.init(
-            kind: kind, path: try object.string("path"), legacy: object.optional("legacy"), shadow: object.optional("shadow"),
-            text: try object.string("text"))
+            kind: kind,
+            path: try object.string("path"),
+            legacy: object.optional("legacy"),
+            shadow: object.optional("shadow"),
+            text: try object.string("text")
+        )
     }
 }
 
@@ -60,9 +82,12 @@ extension Comparison {
     /// The comparison in reports and in Bailey's state; see docs/json.md.
     public var json: JSON {
         [
-            "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job), "pipeline": .string(pipeline),
-            "verdict": .string(verdict.rawValue), "reason": JSON(reason), "differences": .array(differences.map(\.json)),
-            "ignored": .array(ignored.map { ["rule": .string($0.rule), "difference": $0.difference.json] }), "legacy": legacy?.json ?? .null,
+            "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job),
+            "pipeline": .string(pipeline),
+            "verdict": .string(verdict.rawValue), "reason": JSON(reason),
+            "differences": .array(differences.map(\.json)),
+            "ignored": .array(ignored.map { ["rule": .string($0.rule), "difference": $0.difference.json] }),
+            "legacy": legacy?.json ?? .null,
             "shadow": shadow?.json ?? .null,
         ]
     }
@@ -73,18 +98,32 @@ extension Comparison {
     public init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "comparison")
         let verdict = try object.value("verdict", "a verdict") { $0.string.flatMap(Verdict.init(rawValue:)) }
-        let key = Outcome.Key(entry: try object.entry("entry"), tick: object.optionalInstant("tick"), job: object.optional("job")?.string)
+        let key = Outcome.Key(
+            entry: try object.entry("entry"),
+            tick: object.optionalInstant("tick"),
+            job: object.optional("job")?.string
+        )
         func outcome(_ key: String) throws(StoredJSONError) -> Outcome? {
             guard let json = object.optional(key) else { return nil }
             return try Outcome(json: json)
         }
         self.init(
-            key: key, pipeline: try object.string("pipeline"), legacy: try outcome("legacy"), shadow: try outcome("shadow"), verdict: verdict,
-            reason: object.optional("reason")?.string)
+            key: key,
+            pipeline: try object.string("pipeline"),
+            legacy: try outcome("legacy"),
+            shadow: try outcome("shadow"),
+            verdict: verdict,
+            reason: object.optional("reason")?.string
+        )
         for item in object.items("differences") { differences.append(try Difference(json: item)) }
         for item in object.items("ignored") {
             let inner = try StoredObject(item, "ignored")
-            ignored.append(IgnoredDifference(rule: try inner.string("rule"), difference: try Difference(json: inner.json("difference"))))
+            ignored.append(
+                IgnoredDifference(
+                    rule: try inner.string("rule"),
+                    difference: try Difference(json: inner.json("difference"))
+                )
+            )
         }
     }
 }

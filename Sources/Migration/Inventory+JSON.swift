@@ -6,7 +6,8 @@ extension Inventory {
     /// The document that `bailey import --json` prints; see docs/json.md.
     public var json: JSON {
         [
-            "bailey": "inventory", "version": 1, "read_at": .string(readAt.iso8601), "sources": .array(sources.map(\.json)),
+            "bailey": "inventory", "version": 1, "read_at": .string(readAt.iso8601),
+            "sources": .array(sources.map(\.json)),
             "entries": .array(entries.map(\.json)), "unread": .array(unread.map(\.json)),
         ]
     }
@@ -31,7 +32,8 @@ extension EntryNote {
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "note")
-        let code = try object.value("code", "a finding code") { value in FindingCode.all.first { $0.id == value.string } }
+        let code = try object.value("code", "a finding code") { value in FindingCode.all.first { $0.id == value.string }
+        }
         self.init(code, try object.string("detail"))
     }
 }
@@ -39,7 +41,8 @@ extension EntryNote {
 extension SourceSummary {
     var json: JSON {
         [
-            "name": .string(name), "kind": .string(kind), "system": .string(system), "address": .string(address), "found": JSON(found),
+            "name": .string(name), "kind": .string(kind), "system": .string(system), "address": .string(address),
+            "found": JSON(found),
             "notes": .array(notes.map(\.json)),
         ]
     }
@@ -47,8 +50,12 @@ extension SourceSummary {
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "source")
         self.init(
-            name: try object.string("name"), kind: try object.string("kind"), system: try object.string("system"),
-            address: try object.string("address"), found: try object.int("found"))
+            name: try object.string("name"),
+            kind: try object.string("kind"),
+            system: try object.string("system"),
+            address: try object.string("address"),
+            found: try object.int("found")
+        )
         for item in object.items("notes") { notes.append(try EntryNote(json: item)) }
     }
 }
@@ -64,18 +71,25 @@ extension UnreadRecord {
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "unread")
         self.init(
-            source: try object.string("source"), key: try object.string("key"), reason: try object.string("reason"),
-            detail: try object.string("detail"), stopsLegacy: try object.bool("stops_legacy"))
+            source: try object.string("source"),
+            key: try object.string("key"),
+            reason: try object.string("reason"),
+            detail: try object.string("detail"),
+            stopsLegacy: try object.bool("stops_legacy")
+        )
     }
 }
 
 extension LegacyEntry {
     var json: JSON {
         [
-            "id": .string(id.description), "source": .string(id.source), "kind": .string(kind.rawValue), "name": .string(id.name),
+            "id": .string(id.description), "source": .string(id.source), "kind": .string(kind.rawValue),
+            "name": .string(id.name),
             "task": .string(task), "args": args, "kwargs": kwargs, "options": options, "enabled": .bool(enabled),
-            "schedule": scheduleSource, "timezone": JSON(timezone), "history": history?.json ?? .null, "last_run": JSON(lastRun),
-            "run_count": JSON(runCount), "static": isStatic.map { .bool($0) } ?? .null, "notes": .array(notes.map(\.json)),
+            "schedule": scheduleSource, "timezone": JSON(timezone), "history": history?.json ?? .null,
+            "last_run": JSON(lastRun),
+            "run_count": JSON(runCount), "static": isStatic.map { .bool($0) } ?? .null,
+            "notes": .array(notes.map(\.json)),
             "raw": .array(raw.map(\.json)),
         ]
     }
@@ -90,7 +104,9 @@ extension LegacyEntry {
         enabled = try object.bool("enabled")
         scheduleSource = object.json("schedule")
         if !scheduleSource.isNull {
-            do { schedule = try Schedule(redbeat: scheduleSource) } catch { throw StoredJSONError(description: "entry \(id): \(error)") }
+            do { schedule = try Schedule(redbeat: scheduleSource) } catch {
+                throw StoredJSONError(description: "entry \(id): \(error)")
+            }
         }
         timezone = object.optional("timezone")?.string
         history = try object.optional("history").map { json throws(StoredJSONError) in try RunHistory(json: json) }
@@ -104,7 +120,10 @@ extension LegacyEntry {
 
 extension RawRecord {
     var json: JSON {
-        ["key": .string(Data(key).base64EncodedString()), "field": JSON(field), "bytes": .string(Data(bytes).base64EncodedString())]
+        [
+            "key": .string(Data(key).base64EncodedString()), "field": JSON(field),
+            "bytes": .string(Data(bytes).base64EncodedString()),
+        ]
     }
 
     init(json: JSON) throws(StoredJSONError) {
@@ -120,7 +139,8 @@ extension RunHistory {
     var json: JSON {
         [
             "runs": JSON(runs), "succeeded": JSON(succeeded), "failed": JSON(failed), "success_rate": JSON(successRate),
-            "states": .object(JSONObject(states.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })), "p50_seconds": JSON(p50),
+            "states": .object(JSONObject(states.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
+            "p50_seconds": JSON(p50),
             "p95_seconds": JSON(p95), "retries_per_run": JSON(retriesPerRun), "first": JSON(first), "last": JSON(last),
             "caveats": JSON(caveats),
         ]
@@ -128,7 +148,11 @@ extension RunHistory {
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "history")
-        self.init(runs: try object.int("runs"), succeeded: try object.int("succeeded"), failed: try object.int("failed"))
+        self.init(
+            runs: try object.int("runs"),
+            succeeded: try object.int("succeeded"),
+            failed: try object.int("failed")
+        )
         for member in object.json("states").object?.members ?? [] { states[member.key] = member.value.int }
         p50 = object.optional("p50_seconds")?.double
         p95 = object.optional("p95_seconds")?.double

@@ -5,8 +5,10 @@ extension Plan {
     /// The document that `bailey plan --json` prints; see docs/json.md.
     public var json: JSON {
         [
-            "bailey": "plan", "version": 1, "inventory_read_at": .string(inventoryReadAt.iso8601), "holds": .bool(holds),
-            "entries": .array(judgements.map(\.json)), "pipelines": .array(pipelines.map(\.json)), "findings": .array(findings.map(\.json)),
+            "bailey": "plan", "version": 1, "inventory_read_at": .string(inventoryReadAt.iso8601),
+            "holds": .bool(holds),
+            "entries": .array(judgements.map(\.json)), "pipelines": .array(pipelines.map(\.json)),
+            "findings": .array(findings.map(\.json)),
         ]
     }
 }
@@ -14,8 +16,10 @@ extension Plan {
 extension EntryJudgement {
     var json: JSON {
         [
-            "id": .string(entry.description), "verdict": .string(verdict.rawValue), "reason": JSON(reason), "pipeline": JSON(pipeline),
-            "schedule": JSON(scheduleWords), "next_ticks": .array(nextTicks.map { .string($0.iso8601) }), "runs_per_day": JSON(runsPerDay),
+            "id": .string(entry.description), "verdict": .string(verdict.rawValue), "reason": JSON(reason),
+            "pipeline": JSON(pipeline),
+            "schedule": JSON(scheduleWords), "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
+            "runs_per_day": JSON(runsPerDay),
         ]
     }
 }
@@ -24,17 +28,22 @@ extension PlannedPipeline {
     var json: JSON {
         [
             "id": .string(dag.id), "name": .string(dag.name), "entries": JSON(dag.entries.map(\.description)),
-            "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords), "timezone": .string(dag.clock.timezone),
-            "timetable": JSON(dag.clock.timetable?.shortText), "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
-            "missed_ticks": .string(dag.missedTicks.rawValue), "sla_seconds": JSON(dag.sla), "sequential_seconds": JSON(sequentialSeconds),
+            "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords),
+            "timezone": .string(dag.clock.timezone),
+            "timetable": JSON(dag.clock.timetable?.shortText),
+            "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
+            "missed_ticks": .string(dag.missedTicks.rawValue), "sla_seconds": JSON(dag.sla),
+            "sequential_seconds": JSON(sequentialSeconds),
             "projected_seconds": JSON(projectedSeconds),
             "tasks": .array(
                 dag.tasks.map { task in
                     [
                         "id": .string(task.id), "entry": JSON(task.entry?.description), "runs": .string(task.body.kind),
-                        "after": JSON(task.after), "trigger_rule": .string(task.triggerRule.rawValue), "shadow": .string(task.shadow.rawValue),
+                        "after": JSON(task.after), "trigger_rule": .string(task.triggerRule.rawValue),
+                        "shadow": .string(task.shadow.rawValue),
                     ]
-                }),
+                }
+            ),
         ]
     }
 }
@@ -43,7 +52,8 @@ extension Finding {
     /// The finding in documents of Bailey's.
     public var json: JSON {
         [
-            "code": .string(code.id), "name": .string(code.name), "severity": .string(severity.rawValue), "entry": JSON(entry?.description),
+            "code": .string(code.id), "name": .string(code.name), "severity": .string(severity.rawValue),
+            "entry": JSON(entry?.description),
             "pipeline": JSON(pipeline), "place": JSON(location?.description), "text": .string(text),
         ]
     }

@@ -13,7 +13,9 @@ struct StoredObject {
     private let path: String
 
     init(_ json: JSON, _ path: String) throws(StoredJSONError) {
-        guard let object = json.object else { throw StoredJSONError(description: "\(path) is \(json.kind), not an object") }
+        guard let object = json.object else {
+            throw StoredJSONError(description: "\(path) is \(json.kind), not an object")
+        }
         self.object = object
         self.path = path
     }
@@ -33,17 +35,23 @@ struct StoredObject {
 
     func bool(_ key: String) throws(StoredJSONError) -> Bool { try value(key, "true or false") { $0.bool } }
 
-    func instant(_ key: String) throws(StoredJSONError) -> Instant { try value(key, "an instant") { $0.string.flatMap { Instant(iso8601: $0) } } }
+    func instant(_ key: String) throws(StoredJSONError) -> Instant {
+        try value(key, "an instant") { $0.string.flatMap { Instant(iso8601: $0) } }
+    }
 
     func optionalInstant(_ key: String) -> Instant? { optional(key)?.string.flatMap { Instant(iso8601: $0) } }
 
     func items(_ key: String) -> [JSON] { object[key]?.array ?? [] }
 
-    func entry(_ key: String) throws(StoredJSONError) -> EntryID { try value(key, "an entry id") { $0.string.flatMap { EntryID($0) } } }
+    func entry(_ key: String) throws(StoredJSONError) -> EntryID {
+        try value(key, "an entry id") { $0.string.flatMap { EntryID($0) } }
+    }
 
     func value<Value>(_ key: String, _ wanted: String, _ convert: (JSON) -> Value?) throws(StoredJSONError) -> Value {
         if let found = object[key], let converted = convert(found) { return converted }
-        throw StoredJSONError(description: "\(path).\(key) is \(object[key]?.text().prefix(80) ?? "missing"), not \(wanted)")
+        throw StoredJSONError(
+            description: "\(path).\(key) is \(object[key]?.text().prefix(80) ?? "missing"), not \(wanted)"
+        )
     }
 }
 

@@ -8,7 +8,9 @@ struct EntryJudge {
     let now: Instant
 
     /// The options of a Celery message that Bailey's own messages carry on.
-    static let carriedOptions: Set<String> = ["queue", "priority", "expires", "headers", "time_limit", "soft_time_limit", "routing_key", "exchange"]
+    static let carriedOptions: Set<String> = [
+        "queue", "priority", "expires", "headers", "time_limit", "soft_time_limit", "routing_key", "exchange",
+    ]
 
     /// The judgement as if nobody had mapped the entry, and the findings.
     func judge(_ entry: LegacyEntry) -> (EntryJudgement, [Finding]) {
@@ -18,8 +20,12 @@ struct EntryJudge {
         findings += options(entry)
         guard let schedule = entry.schedule else {
             judgement.verdict = .unsupported
-            judgement.reason = "no mapping says what runs for a job of type “\(entry.task)”; the worker's function is not in the database"
-            find(.queueLatency, "A DAG takes queued jobs when it is due, not when they arrive: a job waits up to one interval of the DAG.")
+            judgement.reason =
+                "no mapping says what runs for a job of type “\(entry.task)”; the worker's function is not in the database"
+            find(
+                .queueLatency,
+                "A DAG takes queued jobs when it is due, not when they arrive: a job waits up to one interval of the DAG."
+            )
             return (judgement, findings)
         }
         let zone: Zone
@@ -54,66 +60,98 @@ struct EntryJudge {
 
     /// The next five ticks; for an interval from its last run on.
     private func nextTicks(_ entry: LegacyEntry, _ schedule: Schedule, _ zone: Zone) -> [Instant] {
-        guard case .interval(let interval) = schedule else { return Array(schedule.ticks(after: now, in: zone).prefix(5)) }
+        guard case .interval(let interval) = schedule else {
+            return Array(schedule.ticks(after: now, in: zone).prefix(5))
+        }
         let due = entry.lastRun.map { interval.due(after: $0, in: zone) } ?? now
         let first = max(due, now)
         return [first] + schedule.ticks(after: first, in: zone).prefix(4)
     }
 
-    private func meaning(_ entry: LegacyEntry, _ schedule: Schedule, _ zone: Zone, _ frequency: ScheduleFrequency) -> [Finding] {
+    private func meaning(_ entry: LegacyEntry, _ schedule: Schedule, _ zone: Zone, _ frequency: ScheduleFrequency)
+        -> [Finding]
+    {
         var findings: [Finding] = []
         func find(_ code: FindingCode, _ text: String) { findings.append(Finding(code, entry: entry.id, text: text)) }
         switch schedule {
         case .crontab(let crontab):
             let rule = crontab.rule
             if rule.daysOfMonth != CalendarRule.allDaysOfMonth, rule.weekdays != CalendarRule.allWeekdays {
-                find(.crontabDayAnd, "Celery is due only when day of month and day of week both fit; cron and Airflow would be due when either does.")
+                find(
+                    .crontabDayAnd,
+                    "Celery is due only when day of month and day of week both fit; cron and Airflow would be due when either does."
+                )
             }
-            if rule.minutes == CalendarRule.allMinutes, rule.hours != CalendarRule.allHours || rule.daysOfMonth != CalendarRule.allDaysOfMonth
-                || rule.weekdays != CalendarRule.allWeekdays || rule.months != CalendarRule.allMonths
+            if rule.minutes == CalendarRule.allMinutes,
+                rule.hours != CalendarRule.allHours || rule.daysOfMonth != CalendarRule.allDaysOfMonth
+                    || rule.weekdays != CalendarRule.allWeekdays || rule.months != CalendarRule.allMonths
             {
                 find(
                     .minuteStar,
-                    "The minute is left at “*”, so it is due in every minute: \(frequency.perActiveDay ?? 0) runs on each day that fits, not one.")
+                    "The minute is left at “*”, so it is due in every minute: \(frequency.perActiveDay ?? 0) runs on each day that fits, not one."
+                )
             }
             if rule.minutes.nonzeroBitCount == 1, rule.hours == CalendarRule.allHours, rule.minutes != 1 {
                 let minute = rule.minutes.trailingZeroBitCount
-                find(.onceAnHour, "minute=\(minute) means once an hour, at minute \(minute); every \(minute) minutes would be “*/\(minute)”.")
+                find(
+                    .onceAnHour,
+                    "minute=\(minute) means once an hour, at minute \(minute); every \(minute) minutes would be “*/\(minute)”."
+                )
             }
         case .interval(let interval):
             find(
                 .intervalDrift,
                 "Legacy counts \(shown(interval.seconds)) s from the moment of each run, so its ticks drift by a few milliseconds a run; "
-                    + "Airflow keeps to a fixed grid from the first tick on.")
+                    + "Airflow keeps to a fixed grid from the first tick on."
+            )
         case .rrule(let rule):
-            find(.rruleFixedOffset, "The stored rule keeps the offset of its start, \(offset(rule.offset)), in summer and winter alike.")
+            find(
+                .rruleFixedOffset,
+                "The stored rule keeps the offset of its start, \(offset(rule.offset)), in summer and winter alike."
+            )
             let weekdays = entry.scheduleSource["byweekday"]
-            if rule.frequency <= .monthly, let weekdays, !weekdays.isNull, (weekdays.array ?? [weekdays]).contains(where: { $0["n"] == nil }) {
+            if rule.frequency <= .monthly, let weekdays, !weekdays.isNull,
+                (weekdays.array ?? [weekdays]).contains(where: { $0["n"] == nil })
+            {
                 find(
                     .rruleWeekdayNth,
-                    "RedBeat stores a weekday without its number (“third Friday” becomes every Friday); what it really does is kept. See what was meant.")
+                    "RedBeat stores a weekday without its number (“third Friday” becomes every Friday); what it really does is kept. See what was meant."
+                )
             }
             if rule.count != nil || rule.until != nil { find(.rruleEnds, "The rule ends by itself.") }
         case .cron: break
         }
         let (target, _) = Equivalence.target(for: schedule, in: zone, from: now)
         if case .exact = target, let stock = AirflowTimetable.candidates(for: schedule, zone: zone).first {
-            if case .different(let differences) = Equivalence.compare(schedule, in: zone, with: stock, from: now, limit: 1), let first = differences.first {
+            if case .different(let differences) = Equivalence.compare(
+                schedule,
+                in: zone,
+                with: stock,
+                from: now,
+                limit: 1
+            ), let first = differences.first {
                 find(.dstFold, "\(stock.shortText) would differ: \(first.reason).")
             }
         }
         if case .exact = target {
-            find(.baileyTimetable, "No stock timetable of Airflow means the same, so the DAG uses Bailey's own, which computes legacy's ticks exactly.")
+            find(
+                .baileyTimetable,
+                "No stock timetable of Airflow means the same, so the DAG uses Bailey's own, which computes legacy's ticks exactly."
+            )
         }
         if let late = firstDeviation(schedule, zone) {
-            find(.legacyFallBack, "RedBeat itself runs it late when the clock goes back: due \(late.due.iso8601), run about \(late.run.iso8601).")
+            find(
+                .legacyFallBack,
+                "RedBeat itself runs it late when the clock goes back: due \(late.due.iso8601), run about \(late.run.iso8601)."
+            )
         }
         return findings
     }
 
     /// The first tick of the next two years that a real beat runs at another time than meant, round a change of the clock.
     private func firstDeviation(_ schedule: Schedule, _ zone: Zone) -> (due: Instant, run: Instant)? {
-        for change in zone.transitions(from: now, until: now.adding(seconds: 2 * 31_557_600)) where change.after < change.before {
+        for change in zone.transitions(from: now, until: now.adding(seconds: 2 * 31_557_600))
+        where change.after < change.before {
             let start = change.at.adding(seconds: -3 * 86_400)
             var meant = schedule.ticks(after: start, in: zone)
             var run = schedule.ticks(after: start, in: zone, as: .run)
@@ -132,14 +170,23 @@ struct EntryJudge {
         var findings: [Finding] = []
         if options["expires"] != nil {
             findings.append(
-                Finding(.expires, entry: entry.id, text: "A run that no worker takes within “expires” is dropped by Celery; the message keeps that."))
+                Finding(
+                    .expires,
+                    entry: entry.id,
+                    text: "A run that no worker takes within “expires” is dropped by Celery; the message keeps that."
+                )
+            )
         }
         let lost = options.members.filter { !$0.value.isNull && !EntryJudge.carriedOptions.contains($0.key) }.map(\.key)
         if !lost.isEmpty {
             findings.append(
                 Finding(
-                    .optionNotTranslated, entry: entry.id,
-                    text: "The options \(lost.joined(separator: ", ")) are not carried into the DAG's message. See whether the task needs them."))
+                    .optionNotTranslated,
+                    entry: entry.id,
+                    text:
+                        "The options \(lost.joined(separator: ", ")) are not carried into the DAG's message. See whether the task needs them."
+                )
+            )
         }
         return findings
     }
@@ -149,7 +196,9 @@ struct EntryJudge {
         return "UTC\(sign)\(abs(seconds) / 3600):\(abs(seconds) / 60 % 60 < 10 ? "0" : "")\(abs(seconds) / 60 % 60)"
     }
 
-    private func shown(_ seconds: Double) -> String { seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds) }
+    private func shown(_ seconds: Double) -> String {
+        seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+    }
 }
 
 /// A text with a capital at its start and a full stop at its end.

@@ -21,16 +21,26 @@ struct MappingChecker {
             if let first = pipelines[mapping.pipeline] {
                 findings.append(
                     Finding(
-                        .duplicateIdentity, pipeline: mapping.pipeline, location: mapping.location,
-                        text: "The pipeline “\(mapping.pipeline)” stands in \(first) too; ids are unique."))
+                        .duplicateIdentity,
+                        pipeline: mapping.pipeline,
+                        location: mapping.location,
+                        text: "The pipeline “\(mapping.pipeline)” stands in \(first) too; ids are unique."
+                    )
+                )
             }
             pipelines[mapping.pipeline] = pipelines[mapping.pipeline] ?? mapping.location
             for entry in MappingChecker.entries(of: mapping) {
                 if let other = owners[entry], other.pipeline != mapping.pipeline {
                     findings.append(
                         Finding(
-                            .entryMappedTwice, entry: entry, pipeline: mapping.pipeline, location: mapping.location,
-                            text: "The entry is in pipeline “\(other.pipeline)” (\(other.location)) too; it can have one owner."))
+                            .entryMappedTwice,
+                            entry: entry,
+                            pipeline: mapping.pipeline,
+                            location: mapping.location,
+                            text:
+                                "The entry is in pipeline “\(other.pipeline)” (\(other.location)) too; it can have one owner."
+                        )
+                    )
                 }
                 owners[entry] = owners[entry] ?? mapping
             }
@@ -44,48 +54,77 @@ struct MappingChecker {
         func find(_ code: FindingCode, _ location: SourceLocation, _ text: String) {
             findings.append(Finding(code, pipeline: mapping.pipeline, location: location, text: text))
         }
-        let places = Dictionary(mapping.tasks.compactMap { task in task.definition.entry.map { ($0, task.location) } }, uniquingKeysWith: { a, _ in a })
+        let places = Dictionary(
+            mapping.tasks.compactMap { task in task.definition.entry.map { ($0, task.location) } },
+            uniquingKeysWith: { a, _ in a }
+        )
         for entry in MappingChecker.entries(of: mapping) where inventory[entry] == nil {
             let near = nearest(to: entry.description, of: inventory.entries.map(\.id.description))
             find(
-                .unknownEntry, places[entry] ?? mapping.location,
-                "There is no entry “\(entry)” in the inventory\(near.map { "; did you mean “\($0)”?" } ?? ".") Run bailey import if it is new.")
+                .unknownEntry,
+                places[entry] ?? mapping.location,
+                "There is no entry “\(entry)” in the inventory\(near.map { "; did you mean “\($0)”?" } ?? ".") Run bailey import if it is new."
+            )
         }
         let ids = mapping.tasks.map(\.definition.id)
         for task in mapping.tasks {
             for before in task.definition.after where !ids.contains(before) {
                 let near = nearest(to: before, of: ids)
                 find(
-                    .unknownTask, task.location,
-                    "Task “\(task.definition.id)” is to run after “\(before)”, which is no task of this pipeline\(near.map { "; did you mean “\($0)”?" } ?? ".")")
+                    .unknownTask,
+                    task.location,
+                    "Task “\(task.definition.id)” is to run after “\(before)”, which is no task of this pipeline\(near.map { "; did you mean “\($0)”?" } ?? ".")"
+                )
             }
-            if case .python(let call) = task.definition.body, let name = call.environment, !environments.contains(name) {
+            if case .python(let call) = task.definition.body, let name = call.environment, !environments.contains(name)
+            {
                 find(
-                    .unknownEnvironment, task.location,
-                    "The environment “\(name)” is not among “environments” of bailey.yaml (\(environments.sorted().joined(separator: ", "))).")
+                    .unknownEnvironment,
+                    task.location,
+                    "The environment “\(name)” is not among “environments” of bailey.yaml (\(environments.sorted().joined(separator: ", ")))."
+                )
             }
         }
         if let cycle = cycle(mapping) {
             let location = mapping.tasks.first { $0.definition.id == cycle[0] }?.location ?? mapping.location
-            find(.dependencyCycle, location, "The tasks wait for each other in a circle: \((cycle + [cycle[0]]).joined(separator: " → ")).")
+            find(
+                .dependencyCycle,
+                location,
+                "The tasks wait for each other in a circle: \((cycle + [cycle[0]]).joined(separator: " → "))."
+            )
         }
         if mapping.clock == nil, mapping.schedule == nil {
             let scheduled = Set(mapping.tasks.compactMap(\.definition.entry).filter { inventory[$0]?.schedule != nil })
             if scheduled.count > 1 {
-                find(.clockAmbiguous, mapping.location, "Several of its entries have a schedule; say with “clock” which one drives the pipeline.")
+                find(
+                    .clockAmbiguous,
+                    mapping.location,
+                    "Several of its entries have a schedule; say with “clock” which one drives the pipeline."
+                )
             } else if scheduled.isEmpty {
-                find(.clockAmbiguous, mapping.location, "Nothing says when it is due: give “clock” (an entry) or “schedule”.")
+                find(
+                    .clockAmbiguous,
+                    mapping.location,
+                    "Nothing says when it is due: give “clock” (an entry) or “schedule”."
+                )
             }
         }
         if let clock = mapping.clock, let entry = inventory[clock], entry.schedule == nil {
-            find(.clockAmbiguous, mapping.location, "The clock “\(clock)” is a job type, which has no schedule; give “schedule” instead.")
+            find(
+                .clockAmbiguous,
+                mapping.location,
+                "The clock “\(clock)” is a job type, which has no schedule; give “schedule” instead."
+            )
         }
         return findings
     }
 
     /// Tasks that wait for each other, in order; nil if there are none.
     private func cycle(_ mapping: Mapping) -> [String]? {
-        let after = Dictionary(mapping.tasks.map { ($0.definition.id, $0.definition.after) }, uniquingKeysWith: { a, _ in a })
+        let after = Dictionary(
+            mapping.tasks.map { ($0.definition.id, $0.definition.after) },
+            uniquingKeysWith: { a, _ in a }
+        )
         var finished: Set<String> = []
         var path: [String] = []
         func visit(_ id: String) -> [String]? {

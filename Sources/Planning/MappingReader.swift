@@ -6,10 +6,12 @@ public import Settings
 /// Reads a mapping file.
 extension Mapping {
     static let keys = [
-        "pipeline", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks", "max_active_runs", "tasks",
+        "pipeline", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
+        "max_active_runs", "tasks",
     ]
     static let taskKeys = [
-        "entry", "celery", "python", "command", "after", "retries", "retry_delay", "retry_backoff", "retry_max_delay", "timeout", "pool",
+        "entry", "celery", "python", "command", "after", "retries", "retry_delay", "retry_backoff", "retry_max_delay",
+        "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "shadow", "redirect", "compare",
     ]
 
@@ -28,7 +30,10 @@ extension Mapping {
         pipeline = fields.required("pipeline") ?? ""
         location.line = fields.line("pipeline")
         if !pipeline.isEmpty, !isIdentifier(pipeline) {
-            problems.note(fields.node, "the pipeline's id “\(pipeline)” may hold only letters, digits, “_”, “-” and “.” (at most 200)")
+            problems.note(
+                fields.node,
+                "the pipeline's id “\(pipeline)” may hold only letters, digits, “_”, “-” and “.” (at most 200)"
+            )
         }
         summary = fields.string("description") ?? ""
         owner = fields.string("owner") ?? owner
@@ -40,7 +45,11 @@ extension Mapping {
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if clock != nil, schedule != nil { problems.note(fields.node, "“clock” and “schedule” exclude each other") }
         for text in fields.strings("absorbs") ?? [] {
-            if let id = EntryID(text) { absorbs.append(id) } else { problems.note(fields.node, "“\(text)” is no entry; write source/name") }
+            if let id = EntryID(text) {
+                absorbs.append(id)
+            } else {
+                problems.note(fields.node, "“\(text)” is no entry; write source/name")
+            }
         }
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
         for member in fields.members("tasks") ?? [] {
@@ -49,7 +58,9 @@ extension Mapping {
     }
 
     private mutating func read(schedule node: YAMLNode, _ problems: Problems) {
-        guard let fields = YAMLFields(node, known: ["crontab", "interval", "timezone"], problems: problems) else { return }
+        guard let fields = YAMLFields(node, known: ["crontab", "interval", "timezone"], problems: problems) else {
+            return
+        }
         timezone = fields.string("timezone") ?? timezone
         do {
             if let text = fields.string("crontab") {
@@ -75,7 +86,9 @@ extension Mapping {
 /// Whether Airflow takes a text as a DAG or task id.
 func isIdentifier(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.count <= 200
-        && text.utf8.allSatisfy { (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || "_-.".utf8.contains($0) }
+        && text.utf8.allSatisfy {
+            (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || "_-.".utf8.contains($0)
+        }
 }
 
 extension MappedTask {
@@ -83,24 +96,41 @@ extension MappedTask {
         guard let fields = YAMLFields(member.value, known: Mapping.taskKeys, problems: problems) else { return nil }
         if !isIdentifier(member.key) {
             problems.note(
-                Problem(file: member.value.file, line: member.line, "the task id “\(member.key)” may hold only letters, digits, “_”, “-” and “.”"))
+                Problem(
+                    file: member.value.file,
+                    line: member.line,
+                    "the task id “\(member.key)” may hold only letters, digits, “_”, “-” and “.”"
+                )
+            )
         }
         location = SourceLocation(file: member.value.file, line: member.line)
         let given = ["celery", "python", "command"].filter { fields.node($0) != nil }
-        if given.count > 1 { problems.note(member.value, "a task runs one way; this one has \(given.joined(separator: " and "))") }
+        if given.count > 1 {
+            problems.note(member.value, "a task runs one way; this one has \(given.joined(separator: " and "))")
+        }
         var entry: EntryID?
         if let text = fields.string("entry") {
             entry = EntryID(text)
             if entry == nil { problems.note(member.value, "“entry” is “\(text)”; write source/name") }
         }
-        if entry == nil, given.isEmpty { problems.note(member.value, "the task has neither an “entry” nor celery, python or command") }
+        if entry == nil, given.isEmpty {
+            problems.note(member.value, "the task has neither an “entry” nor celery, python or command")
+        }
         let body = TaskBody(fields, problems)
         hasBody = body != nil
-        definition = TaskDefinition(id: member.key, entry: entry, body: body ?? .untranslatable(reason: ""), after: fields.strings("after") ?? [])
+        definition = TaskDefinition(
+            id: member.key,
+            entry: entry,
+            body: body ?? .untranslatable(reason: ""),
+            after: fields.strings("after") ?? []
+        )
         definition.triggerRule = fields.choice("trigger_rule", TriggerRule.self) ?? .allSuccess
         definition.retry = RetryPolicy(
-            retries: fields.int("retries") ?? 0, delay: fields.duration("retry_delay") ?? 300, backoff: fields.double("retry_backoff") ?? 1,
-            maximumDelay: fields.duration("retry_max_delay"))
+            retries: fields.int("retries") ?? 0,
+            delay: fields.duration("retry_delay") ?? 300,
+            backoff: fields.double("retry_backoff") ?? 1,
+            maximumDelay: fields.duration("retry_max_delay")
+        )
         if definition.retry.retries < 0 || definition.retry.backoff < 1 {
             problems.note(member.value, "“retries” must be 0 or more and “retry_backoff” 1 or more")
         }
@@ -114,7 +144,8 @@ extension MappedTask {
         case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected
         case "observe": definition.shadow = .observe
         case "pure": definition.shadow = .pure
-        case let other?: problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
+        case let other?:
+            problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
         }
         if let limit = fields.int("limit") { jobLimit = max(1, limit) }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
@@ -124,22 +155,39 @@ extension MappedTask {
 extension TaskBody {
     fileprivate init?(_ fields: YAMLFields, _ problems: Problems) {
         if let node = fields.node("celery") {
-            guard let inner = YAMLFields(node, known: ["source", "task", "args", "kwargs", "options"], problems: problems),
+            guard
+                let inner = YAMLFields(
+                    node,
+                    known: ["source", "task", "args", "kwargs", "options"],
+                    problems: problems
+                ),
                 let source = inner.required("source"), let task = inner.required("task")
             else { return nil }
             self = .celery(
                 CeleryCall(
-                    source: source, task: task, args: inner.json("args") ?? [], kwargs: inner.json("kwargs") ?? [:],
-                    options: inner.json("options") ?? [:]))
+                    source: source,
+                    task: task,
+                    args: inner.json("args") ?? [],
+                    kwargs: inner.json("kwargs") ?? [:],
+                    options: inner.json("options") ?? [:]
+                )
+            )
         } else if let node = fields.node("python") {
-            guard let inner = YAMLFields(node, known: ["callable", "environment", "args", "kwargs"], problems: problems),
+            guard
+                let inner = YAMLFields(node, known: ["callable", "environment", "args", "kwargs"], problems: problems),
                 let callable = inner.required("callable")
             else { return nil }
-            if callable.split(separator: ":").count != 2 { problems.note(node, "“callable” is “\(callable)”; write package.module:function") }
+            if callable.split(separator: ":").count != 2 {
+                problems.note(node, "“callable” is “\(callable)”; write package.module:function")
+            }
             self = .python(
                 PythonCall(
-                    callable: callable, environment: inner.string("environment"), args: inner.json("args") ?? .null,
-                    kwargs: inner.json("kwargs") ?? .null))
+                    callable: callable,
+                    environment: inner.string("environment"),
+                    args: inner.json("args") ?? .null,
+                    kwargs: inner.json("kwargs") ?? .null
+                )
+            )
         } else if let node = fields.node("command") {
             if case .sequence = node.content {
                 self = .command(CommandLine(arguments: fields.strings("command") ?? []))
@@ -152,7 +200,12 @@ extension TaskBody {
                 return nil
             }
             self = .command(
-                CommandLine(arguments: arguments, environment: inner.texts("environment") ?? [:], directory: inner.string("directory")))
+                CommandLine(
+                    arguments: arguments,
+                    environment: inner.texts("environment") ?? [:],
+                    directory: inner.string("directory")
+                )
+            )
         } else {
             return nil
         }
@@ -165,18 +218,23 @@ extension CompareRules {
         let known = ["ignore", "tolerance", "unordered", "pattern", "slowest_ratio"]
         guard let fields = YAMLFields(node, known: known, problems: problems) else { return }
         for item in fields.items("ignore") ?? [] {
-            guard let inner = YAMLFields(item, known: ["name", "path", "because"], problems: problems), let name = inner.required("name"),
+            guard let inner = YAMLFields(item, known: ["name", "path", "because"], problems: problems),
+                let name = inner.required("name"),
                 let path = inner.required("path"), let because = inner.required("because")
             else { continue }
             ignore.append(IgnoreRule(name: name, path: path, because: because))
         }
         for item in fields.items("tolerance") ?? [] {
-            guard let inner = YAMLFields(item, known: ["path", "relative", "absolute"], problems: problems), let path = inner.required("path")
+            guard let inner = YAMLFields(item, known: ["path", "relative", "absolute"], problems: problems),
+                let path = inner.required("path")
             else { continue }
-            tolerances.append(Tolerance(path: path, relative: inner.double("relative"), absolute: inner.double("absolute")))
+            tolerances.append(
+                Tolerance(path: path, relative: inner.double("relative"), absolute: inner.double("absolute"))
+            )
         }
         for item in fields.items("pattern") ?? [] {
-            guard let inner = YAMLFields(item, known: ["path", "pattern"], problems: problems), let path = inner.required("path"),
+            guard let inner = YAMLFields(item, known: ["path", "pattern"], problems: problems),
+                let path = inner.required("path"),
                 let pattern = inner.required("pattern")
             else { continue }
             if (try? Regex(pattern)) == nil { problems.note(item, "“\(pattern)” is no regular expression") }

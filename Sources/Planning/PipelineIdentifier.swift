@@ -7,7 +7,9 @@ enum PipelineIdentifier {
         var id = ""
         var changed = false
         for byte in name.utf8 {
-            if (97...122).contains(byte) || (65...90).contains(byte) || (48...57).contains(byte) || "_-.".utf8.contains(byte) {
+            if (97...122).contains(byte) || (65...90).contains(byte) || (48...57).contains(byte)
+                || "_-.".utf8.contains(byte)
+            {
                 id.unicodeScalars.append(UnicodeScalar(byte))
             } else {
                 changed = true

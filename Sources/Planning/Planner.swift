@@ -33,7 +33,11 @@ public struct Planner {
                 mappings.append(try Mapping(yaml: text, file: file))
             } catch {
                 findings += error.problems.map {
-                    Finding(.invalidMapping, location: SourceLocation(file: $0.file, line: $0.line), text: sentence($0.message))
+                    Finding(
+                        .invalidMapping,
+                        location: SourceLocation(file: $0.file, line: $0.line),
+                        text: sentence($0.message)
+                    )
                 }
             }
         }
@@ -44,16 +48,22 @@ public struct Planner {
         var findings = problems
         findings += inventory.unread.map {
             Finding(
-                $0.stopsLegacy ? .stopsBeat : .unreadRecord, entry: EntryID(source: $0.source, name: $0.key),
-                text: sentence("\($0.reason): \($0.detail)"))
+                $0.stopsLegacy ? .stopsBeat : .unreadRecord,
+                entry: EntryID(source: $0.source, name: $0.key),
+                text: sentence("\($0.reason): \($0.detail)")
+            )
         }
-        for source in inventory.sources { findings += source.notes.map { Finding($0.code, text: "Source \(source.name): \($0.detail).") } }
+        for source in inventory.sources {
+            findings += source.notes.map { Finding($0.code, text: "Source \(source.name): \($0.detail).") }
+        }
         let checker = MappingChecker(inventory: inventory, environments: environments)
         findings += checker.check(mappings)
 
         var owner: [EntryID: String] = [:]
         for mapping in mappings {
-            for entry in MappingChecker.entries(of: mapping) where owner[entry] == nil { owner[entry] = mapping.pipeline }
+            for entry in MappingChecker.entries(of: mapping) where owner[entry] == nil {
+                owner[entry] = mapping.pipeline
+            }
         }
         var judgements: [EntryJudgement] = []
         var pipelines: [PlannedPipeline] = []
@@ -71,8 +81,12 @@ public struct Planner {
                 if judgement.verdict == .unsupported {
                     found.append(
                         Finding(
-                            .untranslatable, entry: entry.id, severity: .warning,
-                            text: sentence("its DAG's task fails with this reason: \(judgement.reason ?? "")")))
+                            .untranslatable,
+                            entry: entry.id,
+                            severity: .warning,
+                            text: sentence("its DAG's task fails with this reason: \(judgement.reason ?? "")")
+                        )
+                    )
                 }
             } else {
                 found.append(Finding(.keptOnLegacy, entry: entry.id, text: sentence(judgement.reason ?? "")))
@@ -101,9 +115,13 @@ public struct Planner {
         let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? call(entry)
         let name = "\(entry.id.source)__\(entry.id.name)"
         var dag = DAGDefinition(
-            id: PipelineIdentifier.make(name), name: entry.id.name, summary: "The legacy entry \(entry.id), by itself.",
-            clock: clock(driver: entry.schedule == nil ? nil : entry, own: nil, timezone: entry.timezone ?? "UTC"), entries: [entry.id],
-            tasks: [TaskDefinition(id: "run", entry: entry.id, body: body)])
+            id: PipelineIdentifier.make(name),
+            name: entry.id.name,
+            summary: "The legacy entry \(entry.id), by itself.",
+            clock: clock(driver: entry.schedule == nil ? nil : entry, own: nil, timezone: entry.timezone ?? "UTC"),
+            entries: [entry.id],
+            tasks: [TaskDefinition(id: "run", entry: entry.id, body: body)]
+        )
         dag.tags = ["bailey", entry.id.source]
         return planned(dag)
     }
@@ -127,34 +145,63 @@ public struct Planner {
             if case .untranslatable(let reason) = definition.body {
                 findings.append(
                     Finding(
-                        .untranslatable, entry: definition.entry, pipeline: mapping.pipeline, location: task.location, severity: .warning,
-                        text: sentence(reason)))
+                        .untranslatable,
+                        entry: definition.entry,
+                        pipeline: mapping.pipeline,
+                        location: task.location,
+                        severity: .warning,
+                        text: sentence(reason)
+                    )
+                )
             }
             if definition.shadow == .observe {
                 findings.append(
                     Finding(
-                        .unclassifiedBody, entry: definition.entry, pipeline: mapping.pipeline, location: task.location,
-                        text: "Task “\(definition.id)” is only observed in shadow: nobody has said that its body is pure, or given it connections of its own."))
+                        .unclassifiedBody,
+                        entry: definition.entry,
+                        pipeline: mapping.pipeline,
+                        location: task.location,
+                        text:
+                            "Task “\(definition.id)” is only observed in shadow: nobody has said that its body is pure, or given it connections of its own."
+                    )
+                )
             }
             return definition
         }
         for entry in mapping.absorbs {
             findings.append(
                 Finding(
-                    .absorbedEntry, entry: entry, pipeline: mapping.pipeline, location: mapping.location,
-                    text: "It will run when \(mapping.clock?.description ?? "the pipeline") is due, not by its own schedule. A named person must approve this."))
+                    .absorbedEntry,
+                    entry: entry,
+                    pipeline: mapping.pipeline,
+                    location: mapping.location,
+                    text:
+                        "It will run when \(mapping.clock?.description ?? "the pipeline") is due, not by its own schedule. A named person must approve this."
+                )
+            )
         }
         var dag = DAGDefinition(
-            id: mapping.pipeline, name: mapping.pipeline, summary: mapping.summary, owner: mapping.owner, tags: ["bailey"] + mapping.tags,
-            clock: clock(driver: driver, own: mapping.schedule, timezone: driver?.timezone ?? mapping.timezone), missedTicks: mapping.missedTicks,
-            maxActiveRuns: mapping.maxActiveRuns, sla: mapping.sla, entries: MappingChecker.entries(of: mapping), tasks: tasks)
+            id: mapping.pipeline,
+            name: mapping.pipeline,
+            summary: mapping.summary,
+            owner: mapping.owner,
+            tags: ["bailey"] + mapping.tags,
+            clock: clock(driver: driver, own: mapping.schedule, timezone: driver?.timezone ?? mapping.timezone),
+            missedTicks: mapping.missedTicks,
+            maxActiveRuns: mapping.maxActiveRuns,
+            sla: mapping.sla,
+            entries: MappingChecker.entries(of: mapping),
+            tasks: tasks
+        )
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)
     }
 
     /// The clock of a pipeline that names none: the only scheduled entry among its tasks.
     private func onlyClock(_ mapping: Mapping) -> LegacyEntry? {
-        let scheduled = mapping.tasks.compactMap { $0.definition.entry.flatMap { inventory[$0] } }.filter { $0.schedule != nil }
+        let scheduled = mapping.tasks.compactMap { $0.definition.entry.flatMap { inventory[$0] } }.filter {
+            $0.schedule != nil
+        }
         return Set(scheduled.map(\.id)).count == 1 ? scheduled.first : nil
     }
 
@@ -166,11 +213,22 @@ public struct Planner {
     }
 
     private func call(_ entry: LegacyEntry) -> TaskBody {
-        .celery(CeleryCall(source: entry.id.source, task: entry.task, args: entry.args.isNull ? [] : entry.args, kwargs: entry.kwargs.isNull ? [:] : entry.kwargs, options: entry.options))
+        .celery(
+            CeleryCall(
+                source: entry.id.source,
+                task: entry.task,
+                args: entry.args.isNull ? [] : entry.args,
+                kwargs: entry.kwargs.isNull ? [:] : entry.kwargs,
+                options: entry.options
+            )
+        )
     }
 
     private func missingBody(_ entry: LegacyEntry) -> TaskBody {
-        .untranslatable(reason: "the mapping does not say what runs for a job of type “\(entry.task)”; give the task python, command or celery")
+        .untranslatable(
+            reason:
+                "the mapping does not say what runs for a job of type “\(entry.task)”; give the task python, command or celery"
+        )
     }
 
     private func planned(_ dag: DAGDefinition) -> PlannedPipeline {
@@ -178,11 +236,18 @@ public struct Planner {
         let words = dag.clock.schedule?.words(in: zone) ?? "when a person starts it"
         let ticks = dag.clock.timetable.map { Array($0.ticks(after: now).prefix(5)) } ?? []
         let durations = Dictionary(
-            dag.tasks.map { task in (task.id, task.entry.flatMap { inventory[$0]?.history?.p50 }) }, uniquingKeysWith: { first, _ in first })
+            dag.tasks.map { task in (task.id, task.entry.flatMap { inventory[$0]?.history?.p50 }) },
+            uniquingKeysWith: { first, _ in first }
+        )
         let known = durations.values.compactMap { $0 }
         let sequential = known.count == dag.tasks.count ? known.reduce(0, +) : nil
         return PlannedPipeline(
-            dag: dag, scheduleWords: words, nextTicks: ticks, sequentialSeconds: sequential, projectedSeconds: longestPath(dag, durations))
+            dag: dag,
+            scheduleWords: words,
+            nextTicks: ticks,
+            sequentialSeconds: sequential,
+            projectedSeconds: longestPath(dag, durations)
+        )
     }
 
     /// Seconds of the longest path; nil when a duration is unknown.

@@ -20,16 +20,30 @@ public actor PostgresConnection {
     ///   - statementTimeout: seconds each statement may take.
     /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
     public init(
-        to url: PostgresURL, timezone: String? = "UTC", readOnly: Bool = true, statementTimeout: Double = 60
+        to url: PostgresURL,
+        timezone: String? = "UTC",
+        readOnly: Bool = true,
+        statementTimeout: Double = 60
     ) async throws(PostgresError) {
         let opened: Opened
         do {
             opened = try await PostgresConnection.onThread {
-                try PostgresConnection.open(url, timezone: timezone, readOnly: readOnly, statementTimeout: statementTimeout)
+                try PostgresConnection.open(
+                    url,
+                    timezone: timezone,
+                    readOnly: readOnly,
+                    statementTimeout: statementTimeout
+                )
             }
         } catch {
             throw error as? PostgresError
-                ?? PostgresError(.unreachable, address: url.address, operation: "connecting", found: "\(error)", advice: "Run the command again")
+                ?? PostgresError(
+                    .unreachable,
+                    address: url.address,
+                    operation: "connecting",
+                    found: "\(error)",
+                    advice: "Run the command again"
+                )
         }
         address = url.address
         connection = opened.pointer
@@ -41,15 +55,22 @@ public actor PostgresConnection {
     /// Runs one statement and gives all its rows: for results known to be small.
     ///
     /// - Throws: `PostgresError`.
-    public nonisolated func query(_ sql: String, _ values: [PostgresValue] = []) async throws(PostgresError) -> [PostgresRow] {
-        try await cancellable("a statement", sql) { connection throws(PostgresError) in try await connection.run(sql, values) }
+    public nonisolated func query(_ sql: String, _ values: [PostgresValue] = []) async throws(PostgresError)
+        -> [PostgresRow]
+    {
+        try await cancellable("a statement", sql) { connection throws(PostgresError) in
+            try await connection.run(sql, values)
+        }
     }
 
     /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
     ///
     /// - Throws: `PostgresError`, or what the body throws; the statement is cancelled then.
     public func stream(
-        _ sql: String, _ values: [PostgresValue] = [], batch: Int = 500, _ body: @Sendable ([PostgresRow]) async throws -> Void
+        _ sql: String,
+        _ values: [PostgresValue] = [],
+        batch: Int = 500,
+        _ body: @Sendable ([PostgresRow]) async throws -> Void
     ) async throws {
         try send(sql, values, operation: PostgresConnection.operation(sql))
         guard PQsetSingleRowMode(connection) == 1 else { throw failure(PostgresConnection.operation(sql)) }
@@ -120,7 +141,8 @@ public actor PostgresConnection {
     ///
     /// - Throws: `PostgresError`, or what the body throws.
     public nonisolated func transaction<Value: Sendable>(
-        _ options: String = "", _ body: (PostgresConnection) async throws -> Value
+        _ options: String = "",
+        _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         _ = try await query("BEGIN \(options)")
         do {
@@ -136,7 +158,8 @@ public actor PostgresConnection {
     /// The notifications that come within a time, after `LISTEN`: channel and payload.
     ///
     /// - Throws: `PostgresError` with the code `closed`.
-    public func notifications(waitingMilliseconds: Int32) throws(PostgresError) -> [(channel: String, payload: String)] {
+    public func notifications(waitingMilliseconds: Int32) throws(PostgresError) -> [(channel: String, payload: String)]
+    {
         var descriptor = pollDescriptor(PQsocket(connection))
         if waitingMilliseconds > 0 { _ = poll(&descriptor, 1, waitingMilliseconds) }
         guard PQconsumeInput(connection) == 1 else { throw failure("waiting for notifications") }
@@ -162,14 +185,26 @@ public actor PostgresConnection {
     // MARK: One statement
 
     private nonisolated func cancellable<Value: Sendable>(
-        _ what: String, _ sql: String, _ body: (PostgresConnection) async throws(PostgresError) -> Value
+        _ what: String,
+        _ sql: String,
+        _ body: (PostgresConnection) async throws(PostgresError) -> Value
     ) async throws(PostgresError) -> Value {
         let cancellation = cancellation
         do {
-            return try await withTaskCancellationHandler { try await body(self) } onCancel: { cancellation.fire() }
+            return try await withTaskCancellationHandler {
+                try await body(self)
+            } onCancel: {
+                cancellation.fire()
+            }
         } catch {
             throw error as? PostgresError
-                ?? PostgresError(.cancelled, address: address, operation: what, found: "\(error)", advice: "Run the command again")
+                ?? PostgresError(
+                    .cancelled,
+                    address: address,
+                    operation: what,
+                    found: "\(error)",
+                    advice: "Run the command again"
+                )
         }
     }
 
@@ -213,9 +248,13 @@ public actor PostgresConnection {
         let columns = (0..<width).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
         return (0..<Int32(count)).map { row in
             let cells = (0..<width).map { column -> String? in
-                guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else { return nil }
+                guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else {
+                    return nil
+                }
                 return String(
-                    decoding: UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, row, column))), as: UTF8.self)
+                    decoding: UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, row, column))),
+                    as: UTF8.self
+                )
             }
             return PostgresRow(columns: columns, cells: cells, address: address)
         }
@@ -227,8 +266,12 @@ public actor PostgresConnection {
 
     private func failure(_ operation: String) -> PostgresError {
         PostgresError(
-            .closed, address: address, operation: operation, found: PostgresConnection.message(connection),
-            advice: "See whether the server still runs, then run the command again")
+            .closed,
+            address: address,
+            operation: operation,
+            found: PostgresConnection.message(connection),
+            advice: "See whether the server still runs, then run the command again"
+        )
     }
 
     /// The first words of a statement, for errors; never its values.
@@ -243,7 +286,8 @@ public actor PostgresConnection {
         var pointer: OpaquePointer
     }
 
-    private static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    private static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
+    {
         let executor = QueueExecutor()
         return try await Hop(executor: executor).run(body)
     }
@@ -255,10 +299,13 @@ public actor PostgresConnection {
         func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value { try body() }
     }
 
-    private static func open(_ url: PostgresURL, timezone: String?, readOnly: Bool, statementTimeout: Double) throws -> Opened {
+    private static func open(_ url: PostgresURL, timezone: String?, readOnly: Bool, statementTimeout: Double) throws
+        -> Opened
+    {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
-            (timezone.map { "-c timezone=\($0) " } ?? "") + "-c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
+            (timezone.map { "-c timezone=\($0) " } ?? "")
+            + "-c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
             + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "10", nil]
@@ -266,18 +313,30 @@ public actor PostgresConnection {
             withCStrings(values) { valuePointers in PQconnectdbParams(keyPointers, valuePointers, 1) }
         }
         guard let pointer else {
-            throw PostgresError(.unreachable, address: url.address, operation: "connecting", found: "out of memory", advice: "Run the command again")
+            throw PostgresError(
+                .unreachable,
+                address: url.address,
+                operation: "connecting",
+                found: "out of memory",
+                advice: "Run the command again"
+            )
         }
         PQsetNoticeProcessor(pointer, { _, _ in }, nil)
         guard PQstatus(pointer) == CONNECTION_OK else {
             let message = message(pointer)
-            let wrongLogin = PQconnectionNeedsPassword(pointer) == 1 || message.contains("authentication failed") || message.contains("does not exist")
+            let wrongLogin =
+                PQconnectionNeedsPassword(pointer) == 1 || message.contains("authentication failed")
+                || message.contains("does not exist")
             PQfinish(pointer)
             throw PostgresError(
-                wrongLogin ? .authentication : .unreachable, address: url.address, operation: "connecting", found: message,
+                wrongLogin ? .authentication : .unreachable,
+                address: url.address,
+                operation: "connecting",
+                found: message,
                 advice: wrongLogin
                     ? "Check the user, password and database in the URL's environment variable"
-                    : "See whether PostgreSQL runs there and the address in bailey.yaml is right")
+                    : "See whether PostgreSQL runs there and the address in bailey.yaml is right"
+            )
         }
         return Opened(pointer: pointer)
     }

@@ -46,7 +46,9 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         let (code, advice): (Code, String)
         switch state {
         case "42P01", "42703", "3F000", "42883", "3D000":
-            (code, advice) = (.missing, "Compare the profile under mappings/profiles with the database's own tables and columns")
+            (code, advice) = (
+                .missing, "Compare the profile under mappings/profiles with the database's own tables and columns"
+            )
         case "42501":
             (code, advice) = (.rights, "Grant the right to Bailey's user, or use another one")
         case "57014":

@@ -19,8 +19,12 @@ public struct PostgresURL: Sendable, Hashable {
         if plain.contains("://") {
             guard let parts = URLComponents(string: plain), ["postgres", "postgresql"].contains(parts.scheme) else {
                 throw PostgresError(
-                    .badURL, address: "(unreadable URL)", operation: "reading the URL", found: "it is not a PostgreSQL URL",
-                    advice: "Use postgresql://user:password@host:port/database")
+                    .badURL,
+                    address: "(unreadable URL)",
+                    operation: "reading the URL",
+                    found: "it is not a PostgreSQL URL",
+                    advice: "Use postgresql://user:password@host:port/database"
+                )
             }
             let items = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
             let host = items["host"] ?? parts.host ?? "localhost"
@@ -34,10 +38,15 @@ public struct PostgresURL: Sendable, Hashable {
             }
             guard !settings.isEmpty else {
                 throw PostgresError(
-                    .badURL, address: "(unreadable URL)", operation: "reading the URL", found: "it is neither a URL nor key=value pairs",
-                    advice: "Use postgresql://user:password@host:port/database")
+                    .badURL,
+                    address: "(unreadable URL)",
+                    operation: "reading the URL",
+                    found: "it is neither a URL nor key=value pairs",
+                    advice: "Use postgresql://user:password@host:port/database"
+                )
             }
-            let place = settings["service"].map { "service \($0)" } ?? settings["host"] ?? settings["hostaddr"] ?? "localhost"
+            let place =
+                settings["service"].map { "service \($0)" } ?? settings["host"] ?? settings["hostaddr"] ?? "localhost"
             address = "postgresql://\(place):\(settings["port"] ?? "5432")/\(settings["dbname"] ?? "")"
         }
         self.text = plain

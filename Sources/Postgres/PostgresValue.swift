@@ -19,7 +19,10 @@ public enum PostgresValue: Sendable, Hashable {
         case .double(let value): "\(value)"
         case .bool(let value): value ? "t" : "f"
         case .texts(let values):
-            "{" + values.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }.joined(separator: ",") + "}"
+            "{"
+                + values.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }.joined(
+                    separator: ","
+                ) + "}"
         case .bytes(let bytes):
             "\\x" + bytes.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
         }
@@ -69,10 +72,16 @@ public struct PostgresRow: Sendable {
         try read(column, "a boolean") { $0 == "t" ? true : $0 == "f" ? false : nil }
     }
 
-    private func read<Value>(_ column: String, _ wanted: String, _ convert: (String) -> Value?) throws(PostgresError) -> Value {
+    private func read<Value>(_ column: String, _ wanted: String, _ convert: (String) -> Value?) throws(PostgresError)
+        -> Value
+    {
         if let text = self[column], let value = convert(text) { return value }
         throw PostgresError(
-            .unexpectedValue, address: address, operation: "reading column “\(column)”", found: "\(self[column].map { "“\($0.prefix(60))”" } ?? "NULL"), not \(wanted)",
-            advice: "See whether the column has the type that the profile expects")
+            .unexpectedValue,
+            address: address,
+            operation: "reading column “\(column)”",
+            found: "\(self[column].map { "“\($0.prefix(60))”" } ?? "NULL"), not \(wanted)",
+            advice: "See whether the column has the type that the profile expects"
+        )
     }
 }

@@ -48,7 +48,9 @@ final class RESPCodec: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
         // The reader moves its buffer at each kilobyte it has read, so it gets small slices.
-        while buffer.readableBytes > 0, failure == nil, let slice = buffer.readSlice(length: min(16 * 1024, buffer.readableBytes)) {
+        while buffer.readableBytes > 0, failure == nil,
+            let slice = buffer.readSlice(length: min(16 * 1024, buffer.readableBytes))
+        {
             slice.withUnsafeReadableBytes { bytes in
                 _ = redisReaderFeed(reader, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
             }
@@ -59,16 +61,26 @@ final class RESPCodec: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         fail(
             RedisError(
-                .closed, address: address, operation: "waiting for an answer", found: "the connection was closed",
-                advice: "See whether Redis is still running, then run the command again"))
+                .closed,
+                address: address,
+                operation: "waiting for an answer",
+                found: "the connection was closed",
+                advice: "See whether Redis is still running, then run the command again"
+            )
+        )
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         fail(
             RedisError(
-                .closed, address: address, operation: "talking", found: "\(error)",
-                advice: "See whether the address and TLS settings are right"))
+                .closed,
+                address: address,
+                operation: "talking",
+                found: "\(error)",
+                advice: "See whether the address and TLS settings are right"
+            )
+        )
         context.close(promise: nil)
     }
 
@@ -78,8 +90,13 @@ final class RESPCodec: ChannelDuplexHandler {
             guard redisReaderGetReply(reader, &raw) == REDIS_OK else {
                 fail(
                     RedisError(
-                        .protocol, address: address, operation: "reading an answer", found: "bytes that are not RESP 2",
-                        advice: "See whether the address is that of a Redis server"))
+                        .protocol,
+                        address: address,
+                        operation: "reading an answer",
+                        found: "bytes that are not RESP 2",
+                        advice: "See whether the address is that of a Redis server"
+                    )
+                )
                 context.close(promise: nil)
                 return
             }
@@ -141,7 +158,9 @@ final class RESPCodec: ChannelDuplexHandler {
         case REDIS_REPLY_STRING: return .bulk(bytes())
         case REDIS_REPLY_ERROR: return .error(String(decoding: bytes(), as: UTF8.self))
         case REDIS_REPLY_ARRAY:
-            return .array((0..<Int(reply.elements)).map { index in reply.element[index].map { value($0.pointee) } ?? .null })
+            return .array(
+                (0..<Int(reply.elements)).map { index in reply.element[index].map { value($0.pointee) } ?? .null }
+            )
         default: return .null
         }
     }

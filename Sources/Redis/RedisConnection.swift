@@ -23,7 +23,10 @@ public final class RedisConnection: Sendable {
     ///   - push: takes messages of subscriptions, on the event loop.
     /// - Throws: `RedisError` with the code `unreachable`, `authentication`, `timeout` or `server`.
     public static func connect(
-        to url: RedisURL, attempts: Int = 1, timeoutSeconds: Double = 10, push: (@Sendable (RedisValue) -> Void)? = nil
+        to url: RedisURL,
+        attempts: Int = 1,
+        timeoutSeconds: Double = 10,
+        push: (@Sendable (RedisValue) -> Void)? = nil
     ) async throws(RedisError) -> RedisConnection {
         let timeout = TimeAmount.milliseconds(Int64(timeoutSeconds * 1000))
         var attempt = 1
@@ -49,8 +52,12 @@ public final class RedisConnection: Sendable {
         let operation = commands.count == 1 ? commands[0].name : "\(commands.count) commands from \(commands[0].name)"
         let promise = channel.eventLoop.makePromise(of: [RedisValue].self)
         let expired = RedisError(
-            .timeout, address: address, operation: operation, found: "no answer within \(timeout.nanoseconds / 1_000_000_000) s",
-            advice: "See whether Redis is blocked (SLOWLOG GET) or the network is down")
+            .timeout,
+            address: address,
+            operation: operation,
+            found: "no answer within \(timeout.nanoseconds / 1_000_000_000) s",
+            advice: "See whether Redis is blocked (SLOWLOG GET) or the network is down"
+        )
         let channel = channel
         let deadline = channel.eventLoop.scheduleTask(in: timeout) {
             promise.fail(expired)
@@ -63,10 +70,20 @@ public final class RedisConnection: Sendable {
         }
         channel.writeAndFlush(request, promise: nil)
         do {
-            return try await withTaskCancellationHandler { try await promise.futureResult.get() } onCancel: { channel.close(promise: nil) }
+            return try await withTaskCancellationHandler {
+                try await promise.futureResult.get()
+            } onCancel: {
+                channel.close(promise: nil)
+            }
         } catch {
             throw error as? RedisError
-                ?? RedisError(.closed, address: address, operation: operation, found: "\(error)", advice: "Run the command again")
+                ?? RedisError(
+                    .closed,
+                    address: address,
+                    operation: operation,
+                    found: "\(error)",
+                    advice: "Run the command again"
+                )
         }
     }
 
@@ -106,7 +123,9 @@ public final class RedisConnection: Sendable {
 
     private func logIn(_ url: RedisURL) async throws(RedisError) {
         var commands: [RedisCommand] = []
-        if let password = url.password { commands.append(url.user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password)) }
+        if let password = url.password {
+            commands.append(url.user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password))
+        }
         if url.database != 0 { commands.append(RedisCommand("SELECT", String(url.database))) }
         commands.append(RedisCommand("PING"))
         for (command, reply) in zip(commands, try await pipeline(commands)) {
@@ -121,21 +140,37 @@ public final class RedisConnection: Sendable {
         switch kind {
         case "WRONGPASS", "NOAUTH":
             return RedisError(
-                .authentication, address: address, operation: name, found: "the server refused the login (\(kind))",
-                advice: "Check the user and password in the URL's environment variable")
+                .authentication,
+                address: address,
+                operation: name,
+                found: "the server refused the login (\(kind))",
+                advice: "Check the user and password in the URL's environment variable"
+            )
         case "NOPERM":
             return RedisError(
-                .authentication, address: address, operation: name, found: "the user may not do this (\(message))",
-                advice: "Give the ACL user the right, or use another one")
+                .authentication,
+                address: address,
+                operation: name,
+                found: "the user may not do this (\(message))",
+                advice: "Give the ACL user the right, or use another one"
+            )
         default:
             // AUTH's own errors may repeat what was sent.
             let shown = name == "AUTH" ? String(kind) : message
-            return RedisError(.server, address: address, operation: name, found: "the server answered “\(shown)”", advice: "See the Redis documentation of \(name)")
+            return RedisError(
+                .server,
+                address: address,
+                operation: name,
+                found: "the server answered “\(shown)”",
+                advice: "See the Redis documentation of \(name)"
+            )
         }
     }
 
     private static func open(
-        _ url: RedisURL, timeout: TimeAmount, push: (@Sendable (RedisValue) -> Void)?
+        _ url: RedisURL,
+        timeout: TimeAmount,
+        push: (@Sendable (RedisValue) -> Void)?
     ) async throws(RedisError) -> any Channel {
         let address = url.address
         do {
@@ -146,8 +181,14 @@ public final class RedisConnection: Sendable {
                     channel.eventLoop.makeCompletedFuture {
                         if let tls {
                             var name: String?
-                            if case .host(let host, _) = url.place, host.contains(where: \.isLetter), !host.contains(":") { name = host }
-                            try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+                            if case .host(let host, _) = url.place, host.contains(where: \.isLetter),
+                                !host.contains(":")
+                            {
+                                name = host
+                            }
+                            try channel.pipeline.syncOperations.addHandler(
+                                NIOSSLClientHandler(context: tls, serverHostname: name)
+                            )
                         }
                         try channel.pipeline.syncOperations.addHandler(RESPCodec(address: address, push: push))
                     }
@@ -158,8 +199,12 @@ public final class RedisConnection: Sendable {
             }
         } catch {
             throw RedisError(
-                .unreachable, address: address, operation: "connecting", found: "\(error)",
-                advice: "See whether Redis runs there and the address in bailey.yaml is right")
+                .unreachable,
+                address: address,
+                operation: "connecting",
+                found: "\(error)",
+                advice: "See whether Redis runs there and the address in bailey.yaml is right"
+            )
         }
     }
 

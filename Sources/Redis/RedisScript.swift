@@ -10,7 +10,9 @@ public struct RedisScript: Sendable {
     /// The digest is asked of the server (`SCRIPT LOAD`), so that no second implementation of SHA-1 is needed; a server that forgot the
     /// script between the two (a restart) is answered by loading it again, once.
     /// - Throws: `RedisError`.
-    public func run(on connection: RedisConnection, keys: [[UInt8]], arguments: [[UInt8]]) async throws(RedisError) -> RedisValue {
+    public func run(on connection: RedisConnection, keys: [[UInt8]], arguments: [[UInt8]]) async throws(RedisError)
+        -> RedisValue
+    {
         do throws(RedisError) {
             return try await call(connection, keys, arguments)
         } catch {
@@ -19,7 +21,9 @@ public struct RedisScript: Sendable {
         }
     }
 
-    private func call(_ connection: RedisConnection, _ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(RedisError) -> RedisValue {
+    private func call(_ connection: RedisConnection, _ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(RedisError)
+        -> RedisValue
+    {
         let digest = try await connection.send("SCRIPT", "LOAD", source)
         let count = Array(String(keys.count).utf8)
         return try await connection.send(RedisCommand("EVALSHA", raw: [digest.bytes ?? [], count] + keys + arguments))

@@ -13,12 +13,18 @@ public struct RedisSubscription: Sendable {
     /// - Parameter ready: called once the first subscription stands: later messages are not missed.
     /// - Throws: `RedisError` when the limit is reached.
     public static func listen(
-        to url: RedisURL, patterns: [String], attempts: Int = 10, ready: @Sendable () async -> Void,
+        to url: RedisURL,
+        patterns: [String],
+        attempts: Int = 10,
+        ready: @Sendable () async -> Void,
         handle: (Event) async throws -> Void
     ) async throws {
         var first = true
         while !Task.isCancelled {
-            let (stream, continuation) = AsyncStream.makeStream(of: RedisValue.self, bufferingPolicy: .bufferingOldest(100_000))
+            let (stream, continuation) = AsyncStream.makeStream(
+                of: RedisValue.self,
+                bufferingPolicy: .bufferingOldest(100_000)
+            )
             let overflowed = Flag()
             let connection = try await RedisConnection.connect(to: url, attempts: attempts) { value in
                 if case .dropped = continuation.yield(value) { overflowed.set() }
@@ -31,7 +37,8 @@ public struct RedisSubscription: Sendable {
                 try await withTaskCancellationHandler {
                     for await value in stream {
                         if overflowed.take() { try await handle(.gap("more messages came than were taken")) }
-                        guard let parts = value.array, parts.count == 4, parts[0].text == "pmessage", let channel = parts[2].bytes,
+                        guard let parts = value.array, parts.count == 4, parts[0].text == "pmessage",
+                            let channel = parts[2].bytes,
                             let payload = parts[3].bytes
                         else { continue }
                         try await handle(.message(channel: channel, payload: payload))

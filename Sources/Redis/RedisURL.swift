@@ -29,10 +29,16 @@ public struct RedisURL: Sendable, Hashable {
     public init(_ text: String) throws(RedisError) {
         func refusal(_ found: String) -> RedisError {
             RedisError(
-                .badURL, address: RedisURL.redacted(text), operation: "reading the URL", found: found,
-                advice: "Use redis://[user:password@]host[:port][/db], rediss://… or redis+socket:///path")
+                .badURL,
+                address: RedisURL.redacted(text),
+                operation: "reading the URL",
+                found: found,
+                advice: "Use redis://[user:password@]host[:port][/db], rediss://… or redis+socket:///path"
+            )
         }
-        guard let parts = URLComponents(string: text), let scheme = parts.scheme else { throw refusal("it is not a URL") }
+        guard let parts = URLComponents(string: text), let scheme = parts.scheme else {
+            throw refusal("it is not a URL")
+        }
         let query = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
         user = parts.user.flatMap { $0.isEmpty ? nil : $0 }
         password = parts.password
@@ -53,7 +59,9 @@ public struct RedisURL: Sendable, Hashable {
             throw refusal("its scheme is “\(scheme)”")
         }
         tls = scheme == "rediss"
-        guard let database = Int(number ?? "0"), database >= 0 else { throw refusal("its database is “\(number ?? "")”, which is no number") }
+        guard let database = Int(number ?? "0"), database >= 0 else {
+            throw refusal("its database is “\(number ?? "")”, which is no number")
+        }
         self.database = database
     }
 

@@ -12,15 +12,21 @@ enum DAGDrawing {
         var places: [String: (x: Int, y: Int)] = [:]
         for (column, tasks) in columns.enumerated() {
             let top = (total - (tasks.count * (height + gapY) - gapY)) / 2
-            for (row, task) in tasks.enumerated() { places[task.id] = (column * (box + gapX) + 2, top + row * (height + gapY)) }
+            for (row, task) in tasks.enumerated() {
+                places[task.id] = (column * (box + gapX) + 2, top + row * (height + gapY))
+            }
         }
-        var parts = ["<svg class=\"dag\" viewBox=\"0 0 \(width) \(total)\" width=\"\(width)\" height=\"\(total)\" role=\"img\" aria-label=\"DAG of \(html(dag.id))\">"]
+        var parts = [
+            "<svg class=\"dag\" viewBox=\"0 0 \(width) \(total)\" width=\"\(width)\" height=\"\(total)\" role=\"img\" aria-label=\"DAG of \(html(dag.id))\">"
+        ]
         for task in dag.tasks {
             guard let to = places[task.id] else { continue }
             for before in task.after {
                 guard let from = places[before] else { continue }
                 let (x1, y1, x2, y2) = (from.x + box, from.y + height / 2, to.x, to.y + height / 2)
-                parts.append("<path class=\"arrow\" d=\"M\(x1) \(y1) C\(x1 + gapX / 2) \(y1) \(x2 - gapX / 2) \(y2) \(x2 - 4) \(y2)\"/>")
+                parts.append(
+                    "<path class=\"arrow\" d=\"M\(x1) \(y1) C\(x1 + gapX / 2) \(y1) \(x2 - gapX / 2) \(y2) \(x2 - 4) \(y2)\"/>"
+                )
                 parts.append("<path class=\"head\" d=\"M\(x2 - 6) \(y2 - 4) L\(x2) \(y2) L\(x2 - 6) \(y2 + 4) Z\"/>")
             }
         }
@@ -31,7 +37,8 @@ enum DAGDrawing {
                 "<g class=\"task \(task.body.kind)\"><title>\(html(task.id)): \(task.body.kind), shadow \(task.shadow.rawValue)</title>"
                     + "<rect x=\"\(place.x)\" y=\"\(place.y)\" width=\"\(box)\" height=\"\(height)\" rx=\"5\"/>"
                     + "<text x=\"\(place.x + 8)\" y=\"\(place.y + 14)\">\(html(name))</text>"
-                    + "<text class=\"small\" x=\"\(place.x + 8)\" y=\"\(place.y + 27)\">\(task.body.kind) · \(task.shadow.rawValue)</text></g>")
+                    + "<text class=\"small\" x=\"\(place.x + 8)\" y=\"\(place.y + 27)\">\(task.body.kind) · \(task.shadow.rawValue)</text></g>"
+            )
         }
         return parts.joined() + "</svg>"
     }

@@ -6,7 +6,9 @@ extension ShadowReport {
     /// The report as one HTML file that needs nothing else: a row per pipeline, the DAG drawn, the runs of both sides on one time axis, and
     /// each mismatch side by side.
     public func html(examplesPerPipeline: Int = 20) -> String {
-        let instants = rows.flatMap(\.comparisons).flatMap { [$0.legacy?.start ?? $0.legacy?.end, $0.legacy?.end, $0.shadow?.start, $0.shadow?.end] }.compactMap { $0 }
+        let instants = rows.flatMap(\.comparisons).flatMap {
+            [$0.legacy?.start ?? $0.legacy?.end, $0.legacy?.end, $0.shadow?.start, $0.shadow?.end]
+        }.compactMap { $0 }
         let from = instants.min() ?? madeAt
         let until = instants.max() ?? madeAt
         var parts = [
@@ -25,7 +27,8 @@ extension ShadowReport {
                 + "<td>\(row.comparisons.count)</td><td>\(row.count(.match))</td><td>\(row.count(.mismatch))</td><td>\(row.count(.insufficient))</td>"
                 + "<td>\(row.comparisons.reduce(0) { $0 + $1.ignored.count })</td><td>\(Reports.html(row.schedule))</td></tr>"
         }
-        return "<table><thead><tr><th>pipeline</th><th>verdict</th><th>compared</th><th>match</th><th>mismatch</th><th>not enough data</th>"
+        return
+            "<table><thead><tr><th>pipeline</th><th>verdict</th><th>compared</th><th>match</th><th>mismatch</th><th>not enough data</th>"
             + "<th>ignored differences</th><th>due</th></tr></thead><tbody>" + lines.joined() + "</tbody></table>"
     }
 
@@ -38,34 +41,48 @@ extension ShadowReport {
         guard !row.comparisons.isEmpty else { return parts.joined() + "<p>Nothing was compared yet.</p></section>" }
         parts.append(RunTimeline.svg(row.comparisons, from: from, until: until))
         for group in grouped(row) {
-            parts.append("<p class=\"group\"><b>\(group.count) ×</b> \(Reports.html(group.kind)): \(Reports.html(group.text))</p>")
+            parts.append(
+                "<p class=\"group\"><b>\(group.count) ×</b> \(Reports.html(group.kind)): \(Reports.html(group.text))</p>"
+            )
         }
         let differing = row.comparisons.filter { $0.verdict == .mismatch || $0.verdict == .broken }
         for comparison in differing.suffix(examples) { parts.append(sideBySide(comparison)) }
         if differing.count > examples {
-            parts.append("<p>The latest \(examples) of \(differing.count) differing runs are shown; bailey report --json has all.</p>")
+            parts.append(
+                "<p>The latest \(examples) of \(differing.count) differing runs are shown; bailey report --json has all.</p>"
+            )
         }
         let hidden = Dictionary(grouping: row.comparisons.flatMap(\.ignored), by: \.rule).sorted { $0.key < $1.key }
         for (rule, ignored) in hidden {
             parts.append(
-                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(ignored.count) differences at \(Reports.html(ignored.first?.difference.path ?? "")).</p>")
+                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(ignored.count) differences at \(Reports.html(ignored.first?.difference.path ?? "")).</p>"
+            )
         }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }
-        for (reason, runs) in reasons { parts.append("<p class=\"ignored\">\(runs.count) runs: \(Reports.html(reason)).</p>") }
+        for (reason, runs) in reasons {
+            parts.append("<p class=\"ignored\">\(runs.count) runs: \(Reports.html(reason)).</p>")
+        }
         return parts.joined(separator: "\n") + "</section>"
     }
 
     private func sideBySide(_ comparison: Comparison) -> String {
         let differing = Set(comparison.differences.map(\.path))
-        let list = comparison.differences.map { "<li><b>\($0.kind.rawValue)</b> \(Reports.html($0.text))</li>" }.joined()
-        return "<details><summary>\(Reports.html(comparison.key.description))</summary><ul>\(list)</ul><div class=\"pair\">"
-            + side("legacy", comparison.legacy, differing) + side("shadow", comparison.shadow, differing) + "</div></details>"
+        let list = comparison.differences.map { "<li><b>\($0.kind.rawValue)</b> \(Reports.html($0.text))</li>" }
+            .joined()
+        return
+            "<details><summary>\(Reports.html(comparison.key.description))</summary><ul>\(list)</ul><div class=\"pair\">"
+            + side("legacy", comparison.legacy, differing) + side("shadow", comparison.shadow, differing)
+            + "</div></details>"
     }
 
     private func side(_ name: String, _ outcome: Outcome?, _ differing: Set<String>) -> String {
         guard let outcome else { return "<div><h4>\(name)</h4><p>did not run</p></div>" }
         var parts = ["<div><h4>\(name): \(outcome.state.rawValue)</h4>"]
-        if let duration = outcome.duration { parts.append("<p>\(seconds(duration)), \(outcome.attempts.map { "\($0) attempts" } ?? "attempts unknown")</p>") }
+        if let duration = outcome.duration {
+            parts.append(
+                "<p>\(seconds(duration)), \(outcome.attempts.map { "\($0) attempts" } ?? "attempts unknown")</p>"
+            )
+        }
         if let result = outcome.result { parts.append("<pre>\(JSONMarkup.html(result, marked: differing))</pre>") }
         if let error = outcome.error {
             parts.append("<p class=\"error\">\(Reports.html(error.type)): \(Reports.html(error.message))</p>")
@@ -87,7 +104,8 @@ enum JSONMarkup {
         switch value {
         case .object(let object) where !object.isEmpty:
             let lines = object.members.map { member in
-                pad + Reports.html(JSON.string(member.key).text()) + ": " + write(member.value, path + "." + member.key, indent + 1, marked)
+                pad + Reports.html(JSON.string(member.key).text()) + ": "
+                    + write(member.value, path + "." + member.key, indent + 1, marked)
             }
             text = "{\n" + lines.joined(separator: ",\n") + "\n" + end + "}"
         case .array(let items) where !items.isEmpty:

@@ -9,14 +9,17 @@ extension Inventory {
         for source in sources {
             let entries = entries.filter { $0.id.source == source.name }.count
             let unread = unread.filter { $0.source == source.name }.count
-            lines.append("\(source.name): \(source.system) at \(source.address): \(source.found) found = \(entries) entries + \(unread) not read")
+            lines.append(
+                "\(source.name): \(source.system) at \(source.address): \(source.found) found = \(entries) entries + \(unread) not read"
+            )
             lines += source.notes.map { "  \($0.code.id) \($0.detail)" }
         }
         lines.append("")
         var table = TextTable(["ENTRY", "TASK", "SCHEDULE", "ZONE", "STATE", "HISTORY"])
         for entry in entries {
             table.add([
-                entry.id.description, entry.task == entry.id.name ? "" : entry.task, entry.schedule?.shortText ?? "(job type)",
+                entry.id.description, entry.task == entry.id.name ? "" : entry.task,
+                entry.schedule?.shortText ?? "(job type)",
                 entry.timezone ?? "unknown", entry.enabled ? "" : "disabled", history(entry),
             ])
         }

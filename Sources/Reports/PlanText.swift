@@ -10,7 +10,8 @@ extension Plan {
         var table = TextTable(["ENTRY", "VERDICT", "PIPELINE", "DUE"])
         for judgement in judgements {
             table.add([
-                judgement.entry.description, judgement.verdict.rawValue, judgement.pipeline ?? "–", judgement.scheduleWords ?? "when a job is queued",
+                judgement.entry.description, judgement.verdict.rawValue, judgement.pipeline ?? "–",
+                judgement.scheduleWords ?? "when a job is queued",
             ])
         }
         lines += table.lines(width: 200)
@@ -34,17 +35,25 @@ extension Plan {
             }
             if let sequential = pipeline.sequentialSeconds, let projected = pipeline.projectedSeconds, sequential > 0 {
                 lines.append(
-                    "    one after another \(seconds(sequential)), as a DAG \(seconds(projected)) (\(percent(1 - projected / sequential)) less)")
+                    "    one after another \(seconds(sequential)), as a DAG \(seconds(projected)) (\(percent(1 - projected / sequential)) less)"
+                )
             }
         }
         lines += ["", findings.isEmpty ? "No findings." : "Findings:"]
         for finding in findings {
-            let place = [finding.location?.description, finding.entry?.description, finding.pipeline].compactMap { $0 }.first ?? ""
+            let place =
+                [finding.location?.description, finding.entry?.description, finding.pipeline].compactMap { $0 }.first
+                ?? ""
             lines.append("  \(finding.severity.rawValue) \(finding.code) \(place)")
             lines.append("    \(finding.text)")
         }
-        let counts = Severity.allCases.map { severity in "\(findings.filter { $0.severity == severity }.count) \(severity.rawValue)" }
-        lines += ["", "\(judgements.count) entries, \(pipelines.count) pipelines, findings: \(counts.joined(separator: ", "))."]
+        let counts = Severity.allCases.map { severity in
+            "\(findings.filter { $0.severity == severity }.count) \(severity.rawValue)"
+        }
+        lines += [
+            "",
+            "\(judgements.count) entries, \(pipelines.count) pipelines, findings: \(counts.joined(separator: ", ")).",
+        ]
         return lines
     }
 }

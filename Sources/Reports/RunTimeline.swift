@@ -8,24 +8,30 @@ enum RunTimeline {
     static func svg(_ comparisons: [Comparison], from: Instant, until: Instant) -> String {
         let span = max(1, until.seconds(since: from))
         func x(_ instant: Instant) -> Double { 64 + (instant.seconds(since: from) / span) * Double(width - 76) }
-        var parts = ["<svg class=\"axis\" viewBox=\"0 0 \(width) 66\" width=\"\(width)\" height=\"66\" role=\"img\" aria-label=\"runs of both sides\">"]
+        var parts = [
+            "<svg class=\"axis\" viewBox=\"0 0 \(width) 66\" width=\"\(width)\" height=\"66\" role=\"img\" aria-label=\"runs of both sides\">"
+        ]
         parts.append("<text x=\"0\" y=\"17\">legacy</text><text x=\"0\" y=\"39\">shadow</text>")
         for step in 0...4 {
             let at = from.adding(microseconds: Int64(span * 250_000) * Int64(step))
             let local = LocalTime(wallSeconds: at.seconds)
             let place = decimal(x(at))
             parts.append("<line class=\"grid\" x1=\"\(place)\" x2=\"\(place)\" y1=\"4\" y2=\"48\"/>")
-            parts.append("<text class=\"small\" x=\"\(place)\" y=\"62\" text-anchor=\"\(step == 4 ? "end" : "middle")\">\(local.clock)</text>")
+            parts.append(
+                "<text class=\"small\" x=\"\(place)\" y=\"62\" text-anchor=\"\(step == 4 ? "end" : "middle")\">\(local.clock)</text>"
+            )
         }
         for comparison in comparisons {
             for (outcome, y) in [(comparison.legacy, 6), (comparison.shadow, 28)] {
-                guard let outcome, let end = outcome.end ?? outcome.start ?? outcome.queued ?? comparison.legacy?.end else { continue }
+                guard let outcome, let end = outcome.end ?? outcome.start ?? outcome.queued ?? comparison.legacy?.end
+                else { continue }
                 let start = outcome.start ?? end
                 let size = max(3, x(end) - x(start))
                 parts.append(
                     "<rect class=\"run \(outcome.state.rawValue) \(comparison.verdict.rawValue)\" x=\"\(decimal(min(x(start), Double(width) - 8)))\" y=\"\(y)\" "
                         + "width=\"\(decimal(size))\" height=\"15\" rx=\"2\"><title>\(html(outcome.key.description)): \(outcome.state.rawValue)"
-                        + "\(outcome.duration.map { ", \(seconds($0))" } ?? "") (\(comparison.verdict.rawValue))</title></rect>")
+                        + "\(outcome.duration.map { ", \(seconds($0))" } ?? "") (\(comparison.verdict.rawValue))</title></rect>"
+                )
             }
         }
         return parts.joined() + "</svg>"

@@ -37,7 +37,12 @@ public struct ShadowReport: Sendable {
         let ids = Set(groups.keys).union(pipelines.map(\.dag.id)).sorted()
         rows = ids.map { id in
             let planned = pipelines.first { $0.dag.id == id }
-            return Row(dag: planned?.dag, id: id, schedule: planned?.scheduleWords ?? "not in the plan any more", comparisons: groups[id] ?? [])
+            return Row(
+                dag: planned?.dag,
+                id: id,
+                schedule: planned?.scheduleWords ?? "not in the plan any more",
+                comparisons: groups[id] ?? []
+            )
         }
     }
 
@@ -45,7 +50,9 @@ public struct ShadowReport: Sendable {
     public var holds: Bool { rows.allSatisfy { $0.verdict != .mismatch && $0.verdict != .broken } }
 
     /// The comparisons that differ.
-    public var mismatches: [Comparison] { rows.flatMap(\.comparisons).filter { $0.verdict == .mismatch || $0.verdict == .broken } }
+    public var mismatches: [Comparison] {
+        rows.flatMap(\.comparisons).filter { $0.verdict == .mismatch || $0.verdict == .broken }
+    }
 
     /// The document that `bailey report --json` prints; see docs/json.md.
     public var json: JSON {
@@ -55,23 +62,30 @@ public struct ShadowReport: Sendable {
             "pipelines": .array(
                 rows.map { row in
                     [
-                        "id": .string(row.id), "verdict": .string(row.verdict.rawValue), "schedule": .string(row.schedule),
+                        "id": .string(row.id), "verdict": .string(row.verdict.rawValue),
+                        "schedule": .string(row.schedule),
                         "match": number(row.count(.match)), "mismatch": number(row.count(.mismatch)),
-                        "not_enough_data": number(row.count(.insufficient)), "observer_broken": number(row.count(.broken)),
+                        "not_enough_data": number(row.count(.insufficient)),
+                        "observer_broken": number(row.count(.broken)),
                         "ignored_differences": number(row.comparisons.reduce(0) { $0 + $1.ignored.count }),
                         "comparisons": .array(row.comparisons.map(\.json)),
                     ]
-                }),
+                }
+            ),
         ]
     }
 
     /// The report for a terminal.
     public func textLines() -> [String] {
-        var table = TextTable(["PIPELINE", "VERDICT", "COMPARED", "MATCH", "MISMATCH", "TOO LITTLE", "IGNORED", "LEGACY p50", "SHADOW p50"])
+        var table = TextTable([
+            "PIPELINE", "VERDICT", "COMPARED", "MATCH", "MISMATCH", "TOO LITTLE", "IGNORED", "LEGACY p50", "SHADOW p50",
+        ])
         for row in rows {
             table.add([
-                row.id, row.verdict.rawValue, "\(row.comparisons.count)", "\(row.count(.match))", "\(row.count(.mismatch))", "\(row.count(.insufficient))",
-                "\(row.comparisons.reduce(0) { $0 + $1.ignored.count })", median(row.comparisons.compactMap { $0.legacy?.duration }),
+                row.id, row.verdict.rawValue, "\(row.comparisons.count)", "\(row.count(.match))",
+                "\(row.count(.mismatch))", "\(row.count(.insufficient))",
+                "\(row.comparisons.reduce(0) { $0 + $1.ignored.count })",
+                median(row.comparisons.compactMap { $0.legacy?.duration }),
                 median(row.comparisons.compactMap { $0.shadow?.duration }),
             ])
         }
@@ -109,8 +123,13 @@ public struct ShadowReport: Sendable {
                 if groups[key] == nil {
                     order.append(key)
                     groups[key] = Group(
-                        kind: difference.kind.rawValue, text: difference.text, count: 0, example: comparison, legacy: difference.legacy,
-                        shadow: difference.shadow)
+                        kind: difference.kind.rawValue,
+                        text: difference.text,
+                        count: 0,
+                        example: comparison,
+                        legacy: difference.legacy,
+                        shadow: difference.shadow
+                    )
                 }
                 groups[key]?.count += 1
             }

@@ -16,7 +16,8 @@ public struct TextTable: Sendable {
             var line = ""
             for column in 0..<count {
                 let cell = row.count > column ? row[column] : ""
-                line += column == count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+                line +=
+                    column == count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
             }
             while line.hasSuffix(" ") { line.removeLast() }
             return line.count > width ? String(line.prefix(width - 1)) + "…" : line

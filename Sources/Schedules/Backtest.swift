@@ -13,7 +13,13 @@ public struct Backtest: Sendable {
     ///   - reading: what the schedule means, or what beat really does with it.
     ///   - limit: the most differences to keep.
     public init(
-        _ schedule: Schedule, in zone: Zone, timetable: AirflowTimetable, from: Instant, until: Instant, as reading: Reading, limit: Int = 20
+        _ schedule: Schedule,
+        in zone: Zone,
+        timetable: AirflowTimetable,
+        from: Instant,
+        until: Instant,
+        as reading: Reading,
+        limit: Int = 20
     ) {
         func count(_ ticks: some Sequence<Instant>) -> Int {
             var count = 0

@@ -42,7 +42,11 @@ struct TickComparison {
         for span in spans where found.count < limit && span.until > reached {
             // One microsecond earlier, so that a tick at the span's beginning counts.
             let from = max(span.from, reached)
-            found += differences(from: from > start ? from.adding(microseconds: -1) : from, until: span.until, limit: limit - found.count)
+            found += differences(
+                from: from > start ? from.adding(microseconds: -1) : from,
+                until: span.until,
+                limit: limit - found.count
+            )
             reached = span.until
         }
         return found.isEmpty ? .equal(.calendar) : .different(found)

@@ -27,7 +27,9 @@ public final class Problems {
     public init() {}
 
     /// Notes a problem at a node.
-    public func note(_ node: YAMLNode, _ message: String) { all.append(Problem(file: node.file, line: node.line, message)) }
+    public func note(_ node: YAMLNode, _ message: String) {
+        all.append(Problem(file: node.file, line: node.line, message))
+    }
 
     /// Notes a problem.
     public func note(_ problem: Problem) { all.append(problem) }

@@ -22,10 +22,15 @@ extension Workspace {
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
         case 1: break
-        case nil: if fields.node("version") == nil { problems.note(root, "“version: 1” is missing; is the file only half written?") }
+        case nil:
+            if fields.node("version") == nil {
+                problems.note(root, "“version: 1” is missing; is the file only half written?")
+            }
         case let other?: problems.note(root, "version \(other) is not known to this Bailey; it knows version 1")
         }
-        if fields.node("sources") == nil { problems.note(root, "“sources” is missing: name at least one legacy system") }
+        if fields.node("sources") == nil {
+            problems.note(root, "“sources” is missing: name at least one legacy system")
+        }
         for member in fields.members("sources") ?? [] {
             if let source = SourceSettings(member, problems) { sources.append(source) }
         }
@@ -35,7 +40,11 @@ extension Workspace {
         {
             if let version = airflow.string("version") {
                 let base = version.hasPrefix("3") ? "3" : version.hasPrefix("2.11") ? "2.11" : nil
-                if let base { self.airflow.version = base } else { problems.note(inner, "Airflow \(version) is not supported; write 3 or 2.11") }
+                if let base {
+                    self.airflow.version = base
+                } else {
+                    problems.note(inner, "Airflow \(version) is not supported; write 3 or 2.11")
+                }
             }
             if let folder = airflow.string("dags_folder") { self.airflow.dagsFolder = folder }
         }
@@ -51,7 +60,11 @@ extension Workspace {
             guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
                 let python = inner.required("python")
             else { continue }
-            environments[member.key] = EnvironmentSettings(python: python, path: inner.strings("path") ?? [], variables: inner.texts("env") ?? [:])
+            environments[member.key] = EnvironmentSettings(
+                python: python,
+                path: inner.strings("path") ?? [],
+                variables: inner.texts("env") ?? [:]
+            )
         }
     }
 }
@@ -62,10 +75,17 @@ extension SourceSettings {
             "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
         ]
         guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
-        let allowed = !member.key.isEmpty && member.key.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }
+        let allowed =
+            !member.key.isEmpty
+            && member.key.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }
         if !allowed {
             problems.note(
-                Problem(file: member.value.file, line: member.line, "the source name “\(member.key)” may hold only a–z, 0–9, - and _"))
+                Problem(
+                    file: member.value.file,
+                    line: member.line,
+                    "the source name “\(member.key)” may hold only a–z, 0–9, - and _"
+                )
+            )
         }
         if fields.node("kind") == nil { problems.note(member.value, "“kind” is missing: redbeat or queue") }
         guard let kind = fields.choice("kind", Kind.self), let url = fields.required("url") else { return nil }
@@ -86,7 +106,9 @@ extension SourceSettings {
             maxInterval = seconds
             if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }
         }
-        if kind == .queue, profile == nil { problems.note(member.value, "a queue needs a “profile”, such as background_jobs") }
+        if kind == .queue, profile == nil {
+            problems.note(member.value, "a queue needs a “profile”, such as background_jobs")
+        }
     }
 }
 

@@ -14,14 +14,23 @@ public struct YAMLFields {
                 self.init(node: node, members: [:], problems: problems)
                 return
             }
-            problems.note(node, "a mapping with the keys \(known.joined(separator: ", ")) is wanted here, not \(node.kind)")
+            problems.note(
+                node,
+                "a mapping with the keys \(known.joined(separator: ", ")) is wanted here, not \(node.kind)"
+            )
             return nil
         }
         for member in members where !known.contains(member.key) {
-            let hint = nearest(to: member.key, of: known).map { "did you mean “\($0)”?" } ?? "known are \(known.joined(separator: ", "))"
+            let hint =
+                nearest(to: member.key, of: known).map { "did you mean “\($0)”?" }
+                ?? "known are \(known.joined(separator: ", "))"
             problems.note(Problem(file: node.file, line: member.line, "unknown key “\(member.key)”; \(hint)"))
         }
-        self.init(node: node, members: Dictionary(members.map { ($0.key, $0) }, uniquingKeysWith: { $1 }), problems: problems)
+        self.init(
+            node: node,
+            members: Dictionary(members.map { ($0.key, $0) }, uniquingKeysWith: { $1 }),
+            problems: problems
+        )
     }
 
     private init(node: YAMLNode, members: [String: YAMLNode.Member], problems: Problems) {
@@ -125,7 +134,8 @@ public struct YAMLFields {
     }
 
     /// One of a set of words.
-    public func choice<Value: RawRepresentable & CaseIterable>(_ key: String, _ type: Value.Type) -> Value? where Value.RawValue == String {
+    public func choice<Value: RawRepresentable & CaseIterable>(_ key: String, _ type: Value.Type) -> Value?
+    where Value.RawValue == String {
         read(key, Value.allCases.map(\.rawValue).joined(separator: ", ")) { node in
             if case .scalar(let text, _) = node.content { return Value(rawValue: text) }
             return nil
@@ -144,7 +154,9 @@ public struct YAMLFields {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let last = text.last else { return nil }
         let factor = units[last]
-        guard let number = Double(factor == nil ? text : String(text.dropLast())), number > 0, number.isFinite else { return nil }
+        guard let number = Double(factor == nil ? text : String(text.dropLast())), number > 0, number.isFinite else {
+            return nil
+        }
         return number * (factor ?? 1)
     }
 }

@@ -55,7 +55,11 @@ public struct YAMLNode: Sendable, Hashable {
         let line = node.mark?.line ?? 1
         switch node {
         case .scalar(let scalar):
-            self.init(file: file, line: line, content: .scalar(scalar.string, plain: scalar.style == .plain || scalar.style == .any))
+            self.init(
+                file: file,
+                line: line,
+                content: .scalar(scalar.string, plain: scalar.style == .plain || scalar.style == .any)
+            )
         case .sequence(let sequence):
             self.init(file: file, line: line, content: .sequence(sequence.map { YAMLNode($0, file: file) }))
         case .mapping(let mapping):
@@ -71,11 +75,15 @@ public struct YAMLNode: Sendable, Hashable {
     private static func problem(_ error: any Error, file: String) -> Problem {
         if let error = error as? YamlError {
             switch error {
-            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+                .composer(_, let problem, let mark, _):
                 return Problem(file: file, line: mark.line, "this is not YAML: \(problem)")
             case .duplicatedKeysInMapping(let keys, let context):
                 return Problem(
-                    file: file, line: context.mark.line, "the key \(keys.map { "“\($0)”" }.joined(separator: ", ")) stands here twice; keep one")
+                    file: file,
+                    line: context.mark.line,
+                    "the key \(keys.map { "“\($0)”" }.joined(separator: ", ")) stands here twice; keep one"
+                )
             default: break
             }
         }
@@ -114,12 +122,16 @@ public struct YAMLNode: Sendable, Hashable {
     /// The same with every text changed.
     func mapTexts(_ change: (String, YAMLNode) -> String) -> YAMLNode {
         switch content {
-        case .scalar(let text, let plain): YAMLNode(file: file, line: line, content: .scalar(change(text, self), plain: plain))
-        case .sequence(let items): YAMLNode(file: file, line: line, content: .sequence(items.map { $0.mapTexts(change) }))
+        case .scalar(let text, let plain):
+            YAMLNode(file: file, line: line, content: .scalar(change(text, self), plain: plain))
+        case .sequence(let items):
+            YAMLNode(file: file, line: line, content: .sequence(items.map { $0.mapTexts(change) }))
         case .mapping(let members):
             YAMLNode(
-                file: file, line: line,
-                content: .mapping(members.map { Member(key: $0.key, line: $0.line, value: $0.value.mapTexts(change)) }))
+                file: file,
+                line: line,
+                content: .mapping(members.map { Member(key: $0.key, line: $0.line, value: $0.value.mapTexts(change)) })
+            )
         }
     }
 }

@@ -45,7 +45,9 @@ public struct BodyRunner: Sendable {
     public init(environments: [String: Environment], directory: String, inherited: [String: String]) {
         self.environments = environments
         self.directory = directory
-        self.inherited = inherited.filter { ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"].contains($0.key) }
+        self.inherited = inherited.filter {
+            ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"].contains($0.key)
+        }
     }
 
     /// Runs one attempt. Cancelling the task ends the whole process group.
@@ -63,41 +65,76 @@ public struct BodyRunner: Sendable {
         case .python(let python):
             let arguments = python.args.isNull ? JSON.array(payload.map { [$0] } ?? []) : python.args
             let kwargs = python.kwargs.isNull ? JSON.object([:]) : python.kwargs
-            let environment = python.environment.flatMap { environments[$0] } ?? Environment(python: "python3", path: [], variables: [:])
+            let environment =
+                python.environment.flatMap { environments[$0] }
+                ?? Environment(python: "python3", path: [], variables: [:])
             var variables = environment.variables
             if !environment.path.isEmpty { variables["PYTHONPATH"] = environment.path.joined(separator: ":") }
             let input = JSON.object(["callable": .string(python.callable), "args": arguments, "kwargs": kwargs]).text()
             call = ([environment.python, "-c", DAGRuntime.pythonRunner], input, variables, nil)
         case .celery:
-            return .failure(RunError(type: "not-run", message: "a Celery body would be sent to the legacy workers; it is never run in shadow"))
+            return .failure(
+                RunError(
+                    type: "not-run",
+                    message: "a Celery body would be sent to the legacy workers; it is never run in shadow"
+                )
+            )
         case .untranslatable(let reason):
             return .failure(RunError(type: "untranslatable", message: reason))
         }
         var variables = inherited.merging(call.variables) { $1 }.merging(redirect) { $1 }
         variables["BAILEY_SHADOW"] = "1"
-        return try await start(call.program, input: call.input, variables: variables, directory: call.directory ?? directory, timeout: timeout)
+        return try await start(
+            call.program,
+            input: call.input,
+            variables: variables,
+            directory: call.directory ?? directory,
+            timeout: timeout
+        )
     }
 
     private func start(
-        _ program: [String], input: String, variables: [String: String], directory: String, timeout: Double?
+        _ program: [String],
+        input: String,
+        variables: [String: String],
+        directory: String,
+        timeout: Double?
     ) async throws -> Ending {
-        guard let name = program.first else { return .failure(RunError(type: "exit", message: "the command has no program")) }
+        guard let name = program.first else {
+            return .failure(RunError(type: "exit", message: "the command has no program"))
+        }
         var options = PlatformOptions()
         options.createSession = true
         options.teardownSequence = [
             .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: .milliseconds(500)),
             .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100)),
         ]
-        let environment = Dictionary(variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) }, uniquingKeysWith: { $1 })
+        let environment = Dictionary(
+            variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) },
+            uniquingKeysWith: { $1 }
+        )
         let configuration = Configuration(
-            executable: name.contains("/") ? .path(FilePath(name)) : .name(name), arguments: Arguments(Array(program.dropFirst())),
-            environment: .custom(environment), workingDirectory: FilePath(directory), platformOptions: options)
+            executable: name.contains("/") ? .path(FilePath(name)) : .name(name),
+            arguments: Arguments(Array(program.dropFirst())),
+            environment: .custom(environment),
+            workingDirectory: FilePath(directory),
+            platformOptions: options
+        )
         return try await limited(timeout) {
             do {
                 let result = try await Subprocess.run(
-                    configuration, input: .string(input), output: .string(limit: BodyRunner.outputLimit), error: .string(limit: BodyRunner.outputLimit))
+                    configuration,
+                    input: .string(input),
+                    output: .string(limit: BodyRunner.outputLimit),
+                    error: .string(limit: BodyRunner.outputLimit)
+                )
                 try Task.checkCancellation()
-                return BodyRunner.ending(name, result.terminationStatus, output: result.standardOutput, errors: result.standardError)
+                return BodyRunner.ending(
+                    name,
+                    result.terminationStatus,
+                    output: result.standardOutput,
+                    errors: result.standardError
+                )
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -108,7 +145,9 @@ public struct BodyRunner: Sendable {
     }
 
     /// Ends the work when the time is over.
-    private func limited(_ timeout: Double?, _ work: @escaping @Sendable () async throws -> Ending) async throws -> Ending {
+    private func limited(_ timeout: Double?, _ work: @escaping @Sendable () async throws -> Ending) async throws
+        -> Ending
+    {
         guard let timeout else { return try await work() }
         return try await withThrowingTaskGroup(of: Ending?.self) { group in
             group.addTask { try await work() }
@@ -121,26 +160,46 @@ public struct BodyRunner: Sendable {
             if let first { return first }
             // The killed process is waited for before the attempt counts as ended.
             while let rest = await group.nextResult() { _ = rest }
-            return .failure(RunError(type: "timeout", message: "it took longer than \(timeout) s and was ended with all it had started"))
+            return .failure(
+                RunError(
+                    type: "timeout",
+                    message: "it took longer than \(timeout) s and was ended with all it had started"
+                )
+            )
         }
     }
 
-    private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending {
+    private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending
+    {
         guard status.isSuccess else {
             let lines = (errors ?? "").split(separator: "\n")
             // A Python traceback ends in “Type: message”.
-            if let last = lines.last, let colon = last.firstIndex(of: ":"), last[..<colon].allSatisfy({ $0.isLetter || $0 == "." || $0 == "_" }) {
+            if let last = lines.last, let colon = last.firstIndex(of: ":"),
+                last[..<colon].allSatisfy({ $0.isLetter || $0 == "." || $0 == "_" })
+            {
                 let type = last[..<colon].split(separator: ".").last.map(String.init) ?? ""
                 let message = last[last.index(after: colon)...].drop { $0 == " " }
-                return .failure(RunError(type: type, message: String(message), detail: lines.suffix(40).joined(separator: "\n")))
+                return .failure(
+                    RunError(type: type, message: String(message), detail: lines.suffix(40).joined(separator: "\n"))
+                )
             }
-            return .failure(RunError(type: "exit", message: "\(name) ended with \(status)", detail: lines.suffix(40).joined(separator: "\n")))
+            return .failure(
+                RunError(
+                    type: "exit",
+                    message: "\(name) ended with \(status)",
+                    detail: lines.suffix(40).joined(separator: "\n")
+                )
+            )
         }
-        guard let last = (output ?? "").split(separator: "\n").last(where: { !$0.allSatisfy(\.isWhitespace) }) else { return .success(nil) }
+        guard let last = (output ?? "").split(separator: "\n").last(where: { !$0.allSatisfy(\.isWhitespace) }) else {
+            return .success(nil)
+        }
         do {
             return .success(try JSON(parsing: String(last)))
         } catch {
-            return .failure(RunError(type: "result", message: "the last line that \(name) printed is not JSON: \(error)"))
+            return .failure(
+                RunError(type: "result", message: "the last line that \(name) printed is not JSON: \(error)")
+            )
         }
     }
 }

@@ -34,7 +34,9 @@ public struct DAGProgress: Sendable {
     /// Whether the run as a whole succeeded: none of its last tasks failed (Airflow looks at the leaves alone).
     public var succeeded: Bool {
         let before = Set(tasks.flatMap(\.after))
-        return tasks.filter { !before.contains($0.id) }.allSatisfy { states[$0.id] == .success || states[$0.id] == .skipped }
+        return tasks.filter { !before.contains($0.id) }.allSatisfy {
+            states[$0.id] == .success || states[$0.id] == .skipped
+        }
     }
 
     /// Notes that a task runs.

@@ -18,7 +18,10 @@ public struct EmbeddedEngine: Sendable {
     ///   - now: the clock.
     ///   - sleep: waits so many seconds before a retry.
     public init(
-        runner: BodyRunner, parallelism: Int, pools: [String: Int] = [:], now: @escaping @Sendable () -> Instant,
+        runner: BodyRunner,
+        parallelism: Int,
+        pools: [String: Int] = [:],
+        now: @escaping @Sendable () -> Instant,
         sleep: @escaping @Sendable (Double) async throws -> Void
     ) {
         self.runner = runner
@@ -81,7 +84,12 @@ public struct EmbeddedEngine: Sendable {
         }
         let all = tasks.map { task in
             runs[task.id]
-                ?? TaskRun(task: task.id, state: progress.states[task.id] ?? .waiting, observedOnly: task.shadow == .observe, attempts: 0)
+                ?? TaskRun(
+                    task: task.id,
+                    state: progress.states[task.id] ?? .waiting,
+                    observedOnly: task.shadow == .observe,
+                    attempts: 0
+                )
         }
         return DAGRun(tasks: all, succeeded: progress.succeeded)
     }
@@ -112,7 +120,9 @@ public struct EmbeddedEngine: Sendable {
     }
 
     /// Runs a body in a place of its pool and of the engine.
-    private func placed(_ task: TaskDefinition, _ body: () async throws -> BodyRunner.Ending) async throws -> BodyRunner.Ending {
+    private func placed(_ task: TaskDefinition, _ body: () async throws -> BodyRunner.Ending) async throws
+        -> BodyRunner.Ending
+    {
         guard let pool = task.pool.flatMap({ pools[$0] }) else { return try await slots.with(body) }
         return try await pool.with { try await slots.with(body) }
     }

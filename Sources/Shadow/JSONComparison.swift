@@ -28,7 +28,9 @@ struct JSONComparison {
 
     private func compare(_ a: JSON, _ b: JSON, _ path: [Step], _ found: inout [Found]) {
         if let rule = rules.ignore.first(where: { matches($0.path, path) }) {
-            if a.text(.canonical) != b.text(.canonical) { found.append(Found(path: text(path), legacy: a, shadow: b, rule: rule.name)) }
+            if a.text(.canonical) != b.text(.canonical) {
+                found.append(Found(path: text(path), legacy: a, shadow: b, rule: rule.name))
+            }
             return
         }
         switch (a, b) {
@@ -56,10 +58,15 @@ struct JSONComparison {
                 }
             }
         case (.number(let x), .number(let y)):
-            if x.canonical != y.canonical, !isWithinTolerance(x.double, y.double, path) { found.append(Found(path: text(path), legacy: a, shadow: b)) }
+            if x.canonical != y.canonical, !isWithinTolerance(x.double, y.double, path) {
+                found.append(Found(path: text(path), legacy: a, shadow: b))
+            }
         case (.string(let x), .string(let y)):
-            if let rule = rules.patterns.first(where: { matches($0.path, path) }), let regex = try? Regex(rule.pattern) {
-                if x.wholeMatch(of: regex) == nil || y.wholeMatch(of: regex) == nil { found.append(Found(path: text(path), legacy: a, shadow: b)) }
+            if let rule = rules.patterns.first(where: { matches($0.path, path) }), let regex = try? Regex(rule.pattern)
+            {
+                if x.wholeMatch(of: regex) == nil || y.wholeMatch(of: regex) == nil {
+                    found.append(Found(path: text(path), legacy: a, shadow: b))
+                }
             } else if x != y || Array(x.utf8) != Array(y.utf8) {
                 found.append(Found(path: text(path), legacy: a, shadow: b))
             }
@@ -77,13 +84,19 @@ struct JSONComparison {
                 compare(value, other, path + [.index(index)], &inner)
                 return inner.allSatisfy { $0.rule != nil }
             }
-            if let place { rest.remove(at: place) } else { found.append(Found(path: text(path + [.index(index)]), legacy: value, shadow: nil)) }
+            if let place {
+                rest.remove(at: place)
+            } else {
+                found.append(Found(path: text(path + [.index(index)]), legacy: value, shadow: nil))
+            }
         }
         for value in rest { found.append(Found(path: text(path) + "[*]", legacy: nil, shadow: value)) }
     }
 
     private func isWithinTolerance(_ x: Double, _ y: Double, _ path: [Step]) -> Bool {
-        guard let rule = rules.tolerances.first(where: { matches($0.path, path) }), x.isFinite, y.isFinite else { return false }
+        guard let rule = rules.tolerances.first(where: { matches($0.path, path) }), x.isFinite, y.isFinite else {
+            return false
+        }
         let distance = abs(x - y)
         if let absolute = rule.absolute, distance <= absolute { return true }
         if let relative = rule.relative, distance <= relative * max(abs(x), abs(y)) { return true }

@@ -7,9 +7,19 @@ public enum OutcomeComparison {
     ///
     /// - Parameter isWhole: whether the shadow outcome is that of a DAG in which no single task stands for the entry; it has no result of its own.
     public static func compare(
-        _ legacy: Outcome, _ shadow: Outcome, pipeline: String, rules: CompareRules, isWhole: Bool = false
+        _ legacy: Outcome,
+        _ shadow: Outcome,
+        pipeline: String,
+        rules: CompareRules,
+        isWhole: Bool = false
     ) -> Comparison {
-        var comparison = Comparison(key: legacy.key, pipeline: pipeline, legacy: legacy, shadow: shadow, verdict: .match)
+        var comparison = Comparison(
+            key: legacy.key,
+            pipeline: pipeline,
+            legacy: legacy,
+            shadow: shadow,
+            verdict: .match
+        )
         let values = JSONComparison(rules: rules)
         let exact = JSONComparison(rules: CompareRules())
         for found in exact.differences(legacy.arguments, shadow.arguments) {
@@ -23,13 +33,24 @@ public enum OutcomeComparison {
         if legacy.state != shadow.state {
             comparison.differences.append(
                 Difference(
-                    kind: .state, legacy: .string(legacy.state.rawValue), shadow: .string(shadow.state.rawValue),
-                    text: "legacy ended as \(legacy.state.rawValue), shadow as \(shadow.state.rawValue)" + (shadow.error.map { " (\($0.type): \($0.message))" } ?? "")))
-        } else if let a = legacy.error, let b = shadow.error, a.type != "unknown", a.type != b.type || a.message != b.message {
+                    kind: .state,
+                    legacy: .string(legacy.state.rawValue),
+                    shadow: .string(shadow.state.rawValue),
+                    text: "legacy ended as \(legacy.state.rawValue), shadow as \(shadow.state.rawValue)"
+                        + (shadow.error.map { " (\($0.type): \($0.message))" } ?? "")
+                )
+            )
+        } else if let a = legacy.error, let b = shadow.error, a.type != "unknown",
+            a.type != b.type || a.message != b.message
+        {
             comparison.differences.append(
                 Difference(
-                    kind: .error, legacy: .string("\(a.type): \(a.message)"), shadow: .string("\(b.type): \(b.message)"),
-                    text: "both failed, but not in the same way"))
+                    kind: .error,
+                    legacy: .string("\(a.type): \(a.message)"),
+                    shadow: .string("\(b.type): \(b.message)"),
+                    text: "both failed, but not in the same way"
+                )
+            )
         }
         if legacy.state == .success, shadow.state == .success {
             if isWhole {
@@ -50,14 +71,19 @@ public enum OutcomeComparison {
         if let limit = rules.slowestRatio, let a = legacy.duration, let b = shadow.duration, a > 0, b > a * limit {
             comparison.differences.append(
                 Difference(
-                    kind: .duration, legacy: .number(JSONNumber(a)), shadow: .number(JSONNumber(b)),
-                    text: "shadow took \(rounded(b / a)) times as long; \(rounded(limit)) times is allowed"))
+                    kind: .duration,
+                    legacy: .number(JSONNumber(a)),
+                    shadow: .number(JSONNumber(b)),
+                    text: "shadow took \(rounded(b / a)) times as long; \(rounded(limit)) times is allowed"
+                )
+            )
         }
         if !comparison.differences.isEmpty { comparison.verdict = .mismatch }
         return comparison
     }
 
-    private static func difference(_ kind: Difference.Kind, _ found: JSONComparison.Found, _ what: String) -> Difference {
+    private static func difference(_ kind: Difference.Kind, _ found: JSONComparison.Found, _ what: String) -> Difference
+    {
         let text: String
         switch (found.legacy, found.shadow) {
         case (nil, _): text = "\(what) has \(found.path) only in shadow"

@@ -32,14 +32,26 @@ public struct ShadowSession: Sendable {
         let run = try await engine.run(tasks, payload: isJob ? legacy.arguments : nil)
         let standing = own.last ?? tasks.last
         guard let standing, let ended = run.tasks.first(where: { $0.task == standing.id }) else { return nil }
-        var outcome = Outcome(key: legacy.key, side: .shadow, task: standing.id, run: "shadow/\(dag.id)/\(legacy.run)", state: state(ended, run, own.isEmpty))
+        var outcome = Outcome(
+            key: legacy.key,
+            side: .shadow,
+            task: standing.id,
+            run: "shadow/\(dag.id)/\(legacy.run)",
+            state: state(ended, run, own.isEmpty)
+        )
         outcome.arguments = arguments(standing, legacy: legacy)
         outcome.start = run.tasks.compactMap(\.start).min()
         outcome.end = run.tasks.compactMap(\.end).max()
         outcome.attempts = ended.attempts == 0 ? nil : ended.attempts
         outcome.result = own.isEmpty ? nil : ended.result
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
-        return OutcomeComparison.compare(legacy, outcome, pipeline: dag.id, rules: standing.compare, isWhole: own.isEmpty)
+        return OutcomeComparison.compare(
+            legacy,
+            outcome,
+            pipeline: dag.id,
+            rules: standing.compare,
+            isWhole: own.isEmpty
+        )
     }
 
     private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> Outcome.State {
@@ -57,7 +69,9 @@ public struct ShadowSession: Sendable {
 
     /// What the shadow task was called with, in the legacy outcome's shape.
     private func arguments(_ task: TaskDefinition, legacy: Outcome) -> JSON {
-        func call(_ args: JSON, _ kwargs: JSON) -> JSON { ["args": args.isNull ? [] : args, "kwargs": kwargs.isNull ? [:] : kwargs] }
+        func call(_ args: JSON, _ kwargs: JSON) -> JSON {
+            ["args": args.isNull ? [] : args, "kwargs": kwargs.isNull ? [:] : kwargs]
+        }
         switch task.body {
         case .celery(let celery): return call(celery.args, celery.kwargs)
         case .python(let python): return task.entry == nil ? legacy.arguments : call(python.args, python.kwargs)

@@ -51,7 +51,8 @@ public struct StateStore: Sendable {
                         UNIQUE (pipeline, entry, tick, job)
                     ) STRICT;
                     CREATE INDEX comparison_pipeline ON comparison (pipeline, compared_at);
-                    """)
+                    """
+            )
         }
         return migrator
     }
@@ -62,8 +63,13 @@ public struct StateStore: Sendable {
     public func save(_ inventory: Inventory) throws(StoreError) {
         let document = inventory.json.text()
         try write("saving the inventory") { database in
-            try database.execute(sql: "INSERT INTO inventory (read_at, document) VALUES (?, ?)", arguments: [inventory.readAt.iso8601, document])
-            try database.execute(sql: "DELETE FROM inventory WHERE id NOT IN (SELECT id FROM inventory ORDER BY id DESC LIMIT 10)")
+            try database.execute(
+                sql: "INSERT INTO inventory (read_at, document) VALUES (?, ?)",
+                arguments: [inventory.readAt.iso8601, document]
+            )
+            try database.execute(
+                sql: "DELETE FROM inventory WHERE id NOT IN (SELECT id FROM inventory ORDER BY id DESC LIMIT 10)"
+            )
         }
     }
 
@@ -92,10 +98,12 @@ public struct StateStore: Sendable {
                     INSERT INTO comparison (pipeline, entry, tick, job, verdict, compared_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (pipeline, entry, tick, job) DO UPDATE SET
                     verdict = excluded.verdict, compared_at = excluded.compared_at, document = excluded.document
-                    """)
+                    """
+            )
             for comparison in comparisons {
                 try statement.execute(arguments: [
-                    comparison.pipeline, comparison.key.entry.description, comparison.key.tick?.iso8601 ?? "", comparison.key.job ?? "",
+                    comparison.pipeline, comparison.key.entry.description, comparison.key.tick?.iso8601 ?? "",
+                    comparison.key.job ?? "",
                     comparison.verdict.rawValue, instant.iso8601, comparison.json.text(),
                 ])
             }
@@ -114,7 +122,9 @@ public struct StateStore: Sendable {
                         SELECT id, document, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
                         FROM comparison WHERE ?1 IS NULL OR pipeline = ?1)
                     WHERE place <= ?2 ORDER BY id
-                    """, arguments: [pipeline, limitPerPipeline])
+                    """,
+                arguments: [pipeline, limitPerPipeline]
+            )
         }
         var found: [Comparison] = []
         do {
@@ -140,6 +150,7 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     public let description: String
 
     init(operation: String, path: String, _ error: any Error) {
-        description = "Bailey's state in \(path), \(operation): \(error). See whether the disk is full and the file writable"
+        description =
+            "Bailey's state in \(path), \(operation): \(error). See whether the disk is full and the file writable"
     }
 }

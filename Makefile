@@ -1,0 +1,41 @@
+# make demo   the main job on a real legacy stack, from nothing to the report
+# make test   what CI runs: lint, build, Swift tests, Python tests
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+.PHONY: demo test test-full build release lint format clean packages lab-env bench
+
+demo: release lab-env
+	scripts/demo
+
+test: packages lint build lab-env
+	scripts/test
+
+test-full: test
+	scripts/test-airflow
+
+build: packages
+	swift build --build-tests
+
+release: packages
+	swift build -c release --product bailey
+
+lint: packages
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	shellcheck scripts/* .ci/run
+	@echo "lint: nothing to say"
+
+format:
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+bench: release lab-env
+	Benchmarks/run
+
+packages:
+	@scripts/packages
+
+lab-env: packages
+	@scripts/python-env lab shadow/requirements-lab.txt
+
+clean:
+	rm -rf .build demo .env-lab .env-airflow33 .env-airflow211
