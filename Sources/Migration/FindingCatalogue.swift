@@ -28,14 +28,11 @@ extension FindingCode {
     // Meaning of runs: 30–49
     public static let expires = FindingCode(30, "expires-option", .info)
     public static let optionNotTranslated = FindingCode(31, "option-not-translated", .warning)
-    public static let noResultRecorded = FindingCode(32, "no-result-recorded", .info)
     public static let retryRuleInCode = FindingCode(33, "retry-rule-in-code", .warning)
     public static let absorbedEntry = FindingCode(34, "absorbed-entry", .warning)
-    public static let missedTickPolicy = FindingCode(35, "missed-tick-policy", .info)
     public static let queueLatency = FindingCode(36, "queue-latency", .warning)
     public static let untranslatable = FindingCode(37, "untranslatable", .error)
     public static let keptOnLegacy = FindingCode(38, "kept-on-legacy", .info)
-    public static let minuteHerd = FindingCode(39, "minute-herd", .info)
 
     // Mappings: 50–69
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -54,8 +51,8 @@ extension FindingCode {
         .staticEntry, .disabledEntry,
         .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
         .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds,
-        .expires, .optionNotTranslated, .noResultRecorded, .retryRuleInCode, .absorbedEntry, .missedTickPolicy,
-        .queueLatency, .untranslatable, .keptOnLegacy, .minuteHerd,
+        .expires, .optionNotTranslated, .retryRuleInCode, .absorbedEntry,
+        .queueLatency, .untranslatable, .keptOnLegacy,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody,
     ]

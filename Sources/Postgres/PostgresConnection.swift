@@ -7,7 +7,8 @@ public actor PostgresConnection {
     public nonisolated let address: String
     private nonisolated let executor = QueueExecutor()
     private let cancellation: PostgresCancellation
-    private nonisolated(unsafe) let connection: OpaquePointer  // safe: used by the actor alone, and by deinit when nobody else can
+    // safe: used by the actor alone, and by deinit when nobody else can
+    private nonisolated(unsafe) let connection: OpaquePointer
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
