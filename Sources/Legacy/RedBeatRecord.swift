@@ -86,10 +86,10 @@ enum RedBeatRecord {
                 "Celery's own clean-up of its result backend, which goes with the backend"
             )
         }
-        let stored = object["schedule"] ?? .null
+        let written = object["schedule"] ?? .null
         let schedule: Schedule
         do {
-            schedule = try Schedule(redbeat: stored)
+            schedule = try Schedule(redbeat: written)
         } catch {
             return unread(
                 error.code == .unknownSchedule ? "unknown-schedule" : "bad-schedule",
@@ -103,7 +103,7 @@ enum RedBeatRecord {
         entry.options = object["options"] ?? .object([:])
         entry.enabled = object["enabled"].map(isTruthy) ?? true
         entry.schedule = schedule
-        entry.scheduleSource = stored
+        entry.scheduleSource = written
         entry.isStatic = stored.isStatic
         entry.raw = [RawRecord(key: stored.key, field: "definition", bytes: definitionBytes)]
         if let meta = stored.meta { entry.raw.append(RawRecord(key: stored.key, field: "meta", bytes: meta)) }
