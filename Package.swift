@@ -15,8 +15,19 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [
 }
 
 /// The tests of one room.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    exclude: [String] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        exclude: exclude,
+        resources: resources,
+        swiftSettings: settings
+    )
 }
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -73,7 +84,15 @@ let package = Package(
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
-        tests("SchedulesTests", ["Schedules", "LosslessJSON"], resources: [.copy("Fixtures")]),
+        tests(
+            "SchedulesTests",
+            ["Schedules", "LosslessJSON"],
+            exclude: ["Generators"],
+            resources: [.copy("Fixtures")]
+        ),
+        tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
+        tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden"]),
+        tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -37,16 +37,21 @@ public enum DAGRuntime {
 
     /// Sends a message in Celery's protocol 2 and waits for the result in its Redis backend.
     static let celery = #"""
-        def _celery_call(connection_id, task, args, kwargs, options, run_key, timeout):
+        def _celery_call(connection_id, task, args, kwargs, options, run_key, attempt, timeout):
             """Send a task to the existing Celery workers and wait for its result.
 
-            The task id follows from the run, so that a repeated attempt finds the result of the first instead of sending again.
+            The task id follows from the run, so that a repeated attempt first finds out what became of the message of the
+            attempt before, and sends another only if that one failed.
             """
             import redis
 
             client = redis.Redis.from_url(BaseHook.get_connection(connection_id).get_uri())
-            task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, run_key))
-            key = f"celery-task-meta-{task_id}"
+            for number in range(1, attempt + 1):
+                task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}"))
+                key = f"celery-task-meta-{task_id}"
+                stored = client.get(key)
+                if not stored or json.loads(stored).get("status") not in ("FAILURE", "REVOKED"):
+                    break
             queue = options.get("queue") or options.get("routing_key") or "celery"
             priority = max(step for step in (0, 3, 6, 9) if step <= min(int(options.get("priority") or 0), 9))
             expires = options.get("expires")

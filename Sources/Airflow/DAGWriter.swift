@@ -96,9 +96,8 @@ struct DAGWriter {
         switch target {
         case .airflow3:
             if usesCelery { names.append("BaseHook") }
-            let exceptions = ["AirflowException"] + (gated ? ["AirflowSkipException"] : [])
             if needsExceptions {
-                lines.append("from airflow.sdk.exceptions import " + exceptions.sorted().joined(separator: ", "))
+                lines.append("from airflow.sdk.exceptions import AirflowException")
             }
             lines.append(
                 "from airflow.sdk import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
@@ -107,9 +106,7 @@ struct DAGWriter {
             let timetables = names.filter { $0.hasSuffix("Timetable") }
             lines.append("from airflow.decorators import task")
             if needsExceptions {
-                lines.append(
-                    "from airflow.exceptions import AirflowException" + (gated ? ", AirflowSkipException" : "")
-                )
+                lines.append("from airflow.exceptions import AirflowException")
             }
             if usesCelery { lines.append("from airflow.hooks.base import BaseHook") }
             lines.append("from airflow.models.dag import DAG")
@@ -123,7 +120,7 @@ struct DAGWriter {
             + (lines + own).joined(separator: "\n")
     }
 
-    private var needsExceptions: Bool { !dag.tasks.isEmpty || gated }
+    private var needsExceptions: Bool { !dag.tasks.isEmpty }
 
     private var body: String {
         var lines = ["with " + dagCall.text(indent: 0) + ":"]
@@ -144,7 +141,9 @@ struct DAGWriter {
         if gated { lines.append("    gate_task = gate()") }
         for task in dag.tasks { lines.append("    \(variable(task.id)) = \(functionName(task.id))()") }
         for task in dag.tasks {
-            let before = task.after.isEmpty ? (gated ? ["gate_task"] : []) : task.after.map(variable)
+            // A task that waits for nothing must wait for the gate all the same.
+            let waits = task.after.isEmpty || (gated && task.triggerRule == .always) ? [] : task.after.map(variable)
+            let before = waits.isEmpty && gated ? ["gate_task"] : waits
             if before.count == 1 { lines.append("    \(before[0]) >> \(variable(task.id))") }
             if before.count > 1 { lines.append("    [\(before.joined(separator: ", "))] >> \(variable(task.id))") }
         }
@@ -207,10 +206,13 @@ struct DAGWriter {
 
     private var gate: String {
         """
-        @task
+        @task.short_circuit
         def gate():
-            \"""Keep every tick with the legacy system: this file has no switch to ask, and no answer never means go.\"""
-            raise AirflowSkipException("the legacy system owns this tick; nothing was run")
+            \"""Keep every tick with the legacy system: this file has no switch to ask, and no answer never means go.
+
+            All other tasks are skipped, whatever their trigger rules say.
+            \"""
+            return False
 
         """
     }
@@ -228,7 +230,9 @@ struct DAGWriter {
         if let pool = task.pool { add("pool", .string(pool)) }
         if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
         if let queue = task.queue { add("queue", .string(queue)) }
-        if task.triggerRule != .allSuccess { add("trigger_rule", .string(task.triggerRule.rawValue)) }
+        if task.triggerRule != .allSuccess, !(gated && (task.triggerRule == .always || task.after.isEmpty)) {
+            add("trigger_rule", .string(task.triggerRule.rawValue))
+        }
         add("doc_md", .string(origin(task)))
         let decorator = "@" + PythonExpression.call("task", [], arguments).text(indent: 0)
         return decorator + "\ndef \(functionName(task.id))():\n" + indented(statements(task))
@@ -262,7 +266,8 @@ struct DAGWriter {
             var variables = environment?.variables ?? [:]
             if let path = environment?.path, !path.isEmpty { variables["PYTHONPATH"] = path.joined(separator: ":") }
             let arguments = JSON.object([
-                "callable": .string(python.callable), "args": python.args, "kwargs": python.kwargs,
+                "callable": .string(python.callable), "args": python.args.isNull ? [] : python.args,
+                "kwargs": python.kwargs.isNull ? [:] : python.kwargs,
             ])
             let call = PythonExpression.call(
                 "_run_program",
@@ -286,10 +291,9 @@ struct DAGWriter {
                     ("kwargs", .name(payload(celery.kwargs))), ("options", .name(payload(celery.options))),
                     (
                         "run_key",
-                        .name(
-                            "f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}/{context['ti'].try_number}\""
-                        )
+                        .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}\"")
                     ),
+                    ("attempt", .name("context['ti'].try_number")),
                     ("timeout", .number(task.timeout ?? 86_400)),
                 ]
             )

@@ -139,7 +139,8 @@ struct MappingChecker {
             return nil
         }
         for task in mapping.tasks {
-            if let found = visit(task.definition.id) { return Array(found.reversed()) }
+            // The walk went against the order of running; the circle is shown from its first task on.
+            if let found = visit(task.definition.id) { return Array(found.prefix(1)) + found.dropFirst().reversed() }
         }
         return nil
     }

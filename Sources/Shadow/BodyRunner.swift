@@ -5,6 +5,27 @@ import Migration
 import Subprocess
 import SystemPackage
 
+/// A file without a name that holds a text, at its start. Through a pipe, a body that ends without reading its input would break
+/// the program (swift-subprocess 1.0.2 traps when it cannot write).
+private func nameless(holding text: String) throws -> FileDescriptor {
+    let path = FilePath(FileManager.default.temporaryDirectory.path + "/bailey-input-\(UUID().uuidString)")
+    let file = try FileDescriptor.open(
+        path,
+        .readWrite,
+        options: [.create, .exclusiveCreate, .closeOnExec],
+        permissions: .ownerReadWrite
+    )
+    do {
+        guard unlink(path.string) == 0 else { throw Errno(rawValue: errno) }
+        try file.writeAll(text.utf8)
+        try file.seek(offset: 0, from: .start)
+    } catch {
+        try? file.close()
+        throw error
+    }
+    return file
+}
+
 /// Runs the body of a task as a child process in a session of its own, so that it can be ended together with all that it started.
 public struct BodyRunner: Sendable {
     /// An interpreter of `bailey.yaml`.
@@ -105,9 +126,9 @@ public struct BodyRunner: Sendable {
         }
         var options = PlatformOptions()
         options.createSession = true
+        // At once: after a polite signal the sequence would end with the body itself, and leave what heeds no such signal.
         options.teardownSequence = [
-            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: .milliseconds(500)),
-            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100)),
+            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))
         ]
         let environment = Dictionary(
             variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) },
@@ -124,7 +145,7 @@ public struct BodyRunner: Sendable {
             do {
                 let result = try await Subprocess.run(
                     configuration,
-                    input: .string(input),
+                    input: .fileDescriptor(try nameless(holding: input), closeAfterSpawningProcess: true),
                     output: .string(limit: BodyRunner.outputLimit),
                     error: .string(limit: BodyRunner.outputLimit)
                 )

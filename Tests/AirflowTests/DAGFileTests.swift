@@ -1,0 +1,117 @@
+import Airflow
+import Foundation
+import LosslessJSON
+import Migration
+import Schedules
+import Testing
+
+@Suite("DAG files") struct DAGFileTests {
+    private let zones = ZoneDatabase()
+
+    /// A pipeline that uses what the writer knows.
+    private func training() throws -> DAGDefinition {
+        let zone = try zones.zone("Europe/Berlin")
+        let crontab = Schedule.crontab(try Crontab(cronOrder: "0 9 * * 1-5"))
+        let (timetable, _) = Equivalence.target(for: crontab, in: zone, from: Instant(seconds: 1_795_392_000))
+        let driver = EntryID(source: "scheduler", name: "retrain")
+        var first = TaskDefinition(
+            id: "first",
+            entry: driver,
+            body: .celery(
+                CeleryCall(
+                    source: "scheduler",
+                    task: "ml.retrain",
+                    args: [["churn", "fraud"]],
+                    kwargs: ["note": "«Привет» {{ ds }} \"'\\"],
+                    options: ["queue": "ml", "priority": 3]
+                )
+            ),
+            retry: RetryPolicy(retries: 2, delay: 60, backoff: 2, maximumDelay: 600),
+            timeout: 3600
+        )
+        first.pool = "gpu"
+        first.queue = "heavy"
+        first.priority = 5
+        first.group = "training"
+        let python = PythonCall(
+            callable: "ml.report:make",
+            environment: "company",
+            args: try JSON(parsing: "[1, 2.50]"),
+            kwargs: ["deep": true]
+        )
+        return DAGDefinition(
+            id: "ml-training",
+            name: "ml-training",
+            summary: "Retrains.\nThen reports.",
+            owner: "ml",
+            tags: ["bailey", "ml"],
+            clock: PipelineClock(driver: driver, schedule: crontab, timezone: "Europe/Berlin", timetable: timetable),
+            sla: 1800,
+            entries: [driver],
+            tasks: [
+                first, TaskDefinition(id: "report", body: .python(python), after: ["first"]),
+                TaskDefinition(
+                    id: "tidy.up",
+                    body: .command(
+                        CommandLine(arguments: ["tidy", "--all"], environment: ["A": "1"], directory: "/srv")
+                    ),
+                    after: ["first", "report"],
+                    triggerRule: .allDone
+                ),
+                TaskDefinition(id: "lost", body: .untranslatable(reason: "nobody knows what it did")),
+            ]
+        )
+    }
+
+    private func file(_ dag: DAGDefinition, _ target: DAGFile.Target = .airflow3, gated: Bool = true) -> DAGFile {
+        DAGFile(
+            dag,
+            words: "at 09:00 from Monday to Friday",
+            target: target,
+            gated: gated,
+            environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
+        )
+    }
+
+    /// Set `BAILEY_WRITE_GOLDEN=1` to write the files anew, and read the difference before committing it.
+    private func golden(_ name: String, _ text: String) throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/\(name)")
+        if ProcessInfo.processInfo.environment["BAILEY_WRITE_GOLDEN"] == "1" {
+            try text.write(to: path, atomically: true, encoding: .utf8)
+        }
+        #expect(try String(contentsOf: path, encoding: .utf8) == text)
+    }
+
+    @Test func filesAreAsTheyAlwaysWere() throws {
+        let dag = try training()
+        try golden("airflow3.py", file(dag).text)
+        try golden("airflow211.py", file(dag, .airflow211).text)
+        try golden("ungated.py", file(dag, gated: false).text)
+        var exact = dag
+        let schedule = Schedule.crontab(try Crontab(cronOrder: "30 2 25-31 * sun"))
+        let zone = try zones.zone("Europe/Berlin")
+        exact.clock.schedule = schedule
+        exact.clock.timetable = Equivalence.target(for: schedule, in: zone, from: Instant(seconds: 1_795_392_000)).0
+        exact.tasks = [
+            TaskDefinition(
+                id: "drain",
+                body: .queue(QueueDrain(entry: exact.entries[0], runs: .untranslatable(reason: "")))
+            )
+        ]
+        try golden("exact.py", file(exact).text)
+    }
+
+    @Test func requirementsPoolsAndConnectionsAreNamed() throws {
+        let file = file(try training())
+        #expect(file.requirements == ["redis"])
+        #expect(file.pools == ["gpu"])
+        #expect(file.connections.keys.sorted() == ["bailey_scheduler"])
+        let notes = DAGNotes(files: [file]).texts
+        #expect(notes.map(\.name) == ["bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt"])
+        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 4)
+    }
+
+    @Test func whatCannotBeTranslatedFailsWithItsReason() throws {
+        #expect(file(try training()).text.contains("raise AirflowException(\"nobody knows what it did\")"))
+    }
+}

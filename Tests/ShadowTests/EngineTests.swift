@@ -1,0 +1,179 @@
+import Foundation
+import LosslessJSON
+import Migration
+import Schedules
+import Shadow
+import Synchronization
+import Testing
+
+@Suite("The embedded engine, with real processes", .timeLimit(.minutes(2))) struct EngineTests {
+    /// Keeps what was asked of the clock and the waits.
+    private final class Waits: Sendable {
+        let all = Mutex<[Double]>([])
+    }
+
+    private func engine(parallelism: Int = 4, pools: [String: Int] = [:], waits: Waits = Waits()) -> EmbeddedEngine {
+        let runner = BodyRunner(
+            environments: [:],
+            directory: FileManager.default.temporaryDirectory.path,
+            inherited: ["PATH": "/usr/bin:/bin", "SECRET_URL": "redis://:hidden@legacy"]
+        )
+        return EmbeddedEngine(
+            runner: runner,
+            parallelism: parallelism,
+            pools: pools,
+            now: { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
+        ) { seconds in
+            waits.all.withLock { $0.append(seconds) }
+        }
+    }
+
+    private func shell(_ id: String, _ script: String, after: [String] = []) -> TaskDefinition {
+        TaskDefinition(
+            id: id,
+            body: .command(CommandLine(arguments: ["sh", "-c", script])),
+            after: after,
+            shadow: .pure
+        )
+    }
+
+    private func folder() throws -> String {
+        let path = FileManager.default.temporaryDirectory.path + "/bailey-engine-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+
+    @Test func resultsAreTheLastLineAndDependenciesAreKept() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let tasks = [
+            shell(
+                "last",
+                "cat \(folder)/a \(folder)/b > /dev/null && echo noise && echo '{\"n\": 1.50}'",
+                after: ["a", "b"]
+            ),
+            shell("a", "touch \(folder)/a"), shell("b", "touch \(folder)/b"),
+        ]
+        let run = try await engine().run(tasks, payload: nil)
+        #expect(run.succeeded)
+        #expect(run.tasks[0].result == (try JSON(parsing: "{\"n\": 1.50}")))
+        #expect(run.tasks.map(\.state) == [.success, .success, .success])
+    }
+
+    @Test func theLegacySecretsAreNotHandedOn() async throws {
+        let run = try await engine().run(
+            [shell("a", "echo \"\\\"${SECRET_URL:-none} $BAILEY_SHADOW\\\"\"")],
+            payload: nil
+        )
+        #expect(run.tasks[0].result == "none 1")
+    }
+
+    @Test func aJobsPayloadReachesTheProgramUnchanged() async throws {
+        let payload: JSON = ["text": "Ошибка {{ ds }} \"'\\ \n 🐈", "n": 1]
+        let run = try await engine().run([shell("a", "cat")], payload: payload)
+        #expect(run.tasks[0].result == payload)
+    }
+
+    @Test func aBodyNeedNotReadItsInput() async throws {
+        let payload = JSON.string(String(repeating: "x", count: 1_000_000))
+        let run = try await engine().run([shell("a", "exec <&-; echo 1")], payload: payload)
+        #expect(run.tasks[0].result == 1)
+    }
+
+    @Test func atMostSoManyRunAtOnce() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // Each body notes how many are alive while it is.
+        let script = "touch \(folder)/$$; sleep 0.2; ls \(folder) | wc -l; rm \(folder)/$$"
+        var tasks = (0..<6).map { shell("t\($0)", script) }
+        let free = try await engine(parallelism: 2).run(tasks, payload: nil)
+        #expect(free.tasks.compactMap { $0.result?.int }.max() == 2)
+        for index in tasks.indices { tasks[index].pool = "narrow" }
+        let narrow = try await engine(parallelism: 4, pools: ["narrow": 1]).run(tasks, payload: nil)
+        #expect(narrow.tasks.compactMap { $0.result?.int }.max() == 1)
+    }
+
+    @Test func failedAttemptsAreRepeatedWithGrowingWaits() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let waits = Waits()
+        var task = shell("a", "echo x >> \(folder)/n; test $(wc -l < \(folder)/n) -ge 4 && echo 7")
+        task.retry = RetryPolicy(retries: 5, delay: 10, backoff: 3, maximumDelay: 50)
+        let run = try await engine(waits: waits).run([task], payload: nil)
+        #expect(run.tasks[0].attempts == 4)
+        #expect(run.tasks[0].result == 7)
+        #expect(waits.all.withLock { $0 } == [10, 30, 50])
+        task = shell("a", "echo 'ValueError: no such row' >&2; exit 3")
+        task.retry = RetryPolicy(retries: 1, delay: 1)
+        let failed = try await engine().run([task], payload: nil)
+        #expect(failed.tasks[0].state == .failed)
+        #expect(failed.tasks[0].attempts == 2)
+        #expect(failed.tasks[0].error?.type == "ValueError")
+        #expect(failed.tasks[0].error?.message == "no such row")
+    }
+
+    /// Whether a process is alive; one that has ended and was not collected yet is not.
+    private func isAlive(_ pid: Int32) -> Bool {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+        return !text.contains(") Z ")
+    }
+
+    private func pids(_ file: String) throws -> [Int32] {
+        try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").compactMap { Int32($0) }
+    }
+
+    private func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
+        for _ in 0..<500 {
+            if try condition() { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        Issue.record("waited in vain until \(what)")
+    }
+
+    @Test func aTimeoutEndsTheWholeProcessGroup() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // The grandchild does not heed the polite signal.
+        var task = shell(
+            "a",
+            "sh -c 'trap \"\" TERM; echo $$ >> \(folder)/pids; while :; do sleep 1; done' & echo $$ >> \(folder)/pids; wait"
+        )
+        task.timeout = 1
+        let run = try await engine().run([task], payload: nil)
+        #expect(run.tasks[0].error?.type == "timeout")
+        let all = try pids(folder + "/pids")
+        #expect(all.count == 2)
+        try await waitUntil("no process is left") { !all.contains(where: isAlive) }
+    }
+
+    @Test func cancellingLeavesNoProcess() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let tasks = (0..<3).map {
+            shell("t\($0)", "echo $$ >> \(folder)/pids; sleep 300 & echo $! >> \(folder)/pids; wait")
+        }
+        let engine = engine()
+        let work = Task { try await engine.run(tasks, payload: nil) }
+        try await waitUntil("all bodies run") { ((try? pids(folder + "/pids")) ?? []).count == 6 }
+        work.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await work.value }
+        let all = try pids(folder + "/pids")
+        try await waitUntil("no process is left") { !all.contains(where: isAlive) }
+    }
+
+    @Test func whatNobodyClassifiedIsNeverRun() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var task = shell("a", "touch \(folder)/ran")
+        task.shadow = .observe
+        let run = try await engine().run([task], payload: nil)
+        #expect(run.tasks[0].observedOnly)
+        #expect(!FileManager.default.fileExists(atPath: folder + "/ran"))
+    }
+
+    @Test func aCeleryBodyIsNeverSentInShadow() async throws {
+        let body = TaskBody.celery(CeleryCall(source: "s", task: "t", args: [], kwargs: [:], options: [:]))
+        let run = try await engine().run([TaskDefinition(id: "a", body: body, shadow: .pure)], payload: nil)
+        #expect(run.tasks[0].error?.type == "not-run")
+    }
+}
