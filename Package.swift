@@ -90,6 +90,7 @@ let package = Package(
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
+        tests("MigrationTests", ["Migration", "Schedules"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),

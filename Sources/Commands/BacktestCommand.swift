@@ -8,7 +8,10 @@ struct BacktestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backtest",
         abstract: "Compare legacy's ticks with the DAGs' over a span, changes of the clock included.",
-        discussion: "Ends with status 1 if a DAG would be due at another time than its schedule means."
+        discussion: """
+            Ends with status 1 if a DAG would be due at another time than its schedule means. Where the import found recorded runs, it also
+            says where legacy itself missed a tick, was late or ran twice; that is legacy's defect, and does not change the status.
+            """
     )
 
     @OptionGroup var common: CommonOptions
@@ -26,6 +29,7 @@ struct BacktestCommand: AsyncParsableCommand {
         var pipeline: PlannedPipeline
         var intended: Backtest
         var run: Backtest
+        var legacy: LegacyDefects?
     }
 
     func validate() throws {
@@ -36,7 +40,8 @@ struct BacktestCommand: AsyncParsableCommand {
 
     func run() async throws {
         let desk = try Desk(common)
-        let plan = try desk.plan(try desk.inventory())
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
         let now = currentInstant()
         let from = max(.earliest, now.adding(seconds: -Int64(days) * 86_400))
         let until = min(.latest, now.adding(seconds: Int64(ahead) * 86_400))
@@ -50,7 +55,15 @@ struct BacktestCommand: AsyncParsableCommand {
                 Backtest(schedule, in: zone, timetable: timetable, from: from, until: until, as: reading)
             }
             try Task.checkCancellation()
-            lines.append(Line(pipeline: pipeline, intended: compare(.intended), run: compare(.run)))
+            let ended = pipeline.dag.clock.driver.flatMap { inventory[$0]?.history?.ended } ?? []
+            lines.append(
+                Line(
+                    pipeline: pipeline,
+                    intended: compare(.intended),
+                    run: compare(.run),
+                    legacy: LegacyDefects(schedule: schedule, in: zone, ended: ended)
+                )
+            )
         }
         if common.json { Console.print(document(lines, from, until)) } else { Console.print(text(lines, from, until)) }
         if lines.contains(where: { !$0.intended.differences.isEmpty }) {
@@ -74,7 +87,44 @@ struct BacktestCommand: AsyncParsableCommand {
             texts += line.intended.differences.map { "\(line.pipeline.dag.id): \($0.reason)" }
             texts += line.run.differences.prefix(3).map { "\(line.pipeline.dag.id), as beat runs it: \($0.reason)" }
         }
-        return texts
+        return texts + ledger(lines)
+    }
+
+    /// What legacy's recorded runs say of legacy itself.
+    private func ledger(_ lines: [Line]) -> [String] {
+        let known = lines.compactMap { line in line.legacy.map { (line.pipeline.dag.id, $0) } }
+        guard !known.isEmpty else { return ["", "No recorded runs of legacy to check its own punctuality by."] }
+        var table = TextTable(["LEGACY ITSELF", "TICKS", "RUNS", "MISSED", "LATE", "TWICE"])
+        for (id, legacy) in known {
+            let kinds = Dictionary(legacy.defects.map { ($0.kind, 1) }, uniquingKeysWith: +)
+            table.add(
+                [id, "\(legacy.ticks)", "\(legacy.runs)"]
+                    + ["missed", "late", "duplicate"].map { "\(kinds[$0] ?? 0)" }
+            )
+        }
+        return [""] + table.lines()
+            + known.flatMap { id, legacy in legacy.defects.prefix(5).map { "\(id): \(words($0))" } }
+    }
+
+    private func words(_ defect: LegacyDefects.Defect) -> String {
+        switch defect {
+        case .missed(let tick): "legacy has no run for \(tick.iso8601)"
+        case .late(let tick, let seconds): "the run for \(tick.iso8601) ended \(Int(seconds)) s later than usual"
+        case .duplicate(let tick, let runs): "\(runs) runs for \(tick.iso8601)"
+        }
+    }
+
+    private func document(_ defects: LegacyDefects) -> JSON {
+        [
+            "ticks": .number(JSONNumber(defects.ticks)), "runs": .number(JSONNumber(defects.runs)),
+            "defects": .array(
+                defects.defects.map { defect in
+                    var late = JSON.null
+                    if case .late(_, let seconds) = defect { late = .number(JSONNumber(seconds)) }
+                    return ["kind": .string(defect.kind), "tick": .string(defect.tick.iso8601), "late_seconds": late]
+                }
+            ),
+        ]
     }
 
     private func count(_ backtest: Backtest) -> String {
@@ -101,7 +151,12 @@ struct BacktestCommand: AsyncParsableCommand {
         return [
             "bailey": "backtest", "version": 1, "from": .string(from.iso8601), "until": .string(until.iso8601),
             "pipelines": .array(
-                lines.map { ["id": .string($0.pipeline.dag.id), "intended": side($0.intended), "run": side($0.run)] }
+                lines.map { line in
+                    [
+                        "id": .string(line.pipeline.dag.id), "intended": side(line.intended), "run": side(line.run),
+                        "legacy": line.legacy.map(document) ?? .null,
+                    ]
+                }
             ),
         ]
     }

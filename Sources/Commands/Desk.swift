@@ -183,16 +183,20 @@ struct Desk {
         }
     }
 
+    /// Celery's record of the runs of a RedBeat source's entries.
+    func celeryRuns(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> CeleryRuns {
+        CeleryRuns(
+            url: try RedisURL(settings.resultsURL ?? settings.url),
+            entries: entries,
+            zones: zones,
+            now: currentInstant
+        )
+    }
+
     /// What records the runs of a source's entries.
     func runs(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> any LegacyRuns {
         switch settings.kind {
-        case .redbeat:
-            return CeleryRuns(
-                url: try RedisURL(settings.resultsURL ?? settings.url),
-                entries: entries,
-                zones: zones,
-                now: currentInstant
-            )
+        case .redbeat: return try celeryRuns(settings, entries: entries)
         case .queue:
             return QueueRuns(source: try queue(settings), types: entries.map(\.id.name))
         }

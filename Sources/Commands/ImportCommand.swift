@@ -2,6 +2,7 @@ import ArgumentParser
 import Legacy
 import Migration
 import Reports
+import Settings
 import Store
 
 struct ImportCommand: AsyncParsableCommand {
@@ -30,6 +31,18 @@ struct ImportCommand: AsyncParsableCommand {
             inventory.unread += reading.unread
         }
         inventory.entries.sort { $0.id < $1.id }
+        for settings in desk.workspace.sources where settings.kind == .redbeat {
+            let entries = inventory.entries.filter { $0.id.source == settings.name }
+            let (histories, unattributed) = try await desk.celeryRuns(settings, entries: entries).histories(limit: 500)
+            for index in inventory.entries.indices {
+                if let history = histories[inventory.entries[index].id] { inventory.entries[index].history = history }
+            }
+            for index in inventory.sources.indices where inventory.sources[index].name == settings.name {
+                inventory.sources[index].notes += unattributed.sorted { $0.key < $1.key }.map { reason, count in
+                    EntryNote(.historyBiased, "\(count) recorded results left out of the history: \(reason)")
+                }
+            }
+        }
         try desk.store().save(inventory)
         if common.json { Console.print(inventory.json) } else { Console.print(inventory.textLines()) }
     }

@@ -143,7 +143,6 @@ struct TicksCommand: AsyncParsableCommand {
     private func answerLines() {
         let zones = ZoneDatabase()
         while let line = readLine() {
-            if line.allSatisfy(\.isWhitespace) { continue }
             Console.print(line: TickQuery.answer(line: Array(line.utf8), zones: zones))
         }
     }

@@ -76,17 +76,7 @@ struct CeleryResultRecord {
         guard let instant, let schedule = entry.schedule, case .crontab = schedule,
             let zone = try? zones.zone(entry.timezone ?? "UTC")
         else { return nil }
-        var span: Int64 = 7200
-        while span < 40_000_000 {
-            var last: Instant?
-            for tick in schedule.ticks(after: instant.adding(seconds: -span), in: zone) {
-                if tick > instant { break }
-                last = tick
-            }
-            if let last { return last }
-            span *= 24
-        }
-        return nil
+        return schedule.last(until: instant, in: zone)
     }
 
     private static func call(_ task: String, _ args: JSON, _ kwargs: JSON) -> Call {

@@ -66,6 +66,30 @@ public struct CeleryRuns: LegacyRuns {
         }
     }
 
+    /// What is recorded of each entry's runs, and why other records belong to none.
+    ///
+    /// - Parameter limit: the most runs per entry whose ends are kept.
+    /// - Throws: `RedisError`.
+    public func histories(limit: Int) async throws -> (entries: [EntryID: RunHistory], unattributed: [String: Int]) {
+        let runs = try await recorded(limit: limit)
+        let caveat =
+            "Celery forgets results after result_expires (a day by default): at most the latest \(limit) runs are counted"
+        let histories = Dictionary(grouping: runs.outcomes, by: \.key.entry).mapValues { outcomes in
+            let ends = outcomes.compactMap(\.end).sorted()
+            return RunHistory(
+                runs: outcomes.count,
+                succeeded: outcomes.filter { $0.state == .success }.count,
+                failed: outcomes.filter { $0.state == .failed }.count,
+                states: Dictionary(outcomes.map { ($0.state.rawValue, 1) }, uniquingKeysWith: +),
+                first: ends.first,
+                last: ends.last,
+                ended: ends,
+                caveats: [caveat]
+            )
+        }
+        return (histories, runs.unattributed)
+    }
+
     private static func latest(_ outcomes: [Outcome], _ limit: Int) -> [Outcome] {
         Array(ordered(outcomes).suffix(limit))
     }

@@ -142,7 +142,7 @@ extension RunHistory {
             "states": .object(JSONObject(states.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
             "p50_seconds": JSON(p50),
             "p95_seconds": JSON(p95), "retries_per_run": JSON(retriesPerRun), "first": JSON(first), "last": JSON(last),
-            "caveats": JSON(caveats),
+            "ended": .array(ended.map { .string($0.iso8601) }), "caveats": JSON(caveats),
         ]
     }
 
@@ -159,6 +159,7 @@ extension RunHistory {
         retriesPerRun = object.optional("retries_per_run")?.double
         first = object.optionalInstant("first")
         last = object.optionalInstant("last")
+        ended = object.items("ended").compactMap { $0.string.flatMap { Instant(iso8601: $0) } }
         caveats = object.items("caveats").compactMap(\.string)
     }
 }

@@ -20,6 +20,8 @@ public struct RunHistory: Sendable, Hashable {
     public var first: Instant?
     /// When the latest recorded run ended or started.
     public var last: Instant?
+    /// When the latest runs ended, oldest first, where the source tells (at most 500).
+    public var ended: [Instant]
     /// Why the figures may mislead (a bias of the source, rows left out), one sentence each.
     public var caveats: [String]
 
@@ -34,6 +36,7 @@ public struct RunHistory: Sendable, Hashable {
         retriesPerRun: Double? = nil,
         first: Instant? = nil,
         last: Instant? = nil,
+        ended: [Instant] = [],
         caveats: [String] = []
     ) {
         self.runs = runs
@@ -45,6 +48,7 @@ public struct RunHistory: Sendable, Hashable {
         self.retriesPerRun = retriesPerRun
         self.first = first
         self.last = last
+        self.ended = ended
         self.caveats = caveats
     }
 

@@ -105,6 +105,23 @@ public enum Schedule: Sendable, Hashable {
         var ticks = self.ticks(after: start, in: zone, as: reading)
         return ticks.next()
     }
+
+    /// The last tick until an instant, which may be one itself; nil if there is none in the ten years before. Not for intervals, whose
+    /// ticks follow from where they begin.
+    public func last(until instant: Instant, in zone: Zone) -> Instant? {
+        // Widening steps: the time taken follows from how far back the tick lies.
+        var span: Int64 = 7200
+        while span < 400_000_000 {
+            var last: Instant?
+            for tick in ticks(after: max(.earliest, instant.adding(seconds: -span)), in: zone) {
+                if tick > instant { break }
+                last = tick
+            }
+            if let last { return last }
+            span *= 12
+        }
+        return nil
+    }
 }
 
 /// The ticks of a schedule, in order, made as they are asked for: memory does not grow with their number.

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import psycopg
-from conftest import Lab, segments, wait_until
+from commands import Lab, segments, wait_until
 
 from lab.record import Record
 

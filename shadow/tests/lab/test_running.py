@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import redis
-from conftest import Lab, wait_until
+from commands import Lab, wait_until
 
 from lab import work
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SHADOW
+from commands import SHADOW
 
 from lab import work
 
