@@ -20,12 +20,14 @@ build: packages
 release: packages
 	swift build -c release --product bailey
 
-lint: packages
+lint: packages lab-env
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	shellcheck scripts/* .ci/run
+	.env-lab/bin/ruff check --quiet .
+	.env-lab/bin/ruff format --quiet --check .
 	@echo "lint: nothing to say"
 
-format:
+format: lab-env
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 
 bench: release lab-env

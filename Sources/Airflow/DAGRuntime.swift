@@ -99,7 +99,9 @@ public enum DAGRuntime {
                 if outcome.get("status") == "SUCCESS":
                     return outcome.get("result")
                 if outcome.get("status") in ("FAILURE", "REVOKED"):
-                    raise AirflowException(f"{task} ended as {outcome['status']}: {outcome.get('result')}\n{outcome.get('traceback')}")
+                    raise AirflowException(
+                        f"{task} ended as {outcome['status']}: {outcome.get('result')}\n{outcome.get('traceback')}"
+                    )
                 time.sleep(1)
             raise AirflowException(f"{task} gave no result within {timeout} s (task id {task_id})")
         """#

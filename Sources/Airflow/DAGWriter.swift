@@ -21,6 +21,10 @@ struct DAGWriter {
             }
         }
     }
+    private var usesDuration: Bool {
+        if case .delta? = timetable { return true }
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 }
+    }
     private var usesOwnTimetable: Bool { if case .exact? = timetable { true } else { false } }
 
     /// 2.11 has no timetable of several crons.
@@ -54,14 +58,14 @@ struct DAGWriter {
     // MARK: The file
 
     var text: String {
-        var parts = [documentation, imports]
+        var parts = [imports, documentation]
         if usesProgram { parts.append(DAGRuntime.program) }
         if dag.tasks.contains(where: { if case .python = $0.body { true } else { false } }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
         if usesCelery { parts.append(DAGRuntime.celery) }
         parts.append(body)
-        return parts.joined(separator: "\n\n\n").replacing("\n\n\n\n", with: "\n\n\n") + "\n"
+        return parts[0] + "\n\n" + parts.dropFirst().joined(separator: "\n\n\n") + "\n"
     }
 
     private var documentation: String {
@@ -75,7 +79,8 @@ struct DAGWriter {
     }
 
     private var imports: String {
-        var modules: Set<String> = ["datetime"]
+        var modules: Set<String> = []
+        if usesCelery || usesDuration { modules.insert("datetime") }
         if usesProgram { modules.formUnion(["json", "os", "signal", "subprocess"]) }
         if usesCelery { modules.formUnion(["base64", "json", "time", "uuid"]) }
         if dag.tasks.contains(where: { $0.body.kind != "untranslatable" && $0.body.kind != "queue" }) {
@@ -116,7 +121,7 @@ struct DAGWriter {
             }
             if names.contains("TaskGroup") { lines.append("from airflow.utils.task_group import TaskGroup") }
         }
-        return modules.sorted().map { "import \($0)" }.joined(separator: "\n") + "\n\n"
+        return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
             + (lines + own).joined(separator: "\n")
     }
 
@@ -124,11 +129,12 @@ struct DAGWriter {
 
     private var body: String {
         var lines = ["with " + dagCall.text(indent: 0) + ":"]
-        if gated { lines.append(indented(gate)) }
+        if gated { lines += ["", indented(gate)] }
         let groups = dag.tasks.compactMap(\.group).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         for group in groups {
-            lines.append("")
+            if lines.count > 1 { lines.append("") }
             lines.append("    with TaskGroup(\(PythonExpression.literal(group)), prefix_group_id=False):")
+            lines.append("")
             lines.append(
                 dag.tasks.filter { $0.group == group }.map { indented(indented(function($0))) }.joined(
                     separator: "\n\n"
@@ -213,7 +219,6 @@ struct DAGWriter {
             All other tasks are skipped, whatever their trigger rules say.
             \"""
             return False
-
         """
     }
 
@@ -246,11 +251,11 @@ struct DAGWriter {
         func payload(_ json: JSON) -> String { "json.loads(" + PythonExpression.literal(json.text()) + ")" }
         switch task.body {
         case .untranslatable(let reason):
-            return "raise AirflowException(\(PythonExpression.literal(reason)))"
+            return failure(reason)
         case .queue(let drain):
-            let reason =
+            return failure(
                 "jobs of type “\(drain.entry.name)” are shadowed, but this version of Bailey does not take them from their queue"
-            return "raise AirflowException(\(PythonExpression.literal(reason)))"
+            )
         case .command(let command):
             let call = PythonExpression.call(
                 "_run_program",
@@ -293,12 +298,16 @@ struct DAGWriter {
                         "run_key",
                         .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}\"")
                     ),
-                    ("attempt", .name("context['ti'].try_number")),
+                    ("attempt", .name("context[\"ti\"].try_number")),
                     ("timeout", .number(task.timeout ?? 86_400)),
                 ]
             )
             return "context = get_current_context()\nreturn " + call.text(indent: 0)
         }
+    }
+
+    private func failure(_ reason: String) -> String {
+        "raise " + PythonExpression.call("AirflowException", [.string(reason)], []).text(indent: 0)
     }
 
     private func dictionary(_ values: [String: String]) -> PythonExpression {

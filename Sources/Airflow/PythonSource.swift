@@ -13,8 +13,8 @@ indirect enum PythonExpression: Sendable, Hashable {
     static func == (a: PythonExpression, b: PythonExpression) -> Bool { a.text(indent: 0) == b.text(indent: 0) }
     func hash(into hasher: inout Hasher) { hasher.combine(text(indent: 0)) }
 
-    /// The widest line that is kept on one line.
-    private static let width = 110
+    /// The widest expression that is kept on one line: with the deepest indentation and `return` before it, it fits in 120 columns.
+    private static let width = 100
 
     /// The expression's text; lines after the first are indented by so many spaces more.
     func text(indent: Int, column: Int = 0) -> String {
@@ -64,7 +64,10 @@ indirect enum PythonExpression: Sendable, Hashable {
 
     /// A Python string literal that means exactly these characters, on one line.
     static func literal(_ text: String) -> String {
-        let quote: Character = text.contains("\"") && !text.contains("'") ? "'" : "\""
+        // The quote that needs fewer escapes, as Python's formatters choose.
+        let doubles = text.utf8.count { $0 == UInt8(ascii: "\"") }
+        let singles = text.utf8.count { $0 == UInt8(ascii: "'") }
+        let quote: Character = doubles > singles ? "'" : "\""
         var result = String(quote)
         for scalar in text.unicodeScalars {
             switch scalar {

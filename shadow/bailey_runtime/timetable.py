@@ -70,9 +70,7 @@ class BaileyTimetable(Timetable):
         if self._schedule.next_after(_EPOCH) is None:
             raise AirflowTimetableInvalid(f"{self.summary} never fires")
 
-    def infer_manual_data_interval(
-        self, *, run_after: pendulum.DateTime
-    ) -> DataInterval:
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         """Of a manual run, its own instant."""
         return DataInterval.exact(run_after)
 
@@ -124,9 +122,7 @@ def _read(schedule: str | Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         stored: Mapping[str, Any] = json.loads(schedule)
     except ValueError as error:
-        raise ScheduleError(
-            "unknown-schedule", f"the schedule {schedule!r} is no JSON: {error}"
-        ) from error
+        raise ScheduleError("unknown-schedule", f"the schedule {schedule!r} is no JSON: {error}") from error
     return stored
 
 
@@ -137,9 +133,7 @@ def _instant(anchor: str | datetime | None) -> datetime | None:
         # Python before 3.11 does not read a Z.
         return _checked(datetime.fromisoformat(anchor.replace("Z", "+00:00")))
     except ValueError as error:
-        raise ScheduleError(
-            "bad-anchor", f"the anchor {anchor!r} is no instant in ISO 8601: {error}"
-        ) from error
+        raise ScheduleError("bad-anchor", f"the anchor {anchor!r} is no instant in ISO 8601: {error}") from error
 
 
 def _checked(anchor: datetime) -> datetime:

@@ -16,8 +16,18 @@ from airflow.timetables import trigger
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 ZONES = [
-    "UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Europe/London", "America/Sao_Paulo",
-    "Asia/Kolkata", "Pacific/Auckland", "Africa/Cairo", "America/Santiago", "Antarctica/Troll", "Europe/Dublin",
+    "UTC",
+    "America/New_York",
+    "Europe/Berlin",
+    "Australia/Lord_Howe",
+    "Europe/London",
+    "America/Sao_Paulo",
+    "Asia/Kolkata",
+    "Pacific/Auckland",
+    "Africa/Cairo",
+    "America/Santiago",
+    "Antarctica/Troll",
+    "Europe/Dublin",
 ]
 
 
@@ -36,9 +46,15 @@ def field(rng: random.Random, low: int, high: int, star: float) -> str:
 
 
 def expression(rng: random.Random) -> str:
-    return " ".join([
-        field(rng, 0, 59, 0.1), field(rng, 0, 23, 0.4), field(rng, 1, 28, 0.7), field(rng, 1, 12, 0.85), field(rng, 0, 6, 0.6),
-    ])
+    return " ".join(
+        [
+            field(rng, 0, 59, 0.1),
+            field(rng, 0, 23, 0.4),
+            field(rng, 1, 28, 0.7),
+            field(rng, 1, 12, 0.85),
+            field(rng, 0, 6, 0.6),
+        ]
+    )
 
 
 def walk(timetable: object, start: datetime.datetime, count: int) -> list[int]:

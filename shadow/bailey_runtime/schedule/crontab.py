@@ -67,9 +67,7 @@ def _part_values(field: str, part: str, spec: str) -> list[int]:
         return _every_nth(field, values, match[4], spec) if match[3] else values
     if part.startswith("*/"):
         step = _WORD.match(part, 2)
-        return _every_nth(
-            field, list(range(low, high + 1)), step[0] if step else "", spec
-        )
+        return _every_nth(field, list(range(low, high + 1)), step[0] if step else "", spec)
     if part in ("*", "*\n"):
         return list(range(low, high + 1))
     return [_number(field, part, spec)]
@@ -90,9 +88,7 @@ def _number(field: str, text: str, spec: str) -> int:
     except ValueError:
         key = text[:3].lower()
         if key not in _NAMES:
-            raise _refusal(
-                field, spec, f"where {text!r} is neither a number nor a name"
-            ) from None
+            raise _refusal(field, spec, f"where {text!r} is neither a number nor a name") from None
         value = _NAMES[key]
     return _member(field, value)
 
@@ -143,16 +139,13 @@ class Crontab(Schedule):
         if not any(d <= _LONGEST[m - 1] for m in self.months for d in self.days):
             raise ScheduleError(
                 "never-fires",
-                f"no year has a day {sorted(self.days)} in month "
-                f"{sorted(self.months)}: the crontab never fires",
+                f"no year has a day {sorted(self.days)} in month {sorted(self.months)}: the crontab never fires",
             )
 
     @property
     def short_text(self) -> str:
         """The fields in cron's order: `30 2 * * *`."""
-        return " ".join(
-            str(self._source[name]).replace(" ", "") for name in _CRON_ORDER
-        )
+        return " ".join(str(self._source[name]).replace(" ", "") for name in _CRON_ORDER)
 
     @property
     def words(self) -> str:
@@ -164,15 +157,9 @@ class Crontab(Schedule):
             ("the day is a {}", self.weekdays, 7, lambda day: WEEKDAYS[day]),
             ("the month is {}", self.months, 12, lambda month: MONTHS[month - 1]),
         )
-        parts = [
-            text.format(numbers(sorted(values), name))
-            for text, values, size, name in named
-            if len(values) < size
-        ]
+        parts = [text.format(numbers(sorted(values), name)) for text, values, size, name in named if len(values) < size]
         zone = self._zone.key
-        return (
-            f"when {' and '.join(parts)}, {zone}" if parts else f"every minute, {zone}"
-        )
+        return f"when {' and '.join(parts)}, {zone}" if parts else f"every minute, {zone}"
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The first tick strictly after an instant, by Celery's rule from there."""
@@ -194,9 +181,7 @@ class Crontab(Schedule):
             start = instant - reach
             # A walk that begins right after a skipped hour may find other ticks than
             # one that came through it.
-            while offset_at(start, self._zone) != offset_at(
-                start - _LONGEST_JUMP, self._zone
-            ):
+            while offset_at(start, self._zone) != offset_at(start - _LONGEST_JUMP, self._zone):
                 start -= _LONGEST_JUMP
             last = None
             for tick in self.ticks(start):

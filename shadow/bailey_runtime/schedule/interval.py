@@ -25,9 +25,7 @@ _LONGEST_JUMP = timedelta(hours=26)
 class Interval(Schedule):
     """The ticks of an interval after its anchor, each run beginning at its tick."""
 
-    def __init__(
-        self, every: timedelta, relative: bool, zone: ZoneInfo, anchor: datetime
-    ) -> None:
+    def __init__(self, every: timedelta, relative: bool, zone: ZoneInfo, anchor: datetime) -> None:
         """An interval that last ran, or counts as having run, at the anchor.
 
         A relative one is due at the full day, hour, minute or second (whichever it
@@ -37,14 +35,10 @@ class Interval(Schedule):
         self.relative = relative
         self._zone = zone
         self._anchor = anchor
-        self._unit = next(
-            (unit for unit in (_DAY, _HOUR, _MINUTE) if every >= unit), _SECOND
-        )
+        self._unit = next((unit for unit in (_DAY, _HOUR, _MINUTE) if every >= unit), _SECOND)
 
     @classmethod
-    def parse(
-        cls, stored: Mapping[str, Any], zone: ZoneInfo, anchor: datetime | None
-    ) -> Interval:
+    def parse(cls, stored: Mapping[str, Any], zone: ZoneInfo, anchor: datetime | None) -> Interval:
         """Reads RedBeat's form.
 
         Raises ScheduleError: `bad-interval`, or `missing-anchor`.
@@ -53,9 +47,7 @@ class Interval(Schedule):
         if isinstance(every, bool) or not isinstance(every, (int, float)):
             raise _refusal(f"“every” is {every!r}; it must be a number")
         if not (math.isfinite(every) and 0 < every < _THOUSAND_YEARS):
-            raise _refusal(
-                f"“every” is {every!r}; it must be more than 0 s and at most 1000 years"
-            )
+            raise _refusal(f"“every” is {every!r}; it must be more than 0 s and at most 1000 years")
         if "relative" not in stored:
             raise _refusal("“relative” is missing, without which RedBeat fails")
         length = timedelta(seconds=every)
@@ -64,8 +56,7 @@ class Interval(Schedule):
         if anchor is None:
             raise ScheduleError(
                 "missing-anchor",
-                "an interval counts from a run: give the anchor, the instant of the "
-                "last run that its ticks follow",
+                "an interval counts from a run: give the anchor, the instant of the last run that its ticks follow",
             )
         if anchor.tzinfo is None:
             raise ScheduleError("bad-anchor", f"the anchor {anchor} has no offset")
@@ -128,9 +119,7 @@ class Interval(Schedule):
         """A later tick, a day on at most, where the clock is steady all round."""
         offset = offset_at(tick, self._zone)
         steady = (tick - _LONGEST_JUMP, tick + _DAY, tick + _DAY + _LONGEST_JUMP)
-        if self._unit == _DAY or any(
-            offset_at(at, self._zone) != offset for at in steady
-        ):
+        if self._unit == _DAY or any(offset_at(at, self._zone) != offset for at in steady):
             return tick
         # A tick lies on a full unit, so each is as far from the next.
         step = self.every // self._unit * self._unit
@@ -151,9 +140,7 @@ class Interval(Schedule):
             candidates += self._boundaries(end_wall + self._unit)
             candidates += self._boundaries(wall_time(last, self._zone) + self.every)
             future = [at for at in candidates if at > last]
-            rounded = max(
-                (at for at in future if at <= end), default=min(future, default=end)
-            )
+            rounded = max((at for at in future if at <= end), default=min(future, default=end))
         return rounded
 
     def _boundaries(self, wall: datetime) -> list[datetime]:

@@ -13,9 +13,7 @@ from .recurrence import Recurrence
 from .zones import load_zone
 
 
-def parse_schedule(
-    stored: Mapping[str, Any], timezone: str, anchor: datetime | None = None
-) -> Schedule:
+def parse_schedule(stored: Mapping[str, Any], timezone: str, anchor: datetime | None = None) -> Schedule:
     """The schedule of a RedBeat definition, in the IANA zone of the Celery app.
 
     An interval needs an anchor: the instant of the run that its ticks follow.
@@ -23,16 +21,12 @@ def parse_schedule(
     """
     zone = load_zone(timezone)
     if not isinstance(stored, Mapping):
-        raise ScheduleError(
-            "unknown-schedule", f"a schedule is an object, not {stored!r}"
-        )
+        raise ScheduleError("unknown-schedule", f"a schedule is an object, not {stored!r}")
     kind = stored.get("__type__")
     if kind == "interval":
         return Interval.parse(stored, zone, anchor)
     if anchor is not None:
-        raise ScheduleError(
-            "bad-anchor", f"only an interval has an anchor, a {kind} has none"
-        )
+        raise ScheduleError("bad-anchor", f"only an interval has an anchor, a {kind} has none")
     if kind == "crontab":
         fields = {name: spec for name, spec in stored.items() if name != "__type__"}
         return Crontab(fields, zone)

@@ -84,9 +84,7 @@ class Recurrence(Schedule):
         until = _whole(stored, "until")
         self._until = None if until is None else self._wall(until)
         self.count = _whole(stored, "count")
-        self._week_start = next(
-            (day.weekday for day in _weekdays(stored, "wkst") or []), 0
-        )
+        self._week_start = next((day.weekday for day in _weekdays(stored, "wkst") or []), 0)
         self._parts: dict[str, Any] = {name: _part(stored, name) for name in _PARTS}
         self._parts["byweekday"] = _weekdays(stored, "byweekday")
         self._rule = self._dateutil_rule(self._start, self._parts)
@@ -120,9 +118,7 @@ class Recurrence(Schedule):
     def words(self) -> str:
         """`every 2 weeks, byhour 9, from 2026-01-01T09:00:00+00:00`."""
         unit = _UNITS[self.frequency]
-        text = (
-            f"every {unit}" if self.interval == 1 else f"every {self.interval} {unit}s"
-        )
+        text = f"every {unit}" if self.interval == 1 else f"every {self.interval} {unit}s"
         for name, value in self._parts.items():
             if value:
                 text += f", {name} {', '.join(map(str, value))}"
@@ -170,9 +166,7 @@ class Recurrence(Schedule):
             start = start.replace(year=start.year + distance, month=1, day=1)
         elif self.frequency == _MONTHLY:
             month = start.month - 1 + distance
-            start = start.replace(
-                year=start.year + month // 12, month=month % 12 + 1, day=1
-            )
+            start = start.replace(year=start.year + month // 12, month=month % 12 + 1, day=1)
         elif self.frequency == _WEEKLY:
             start = self._week_of(start) + timedelta(weeks=distance)
         else:

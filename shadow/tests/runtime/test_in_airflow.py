@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
+
 from bailey_runtime.timetable import BaileyTimetable
 
 try:

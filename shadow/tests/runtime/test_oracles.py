@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 
 import pytest
+
 from bailey_runtime.schedule import (
     Interval,
     ScheduleError,

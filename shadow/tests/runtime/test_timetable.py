@@ -11,6 +11,7 @@ import pendulum
 import pytest
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
 from bailey_runtime import timetable as module
 from bailey_runtime.schedule import ScheduleError
 from bailey_runtime.timetable import BaileyTimetable
@@ -209,9 +210,7 @@ def test_nothing_runs_after_the_end_date_or_the_end_of_a_rule(clock, catchup):
 
 def test_a_manual_run_covers_its_own_instant():
     moment = on("2026-11-24T08:30:17")
-    interval = BaileyTimetable(EVERY_TWO_MINUTES, "UTC").infer_manual_data_interval(
-        run_after=moment
-    )
+    interval = BaileyTimetable(EVERY_TWO_MINUTES, "UTC").infer_manual_data_interval(run_after=moment)
     assert interval == DataInterval.exact(moment)
 
 
