@@ -8,18 +8,42 @@ import Testing
     let zones = ZoneDatabase()
 
     @Test func crontabTicks() throws {
-        for line in try fixture("crontab") {
-            let zone = try zones.zone(try #require(line["tz"]?.string))
-            var fields: [CrontabField: JSON] = [:]
-            for field in CrontabField.allCases { fields[field] = line[field.rawValue] }
-            let crontab = try Crontab(fields)
-            let expected = try #require(line["fires"]?.array).compactMap(\.int)
-            let start = Instant(seconds: Int64(try #require(line["start"]?.int)))
-            let found = Schedule.crontab(crontab).ticks(after: start, in: zone).prefix(expected.count).map {
-                Int($0.seconds)
-            }
-            #expect(found == expected, "\(crontab.cronOrder) \(zone.name) after \(start.seconds)")
+        for line in try fixture("crontab") { try expectTicks(line) }
+    }
+
+    /// Random crontabs that Celery computes afresh in this run; `BAILEY_CELERY_PYTHON` is an interpreter that has Celery, and
+    /// `BAILEY_SEED` repeats a run.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["BAILEY_CELERY_PYTHON"] != nil, "needs Celery"))
+    func crontabTicksComputedAfresh() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let seed = environment["BAILEY_SEED"] ?? String(UInt32.random(in: 0...UInt32.max))
+        print("celery_ticks.py, seed \(seed)")
+        let generator = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Generators/celery_ticks.py")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try #require(environment["BAILEY_CELERY_PYTHON"]))
+        process.arguments = [generator.path, seed, "3000"]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let lines = pipe.fileHandleForReading.readDataToEndOfFile().split(separator: UInt8(ascii: "\n"))
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(lines.count == 3000)
+        for line in lines { try expectTicks(try JSON(parsing: line)) }
+    }
+
+    private func expectTicks(_ line: JSON) throws {
+        let zone = try zones.zone(try #require(line["tz"]?.string))
+        var fields: [CrontabField: JSON] = [:]
+        for field in CrontabField.allCases { fields[field] = line[field.rawValue] }
+        let crontab = try Crontab(fields)
+        let expected = try #require(line["fires"]?.array).compactMap(\.int)
+        let start = Instant(seconds: Int64(try #require(line["start"]?.int)))
+        let found = Schedule.crontab(crontab).ticks(after: start, in: zone).prefix(expected.count).map {
+            Int($0.seconds)
         }
+        #expect(found == expected, "\(crontab.cronOrder) \(zone.name) after \(start.seconds)")
     }
 
     @Test func crontabFields() throws {
