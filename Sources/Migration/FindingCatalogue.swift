@@ -31,7 +31,7 @@ extension FindingCode {
     public static let retryRuleInCode = FindingCode(33, "retry-rule-in-code", .warning)
     public static let absorbedEntry = FindingCode(34, "absorbed-entry", .warning)
     public static let queueLatency = FindingCode(36, "queue-latency", .warning)
-    public static let untranslatable = FindingCode(37, "untranslatable", .error)
+    public static let untranslatable = FindingCode(37, "untranslatable", .warning)
     public static let keptOnLegacy = FindingCode(38, "kept-on-legacy", .info)
 
     // Mappings: 50–69

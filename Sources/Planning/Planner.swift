@@ -83,7 +83,6 @@ public struct Planner {
                         Finding(
                             .untranslatable,
                             entry: entry.id,
-                            severity: .warning,
                             text: sentence("its DAG's task fails with this reason: \(judgement.reason ?? "")")
                         )
                     )
@@ -149,7 +148,6 @@ public struct Planner {
                         entry: definition.entry,
                         pipeline: mapping.pipeline,
                         location: task.location,
-                        severity: .warning,
                         text: sentence(reason)
                     )
                 )
