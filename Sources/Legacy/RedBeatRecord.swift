@@ -91,6 +91,10 @@ enum RedBeatRecord {
         do {
             schedule = try Schedule(redbeat: written)
         } catch {
+            // RedBeat takes such an interval, and is then due whenever it looks.
+            if error.code == .badInterval, let every = written["every"]?.double, every <= 0 {
+                return unread("bad-schedule", "\(error.message); beat fires this each time it looks")
+            }
             return unread(
                 error.code == .unknownSchedule ? "unknown-schedule" : "bad-schedule",
                 "\(error.message); beat stops when it loads this",

@@ -1,0 +1,100 @@
+-- claim: the gate. Says who owns a tick and, if Airflow does, gives it to this run; the same run is told the same again.
+-- The first entry decides; the others go with it.
+usage('claim', 4, 0)
+local tick, run, policy, late_after = number(ARGV[1]), ARGV[2], ARGV[3], number(ARGV[4])
+local now = time()
+-- A claim of a far tick would make legacy, when it has its clock back, skip all ticks before it.
+if tick > now + 60000000 then return { 'denied', 'future', text(now) } end
+
+local lead = switch(1)
+
+local function shadow(why, ended)
+  local shadowed = number(redis.call('HGET', claims_key(1), 'shadowed'))
+  if not shadowed or tick > shadowed then
+    redis.call('HSET', claims_key(1), 'shadowed', text(tick))
+    -- A pipeline that is never cut over leaves nothing behind.
+    if not lead then redis.call('PEXPIRE', claims_key(1), text(90 * DAY / 1000)) end
+  end
+  return { 'shadow', why, ended and 'ended' or '', lead and lead.fence or '' }
+end
+
+-- Absence never means go.
+if not lead then return shadow('no-switch') end
+
+local recorded = redis.call('HGET', claims_key(1), text(tick))
+if recorded then
+  local claim = cjson.decode(recorded)
+  if claim.run == run then
+    -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
+    local over = lead.state == 'airflow' and lead.ticks_left == '0'
+    return { claim.how, 'again', over and 'ended' or '', lead.fence }
+  end
+  return { 'skip', claim.run, claim.how, text(claim.at) }
+end
+local from = number(lead.claims_from)
+if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
+
+local list = windows_read(lead.windows)
+local at = window_of(list, tick)
+local current = at and at == #list
+local ends_at = #list > 0 and list[#list][2]
+if not at then
+  if lead.state == 'closing' and not lead.heal then return { 'closing', lead.closed_at, lead.fence } end
+  return shadow('not-ours', lead.state == 'airflow' and ends_at and tick >= ends_at)
+end
+if current and lead.state == 'closing' and lead.heal then return { 'closing', lead.closed_at, lead.fence } end
+
+local note = ''
+if current and lead.state == 'airflow' then
+  for i = 1, COUNT do
+    local fields = i == 1 and lead or switch(i)
+    if not fields or fields.state ~= 'airflow' then
+      return { 'mixed', tostring(i), fields and fields.state or 'missing' }
+    end
+    -- An entry that is gone cannot fire; one that is there with other bytes has its clock running.
+    if not exists(i) then
+      note = 'gone'
+    elseif meta(i) ~= fields.parked then
+      return { 'unparked', tostring(i), lead.fence }
+    end
+  end
+end
+
+-- As beat does: a run that begins late stands for every tick that was due when it began.
+local how = 'live'
+local live_at = number(lead.last_live_at)
+if policy == 'coalesce' and live_at and tick <= live_at then how = 'coalesced' end
+if policy == 'none' and late_after and now - tick > late_after then how = 'dropped' end
+
+local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '"}'
+local ended = ''
+for i = 1, COUNT do
+  local fields = i == 1 and lead or switch(i)
+  if fields then
+    local key, last = switch_key(i), math.max(number(fields.last_claim) or 0, tick)
+    redis.call('HSET', claims_key(i), text(tick), record)
+    redis.call('HSET', key, 'last_claim', text(last))
+    if how == 'live' then redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, now))) end
+    local left = number(fields.ticks_left)
+    if current and fields.state == 'airflow' and left and left > 0 then
+      redis.call('HSET', key, 'ticks_left', text(left - 1))
+      if left == 1 then
+        local own = windows_read(fields.windows)
+        own[#own][2] = math.max(own[#own][1], last + 1)
+        windows_write(i, own)
+        ended = 'ended'
+      end
+    end
+    if redis.call('HLEN', claims_key(i)) > MOST_CLAIMS + 100 then
+      local known = {}
+      for _, field in ipairs(redis.call('HKEYS', claims_key(i))) do
+        if field ~= 'shadowed' then known[#known + 1] = tonumber(field) end
+      end
+      table.sort(known)
+      for place = 1, #known - MOST_CLAIMS do redis.call('HDEL', claims_key(i), text(known[place])) end
+      local trimmed = known[#known - MOST_CLAIMS]
+      redis.call('HSET', key, 'claims_from', text(math.max(number(fields.claims_from) or 0, trimmed)))
+    end
+  end
+end
+return { how, note, ended, lead.fence }

@@ -1,0 +1,59 @@
+-- close: takes entries away from legacy's clock, all or none. Nothing is written until everything has been looked at.
+usage('close', 10, 4)
+local pipeline, mode, longest, grace = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local not_after, ticks, until_us, clock, by, slack = number(ARGV[5]), ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local function of(i, at) return ARGV[10 + 4 * (i - 1) + at] end
+
+local before, again = {}, 0
+for i = 1, COUNT do
+  before[i] = switch(i)
+  local old = before[i]
+  if old and old.state == 'closing' and by ~= '' and old.by == by and not old.heal then again = again + 1 end
+end
+-- The same operation once more: its first answer was lost on the way.
+if again == COUNT then return { 'ok', before[1].closed_at, before[1].fence, 'again' } end
+
+for i = 1, COUNT do
+  local old = before[i]
+  if old and old.state ~= 'legacy' then
+    return { 'held', tostring(i), old.state, old.pipeline, old.closed_at, old.fence, old.by or '' }
+  end
+end
+
+local now = time()
+if not_after and now > not_after then return { 'due', '0', 'not_after', text(now) } end
+for i = 1, COUNT do
+  local was, expected_meta, last = definition(i), unpacked(of(i, 3)), number(of(i, 4))
+  if not was then return { 'changed', tostring(i), 'gone' } end
+  if was ~= of(i, 1) then return { 'changed', tostring(i), 'definition' } end
+  if meta(i) ~= expected_meta then return { 'changed', tostring(i), 'meta' } end
+  if last and last > now + DAY then return { 'denied', tostring(i), 'future' } end
+end
+
+-- A gate that was told `shadow` will not ask again. Legacy must have run that tick before it can lose its clock.
+local last = number(of(1, 4))
+local shadowed = number(redis.call('HGET', claims_key(1), 'shadowed'))
+if clock == 'entry' and last and shadowed and shadowed > last + (number(slack) or 0) then
+  return { 'due', '1', 'shadowed', text(shadowed) }
+end
+
+for i = 1, COUNT do
+  local key, old = switch_key(i), before[i]
+  local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
+  local number_of_close = text((old and number(old.fence) or 0) + 1)
+  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy')
+  redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by,
+    'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
+    'definition', of(i, 1), 'closed_definition', of(i, 2),
+    'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace)
+  local was = unpacked(of(i, 3))
+  if was then redis.call('HSET', key, 'meta', was) end
+  if ticks ~= '' then redis.call('HSET', key, 'ticks_left', ticks) end
+  if until_us ~= '' then redis.call('HSET', key, 'until', until_us) end
+  if not (old and old.windows) then redis.call('HSET', key, 'windows', '[]') end
+  redis.call('PERSIST', claims_key(i))
+  redis.call('HSET', entry_key(i), 'definition', of(i, 2))
+end
+local at = fence_note()
+for i = 1, COUNT do redis.call('HSET', switch_key(i), 'first_closed_at', text(at)) end
+return { 'ok', text(at), redis.call('HGET', switch_key(1), 'fence') }

@@ -1,0 +1,139 @@
+-- What all scripts share. Whoever loads a script puts this file and a line feed in front of it.
+-- Instants are whole microseconds since the epoch; they stay below 2^53, so Lua's numbers hold them exactly.
+
+-- Redis before 5 records what a script did, rather than its text, only when asked; TIME needs that.
+if redis.replicate_commands then redis.replicate_commands() end
+
+local COUNT = (#KEYS - 2) / 3
+local LOCK, SCHEDULE = KEYS[#KEYS - 1], KEYS[#KEYS]
+local VERSION = '1'
+local DAY = 86400000000
+local MOST_CLAIMS, MOST_WINDOWS = 1000, 50
+
+local function entry_key(i) return KEYS[3 * i - 2] end
+local function switch_key(i) return KEYS[3 * i - 1] end
+local function claims_key(i) return KEYS[3 * i] end
+
+local function text(us) return string.format('%.0f', us) end
+
+local function number(field) return field and field ~= '' and tonumber(field) or nil end
+
+local function time()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+-- Bytes that may be absent travel as `=bytes` or `-`: the empty text is a value too.
+local function unpacked(argument)
+  if string.sub(argument, 1, 1) == '=' then return string.sub(argument, 2) end
+  return false
+end
+
+local function packed(value) return value and ('=' .. value) or '-' end
+
+-- A switch as a table, or nil. A hash that a later Bailey wrote is refused rather than half understood.
+local function switch(i)
+  local flat = redis.call('HGETALL', switch_key(i))
+  if #flat == 0 then return nil end
+  local fields = {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  if fields.v ~= VERSION then
+    error('BAILEY the switch ' .. switch_key(i) .. ' has version ' .. tostring(fields.v) .. ', not ' .. VERSION, 0)
+  end
+  return fields
+end
+
+local function exists(i) return redis.call('EXISTS', entry_key(i)) == 1 end
+local function definition(i) return redis.call('HGET', entry_key(i), 'definition') end
+local function meta(i) return redis.call('HGET', entry_key(i), 'meta') end
+
+-- Windows: a list of { from, until }, the last `until` nil while the window is open.
+local function windows_read(stored)
+  local list = {}
+  for _, pair in ipairs(cjson.decode(stored or '[]')) do
+    list[#list + 1] = { tonumber(pair[1]), pair[2] ~= cjson.null and tonumber(pair[2]) or nil }
+  end
+  return list
+end
+
+local function windows_text(list)
+  local parts = {}
+  for _, window in ipairs(list) do
+    parts[#parts + 1] = '["' .. text(window[1]) .. '",' .. (window[2] and ('"' .. text(window[2]) .. '"') or 'null') .. ']'
+  end
+  return '[' .. table.concat(parts, ',') .. ']'
+end
+
+-- The oldest windows go; what lies before them counts as claimed from then on, so no late gate can run it again.
+local function windows_write(i, list)
+  while #list > MOST_WINDOWS do
+    local oldest = table.remove(list, 1)
+    local from = number(redis.call('HGET', switch_key(i), 'claims_from')) or 0
+    redis.call('HSET', switch_key(i), 'claims_from', text(math.max(from, oldest[2] - 1)))
+  end
+  redis.call('HSET', switch_key(i), 'windows', windows_text(list))
+end
+
+local function window_of(list, tick)
+  for at, window in ipairs(list) do
+    if tick >= window[1] and (not window[2] or tick < window[2]) then return at end
+  end
+  return nil
+end
+
+-- The lock's holder and the instant at which it expires, never too early in `latest` and never too late in `earliest`:
+-- a clock read twice must not look like an extension.
+local function lock_seen()
+  local before = time()
+  local holder = redis.call('GET', LOCK)
+  if not holder then return false end
+  local exact = redis.pcall('PEXPIRETIME', LOCK)
+  if type(exact) == 'number' then
+    if exact < 0 then return holder end
+    return holder, exact * 1000, exact * 1000
+  end
+  local left = redis.call('PTTL', LOCK)
+  if left < 0 then return holder end
+  return holder, before - 1000 + left * 1000, time() + left * 1000
+end
+
+-- Writes what the fence of these entries needs, as of now.
+local function fence_note()
+  local holder, _, latest = lock_seen()
+  local now = time()
+  for i = 1, COUNT do
+    redis.call('HSET', switch_key(i), 'closed_at', text(now), 'lock_holder', holder or '',
+      'lock_expiry', latest and text(latest) or '')
+  end
+  return now
+end
+
+-- Whether no beat can fire any more what it had loaded before the close; why, or why not; when to ask again, if known.
+local function fence(fields)
+  local now, closed = time(), number(fields.closed_at)
+  local expiry, grace = number(fields.lock_expiry), number(fields.grace) or 0
+  if fields.fence_mode == 'wait' or fields.lock_holder == '' or not expiry then
+    -- No lock to watch, or nobody held it, which may mean that this source keeps none: one longest tick.
+    local ends = closed + number(fields.longest_tick)
+    if now >= ends then return true, 'waited' end
+    return false, 'longest-tick', text(ends)
+  end
+  local holder, earliest = lock_seen()
+  if holder == fields.lock_holder then
+    -- Beat extends the lock, then loads, then fires, one after another: a later expiry is a tick begun after the close.
+    if earliest and earliest > expiry then return true, 'extended' end
+    return false, 'extension', ''
+  end
+  -- Gone or taken before it could expire: its holder let go of it, which is the last thing it does.
+  if now < expiry - 10000 then return true, 'released' end
+  -- Expired: its holder is dead, or stalled for longer than its lock.
+  if now >= expiry + grace then return true, 'expired' end
+  return false, 'grace', text(expiry + grace)
+end
+
+local function usage(name, first, each)
+  if #ARGV ~= first + each * COUNT or COUNT < 1 or COUNT ~= math.floor(COUNT) then
+    error('BAILEY ' .. name .. ' takes ' .. first .. ' arguments and ' .. each .. ' for each of '
+      .. tostring(COUNT) .. ' entries, not ' .. #ARGV, 0)
+  end
+end

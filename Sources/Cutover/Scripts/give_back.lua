@@ -1,0 +1,67 @@
+-- give_back: legacy has its clock again, from `closing` or `airflow`, all or none; from `legacy` there is nothing to do.
+usage('give_back', 3, 3)
+local expected_fence, gone, redefined = ARGV[1], ARGV[2], ARGV[3]
+local function of(i, at) return ARGV[3 + 3 * (i - 1) + at] end
+
+local fields, work = {}, {}
+for i = 1, COUNT do
+  fields[i] = switch(i)
+  if fields[i] and fields[i].state ~= 'legacy' then work[#work + 1] = i end
+end
+if #work == 0 then return { 'ok', 'nothing' } end
+
+for _, i in ipairs(work) do
+  local mine = fields[i]
+  if expected_fence ~= '' and mine.fence ~= expected_fence then return { 'changed', tostring(i), 'fence', mine.fence } end
+  if (mine.last_claim or '') ~= of(i, 1) then return { 'changed', tostring(i), 'last_claim', mine.last_claim or '' } end
+  if not exists(i) then
+    if gone == 'refuse' then return { 'gone', tostring(i) } end
+  else
+    local is = definition(i)
+    if meta(i) ~= unpacked(of(i, 2)) then return { 'changed', tostring(i), 'meta' } end
+    if is and is ~= mine.closed_definition and is ~= mine.definition and redefined ~= 'keep' then
+      return { 'redefined', tostring(i), is }
+    end
+  end
+end
+
+local now = time()
+local reply = { 'ok', text(now) }
+for _, i in ipairs(work) do
+  local mine, key = fields[i], switch_key(i)
+  local fresh = mine.state == 'closing' and not mine.heal
+  local here = exists(i)
+  if here or gone == 'recreate' then
+    local is = definition(i)
+    if not is or is == mine.closed_definition then
+      redis.call('HSET', entry_key(i), 'definition', mine.definition)
+    end
+    -- During a first close legacy's meta is its own: a beat may just have written it. `*` leaves what is there.
+    local new = of(i, 3)
+    if new == '*' or (fresh and here) then
+      if not here and mine.meta then redis.call('HSET', entry_key(i), 'meta', mine.meta) end
+    elseif new == '-' then
+      redis.call('HDEL', entry_key(i), 'meta')
+    else
+      redis.call('HSET', entry_key(i), 'meta', string.sub(new, 2))
+    end
+    -- Without this beat never looks at the entry again. One that was not in the schedule never fired, and still does not.
+    if mine.scheduled == '1' then redis.call('ZADD', SCHEDULE, text(math.floor(now / 1000000)), entry_key(i)) end
+  end
+  if not fresh then
+    local list, claimed = windows_read(mine.windows), number(mine.last_claim)
+    local open = list[#list]
+    if open then
+      if claimed and claimed >= open[1] then
+        open[2] = open[2] and math.min(open[2], claimed + 1) or claimed + 1
+      else
+        table.remove(list)
+      end
+    end
+    windows_write(i, list)
+  end
+  redis.call('HSET', key, 'state', 'legacy', 'fence', text(number(mine.fence) + 1), 'given_back_at', text(now))
+  redis.call('HDEL', key, 'parked', 'heal', 'ticks_left', 'until', 'by')
+  reply[#reply + 1] = tostring(i) .. (here and '' or ' gone')
+end
+return reply
