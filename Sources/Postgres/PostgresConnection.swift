@@ -78,11 +78,14 @@ public actor PostgresConnection {
         let cancellation = cancellation
         try await withTaskCancellationHandler {
             var rows: [PostgresRow] = []
+            var columns: [String] = []
             do {
                 while let result = PQgetResult(connection) {
                     defer { PQclear(result) }
                     try check(result, operation: PostgresConnection.operation(sql))
-                    rows += self.rows(of: result)
+                    // One result per row, all with the same columns.
+                    if columns.isEmpty { columns = PostgresConnection.columns(of: result) }
+                    append(result, columns, to: &rows)
                     if rows.count >= batch {
                         try await body(rows)
                         rows = []
@@ -217,7 +220,7 @@ public actor PostgresConnection {
         while let result = PQgetResult(connection) {
             defer { PQclear(result) }
             do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
-            rows += self.rows(of: result)
+            append(result, PostgresConnection.columns(of: result), to: &rows)
         }
         if let failure { throw failure }
         return rows
@@ -242,13 +245,13 @@ public actor PostgresConnection {
         }
     }
 
-    private func rows(of result: OpaquePointer) -> [PostgresRow] {
-        let count = Int(PQntuples(result))
-        guard count > 0 else { return [] }
-        let width = PQnfields(result)
-        let columns = (0..<width).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
-        return (0..<Int32(count)).map { row in
-            let cells = (0..<width).map { column -> String? in
+    private static func columns(of result: OpaquePointer) -> [String] {
+        (0..<PQnfields(result)).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
+    }
+
+    private func append(_ result: OpaquePointer, _ columns: [String], to rows: inout [PostgresRow]) {
+        for row in 0..<PQntuples(result) {
+            let cells = (0..<Int32(columns.count)).map { column -> String? in
                 guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else {
                     return nil
                 }
@@ -257,7 +260,7 @@ public actor PostgresConnection {
                     as: UTF8.self
                 )
             }
-            return PostgresRow(columns: columns, cells: cells, address: address)
+            rows.append(PostgresRow(columns: columns, cells: cells, address: address))
         }
     }
 
