@@ -1,3 +1,4 @@
+import Airflow
 import ArgumentParser
 import Legacy
 import Postgres
@@ -21,6 +22,8 @@ public enum ExitStatus: Int32, Sendable {
         case let error as RedisError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as PostgresError:
+            (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as AirflowError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
         default: (.defect, "\(error)")

@@ -51,6 +51,30 @@ public struct AirflowSettings: Sendable, Hashable {
     public var version = "3"
     /// The folder that DAG files are written to, relative to the file's folder.
     public var dagsFolder = "dags"
+    /// Its base address, as people open it in a browser; nil if it is not to be asked.
+    public var url: String?
+    /// Whom to log in.
+    public var user: String?
+    /// The user's password.
+    public var password: String?
+    /// A file of PEM certificates to trust instead of the system's, relative to the file's folder.
+    public var authorities: String?
+    /// A file with the PEM certificate that Bailey shows, relative to the file's folder.
+    public var certificate: String?
+    /// The file of that certificate's key.
+    public var key: String?
+    /// How DAG files reach the DAG processor; nil if `dagsFolder` is where it reads them.
+    public var deploy: DeploySettings?
+}
+
+/// How DAG files reach Airflow's DAG processor.
+public enum DeploySettings: Sendable, Hashable {
+    /// A folder that this machine can write to.
+    case folder(path: String)
+    /// A git repository from which Airflow takes them; files lie in `folder` of `branch`.
+    case git(repository: String, branch: String, folder: String)
+    /// A program, once per file if its arguments have `{file}` (the file's path) or `{name}`, else once with `{folder}`.
+    case command([String])
 }
 
 /// An interpreter and what it needs.

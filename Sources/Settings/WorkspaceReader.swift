@@ -35,18 +35,9 @@ extension Workspace {
             if let source = SourceSettings(member, problems) { sources.append(source) }
         }
         if let node = fields.node("target"), let target = YAMLFields(node, known: ["airflow"], problems: problems),
-            let inner = target.node("airflow"),
-            let airflow = YAMLFields(inner, known: ["version", "dags_folder"], problems: problems)
+            let inner = target.node("airflow")
         {
-            if let version = airflow.string("version") {
-                let base = version.hasPrefix("3") ? "3" : version.hasPrefix("2.11") ? "2.11" : nil
-                if let base {
-                    self.airflow.version = base
-                } else {
-                    problems.note(inner, "Airflow \(version) is not supported; write 3 or 2.11")
-                }
-            }
-            if let folder = airflow.string("dags_folder") { self.airflow.dagsFolder = folder }
+            airflow.read(inner, problems)
         }
         if let node = fields.node("state"), let inner = YAMLFields(node, known: ["path"], problems: problems) {
             state = inner.string("path") ?? state
