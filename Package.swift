@@ -65,7 +65,12 @@ let package = Package(
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
-        room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
+        room(
+            "Legacy",
+            ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"],
+            // A link to mappings/profiles.
+            resources: [.embedInCode("Profiles/background_jobs.yaml")]
+        ),
         room(
             "Airflow",
             ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
@@ -99,6 +104,11 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests(
+            "LegacyTests",
+            ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
+            exclude: ["Fixtures"]
+        ),
         tests("MigrationTests", ["Migration", "Schedules"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),

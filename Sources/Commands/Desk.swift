@@ -138,28 +138,21 @@ struct Desk {
 
     /// A queue profile: the workspace's own, else the one that comes with Bailey.
     private func profile(_ name: String) throws -> QueueProfile {
-        let own = absolute(workspace.mappings) + "/profiles/\(name).yaml"
-        var candidates = [own]
-        // The profiles that come with Bailey lie beside the program's folder, or above it in a checkout.
-        var above = URL(fileURLWithPath: Desk.program).resolvingSymlinksInPath().deletingLastPathComponent()
-        while above.path != "/" {
-            candidates.append(above.appendingPathComponent("mappings/profiles/\(name).yaml").path)
-            candidates.append(above.appendingPathComponent("share/bailey/mappings/profiles/\(name).yaml").path)
-            above.deleteLastPathComponent()
+        let shown = "\(workspace.mappings)/profiles/\(name).yaml"
+        if let data = FileManager.default.contents(atPath: absolute(shown)) {
+            guard let text = String(validating: data, as: UTF8.self) else {
+                throw CommandFailure(.usage, "\(shown) is not UTF-8")
+            }
+            return try QueueProfile(yaml: text, file: shown)
         }
-        for path in candidates {
-            guard let data = FileManager.default.contents(atPath: path) else { continue }
-            return try QueueProfile(yaml: String(decoding: data, as: UTF8.self), file: "profiles/\(name).yaml")
+        guard let text = QueueProfile.shipped[name] else {
+            let known = QueueProfile.shipped.keys.sorted().joined(separator: ", ")
+            throw CommandFailure(
+                .usage,
+                "there is no queue profile “\(name)”; write one as \(shown). Bailey comes with \(known)"
+            )
         }
-        throw CommandFailure(
-            .usage,
-            "there is no queue profile “\(name)”; write one as \(workspace.mappings)/profiles/\(name).yaml"
-        )
-    }
-
-    private static var program: String {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-            ?? ProcessInfo.processInfo.arguments[0]
+        return try QueueProfile(yaml: text, file: "profiles/\(name).yaml")
     }
 
     // MARK: Shadow

@@ -37,13 +37,14 @@ enum RedBeatRecord {
             )
         }
         guard let definitionBytes = stored.definition else {
-            if stored.meta == nil {
+            if stored.meta == nil, stored.score != nil {
                 return unread(
                     "dangling",
-                    "redbeat::schedule names this key, but it does not exist; beat removes it with a warning"
+                    "the schedule names this key, but it does not exist or is empty; beat removes it with a warning"
                 )
             }
-            return unread("no-definition", "the hash has no “definition”; beat removes it with a warning")
+            let fate = stored.score == nil ? "beat does not look at it" : "beat removes it with a warning"
+            return unread("no-definition", "the hash has no “definition”; \(fate)")
         }
         let definition: JSON
         do {
@@ -112,7 +113,7 @@ enum RedBeatRecord {
         entry.raw = [RawRecord(key: stored.key, field: "definition", bytes: definitionBytes)]
         if let meta = stored.meta { entry.raw.append(RawRecord(key: stored.key, field: "meta", bytes: meta)) }
         if stored.score == nil {
-            entry.notes.append(EntryNote(.neverFires, "it is not in redbeat::schedule, so beat never looks at it"))
+            entry.notes.append(EntryNote(.neverFires, "it is not in the schedule, so beat never looks at it"))
         }
         if stored.isStatic {
             entry.notes.append(
