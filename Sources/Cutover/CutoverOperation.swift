@@ -35,9 +35,9 @@ public struct CutoverOperation: Sendable {
         case givenBackByOthers
     }
 
-    private let engine: CutoverEngine
-    private let group: RedBeatGroup
-    private let request: Request
+    let engine: CutoverEngine
+    let group: RedBeatGroup
+    let request: Request
 
     /// An operation on a group.
     public init(engine: CutoverEngine, group: RedBeatGroup, request: Request = Request()) {
@@ -61,7 +61,13 @@ public struct CutoverOperation: Sendable {
     ///   `StoreError` when it broke off: the next command completes or undoes it.
     public func run() async throws -> Outcome {
         if let outcome = try await recovered() { return outcome }
-        try await engine.journal.step("check", request.json, outcome: { (_: Void) in ["holds": true] }) {
+        var asked = request.json
+        if case .object(var members) = asked {
+            members["source"] = .string(group.place.source)
+            members["keys"] = .array(group.entries.map { .string(String(decoding: $0.key, as: UTF8.self)) })
+            asked = .object(members)
+        }
+        try await engine.journal.step("check", asked, outcome: { (_: Void) in ["holds": true] }) {
             for check in try await checks() {
                 engine.tell(.checked(check))
                 if let refusal = check.refusal { throw refusal }

@@ -173,6 +173,7 @@ public struct CutoverRefusal: Error, Sendable, Hashable, CustomStringConvertible
         case overdue
         case shadowed
         case heldByOthers = "held-by-others"
+        case atWork = "at-work"
         case disagree
         case parkedByOthers = "parked-by-others"
         case uneven

@@ -14,7 +14,7 @@ public struct RollbackOperation: Sendable {
         case nothing
     }
 
-    private let engine: CutoverEngine
+    let engine: CutoverEngine
     private let recreates: Bool
 
     /// An operation on the engine's switches.
