@@ -10,8 +10,13 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A room of the design: a library target that imports only rooms above it in this file.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func room(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
 }
 
 /// The tests of one room.
@@ -30,6 +35,9 @@ func tests(
     )
 }
 
+let switchScripts = [
+    "common", "close", "settle", "claim", "repark", "give_back", "renew", "finish", "status",
+]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -83,7 +91,12 @@ let package = Package(
                 systemPackage,
             ]
         ),
-        room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"]),
+        room(
+            "Cutover",
+            ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"],
+            exclude: ["Scripts/README.md"],
+            resources: switchScripts.map { .embedInCode("Scripts/\($0).lua") }
+        ),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
             "Commands",
@@ -113,6 +126,10 @@ let package = Package(
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
+        tests(
+            "CutoverTests",
+            ["Cutover", "Legacy", "Store", "Redis", "Migration", "Schedules", "LosslessJSON", "TestSupport"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

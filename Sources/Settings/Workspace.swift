@@ -41,6 +41,8 @@ public struct SourceSettings: Sendable, Hashable {
     public var statuses: [String: [String]] = [:]
     /// The Redis of Celery's results, if it is not that of the schedules.
     public var resultsURL: String?
+    /// RedBeat's lock (`redbeat_lock_key`) where it is not the usual one; `none` where the application keeps no lock.
+    public var lockKey: String?
     /// The longest sleep of beat in seconds (`beat_max_loop_interval`).
     public var maxInterval = 300
 }

@@ -63,7 +63,7 @@ extension Workspace {
 extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
         let known = [
-            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
+            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval", "lock_key",
         ]
         guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
         let allowed =
@@ -93,6 +93,7 @@ extension SourceSettings {
             }
         }
         resultsURL = fields.string("results_url")
+        lockKey = fields.string("lock_key")
         if let seconds = fields.int("max_interval") {
             maxInterval = seconds
             if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }
