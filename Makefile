@@ -40,4 +40,4 @@ lab-env: packages
 	@scripts/python-env lab shadow/requirements-lab.txt
 
 clean:
-	rm -rf .build demo .env-lab .env-airflow33 .env-airflow211
+	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211

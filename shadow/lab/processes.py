@@ -68,6 +68,18 @@ def start(
     return process
 
 
+def session_of(leader: int) -> list[Birth]:
+    """All processes of the session that a pid leads, itself included."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        birth = Birth.of(int(folder.name)) if folder.name.isdigit() else None
+        if birth is not None:
+            with suppress(ProcessLookupError):
+                if os.getsid(birth.pid) == leader:
+                    found.append(birth)
+    return found
+
+
 def belonging_to(token: str, postgres_data: Path) -> list[Birth]:
     """All processes of a laboratory: those with its token, and PostgreSQL's, which overwrite their environment."""
     mark = f"{TOKEN}={token}".encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -67,13 +68,38 @@ def test_interrupted_up_leaves_nothing(lab: Lab) -> None:
 def test_killed_up_is_cleared_by_the_next(lab: Lab) -> None:
     starting = lab.begin("up")
     wait_until("PostgreSQL was started", lambda: (lab.folder / "lab.json").exists() and "postgres" in lab.record.pids)
+    broken, processes = lab.record, lab.processes()
     starting.kill()
     starting.communicate(timeout=60)
-    broken, processes = lab.record, lab.processes()
     record = up(lab)
     assert record.token != broken.token
     assert [process for process in processes if process.alive] == []
     assert not Path(broken.postgres_data).exists() or broken.postgres_data == record.postgres_data
+
+
+def test_killed_up_is_cleared_without_another(lab: Lab) -> None:
+    starting = lab.begin("up")
+    wait_until("PostgreSQL was started", lambda: (lab.folder / "lab.json").exists() and "postgres" in lab.record.pids)
+    record, processes = lab.record, lab.processes()
+    starting.kill()
+    starting.communicate(timeout=60)
+    wait_until("the guardian has cleared up", lambda: not lab.folder.exists())
+    assert [process for process in processes if process.alive] == []
+    assert_gone(lab, record)
+
+
+def test_it_goes_when_its_owner_is_killed(lab: Lab) -> None:
+    owner = subprocess.Popen(["sleep", "600"])
+    try:
+        assert lab.run("up", "--owner", str(owner.pid)).returncode == 0
+        record, processes = lab.record, lab.processes()
+        assert lab.run("status").returncode == 0
+    finally:
+        owner.kill()
+        owner.wait()
+    wait_until("the guardian has cleared up", lambda: not lab.folder.exists())
+    assert [process for process in processes if process.alive] == []
+    assert_gone(lab, record)
 
 
 def test_down_while_up_is_at_it(lab: Lab) -> None:
