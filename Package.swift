@@ -99,6 +99,11 @@ let package = Package(
         tests("MigrationTests", ["Migration", "Schedules"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden"]),
+        tests(
+            "CutoverTests",
+            ["Cutover", "Legacy", "Postgres", "Migration", "TestSupport"],
+            exclude: ["Golden"]
+        ),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
     ],
     swiftLanguageModes: [.v6]
