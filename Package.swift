@@ -128,7 +128,10 @@ let package = Package(
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",
-            ["Cutover", "Legacy", "Store", "Redis", "Migration", "Schedules", "LosslessJSON", "TestSupport"]
+            [
+                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON", "TestSupport",
+            ],
+            exclude: ["Golden"]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -17,7 +17,7 @@ public actor PostgresConnection {
     /// - Parameters:
     ///   - timezone: the session's time zone, because a column without a zone is read in it; nil for what the server gives the user, which
     ///     `timezone()` tells.
-    ///   - readOnly: whether the server refuses every write of this session.
+    ///   - readOnly: whether the server refuses every write of this session; if not, the server's own setting decides.
     ///   - statementTimeout: seconds each statement may take.
     /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
     public init(
@@ -62,6 +62,14 @@ public actor PostgresConnection {
         try await cancellable("a statement", sql) { connection throws(PostgresError) in
             try await connection.run(sql, values)
         }
+    }
+
+    /// Runs a script of several statements, all or none; their rows are dropped.
+    ///
+    /// - Parameter script: holds no value of anybody's that is not quoted, and no `BEGIN`.
+    /// - Throws: `PostgresError`; nothing was changed then.
+    public nonisolated func execute(script: String) async throws(PostgresError) {
+        try await cancellable("a script", script) { connection throws(PostgresError) in try await connection.runScript(script) }
     }
 
     /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
@@ -226,6 +234,18 @@ public actor PostgresConnection {
         return rows
     }
 
+    private func runScript(_ script: String) throws(PostgresError) {
+        let operation = PostgresConnection.operation(script)
+        // One message is one transaction.
+        guard PQsendQuery(connection, script) == 1 else { throw failure(operation) }
+        var failure: PostgresError?
+        while let result = PQgetResult(connection) {
+            defer { PQclear(result) }
+            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
     private func send(_ sql: String, _ values: [PostgresValue], operation: String) throws(PostgresError) {
         let texts = values.map(\.wire)
         let sent = withCStrings(texts) { pointers in
@@ -309,7 +329,7 @@ public actor PostgresConnection {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
             (timezone.map { "-c timezone=\($0) " } ?? "")
-            + "-c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
+            + "-c datestyle=ISO" + (readOnly ? " -c default_transaction_read_only=on" : "")
             + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "10", nil]
