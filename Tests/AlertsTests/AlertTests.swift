@@ -30,7 +30,7 @@ import Testing
         async throws
     {
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-            "Receivers/\(kind).py"
+            "Receivers/\(kind)_receiver.py"
         )
         try await withFolder { folder in
             let got = folder.appendingPathComponent("got")
