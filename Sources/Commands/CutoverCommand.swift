@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Settings
 import Store
@@ -43,6 +44,8 @@ struct CutoverCommand: AsyncParsableCommand {
     @Flag(help: "If one pipeline cannot be cut over, give back those that were.")
     var allOrNone = false
 
+    @OptionGroup var override: OverrideOptions
+
     @Option(help: ArgumentHelp("Wait until so many ticks were claimed, and show them.", valueName: "number"))
     var claims = 0
 
@@ -59,11 +62,16 @@ struct CutoverCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let override = try override.decision()
         let desk = try Desk(common)
         let store = try desk.store()
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)
-        let request = CutoverOperation.Request(ticks: ticks, at: at.flatMap { Instant(iso8601: $0) }, patience: patience)
+        let request = CutoverOperation.Request(
+            ticks: ticks,
+            at: at.flatMap { Instant(iso8601: $0) },
+            patience: patience
+        )
         if let at = request.at, at < currentInstant() {
             throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
         }
@@ -76,12 +84,26 @@ struct CutoverCommand: AsyncParsableCommand {
             works.append(try work(pipeline, desk, inventory))
         }
         // Looked at before anything is changed, and again by each operation.
+        let deployments = await desk.deployments(pipelines)
         var reports: [PipelineReport] = []
         for work in works {
-            let preview = try await work.preview(desk, store, request)
-            reports.append(PipelineReport(preview: preview))
+            let (preview, gate) = try await work.preview(desk, store, request)
+            var report = PipelineReport(preview: preview)
+            // What is half done, or done, is completed whatever the policy says.
+            if preview.entries.allSatisfy({ $0.state == .legacy }) {
+                let evidence = desk.evidence(
+                    work.pipeline,
+                    plan: plan,
+                    inventory: inventory,
+                    store: .known(store),
+                    gate: gate,
+                    deployment: deployments[work.group.pipeline] ?? .unknown("nobody asked Airflow")
+                )
+                report.policy = work.pipeline.policy.evaluate(evidence, override: override)
+            }
+            reports.append(report)
         }
-        if execute, reports.allSatisfy({ $0.preview.holds }) || !allOrNone {
+        if execute, reports.allSatisfy({ $0.preview.holds && $0.permits }) || !allOrNone {
             try await perform(works, &reports, desk, store, request)
         }
         let document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports)
@@ -91,11 +113,13 @@ struct CutoverCommand: AsyncParsableCommand {
 
     /// One pipeline's RedBeat entries.
     struct Work: Sendable {
+        let pipeline: PlannedPipeline
         let group: RedBeatGroup
         let source: SourceSettings
 
+        /// What would be done, and what the switch knows of the gate.
         func preview(_ desk: Desk, _ store: StateStore, _ request: CutoverOperation.Request) async throws
-            -> OwnershipPreview
+            -> (OwnershipPreview, PolicyEvidence.Gate)
         {
             let journal = Journal(
                 store: store,
@@ -107,8 +131,9 @@ struct CutoverCommand: AsyncParsableCommand {
             )
             let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
+            let gate = try await engine.redbeat.status().gate
             await engine.redbeat.disconnect()
-            return preview
+            return (preview, gate)
         }
     }
 
@@ -119,7 +144,7 @@ struct CutoverCommand: AsyncParsableCommand {
                 "the pipeline \(pipeline.dag.id) has no RedBeat entries, so there is no clock to take over"
             )
         }
-        return Work(group: group, source: source)
+        return Work(pipeline: pipeline, group: group, source: source)
     }
 
     private func perform(
@@ -131,9 +156,14 @@ struct CutoverCommand: AsyncParsableCommand {
     ) async throws {
         var done: [Int] = []
         for (index, work) in works.enumerated() {
+            if let policy = reports[index].policy, !policy.permits {
+                reports[index].outcome = "refused"
+                if allOrNone { try await undo(done, works, &reports, desk, store) }
+                return
+            }
             do {
                 let stopwatch = Stopwatch(name: work.group.pipeline)
-                let outcome = try await cutOver(work, desk, store, request, stopwatch)
+                let outcome = try await cutOver(work, reports[index].policy, desk, store, request, stopwatch)
                 reports[index].outcome = outcome.word
                 reports[index].from = outcome.from
                 reports[index].seconds = stopwatch.seconds
@@ -154,6 +184,7 @@ struct CutoverCommand: AsyncParsableCommand {
 
     private func cutOver(
         _ work: Work,
+        _ policy: PolicyEvaluation?,
         _ desk: Desk,
         _ store: StateStore,
         _ request: CutoverOperation.Request,
@@ -161,6 +192,7 @@ struct CutoverCommand: AsyncParsableCommand {
     ) async throws -> CutoverOperation.Outcome {
         let claims = claims
         return try await desk.session(work.group.pipeline, "cutover", store: store).run { journal in
+            if let policy { try journal.write("policy", .after, policy.json) }
             let engine = try desk.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
                 stopwatch.note($0)
             }

@@ -1,6 +1,7 @@
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Synchronization
 
@@ -13,10 +14,11 @@ struct OwnershipReport {
     var holds: Bool {
         pipelines.allSatisfy { report in
             if executed {
-                return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
+                return report.refusal == nil && report.outcome != nil && report.outcome != "refused"
+                    && report.outcome != "given-back"
                     && report.outcome != "given-back-by-others"
             }
-            return report.preview.holds
+            return report.preview.holds && report.permits
         }
     }
 }
@@ -24,6 +26,8 @@ struct OwnershipReport {
 /// One pipeline of it.
 struct PipelineReport {
     var preview: OwnershipPreview
+    /// What the policy says; nil where nothing is to be decided by it.
+    var policy: PolicyEvaluation?
     /// What was done; nil when nothing was tried.
     var outcome: String?
     var from: Instant?
@@ -33,6 +37,9 @@ struct PipelineReport {
     var seconds: [(step: String, seconds: Double)] = []
 
     init(preview: OwnershipPreview) { self.preview = preview }
+
+    /// Whether the policy lets it be done.
+    var permits: Bool { policy?.permits ?? true }
 
     /// A pipeline that has taken nothing over.
     init(nothingOf pipeline: String, source: String) {
@@ -85,7 +92,7 @@ extension OwnershipReport {
             lines.append(
                 holds
                     ? "Nothing was changed. Run it with --execute to do it."
-                    : "Nothing was changed, and --execute would refuse: see the lines with NO."
+                    : "Nothing was changed, and --execute would refuse: see the lines with NO and those of the policy that do not pass."
             )
         }
         return lines
@@ -115,6 +122,7 @@ extension PipelineReport {
                     ]
                 }
             ),
+            "policy": policy?.json ?? .null,
             "ticks": .array(preview.ticks.map { instant($0) }),
             "claims": .array(
                 preview.claims.map { claim in
@@ -140,6 +148,8 @@ extension PipelineReport {
         if let refusal {
             lines.append("  refused: \(refusal.found)")
             lines.append("  \(refusal.advice)")
+        } else if outcome == "refused" {
+            lines.append("  refused by the policy; --override NAME --reason TEXT goes on all the same")
         } else if let outcome {
             let since = (from ?? preview.from).map { " from \($0.iso8601) on" } ?? ""
             switch (command, outcome) {
@@ -166,6 +176,7 @@ extension PipelineReport {
             lines.append("  \(check.holds ? "yes" : "NO ")  \(check.name): \(check.evidence)")
             if let refusal = check.refusal { lines.append("       \(refusal.advice)") }
         }
+        if let policy { lines += ["  policy:"] + policy.textLines().map { "    \($0)" } }
         if outcome == nil, !preview.entries.isEmpty { lines += command == "cutover" ? cutoverLines : rollbackLines }
         return lines + notes.map { "  \($0)" }
     }

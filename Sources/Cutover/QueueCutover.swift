@@ -41,7 +41,8 @@ public struct QueueSurroundings: Sendable {
         self.wait = wait
     }
 
-    func step<Value>(_ name: String, _ queue: QueueSwitch, _ detail: [(String, JSON)], _ body: () async throws -> Value) async throws
+    func step<Value>(_ name: String, _ queue: QueueSwitch, _ detail: [(String, JSON)], _ body: () async throws -> Value)
+        async throws
         -> Value
     {
         let detail = JSON.object(JSONObject([("queue", .string(queue.queue))] + detail))
@@ -147,16 +148,29 @@ public struct QueueCutover: Sendable {
         var fresh: [String] = []
         for type in types {
             if try await queue.standing(type).state == .legacy { fresh.append(type) }
-            let detail: [(String, JSON)] = [("type", .string(type)), ("share", .number(JSONNumber(share))), ("drain", .bool(plan.workers.needDrain))]
+            let detail: [(String, JSON)] = [
+                ("type", .string(type)), ("share", .number(JSONNumber(share))),
+                ("drain", .bool(plan.workers.needDrain)),
+            ]
             let fence = try await surroundings.step("close", queue, detail) {
-                try await queue.close(type, share: share, pipeline: pipeline, by: surroundings.by, drain: plan.workers.needDrain)
+                try await queue.close(
+                    type,
+                    share: share,
+                    pipeline: pipeline,
+                    by: surroundings.by,
+                    drain: plan.workers.needDrain
+                )
             }
             fences.append((type, fence))
             surroundings.progress(.closed(type: type, fence: fence))
         }
         let end = surroundings.seconds() + limit
         for (type, fence) in fences {
-            try await surroundings.step("settle", queue, [("type", .string(type)), ("fence", .number(JSONNumber(Int(fence))))]) {
+            try await surroundings.step(
+                "settle",
+                queue,
+                [("type", .string(type)), ("fence", .number(JSONNumber(Int(fence))))]
+            ) {
                 try await settle(type, fence: fence, end: end, fresh: fresh)
             }
             surroundings.progress(.settled(type: type))
@@ -179,7 +193,9 @@ public struct QueueCutover: Sendable {
                     advice: "Run bailey status, then decide again"
                 )
             case .waiting(let reason, let amount):
-                if last?.0 != reason || last?.1 != amount { surroundings.progress(.waiting(type: type, reason, amount)) }
+                if last?.0 != reason || last?.1 != amount {
+                    surroundings.progress(.waiting(type: type, reason, amount))
+                }
                 last = (reason, amount)
                 if surroundings.seconds() >= end { throw try await notDrained(type, reason, amount, fresh) }
                 try await surroundings.wait()
@@ -187,7 +203,9 @@ public struct QueueCutover: Sendable {
         }
     }
 
-    private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String]) async throws -> QueueSwitchError {
+    private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String])
+        async throws -> QueueSwitchError
+    {
         if !fresh.isEmpty {
             _ = try await surroundings.step("give-back", queue, [("types", .array(fresh.map(JSON.string)))]) {
                 try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)

@@ -22,7 +22,8 @@ extension QueueSwitch {
                 queue: queue,
                 operation: "installing the switch",
                 found: "\(readiness.user) lacks \(readiness.missingRights.joined(separator: ", "))",
-                advice: "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
+                advice:
+                    "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
             )
         }
         try await tryHolding()
@@ -39,7 +40,9 @@ extension QueueSwitch {
     public func uninstall() async throws {
         let readiness = try await readiness()
         if readiness.installation == .absent {
-            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) { throw foreign }
+            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) {
+                throw foreign
+            }
             return
         }
         do {
@@ -50,7 +53,8 @@ extension QueueSwitch {
                 queue: queue,
                 operation: "uninstalling the switch",
                 found: "jobs are held or claimed still",
-                advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
+                advice:
+                    "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
             )
         } catch let error where error.state == "55P03" {
             throw busy("uninstalling the switch")
