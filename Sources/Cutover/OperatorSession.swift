@@ -1,3 +1,4 @@
+import LosslessJSON
 public import Schedules
 public import Store
 
