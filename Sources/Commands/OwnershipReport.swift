@@ -9,9 +9,10 @@ struct OwnershipReport {
     var command: String
     var executed: Bool
     var pipelines: [PipelineReport]
+    var queues: [QueueReport]
 
     var holds: Bool {
-        pipelines.allSatisfy { report in
+        queues.allSatisfy { $0.holds(executed: executed) } && pipelines.allSatisfy { report in
             if executed {
                 return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
                     && report.outcome != "given-back-by-others"
@@ -73,7 +74,7 @@ extension OwnershipReport {
     var json: JSON {
         [
             "bailey": .string(command), "version": 1, "executed": .bool(executed), "holds": .bool(holds),
-            "pipelines": .array(pipelines.map(\.json)),
+            "pipelines": .array(pipelines.map(\.json)), "queues": .array(queues.map(\.json)),
         ]
     }
 
@@ -81,6 +82,7 @@ extension OwnershipReport {
     func lines(zones: ZoneDatabase) -> [String] {
         var lines: [String] = []
         for report in pipelines { lines += report.lines(command: command, executed: executed) + [""] }
+        for report in queues { lines += report.lines(command: command) + [""] }
         if !executed {
             lines.append(
                 holds

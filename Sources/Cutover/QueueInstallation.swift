@@ -8,6 +8,13 @@ extension QueueSwitch {
     /// - Parameter roles: the users that Bailey and Airflow connect as.
     public func script(roles: [String]) -> String { "BEGIN;\n" + sql.install(roles: roles) + "COMMIT;\n" }
 
+    /// The database user that Bailey connects as.
+    ///
+    /// - Throws: `PostgresError`.
+    public func user() async throws -> String {
+        try await connection.query("SELECT current_user AS who").first?.text("who") ?? ""
+    }
+
     /// Installs the switch, or brings it up to date; nothing happens if it is there. Tries first, in a transaction that is rolled back,
     /// whether a row can be held.
     ///
