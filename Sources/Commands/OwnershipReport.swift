@@ -10,15 +10,18 @@ struct OwnershipReport {
     var command: String
     var executed: Bool
     var pipelines: [PipelineReport]
+    /// What the policy says of each pipeline that is still legacy's.
+    var policies: [PolicyEvaluation] = []
+    var queues: [QueueReport]
 
     var holds: Bool {
-        pipelines.allSatisfy { report in
+        guard policies.allSatisfy(\.permits) else { return false }
+        return queues.allSatisfy { $0.holds(executed: executed) } && pipelines.allSatisfy { report in
             if executed {
-                return report.refusal == nil && report.outcome != nil && report.outcome != "refused"
-                    && report.outcome != "given-back"
+                return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
                     && report.outcome != "given-back-by-others"
             }
-            return report.preview.holds && report.permits
+            return report.preview.holds
         }
     }
 }
@@ -26,8 +29,6 @@ struct OwnershipReport {
 /// One pipeline of it.
 struct PipelineReport {
     var preview: OwnershipPreview
-    /// What the policy says; nil where nothing is to be decided by it.
-    var policy: PolicyEvaluation?
     /// What was done; nil when nothing was tried.
     var outcome: String?
     var from: Instant?
@@ -37,9 +38,6 @@ struct PipelineReport {
     var seconds: [(step: String, seconds: Double)] = []
 
     init(preview: OwnershipPreview) { self.preview = preview }
-
-    /// Whether the policy lets it be done.
-    var permits: Bool { policy?.permits ?? true }
 
     /// A pipeline that has taken nothing over.
     init(nothingOf pipeline: String, source: String) {
@@ -80,7 +78,8 @@ extension OwnershipReport {
     var json: JSON {
         [
             "bailey": .string(command), "version": 1, "executed": .bool(executed), "holds": .bool(holds),
-            "pipelines": .array(pipelines.map(\.json)),
+            "pipelines": .array(pipelines.map(\.json)), "queues": .array(queues.map(\.json)),
+            "policies": .array(policies.map(\.json)),
         ]
     }
 
@@ -88,11 +87,19 @@ extension OwnershipReport {
     func lines(zones: ZoneDatabase) -> [String] {
         var lines: [String] = []
         for report in pipelines { lines += report.lines(command: command, executed: executed) + [""] }
+        for report in queues { lines += report.lines(command: command) + [""] }
+        for policy in policies {
+            lines.append("policy of \(policy.pipeline)")
+            lines += policy.textLines().map { "  \($0)" } + [""]
+        }
+        if !policies.allSatisfy(\.permits) {
+            lines.append("The policy refuses. --override NAME --reason TEXT goes on all the same, and is journaled.")
+        }
         if !executed {
             lines.append(
                 holds
                     ? "Nothing was changed. Run it with --execute to do it."
-                    : "Nothing was changed, and --execute would refuse: see the lines with NO and those of the policy that do not pass."
+                    : "Nothing was changed, and --execute would refuse: see the lines with NO and those of the policy."
             )
         }
         return lines
@@ -122,7 +129,6 @@ extension PipelineReport {
                     ]
                 }
             ),
-            "policy": policy?.json ?? .null,
             "ticks": .array(preview.ticks.map { instant($0) }),
             "claims": .array(
                 preview.claims.map { claim in
@@ -148,8 +154,6 @@ extension PipelineReport {
         if let refusal {
             lines.append("  refused: \(refusal.found)")
             lines.append("  \(refusal.advice)")
-        } else if outcome == "refused" {
-            lines.append("  refused by the policy; --override NAME --reason TEXT goes on all the same")
         } else if let outcome {
             let since = (from ?? preview.from).map { " from \($0.iso8601) on" } ?? ""
             switch (command, outcome) {
@@ -176,7 +180,6 @@ extension PipelineReport {
             lines.append("  \(check.holds ? "yes" : "NO ")  \(check.name): \(check.evidence)")
             if let refusal = check.refusal { lines.append("       \(refusal.advice)") }
         }
-        if let policy { lines += ["  policy:"] + policy.textLines().map { "    \($0)" } }
         if outcome == nil, !preview.entries.isEmpty { lines += command == "cutover" ? cutoverLines : rollbackLines }
         return lines + notes.map { "  \($0)" }
     }

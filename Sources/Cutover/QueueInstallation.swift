@@ -8,6 +8,13 @@ extension QueueSwitch {
     /// - Parameter roles: the users that Bailey and Airflow connect as.
     public func script(roles: [String]) -> String { "BEGIN;\n" + sql.install(roles: roles) + "COMMIT;\n" }
 
+    /// The database user that Bailey connects as.
+    ///
+    /// - Throws: `PostgresError`.
+    public func user() async throws -> String {
+        try await connection.query("SELECT current_user AS who").first?.text("who") ?? ""
+    }
+
     /// Installs the switch, or brings it up to date; nothing happens if it is there. Tries first, in a transaction that is rolled back,
     /// whether a row can be held.
     ///
@@ -22,16 +29,11 @@ extension QueueSwitch {
                 queue: queue,
                 operation: "installing the switch",
                 found: "\(readiness.user) lacks \(readiness.missingRights.joined(separator: ", "))",
-                advice:
-                    "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
+                advice: "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
             )
         }
         try await tryHolding()
-        do {
-            try await connection.execute(script: sql.install(roles: roles))
-        } catch let error where error.state == "55P03" {
-            throw busy("installing the switch")
-        }
+        try await run(sql.install(roles: roles), "installing the switch")
     }
 
     /// Removes the switch.
@@ -40,24 +42,28 @@ extension QueueSwitch {
     public func uninstall() async throws {
         let readiness = try await readiness()
         if readiness.installation == .absent {
-            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) {
-                throw foreign
-            }
+            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) { throw foreign }
             return
         }
+        try await run(sql.uninstall, "uninstalling the switch")
+    }
+
+    private func run(_ script: String, _ operation: String) async throws {
         do {
-            try await connection.execute(script: sql.uninstall)
-        } catch let error where error.state == "55006" {
-            throw QueueSwitchError(
-                .stillHeld,
-                queue: queue,
-                operation: "uninstalling the switch",
-                found: "jobs are held or claimed still",
-                advice:
-                    "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
-            )
-        } catch let error where error.state == "55P03" {
-            throw busy("uninstalling the switch")
+            try await connection.execute(script: script)
+        } catch {
+            switch error.state {
+            case "55P03": throw busy(operation)
+            case "55006":
+                throw QueueSwitchError(
+                    .stillHeld,
+                    queue: queue,
+                    operation: operation,
+                    found: "jobs are held or claimed still",
+                    advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
+                )
+            default: throw error
+            }
         }
     }
 

@@ -151,6 +151,22 @@ public struct QueueSwitch: Sendable {
         )
     }
 
+    /// The types that were moved for a pipeline and are not legacy's, or that runs have still taken jobs of; by the switch alone.
+    ///
+    /// - Throws: `PostgresError`.
+    public func types(of pipeline: String) async throws -> [String] {
+        guard try await readiness().installation != .absent else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT job_type FROM bailey.switch s WHERE queue = $1 AND pipeline = $2 AND (state <> 'legacy' OR NOT swept OR EXISTS (
+                SELECT FROM bailey.claim c WHERE c.queue = s.queue AND c.job_type = s.job_type AND c.finished_at IS NULL
+            )) ORDER BY job_type
+            """,
+            [.text(queue), .text(pipeline)]
+        )
+        return try rows.map { try $0.text("job_type") }
+    }
+
     /// The runs that have taken jobs of a type and not finished them, oldest first.
     ///
     /// - Throws: `PostgresError`.
