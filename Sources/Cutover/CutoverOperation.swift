@@ -14,9 +14,12 @@ public struct CutoverOperation: Sendable {
         public var at: Instant?
         /// Where Airflow's window ends; nil for no such bound.
         public var until: Instant?
+        /// For how many seconds a moment is waited for at which nothing is due; nil for two of beat's longest loops and a minute.
+        public var patience: Double?
 
         /// Makes a request.
-        public init(ticks: Int? = nil, at: Instant? = nil, until: Instant? = nil) {
+        public init(ticks: Int? = nil, at: Instant? = nil, until: Instant? = nil, patience: Double? = nil) {
+            self.patience = patience
             self.ticks = ticks
             self.at = at
             self.until = until
@@ -177,7 +180,7 @@ public struct CutoverOperation: Sendable {
 
     /// Waits for the right moment and closes the entries.
     private func close() async throws {
-        var wait = MomentWait(group: group, at: request.at)
+        var wait = MomentWait(group: group, at: request.at, patience: request.patience)
         while true {
             let status = try await engine.redbeat.status()
             if let refusal = bytesCheck(status).refusal { throw refusal }

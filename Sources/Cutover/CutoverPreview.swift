@@ -125,3 +125,34 @@ extension RollbackOperation {
         )
     }
 }
+
+extension OwnershipPreview {
+    /// A pipeline that has taken nothing over.
+    public init(pipeline: String, source: String) {
+        self.init(
+            pipeline: pipeline,
+            source: source,
+            entries: [],
+            checks: [],
+            from: nil,
+            ticks: [],
+            claims: [],
+            longestFence: 0
+        )
+    }
+}
+
+extension CutoverEngine {
+    /// Waits until so many ticks from an instant on were claimed, and tells each.
+    public func firstClaims(_ count: Int, from: Instant) async throws {
+        var told: Set<Instant> = []
+        while told.count < count {
+            let status = try await redbeat.status(claims: max(count, 20))
+            guard let record = status.entries.first?.record, record.state == .airflow else { return }
+            for claim in record.claims.reversed() where claim.tick >= from && told.insert(claim.tick).inserted {
+                tell(.claimed(claim))
+            }
+            if told.count < count { try await sleep(0.25) }
+        }
+    }
+}

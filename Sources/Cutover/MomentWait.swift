@@ -15,28 +15,32 @@ struct MomentWait {
 
     private let group: RedBeatGroup
     private let at: Instant?
+    private let patience: Double
+    /// Seconds from the load to the last fire of a beat, at most.
+    private let lead: Double
     private var began: Instant?
     private var told: String?
     /// A tick whose gate was told that legacy runs it, and which legacy has not run yet.
     var shadowed: Instant?
 
-    /// - Parameter at: where Airflow's window is to begin; nil for now.
-    init(group: RedBeatGroup, at: Instant?) {
+    /// - Parameters:
+    ///   - at: where Airflow's window is to begin; nil for now.
+    ///   - patience: seconds to wait for legacy to run what is due. What it has not run within two of its loops and a minute, it will not.
+    init(group: RedBeatGroup, at: Instant?, patience: Double?) {
         self.group = group
         self.at = at
+        lead = Double(group.place.fence.longestTick) / 1_000_000
+        self.patience = patience ?? 2 * lead + 60
     }
 
     mutating func look(_ status: SwitchStatus, zones: ZoneDatabase) throws -> Moment {
         let now = status.now
-        let lead = Double(group.place.fence.longestTick) / 1_000_000
         if let at, now.adding(microseconds: Int64(lead * 1_000_000)) < at {
             let seconds = at.seconds(since: now) - lead
             return later(min(seconds, 60), "waiting for \(at.iso8601)")
         }
         let start = began ?? now
         began = start
-        // What legacy has not run within two of its loops and a minute, it is not going to run.
-        let patience = 2 * lead + 60
         var lastRuns: [Instant?] = []
         var nextDue: Instant?
         var shortest = Double.infinity

@@ -1,3 +1,4 @@
+import LosslessJSON
 public import Schedules
 public import Store
 
@@ -37,7 +38,8 @@ public struct OperatorSession: Sendable {
     /// Takes the lock, does the work, lets go of the lock.
     ///
     /// - Throws: `CutoverRefusal` (`at-work`) if somebody else holds it, `StoreError`, or what the work throws.
-    public func run<Value: Sendable>(_ work: @escaping @Sendable (Journal) async throws -> Value) async throws -> Value {
+    public func run<Value: Sendable>(_ work: @escaping @Sendable (Journal) async throws -> Value) async throws -> Value
+    {
         var numbers = SystemRandomNumberGenerator()
         let token = String(numbers.next() as UInt64, radix: 36)
         let holder = OperatorLock.Holder.current(token: token, operation: operation)

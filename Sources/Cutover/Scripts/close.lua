@@ -58,6 +58,6 @@ for i = 1, COUNT do
   redis.call('PERSIST', claims_key(i))
   redis.call('HSET', entry_key(i), 'definition', of(i, 2))
 end
-local at = fence_note()
+local at = fence_note(LOCK)
 for i = 1, COUNT do redis.call('HSET', switch_key(i), 'first_closed_at', text(at)) end
 return { 'ok', text(at), redis.call('HGET', switch_key(1), 'fence') }
