@@ -70,6 +70,7 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
+        room("Processes", [systemPackage]),
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
@@ -87,7 +88,8 @@ let package = Package(
         room(
             "Shadow",
             [
-                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess,
+                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
+                "Processes", subprocess,
                 systemPackage,
             ]
         ),
@@ -97,12 +99,19 @@ let package = Package(
             exclude: ["Scripts/README.md"],
             resources: switchScripts.map { .embedInCode("Scripts/\($0).lua") }
         ),
+        room(
+            "Alerts",
+            [
+                "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioPosix, nioHTTP,
+                subprocess, systemPackage,
+            ]
+        ),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments,
+                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
@@ -122,8 +131,9 @@ let package = Package(
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
             exclude: ["Fixtures"]
         ),
-        tests("MigrationTests", ["Migration", "Schedules"]),
-        tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
+        tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
+        tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
+        tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
         tests(

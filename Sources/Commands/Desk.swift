@@ -16,6 +16,8 @@ struct Desk {
     /// The folder of `bailey.yaml`, absolute.
     let folder: String
     let zones = ZoneDatabase()
+    /// The policy of pipelines whose mapping says nothing else.
+    let policy: CutoverPolicy
 
     /// Finds and reads `bailey.yaml`.
     ///
@@ -31,6 +33,11 @@ struct Desk {
         }
         workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
         folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if let node = workspace.policy {
+            policy = try CutoverPolicy(node, zones: zones)
+        } else {
+            policy = CutoverPolicy()
+        }
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -84,6 +91,7 @@ struct Desk {
             inventory: inventory,
             zones: zones,
             environments: Set(workspace.environments.keys),
+            policy: policy,
             now: currentInstant()
         )
         return planner.plan(files: try mappingFiles())

@@ -18,7 +18,7 @@ extension Workspace {
     }
 
     private mutating func read(_ root: YAMLNode, _ problems: Problems) {
-        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow"]
+        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts"]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
         case 1: break
@@ -46,6 +46,10 @@ extension Workspace {
         if let node = fields.node("shadow"), let inner = YAMLFields(node, known: ["parallelism"], problems: problems) {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
+        }
+        policy = fields.node("policy")
+        for item in fields.items("alerts") ?? [] {
+            if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
         }
         for member in fields.members("environments") ?? [] {
             guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
