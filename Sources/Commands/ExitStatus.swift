@@ -28,6 +28,8 @@ public enum ExitStatus: Int32, Sendable {
         case let error as AirflowError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as CutoverRefusal: (.doesNotHold, error.description)
+        case let error as QueueSwitchError:
+            (error.code == .noHold || error.code == .badProfile ? .usage : .doesNotHold, error.description)
         case let error as SwitchError: (.doesNotHold, error.description)
         case let error as StoreError: (.unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
