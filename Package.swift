@@ -10,8 +10,13 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A room of the design: a library target that imports only rooms above it in this file.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func room(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
 }
 
 /// The tests of one room.
@@ -30,6 +35,9 @@ func tests(
     )
 }
 
+let switchScripts = [
+    "common", "close", "settle", "claim", "repark", "give_back", "renew", "finish", "status",
+]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -62,26 +70,48 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
+        room("Processes", [systemPackage]),
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
-        room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
-        room("Airflow", ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP]),
+        room(
+            "Legacy",
+            ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"],
+            // A link to mappings/profiles.
+            resources: [.embedInCode("Profiles/background_jobs.yaml")]
+        ),
+        room(
+            "Airflow",
+            ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
+        ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
             "Shadow",
             [
-                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess,
+                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
+                "Processes", subprocess,
                 systemPackage,
             ]
         ),
-        room("Cutover", ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"]),
+        room(
+            "Cutover",
+            ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"],
+            exclude: ["Scripts/README.md"],
+            resources: switchScripts.map { .embedInCode("Scripts/\($0).lua") }
+        ),
+        room(
+            "Alerts",
+            [
+                "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioPosix, nioHTTP,
+                subprocess, systemPackage,
+            ]
+        ),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments,
+                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
@@ -96,10 +126,23 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("MigrationTests", ["Migration", "Schedules"]),
-        tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
-        tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden"]),
+        tests(
+            "LegacyTests",
+            ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
+            exclude: ["Fixtures"]
+        ),
+        tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
+        tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
+        tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
+        tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
+        tests(
+            "CutoverTests",
+            [
+                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON", "TestSupport",
+            ],
+            exclude: ["Golden"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -12,6 +12,17 @@ enum Console {
     /// Writes a line on standard output as it is.
     static func print(line: String) { write(line + "\n", to: .standardOutput) }
 
+    /// Nobody reads standard output any more.
+    struct ReaderGone: Error {}
+
+    /// Writes bytes on standard output at once; the way for output without end, which must stop when nobody reads it.
+    ///
+    /// - Throws: `ReaderGone`, or `CancellationError` when the command was told to end.
+    static func write(_ bytes: [UInt8]) throws {
+        try Task.checkCancellation()
+        do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch { throw ReaderGone() }
+    }
+
     /// Writes a line of progress or advice on standard error.
     static func note(_ line: String) { write(line + "\n", to: .standardError) }
 

@@ -1,3 +1,4 @@
+import Airflow
 import Foundation
 import Legacy
 import LosslessJSON
@@ -16,6 +17,8 @@ struct Desk {
     /// The folder of `bailey.yaml`, absolute.
     let folder: String
     let zones = ZoneDatabase()
+    /// The policy of pipelines whose mapping says nothing else.
+    let policy: CutoverPolicy
 
     /// Finds and reads `bailey.yaml`.
     ///
@@ -31,6 +34,11 @@ struct Desk {
         }
         workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
         folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if let node = workspace.policy {
+            policy = try CutoverPolicy(node, zones: zones)
+        } else {
+            policy = CutoverPolicy()
+        }
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -55,6 +63,19 @@ struct Desk {
 
     /// A path of the settings, absolute.
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
+
+    /// What DAG files must know of the sources.
+    var dagSources: [String: DAGSource] {
+        Dictionary(
+            workspace.sources.map { source in
+                switch source.kind {
+                case .redbeat: (source.name, .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil))
+                case .queue: (source.name, .queue)
+                }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
 
     /// Opens Bailey's own state.
     func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }
@@ -84,6 +105,7 @@ struct Desk {
             inventory: inventory,
             zones: zones,
             environments: Set(workspace.environments.keys),
+            policy: policy,
             now: currentInstant()
         )
         return planner.plan(files: try mappingFiles())
@@ -138,28 +160,21 @@ struct Desk {
 
     /// A queue profile: the workspace's own, else the one that comes with Bailey.
     private func profile(_ name: String) throws -> QueueProfile {
-        let own = absolute(workspace.mappings) + "/profiles/\(name).yaml"
-        var candidates = [own]
-        // The profiles that come with Bailey lie beside the program's folder, or above it in a checkout.
-        var above = URL(fileURLWithPath: Desk.program).resolvingSymlinksInPath().deletingLastPathComponent()
-        while above.path != "/" {
-            candidates.append(above.appendingPathComponent("mappings/profiles/\(name).yaml").path)
-            candidates.append(above.appendingPathComponent("share/bailey/mappings/profiles/\(name).yaml").path)
-            above.deleteLastPathComponent()
+        let shown = "\(workspace.mappings)/profiles/\(name).yaml"
+        if let data = FileManager.default.contents(atPath: absolute(shown)) {
+            guard let text = String(validating: data, as: UTF8.self) else {
+                throw CommandFailure(.usage, "\(shown) is not UTF-8")
+            }
+            return try QueueProfile(yaml: text, file: shown)
         }
-        for path in candidates {
-            guard let data = FileManager.default.contents(atPath: path) else { continue }
-            return try QueueProfile(yaml: String(decoding: data, as: UTF8.self), file: "profiles/\(name).yaml")
+        guard let text = QueueProfile.shipped[name] else {
+            let known = QueueProfile.shipped.keys.sorted().joined(separator: ", ")
+            throw CommandFailure(
+                .usage,
+                "there is no queue profile “\(name)”; write one as \(shown). Bailey comes with \(known)"
+            )
         }
-        throw CommandFailure(
-            .usage,
-            "there is no queue profile “\(name)”; write one as \(workspace.mappings)/profiles/\(name).yaml"
-        )
-    }
-
-    private static var program: String {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-            ?? ProcessInfo.processInfo.arguments[0]
+        return try QueueProfile(yaml: text, file: "profiles/\(name).yaml")
     }
 
     // MARK: Shadow

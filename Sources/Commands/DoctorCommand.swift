@@ -1,3 +1,4 @@
+import Airflow
 import ArgumentParser
 import Legacy
 import LosslessJSON
@@ -42,6 +43,16 @@ struct DoctorCommand: AsyncParsableCommand {
             } catch {
                 checks.append((source.name, false, ExitStatus.of(error).message))
             }
+        }
+        do {
+            if try desk.airflowAccess() != nil {
+                let target = desk.workspace.airflow.version
+                checks += try await desk.withAirflow("doctor") {
+                    try await AirflowChecks(client: $0, target: target).all()
+                }
+            }
+        } catch let error as AirflowError {
+            checks.append(("airflow", false, error.description))
         }
         if common.json {
             Console.print([

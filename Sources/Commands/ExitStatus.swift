@@ -1,8 +1,11 @@
+import Airflow
 import ArgumentParser
+import Cutover
 import Legacy
 import Postgres
 import Redis
 import Settings
+import Store
 
 /// What a command ends with.
 public enum ExitStatus: Int32, Sendable {
@@ -22,6 +25,11 @@ public enum ExitStatus: Int32, Sendable {
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as PostgresError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as AirflowError:
+            (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as CutoverRefusal: (.doesNotHold, error.description)
+        case let error as SwitchError: (.doesNotHold, error.description)
+        case let error as StoreError: (.unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
         default: (.defect, "\(error)")
         }

@@ -54,6 +54,7 @@ struct GenerateCommand: AsyncParsableCommand {
                 words: pipeline.scheduleWords,
                 target: target,
                 gated: !ungated,
+                sources: desk.dagSources,
                 environments: environments.mapValues { (python: $0.0, path: $0.1, variables: $0.2) }
             )
             try Task.checkCancellation()

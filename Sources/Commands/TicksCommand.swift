@@ -65,7 +65,7 @@ struct TicksCommand: AsyncParsableCommand {
 
     func run() async throws {
         if stdin {
-            answerLines()
+            try answerLines()
             return
         }
         do {
@@ -80,27 +80,40 @@ struct TicksCommand: AsyncParsableCommand {
                 count: count ?? (end == nil ? 10 : Int.max),
                 reading: reading == .run ? .run : .intended
             )
-            print(query, schedule, zone)
+            try print(query)
         } catch let error as ScheduleError {
             throw CommandFailure(.usage, error.message)
         }
     }
 
-    private func print(_ query: TickQuery, _ schedule: Schedule, _ zone: Zone) {
-        let (ticks, end) = query.answer()
+    /// Prints as it goes: there may be millions.
+    private func print(_ query: TickQuery) throws {
         if common.json {
-            let numbers = ticks.compactMap { JSONNumber(lexeme: $0.secondsText) }.map { JSON.number($0) }
-            Console.print(
-                line: JSON.object(["ticks": .array(numbers), "end": end.map { .string($0) } ?? .null]).text()
-            )
+            var answer = TickAnswer(write: Console.write)
+            try stoppedByReader { try answer.answer(query) }
             return
         }
-        Console.note(schedule.words(in: zone))
-        for tick in ticks {
-            let local = zone.local(at: tick)
-            Console.print(line: "\(local.date) \(local.clock) \(zone.abbreviation(at: tick))  \(tick.iso8601)")
+        Console.note(query.schedule.words(in: query.zone))
+        var lines: [UInt8] = []
+        try stoppedByReader {
+            let end = try query.each { tick in
+                let local = query.zone.local(at: tick)
+                let shown = "\(local.date) \(local.clock) \(query.zone.abbreviation(at: tick))  \(tick.iso8601)\n"
+                lines += Array(shown.utf8)
+                if lines.count > 1 << 15 {
+                    try Console.write(lines)
+                    lines.removeAll(keepingCapacity: true)
+                }
+                return true
+            }
+            try Console.write(lines)
+            if let end { Console.note("end: \(end)") }
         }
-        if let end { Console.note("end: \(end)") }
+    }
+
+    /// A reader that has gone away (`| head`) ends the work, and is no defect.
+    private func stoppedByReader(_ body: () throws -> Void) throws {
+        do { try body() } catch is Console.ReaderGone { return }
     }
 
     private func chosen() throws -> (Schedule, Zone) {
@@ -118,8 +131,13 @@ struct TicksCommand: AsyncParsableCommand {
         let zone = try zones.zone(timezone ?? "UTC")
         if let crontab { return (.crontab(try Crontab(cronOrder: crontab)), zone) }
         if let interval {
-            let seconds = YAMLFields.seconds(interval)
-            return (.interval(try Interval(seconds: seconds ?? Double(interval) ?? -1)), zone)
+            guard let seconds = YAMLFields.seconds(interval) ?? Double(interval) else {
+                throw CommandFailure(
+                    .usage,
+                    "--interval is “\(interval)”; write a distance greater than zero such as 90s, 15m, 2h, 1d"
+                )
+            }
+            return (.interval(try Interval(seconds: seconds)), zone)
         }
         let text = rrule ?? redbeat ?? ""
         var json: JSON
@@ -140,10 +158,14 @@ struct TicksCommand: AsyncParsableCommand {
         throw CommandFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
     }
 
-    private func answerLines() {
+    /// Each answer is written before the next line is read, so that the other side may wait for it.
+    private func answerLines() throws {
         let zones = ZoneDatabase()
-        while let line = readLine() {
-            Console.print(line: TickQuery.answer(line: Array(line.utf8), zones: zones))
+        var answer = TickAnswer(write: Console.write)
+        var lines = LineReader(descriptor: STDIN_FILENO)
+        while let line = lines.next() {
+            try Task.checkCancellation()
+            do { try answer.answer(line: line, zones: zones) } catch is Console.ReaderGone { return }
         }
     }
 }

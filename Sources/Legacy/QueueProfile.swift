@@ -14,10 +14,12 @@ public struct QueueProfile: Sendable, Hashable {
     public var naiveTimestamps: Bool
     /// Why figures may mislead.
     public var caveats: [String]
+    /// How rows are held; nil for a table that can only be read.
+    public var hold: QueueHold?
 
     private static let columnNames = [
         "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
-        "error", "result",
+        "error", "result", "queue",
     ]
     private static let statusNames = ["queued", "running", "success", "failed"]
 
@@ -33,7 +35,7 @@ public struct QueueProfile: Sendable, Hashable {
         statuses = [:]
         naiveTimestamps = false
         caveats = []
-        let known = ["profile", "table", "columns", "statuses", "naive_timestamps", "caveats"]
+        let known = ["profile", "table", "columns", "statuses", "naive_timestamps", "caveats", "hold"]
         if let fields = YAMLFields(root, known: known, problems: problems) {
             name = fields.required("profile") ?? ""
             table = fields.required("table") ?? ""
@@ -55,6 +57,10 @@ public struct QueueProfile: Sendable, Hashable {
                 for status in QueueProfile.statusNames { statuses[status] = inner.strings(status) }
             } else {
                 problems.note(root, "“statuses” is missing")
+            }
+            if let node = fields.node("hold") {
+                hold = QueueHold(node, problems: problems)
+                hold?.check(self, at: node, problems: problems)
             }
         }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }

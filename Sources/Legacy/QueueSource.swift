@@ -8,7 +8,7 @@ public struct QueueSource: LegacySource {
     public let name: String
     let url: PostgresURL
     let profile: QueueProfile
-    private let timezone: String?
+    let zoneName: String?
 
     /// A source.
     ///
@@ -17,11 +17,11 @@ public struct QueueSource: LegacySource {
         self.name = name
         self.url = url
         self.profile = profile
-        self.timezone = timezone
+        zoneName = timezone
     }
 
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
-        if let timezone { _ = try zones.zone(timezone) }
+        if let zoneName { _ = try zones.zone(zoneName) }
         let (connection, zone) = try await connect()
         let version = try await connection.query("SHOW server_version").first?["server_version"] ?? "of unknown version"
         var reading = SourceReading(
@@ -35,7 +35,7 @@ public struct QueueSource: LegacySource {
             entries: [],
             unread: []
         )
-        if profile.naiveTimestamps, timezone == nil {
+        if profile.naiveTimestamps, zoneName == nil {
             reading.summary.notes.append(
                 EntryNote(
                     .zoneUnknown,
@@ -85,7 +85,7 @@ public struct QueueSource: LegacySource {
 
     /// A read-only connection whose session reads columns without a zone as the application wrote them, and that zone's name.
     func connect() async throws(PostgresError) -> (PostgresConnection, zone: String) {
-        let connection = try await PostgresConnection(to: url, timezone: timezone)
+        let connection = try await PostgresConnection(to: url, timezone: zoneName)
         return (connection, try await connection.timezone())
     }
 

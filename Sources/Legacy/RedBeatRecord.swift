@@ -37,13 +37,14 @@ enum RedBeatRecord {
             )
         }
         guard let definitionBytes = stored.definition else {
-            if stored.meta == nil {
+            if stored.meta == nil, stored.score != nil {
                 return unread(
                     "dangling",
-                    "redbeat::schedule names this key, but it does not exist; beat removes it with a warning"
+                    "the schedule names this key, but it does not exist or is empty; beat removes it with a warning"
                 )
             }
-            return unread("no-definition", "the hash has no “definition”; beat removes it with a warning")
+            let fate = stored.score == nil ? "beat does not look at it" : "beat removes it with a warning"
+            return unread("no-definition", "the hash has no “definition”; \(fate)")
         }
         let definition: JSON
         do {
@@ -112,7 +113,7 @@ enum RedBeatRecord {
         entry.raw = [RawRecord(key: stored.key, field: "definition", bytes: definitionBytes)]
         if let meta = stored.meta { entry.raw.append(RawRecord(key: stored.key, field: "meta", bytes: meta)) }
         if stored.score == nil {
-            entry.notes.append(EntryNote(.neverFires, "it is not in redbeat::schedule, so beat never looks at it"))
+            entry.notes.append(EntryNote(.neverFires, "it is not in the schedule, so beat never looks at it"))
         }
         if stored.isStatic {
             entry.notes.append(
@@ -160,41 +161,16 @@ enum RedBeatRecord {
         var entry = entry
         entry.runCount = object["total_run_count"]?.int
         guard !last.isNull else { return .entry(entry, zone: nil) }
-        guard let (instant, zone) = instant(last, zones: zones) else {
+        guard let time = RedBeatTime(last, zones: zones) else {
             return unread(
                 "malformed-meta",
                 "“last_run_at” is \(last.text().prefix(200)), which is no time that beat can read",
                 true
             )
         }
-        entry.lastRun = instant
+        entry.lastRun = time.instant
         // A zone name is what beat itself wrote if the entry has run; else whoever created the entry wrote it.
-        return .entry(entry, zone: entry.runCount.map { $0 > 0 } ?? false ? zone : nil)
-    }
-
-    /// RedBeat's datetime: fields of a local time, and a zone by name, by seconds east, or (before 2.0) none for UTC.
-    private static func instant(_ json: JSON, zones: ZoneDatabase) -> (Instant, zone: String?)? {
-        guard json["__type__"]?.string == "datetime", let year = json["year"]?.int, let month = json["month"]?.int,
-            let day = json["day"]?.int, (1...12).contains(month), (1...31).contains(day), (1...9999).contains(year)
-        else { return nil }
-        var local = LocalTime(wallSeconds: 0)
-        local.date = CivilDate(year: year, month: month, day: day)
-        local.hour = json["hour"]?.int ?? 0
-        local.minute = json["minute"]?.int ?? 0
-        local.second = json["second"]?.int ?? 0
-        let micro = Int64(json["microsecond"]?.int ?? 0)
-        let zone: Zone
-        var name: String?
-        switch json["timezone"] {
-        case nil: zone = .utc
-        case .string(let text)?:
-            guard let known = try? zones.zone(text), !text.hasPrefix("+"), !text.hasPrefix("-") else { return nil }
-            zone = known
-            name = text
-        case .number(let seconds)?: zone = Zone(fixed: Int(seconds.double))
-        default: return nil
-        }
-        return (zone.instant(of: local).adding(microseconds: micro), name)
+        return .entry(entry, zone: time.isNamed && entry.runCount.map { $0 > 0 } ?? false ? time.zone.name : nil)
     }
 
     /// Python's truth of a JSON value.

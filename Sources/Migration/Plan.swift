@@ -40,6 +40,8 @@ public struct PlannedPipeline: Sendable, Hashable {
     public var sequentialSeconds: Double?
     /// Seconds of the longest path through the DAG; nil when a duration on it is unknown.
     public var projectedSeconds: Double?
+    /// What must hold before it is cut over.
+    public var policy = CutoverPolicy()
 
     /// Makes a planned pipeline.
     public init(

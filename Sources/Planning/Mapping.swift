@@ -1,6 +1,7 @@
 import LosslessJSON
 public import Migration
 public import Schedules
+public import Settings
 
 /// A mapping file: what people say of one pipeline.
 public struct Mapping: Sendable, Hashable {
@@ -22,6 +23,8 @@ public struct Mapping: Sendable, Hashable {
     public var missedTicks = MissedTickPolicy.coalesce
     public var maxActiveRuns = 1
     public var tasks: [MappedTask] = []
+    /// What it says of the policy, as it was written; nil if nothing.
+    public var policy: YAMLNode?
 }
 
 /// What a mapping says of one task.

@@ -7,7 +7,7 @@ public import Settings
 extension Mapping {
     static let keys = [
         "pipeline", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
-        "max_active_runs", "tasks",
+        "max_active_runs", "policy", "tasks",
     ]
     static let taskKeys = [
         "entry", "celery", "python", "command", "after", "retries", "retry_delay", "retry_backoff", "retry_max_delay",
@@ -41,6 +41,7 @@ extension Mapping {
         sla = fields.duration("sla")
         missedTicks = fields.choice("missed_ticks", MissedTickPolicy.self) ?? .coalesce
         maxActiveRuns = fields.int("max_active_runs") ?? 1
+        policy = fields.node("policy")
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if clock != nil, schedule != nil { problems.note(fields.node, "“clock” and “schedule” exclude each other") }

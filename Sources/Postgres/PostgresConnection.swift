@@ -17,7 +17,7 @@ public actor PostgresConnection {
     /// - Parameters:
     ///   - timezone: the session's time zone, because a column without a zone is read in it; nil for what the server gives the user, which
     ///     `timezone()` tells.
-    ///   - readOnly: whether the server refuses every write of this session.
+    ///   - readOnly: whether the server refuses every write of this session; if not, the server's own setting decides.
     ///   - statementTimeout: seconds each statement may take.
     /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
     public init(
@@ -64,6 +64,14 @@ public actor PostgresConnection {
         }
     }
 
+    /// Runs a script of several statements, all or none; their rows are dropped.
+    ///
+    /// - Parameter script: holds no value of anybody's that is not quoted, and no `BEGIN`.
+    /// - Throws: `PostgresError`; nothing was changed then.
+    public nonisolated func execute(script: String) async throws(PostgresError) {
+        try await cancellable("a script", script) { connection throws(PostgresError) in try await connection.runScript(script) }
+    }
+
     /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
     ///
     /// - Throws: `PostgresError`, or what the body throws; the statement is cancelled then.
@@ -78,11 +86,14 @@ public actor PostgresConnection {
         let cancellation = cancellation
         try await withTaskCancellationHandler {
             var rows: [PostgresRow] = []
+            var columns: [String] = []
             do {
                 while let result = PQgetResult(connection) {
                     defer { PQclear(result) }
                     try check(result, operation: PostgresConnection.operation(sql))
-                    rows += self.rows(of: result)
+                    // One result per row, all with the same columns.
+                    if columns.isEmpty { columns = PostgresConnection.columns(of: result) }
+                    append(result, columns, to: &rows)
                     if rows.count >= batch {
                         try await body(rows)
                         rows = []
@@ -217,10 +228,22 @@ public actor PostgresConnection {
         while let result = PQgetResult(connection) {
             defer { PQclear(result) }
             do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
-            rows += self.rows(of: result)
+            append(result, PostgresConnection.columns(of: result), to: &rows)
         }
         if let failure { throw failure }
         return rows
+    }
+
+    private func runScript(_ script: String) throws(PostgresError) {
+        let operation = PostgresConnection.operation(script)
+        // One message is one transaction.
+        guard PQsendQuery(connection, script) == 1 else { throw failure(operation) }
+        var failure: PostgresError?
+        while let result = PQgetResult(connection) {
+            defer { PQclear(result) }
+            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
+        }
+        if let failure { throw failure }
     }
 
     private func send(_ sql: String, _ values: [PostgresValue], operation: String) throws(PostgresError) {
@@ -242,13 +265,13 @@ public actor PostgresConnection {
         }
     }
 
-    private func rows(of result: OpaquePointer) -> [PostgresRow] {
-        let count = Int(PQntuples(result))
-        guard count > 0 else { return [] }
-        let width = PQnfields(result)
-        let columns = (0..<width).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
-        return (0..<Int32(count)).map { row in
-            let cells = (0..<width).map { column -> String? in
+    private static func columns(of result: OpaquePointer) -> [String] {
+        (0..<PQnfields(result)).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
+    }
+
+    private func append(_ result: OpaquePointer, _ columns: [String], to rows: inout [PostgresRow]) {
+        for row in 0..<PQntuples(result) {
+            let cells = (0..<Int32(columns.count)).map { column -> String? in
                 guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else {
                     return nil
                 }
@@ -257,7 +280,7 @@ public actor PostgresConnection {
                     as: UTF8.self
                 )
             }
-            return PostgresRow(columns: columns, cells: cells, address: address)
+            rows.append(PostgresRow(columns: columns, cells: cells, address: address))
         }
     }
 
@@ -306,7 +329,7 @@ public actor PostgresConnection {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
             (timezone.map { "-c timezone=\($0) " } ?? "")
-            + "-c datestyle=ISO -c default_transaction_read_only=\(readOnly ? "on" : "off")"
+            + "-c datestyle=ISO" + (readOnly ? " -c default_transaction_read_only=on" : "")
             + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "10", nil]

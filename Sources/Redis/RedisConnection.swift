@@ -135,7 +135,8 @@ public final class RedisConnection: Sendable {
         }
     }
 
-    private func refusal(_ name: String, _ message: String) -> RedisError {
+    /// The error that the server's answer to a command stands for.
+    func refusal(_ name: String, _ message: String) -> RedisError {
         let kind = message.prefix { $0 != " " }
         switch kind {
         case "WRONGPASS", "NOAUTH":

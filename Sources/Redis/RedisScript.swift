@@ -1,31 +1,35 @@
-/// A Lua script that Redis executes atomically, sent once and then called by its digest.
+import Synchronization
+
+/// A Lua script that Redis executes atomically. Keep one value for all calls: it remembers the script's digest.
 public struct RedisScript: Sendable {
-    private let source: String
+    private final class Digest: Sendable {
+        let bytes = Mutex<[UInt8]?>(nil)
+    }
+    private let source: [UInt8]
+    private let digest = Digest()
 
     /// A script.
-    public init(_ source: String) { self.source = source }
+    public init(_ source: String) { self.source = Array(source.utf8) }
 
-    /// Runs the script.
+    /// Runs the script in one round trip: by its digest, or with its whole text where the digest is not known yet.
     ///
-    /// The digest is asked of the server (`SCRIPT LOAD`), so that no second implementation of SHA-1 is needed; a server that forgot the
-    /// script between the two (a restart) is answered by loading it again, once.
-    /// - Throws: `RedisError`.
+    /// The digest is what the server answers to `SCRIPT LOAD`, so that no second implementation of SHA-1 is needed. A server that has
+    /// forgotten the script (a restart, `SCRIPT FLUSH`, another server) has run nothing then, and gets the text.
+    /// - Throws: `RedisError`; with the code `timeout` or `closed` it is not known whether the script ran.
     public func run(on connection: RedisConnection, keys: [[UInt8]], arguments: [[UInt8]]) async throws(RedisError)
         -> RedisValue
     {
-        do throws(RedisError) {
-            return try await call(connection, keys, arguments)
-        } catch {
-            guard error.found.contains("NOSCRIPT") else { throw error }
-            return try await call(connection, keys, arguments)
+        let parameters = [Array(String(keys.count).utf8)] + keys + arguments
+        if let known = digest.bytes.withLock({ $0 }) {
+            let command = RedisCommand("EVALSHA", raw: [known] + parameters)
+            let reply = try await connection.pipeline([command]).first ?? .null
+            guard case .error(let message) = reply else { return reply }
+            guard message.hasPrefix("NOSCRIPT") else { throw connection.refusal(command.name, message) }
         }
-    }
-
-    private func call(_ connection: RedisConnection, _ keys: [[UInt8]], _ arguments: [[UInt8]]) async throws(RedisError)
-        -> RedisValue
-    {
-        let digest = try await connection.send("SCRIPT", "LOAD", source)
-        let count = Array(String(keys.count).utf8)
-        return try await connection.send(RedisCommand("EVALSHA", raw: [digest.bytes ?? [], count] + keys + arguments))
+        let command = RedisCommand("EVAL", raw: [source] + parameters)
+        let replies = try await connection.pipeline([RedisCommand("SCRIPT", "LOAD", raw: [source]), command])
+        if case .bulk(let bytes)? = replies.first { digest.bytes.withLock { $0 = bytes } }
+        guard case .error(let message)? = replies.last else { return replies.last ?? .null }
+        throw connection.refusal(command.name, message)
     }
 }

@@ -75,11 +75,13 @@ public struct RedisURL: Sendable, Hashable {
         }
     }
 
-    /// A URL's text without what may be a credential.
+    /// What may be shown of a text that is no good URL: its scheme, and what follows its last `@`.
     static func redacted(_ text: String) -> String {
-        guard let scheme = text.range(of: "://") else { return "(unreadable URL)" }
+        guard let scheme = text.range(of: "://"), scheme.lowerBound != text.startIndex else {
+            return "(unreadable URL)"
+        }
         let rest = text[scheme.upperBound...]
-        let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
-        return String(text[..<scheme.upperBound]) + String(place.prefix { $0 != "?" })
+        let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...].prefix { $0 != "?" } }
+        return String(text[..<scheme.upperBound]) + (place.map(String.init) ?? "…")
     }
 }

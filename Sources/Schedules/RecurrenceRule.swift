@@ -8,6 +8,15 @@ public struct RecurrenceRule: Sendable, Hashable {
         public static func < (a: Frequency, b: Frequency) -> Bool { a.rawValue < b.rawValue }
         /// `yearly`, `monthly`, …
         public var name: String { "\(self)" }
+        /// The seconds of a period that is shorter than a day.
+        var secondsWithinDay: Int? {
+            switch self {
+            case .yearly, .monthly, .weekly, .daily: nil
+            case .hourly: 3600
+            case .minutely: 60
+            case .secondly: 1
+            }
+        }
     }
 
     /// A weekday (Monday 0), with its number in the month or year where one is given.
@@ -51,15 +60,15 @@ public struct RecurrenceRule: Sendable, Hashable {
         frequency = try reader.frequency()
         interval = try reader.one("interval") ?? 1
         guard interval > 0 else { throw PartReader.refusal("interval", "\(interval)", "it must be 1 or more") }
-        guard let began = try reader.one("dtstart") else {
+        guard let began = try reader.timestamp("dtstart") else {
             throw ScheduleError(
                 .badRecurrence,
                 "the rrule has no “dtstart”: RedBeat takes the moment it was loaded, which differs at each start of beat"
             )
         }
         offset = try reader.offsetSeconds("dtstart_tz")
-        start = Instant(seconds: Int64(began))
-        until = try reader.one("until").map { Instant(seconds: Int64($0)) }
+        start = began
+        until = try reader.timestamp("until")
         count = try reader.one("count")
         weekStart = try reader.weekdays("wkst").first?.day ?? 0
         positions = try reader.many("bysetpos", in: -366...366, zero: false).sorted()
@@ -100,8 +109,46 @@ public struct RecurrenceRule: Sendable, Hashable {
         hours = try times("byhour", 0...23, from: local.hour, below: .hourly)
         minutes = try times("byminute", 0...59, from: local.minute, below: .minutely)
         seconds = try times("bysecond", 0...59, from: local.second, below: .secondly)
+        guard stepsReachTimes else {
+            throw ScheduleError(
+                .neverFires,
+                "steps of \(interval) \(frequency.name) from \(local.clock) never meet the rrule's hours, minutes and seconds: it never "
+                    + "fires, and beat stops on it"
+            )
+        }
+    }
+
+    /// Whether the steps of a rule within the day ever meet its times of day; dateutil refuses one whose steps do not.
+    private var stepsReachTimes: Bool {
+        guard let unit = frequency.secondsWithinDay else { return true }
+        let shared = greatestCommonDivisor(interval % 86_400 * unit, 86_400)
+        let first = Int((start.seconds + Int64(offset)).floorDivided(by: Int64(unit))) * unit
+        let minutes = unit < 3600 ? minutes : [0]
+        let seconds = unit == 1 ? seconds : [0]
+        for hour in hours.isEmpty ? Array(0...23) : hours {
+            for minute in minutes.isEmpty ? Array(0...59) : minutes {
+                for second in seconds.isEmpty ? Array(0...59) : seconds
+                where (hour * 3600 + minute * 60 + second - first) % shared == 0 { return true }
+            }
+        }
+        return false
+    }
+
+    /// Whether a period within the day is long enough for one of the positions.
+    var positionsExist: Bool {
+        guard !positions.isEmpty else { return true }
+        let size: Int
+        switch frequency {
+        case .hourly: size = minutes.count * seconds.count
+        case .minutely: size = seconds.count
+        case .secondly: size = 1
+        case .yearly, .monthly, .weekly, .daily: return true
+        }
+        return positions.contains { abs($0) <= size }
     }
 }
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : greatestCommonDivisor(b, a % b) }
 
 /// Reads the parts of a stored rule, each an integer, a list, or null.
 private struct PartReader {
@@ -146,10 +193,17 @@ private struct PartReader {
 
     func one(_ part: String) throws(ScheduleError) -> Int? {
         guard let value = object[part], !value.isNull else { return nil }
-        if let number = value.int { return number }
-        // Timestamps may be written with a fraction, which dateutil drops.
-        if let number = value.double, number.isFinite, abs(number) < 1e15 { return Int(number.rounded(.down)) }
-        throw PartReader.refusal(part, value.text(), "it must be an integer")
+        guard let number = value.int else { throw PartReader.refusal(part, value.text(), "it must be an integer") }
+        return number
+    }
+
+    /// Seconds since 1970 in the years 1 to 9999, which are those of Python; dateutil drops a fraction.
+    func timestamp(_ part: String) throws(ScheduleError) -> Instant? {
+        guard let value = object[part], !value.isNull else { return nil }
+        guard let number = value.double, number >= -62_135_596_800, number < 253_402_300_800 else {
+            throw PartReader.refusal(part, value.text(), "it must be seconds since 1970, in the years 1 to 9999")
+        }
+        return Instant(seconds: Int64(number.rounded(.down)))
     }
 
     func offsetSeconds(_ part: String) throws(ScheduleError) -> Int {
@@ -180,7 +234,7 @@ private struct PartReader {
         guard let value = object[part], !value.isNull else { return [] }
         var days: [RecurrenceRule.Weekday] = []
         for element in value.array ?? [value] {
-            let number = element.int ?? element["wkday"]?.int ?? element["weekday"]?.int
+            let number = element["__type__"]?.string == "weekday" ? element["wkday"]?.int : element.int
             guard let number, (0...6).contains(number) else {
                 throw PartReader.refusal(part, element.text(), "a weekday is 0 (Monday) to 6")
             }

@@ -4,6 +4,8 @@ struct RecurrenceTicks: Sendable {
     private static let endOfCalendar: Int64 = 253_402_300_800
 
     private let rule: RecurrenceRule
+    /// The rule's interval, or what leads beyond the calendar in one step.
+    private let interval: Int
     private let after: Int64
     private let limit: Int64
     /// The start on its own wall clock.
@@ -26,6 +28,8 @@ struct RecurrenceTicks: Sendable {
         case .secondly: origin = wall
         default: origin = wall.floorDivided(by: 86_400) * 86_400
         }
+        interval = min(rule.interval, Int(RecurrenceTicks.endOfCalendar * 2 / RecurrenceTicks.length(rule.frequency)))
+        ended = !rule.positionsExist
         // Without a count nothing before the instant matters: begin in the period before it.
         if rule.count == nil { period = max(0, periods(until: self.after + Int64(rule.offset)) - 2) }
     }
@@ -56,17 +60,20 @@ struct RecurrenceTicks: Sendable {
     /// The number of whole periods from the origin to a wall time, about; never too many.
     private func periods(until wall: Int64) -> Int64 {
         let distance = max(0, wall - origin)
-        let length: Int64
-        switch rule.frequency {
-        case .yearly: length = 366 * 86_400
-        case .monthly: length = 31 * 86_400
-        case .weekly: length = 7 * 86_400
-        case .daily: length = 86_400
-        case .hourly: length = 3600
-        case .minutely: length = 60
-        case .secondly: length = 1
+        return distance / (RecurrenceTicks.length(rule.frequency) * Int64(interval))
+    }
+
+    /// The seconds of the longest period of a frequency.
+    private static func length(_ frequency: RecurrenceRule.Frequency) -> Int64 {
+        switch frequency {
+        case .yearly: 366 * 86_400
+        case .monthly: 31 * 86_400
+        case .weekly: 7 * 86_400
+        case .daily: 86_400
+        case .hourly: 3600
+        case .minutely: 60
+        case .secondly: 1
         }
-        return distance / (length * Int64(rule.interval))
     }
 
     private mutating func fill() {
@@ -80,7 +87,7 @@ struct RecurrenceTicks: Sendable {
 
     private mutating func fillDays() {
         let start = CivilDate(epochDay: Int(origin / 86_400))
-        let step = Int(period) * rule.interval
+        let step = Int(period) * interval
         var days: ClosedRange<Int>
         switch rule.frequency {
         case .yearly:
@@ -117,8 +124,8 @@ struct RecurrenceTicks: Sendable {
     // MARK: Periods within a day
 
     private mutating func fillTimes() {
-        let unit: Int64 = rule.frequency == .hourly ? 3600 : rule.frequency == .minutely ? 60 : 1
-        let step = unit * Int64(rule.interval)
+        let unit = Int64(rule.frequency.secondsWithinDay ?? 86_400)
+        let step = unit * Int64(interval)
         while true {
             let wall = origin + period * step
             if wall - Int64(rule.offset) >= limit {

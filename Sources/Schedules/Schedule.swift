@@ -127,13 +127,14 @@ public enum Schedule: Sendable, Hashable {
 /// The ticks of a schedule, in order, made as they are asked for: memory does not grow with their number.
 public struct Ticks: Sequence, IteratorProtocol, Sendable {
     private enum Walk: Sendable {
-        case clock(WallClockTicks)
-        case interval(Interval, Zone, Instant)
+        case interval(Interval, Zone, last: Instant)
         case rule(RecurrenceTicks)
         indirect case beat(BeatTicks)
-        case ended
+        case clock
     }
-    private var walk: Walk
+    // Apart from the others, for it changes in place: the payload of an enum would be copied at each tick.
+    private var clock: WallClockTicks?
+    private var walk = Walk.clock
 
     init(_ schedule: Schedule, after start: Instant, in zone: Zone, as reading: Reading, maxInterval: Int) {
         if reading == .run, BeatTicks.differs(schedule, zone: zone) {
@@ -141,28 +142,24 @@ public struct Ticks: Sequence, IteratorProtocol, Sendable {
             return
         }
         switch schedule {
-        case .crontab(let crontab):
-            walk = .clock(WallClockTicks(crontab.rule, zone: zone, after: start, change: .celery))
-        case .interval(let interval): walk = .interval(interval, zone, start)
+        case .crontab(let crontab): clock = WallClockTicks(crontab.rule, zone: zone, after: start, change: .celery)
+        case .cron(let cron): clock = WallClockTicks(cron.rule, zone: zone, after: start, change: .celery)
+        case .interval(let interval): walk = .interval(interval, zone, last: start)
         case .rrule(let rule): walk = .rule(RecurrenceTicks(rule, after: start))
-        case .cron(let cron): walk = .clock(WallClockTicks(cron.rule, zone: zone, after: start, change: .celery))
         }
     }
 
     public mutating func next() -> Instant? {
-        // The payload is taken out while it changes, so that its arrays are not copied.
+        if clock != nil { return clock?.next().map { Instant(seconds: $0) } }
         let current = walk
-        walk = .ended
+        // The payload is taken out while it changes, so that its arrays are not copied.
+        walk = .clock
         switch current {
-        case .ended:
+        case .clock:
             return nil
-        case .clock(var ticks):
-            let next = ticks.next()
-            walk = .clock(ticks)
-            return next.map { Instant(seconds: $0) }
         case .interval(let interval, let zone, let last):
             let due = interval.due(after: last, in: zone)
-            walk = .interval(interval, zone, due)
+            walk = .interval(interval, zone, last: due)
             return due > last && due < .latest ? due : nil
         case .rule(var ticks):
             let next = ticks.next()

@@ -93,37 +93,29 @@ public struct TickQuery: Sendable {
         return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
     }
 
-    /// The ticks, and why there are fewer than asked for (`exhausted`: the schedule fires no more
-    /// before 2101; `non-advancing`: a relative interval of less than a second is due at once, always; `until`; nil if there are not).
-    public func answer() -> (ticks: [Instant], end: String?) {
-        var ticks: [Instant] = []
-        guard count > 0 else { return (ticks, nil) }
+    /// Gives the ticks one after another until the body answers false.
+    ///
+    /// - Returns: Why there are fewer than asked for: `exhausted`, the schedule fires no more before 2101; `non-advancing`, a relative
+    ///   interval of less than a second is due at once, always; `until`; nil if there are not.
+    public func each(_ body: (Instant) throws -> Bool) rethrows -> String? {
+        guard count > 0 else { return nil }
+        var given = 0
+        var last = from
+        let end = until ?? Instant(microseconds: .max)
         for tick in schedule.ticks(after: from, in: zone, as: reading) {
-            if let until, tick >= until { return (ticks, "until") }
-            ticks.append(tick)
-            if ticks.count == count { return (ticks, nil) }
+            if tick >= end { return "until" }
+            guard try body(tick) else { return nil }
+            last = tick
+            given += 1
+            if given == count { return nil }
         }
-        if case .interval = schedule, ticks.last ?? from < Instant.latest.adding(seconds: -31_557_600) {
-            return (ticks, "non-advancing")
+        // An interval goes on for ever: one that ended before the last year's end stood still.
+        if case .interval(let interval) = schedule,
+            last.microseconds + interval.microseconds < Instant.latest.microseconds
+        {
+            return "non-advancing"
         }
-        return (ticks, "exhausted")
-    }
-
-    /// The answer to a line of JSON, as a line of JSON without its end.
-    public static func answer(line: some Collection<UInt8>, zones: ZoneDatabase) -> String {
-        do {
-            let json: JSON
-            do { json = try JSON(parsing: line) } catch {
-                throw ScheduleError(.badRequest, "the line is not JSON: \(error)")
-            }
-            let (ticks, end) = try TickQuery(json, zones: zones).answer()
-            let list = ticks.map(\.secondsText).joined(separator: ",")
-            return "{\"ticks\":[\(list)],\"end\":\(end.map { "\"\($0)\"" } ?? "null")}"
-        } catch {
-            let failure = error as? ScheduleError ?? ScheduleError(.badRequest, "\(error)")
-            return JSON.object(["error": ["code": .string(failure.code.rawValue), "message": .string(failure.message)]])
-                .text()
-        }
+        return "exhausted"
     }
 }
 

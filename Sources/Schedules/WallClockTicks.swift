@@ -24,6 +24,12 @@ struct WallClockTicks: Sendable {
     private var spanTo: Int64 = 0
     private var gapFrom: Int64 = 0
     private var offset: Int64 = 0
+    // The span the last tick of an elapsed walk lies in, in epoch seconds.
+    private var elapsedFrom: Int64 = .max
+    private var elapsedTo: Int64 = .min
+    // The minutes of the present hour that are still to come, where the clock does not change in it, and the hour in epoch seconds.
+    private var minutes: UInt64 = 0
+    private var hour = Int64.min
 
     /// The ticks strictly after an instant, before `Instant.latest`.
     init(_ rule: CalendarRule, zone: Zone, after start: Instant, change: ClockChangeRule) {
@@ -38,7 +44,20 @@ struct WallClockTicks: Sendable {
 
     /// The next tick in epoch seconds; nil when none comes before the limit.
     mutating func next() -> Int64? {
-        if change == .airflowElapsed { return nextElapsed() }
+        if minutes != 0 {
+            utc = hour + Int64(minutes.trailingZeroBitCount) * 60
+            minutes &= minutes - 1
+            return utc
+        }
+        return change == .airflowElapsed ? nextElapsed() : nextInAnotherHour()
+    }
+
+    private mutating func nextInAnotherHour() -> Int64? {
+        if hour != .min {
+            // The hour was walked through without its wall time.
+            wall = utc + offset
+            hour = .min
+        }
         while let candidate = cursor.next(after: wall, limit: limit + 86_400) {
             if candidate < spanFrom || candidate >= spanTo { enter(candidate) }
             let instant = candidate - offset
@@ -46,12 +65,25 @@ struct WallClockTicks: Sendable {
             wall = candidate >= gapFrom ? zone.wallSeconds(at: Instant(seconds: instant)) : candidate
             if instant > utc {
                 utc = instant
-                return instant < limit ? instant : nil
+                guard instant < limit else { return nil }
+                takeHour(of: candidate)
+                return instant
             }
             // The search began in the second pass of a repeated hour: go on along the wall clock.
             wall = max(wall, candidate)
         }
         return nil
+    }
+
+    /// Takes the rest of a time's hour at once, if the clock runs evenly through it.
+    private mutating func takeHour(of candidate: Int64) {
+        let within = candidate % 3600
+        let start = candidate - within
+        guard cursor.rule.seconds == 1, start >= spanFrom, start + 3600 <= min(spanTo, gapFrom),
+            start + 3600 - offset <= limit
+        else { return }
+        minutes = cursor.rule.minutes & (UInt64.max << UInt64(within / 60 + 1))
+        hour = start - offset
     }
 
     private mutating func enter(_ candidate: Int64) {
@@ -66,7 +98,13 @@ struct WallClockTicks: Sendable {
     private mutating func nextElapsed() -> Int64? {
         guard let candidate = cursor.next(after: wall, limit: limit + 86_400) else { return nil }
         utc += candidate - wall
-        wall = zone.wallSeconds(at: Instant(seconds: utc))
+        if utc < elapsedFrom || utc >= elapsedTo {
+            let index = zone.span(atUTC: utc)
+            elapsedFrom = zone.starts[index]
+            elapsedTo = index + 1 < zone.starts.count ? zone.starts[index + 1] : .max
+            offset = Int64(zone.offsets[index])
+        }
+        wall = utc + offset
         return utc < limit ? utc : nil
     }
 }

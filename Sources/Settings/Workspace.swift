@@ -14,6 +14,20 @@ public struct Workspace: Sendable, Hashable {
     public var environments: [String: EnvironmentSettings] = [:]
     /// How many bodies the embedded engine runs at once.
     public var parallelism = 4
+    /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
+    public var policy: YAMLNode?
+    /// Where alerts go, in the file's order.
+    public var alerts: [AlertChannelSettings] = []
+}
+
+/// Where alerts go.
+public enum AlertChannelSettings: Sendable, Hashable {
+    /// A URL that takes a Slack-shaped body; the URL itself is a secret.
+    case webhook(url: String)
+    /// A mail relay that asks for no password.
+    case email(host: String, port: Int, from: String, to: [String])
+    /// A program and its arguments; the alert comes as JSON on standard input.
+    case command([String])
 }
 
 /// A legacy system.
@@ -41,6 +55,8 @@ public struct SourceSettings: Sendable, Hashable {
     public var statuses: [String: [String]] = [:]
     /// The Redis of Celery's results, if it is not that of the schedules.
     public var resultsURL: String?
+    /// RedBeat's lock (`redbeat_lock_key`) where it is not the usual one; `none` where the application keeps no lock.
+    public var lockKey: String?
     /// The longest sleep of beat in seconds (`beat_max_loop_interval`).
     public var maxInterval = 300
 }
@@ -51,6 +67,30 @@ public struct AirflowSettings: Sendable, Hashable {
     public var version = "3"
     /// The folder that DAG files are written to, relative to the file's folder.
     public var dagsFolder = "dags"
+    /// Its base address, as people open it in a browser; nil if it is not to be asked.
+    public var url: String?
+    /// Whom to log in.
+    public var user: String?
+    /// The user's password.
+    public var password: String?
+    /// A file of PEM certificates to trust instead of the system's, relative to the file's folder.
+    public var authorities: String?
+    /// A file with the PEM certificate that Bailey shows, relative to the file's folder.
+    public var certificate: String?
+    /// The file of that certificate's key.
+    public var key: String?
+    /// How DAG files reach the DAG processor; nil if `dagsFolder` is where it reads them.
+    public var deploy: DeploySettings?
+}
+
+/// How DAG files reach Airflow's DAG processor.
+public enum DeploySettings: Sendable, Hashable {
+    /// A folder that this machine can write to.
+    case folder(path: String)
+    /// A git repository from which Airflow takes them; files lie in `folder` of `branch`.
+    case git(repository: String, branch: String, folder: String)
+    /// A program, once per file if its arguments have `{file}` (the file's path) or `{name}`, else once with `{folder}`.
+    case command([String])
 }
 
 /// An interpreter and what it needs.

@@ -18,7 +18,7 @@ extension Workspace {
     }
 
     private mutating func read(_ root: YAMLNode, _ problems: Problems) {
-        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow"]
+        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts"]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
         case 1: break
@@ -35,18 +35,9 @@ extension Workspace {
             if let source = SourceSettings(member, problems) { sources.append(source) }
         }
         if let node = fields.node("target"), let target = YAMLFields(node, known: ["airflow"], problems: problems),
-            let inner = target.node("airflow"),
-            let airflow = YAMLFields(inner, known: ["version", "dags_folder"], problems: problems)
+            let inner = target.node("airflow")
         {
-            if let version = airflow.string("version") {
-                let base = version.hasPrefix("3") ? "3" : version.hasPrefix("2.11") ? "2.11" : nil
-                if let base {
-                    self.airflow.version = base
-                } else {
-                    problems.note(inner, "Airflow \(version) is not supported; write 3 or 2.11")
-                }
-            }
-            if let folder = airflow.string("dags_folder") { self.airflow.dagsFolder = folder }
+            airflow.read(inner, problems)
         }
         if let node = fields.node("state"), let inner = YAMLFields(node, known: ["path"], problems: problems) {
             state = inner.string("path") ?? state
@@ -55,6 +46,10 @@ extension Workspace {
         if let node = fields.node("shadow"), let inner = YAMLFields(node, known: ["parallelism"], problems: problems) {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
+        }
+        policy = fields.node("policy")
+        for item in fields.items("alerts") ?? [] {
+            if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
         }
         for member in fields.members("environments") ?? [] {
             guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
@@ -72,7 +67,7 @@ extension Workspace {
 extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
         let known = [
-            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
+            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval", "lock_key",
         ]
         guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
         let allowed =
@@ -102,6 +97,7 @@ extension SourceSettings {
             }
         }
         resultsURL = fields.string("results_url")
+        lockKey = fields.string("lock_key")
         if let seconds = fields.int("max_interval") {
             maxInterval = seconds
             if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }

@@ -4,7 +4,7 @@ import LosslessJSON
 public import Migration
 public import Schedules
 
-/// Bailey's own state in a SQLite file: inventories and comparisons. Safe under several processes at once: write-ahead log, one writer at a
+/// Bailey's own state in a SQLite file: inventories, comparisons and the journal. Safe under several processes at once: write-ahead log, one writer at a
 /// time, each change one transaction.
 public struct StateStore: Sendable {
     /// The file.
@@ -22,6 +22,8 @@ public struct StateStore: Sendable {
             var configuration = Configuration()
             // Another process's write is waited for, not failed on.
             configuration.busyMode = .timeout(10)
+            // A line of the journal must outlive the machine's power, not only the process.
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             pool = try DatabasePool(path: path, configuration: configuration)
             try StateStore.migrator.migrate(pool)
         } catch {
@@ -53,6 +55,9 @@ public struct StateStore: Sendable {
                     CREATE INDEX comparison_pipeline ON comparison (pipeline, compared_at);
                     """
             )
+        }
+        migrator.registerMigration("2 journal and operators' locks") { database in
+            try database.execute(sql: journalTables)
         }
         return migrator
     }
@@ -135,11 +140,15 @@ public struct StateStore: Sendable {
         return found
     }
 
-    private func write(_ operation: String, _ body: (Database) throws -> Void) throws(StoreError) {
-        do { try pool.write(body) } catch { throw StoreError(operation: operation, path: path, error) }
+    func write(_ operation: String, _ body: (Database) throws -> Void) throws(StoreError) {
+        try change(operation, body)
     }
 
-    private func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
+    func change<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        do { return try pool.write(body) } catch { throw StoreError(operation: operation, path: path, error) }
+    }
+
+    func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
         do { return try pool.read(body) } catch { throw StoreError(operation: operation, path: path, error) }
     }
 }

@@ -33,14 +33,41 @@ import Testing
         }
     }
 
-    @Test func scriptsRunAndSurviveAFlushOfTheScriptCache() async throws {
+    @Test func aScriptTakesOneRoundTripAndSurvivesAFlushOfTheScriptCache() async throws {
         try await withRedis { server in
             let redis = try await RedisConnection.connect(to: RedisURL(server.url))
             let script = RedisScript("return {KEYS[1], ARGV[1]}")
-            for _ in 0..<2 {
+            func call() async throws {
                 let reply = try await script.run(on: redis, keys: [Array("k".utf8)], arguments: [[0, 255]])
                 #expect(reply.array?.last?.bytes == [0, 255])
-                _ = try await redis.send("SCRIPT", "FLUSH")
+            }
+            func calls(_ command: String) throws -> Int {
+                let lines = try server.cli("INFO", "commandstats").split(whereSeparator: \.isNewline)
+                let line = lines.first { $0.hasPrefix("cmdstat_\(command):calls=") }
+                return line.flatMap { Int($0.drop { $0 != "=" }.dropFirst().prefix { $0 != "," }) } ?? 0
+            }
+            for _ in 0..<5 { try await call() }
+            #expect(try calls("script|load") == 1)
+            #expect(try calls("eval") == 1)
+            #expect(try calls("evalsha") == 4)
+            _ = try await redis.send("SCRIPT", "FLUSH")
+            try await call()
+            try await call()
+            #expect(try calls("eval") == 2)
+            await redis.close()
+        }
+    }
+
+    @Test func aScriptThatFailsIsNotRunAgain() async throws {
+        try await withRedis { server in
+            let redis = try await RedisConnection.connect(to: RedisURL(server.url))
+            let script = RedisScript("redis.call('INCR', 'n') return redis.error_reply('ODD NOSCRIPT is only said')")
+            for count in 1...2 {
+                let error = await #expect(throws: RedisError.self) {
+                    try await script.run(on: redis, keys: [], arguments: [])
+                }
+                #expect(error?.code == .server)
+                #expect(try await redis.send("GET", "n").int == count)
             }
             await redis.close()
         }

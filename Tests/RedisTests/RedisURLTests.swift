@@ -21,10 +21,13 @@ import Testing
     }
 
     @Test func refusalsAndAddressesShowNoSecret() throws {
-        for text in ["http://u:hidden@h", "redis://u:hidden@", "redis://:hidden@h/x", "://hidden", "redis+socket://"] {
+        for text in [
+            "http://u:hidden@h", "redis://u:hidden@", "redis://:hidden@h/x", "://hidden", "redis://:hidden",
+            "redis+socket://",
+        ] {
             let error = #expect(throws: RedisError.self) { try RedisURL(text) }
             #expect(error?.code == .badURL, "\(text)")
-            #expect(error?.description.contains("hidden") == (text == "://hidden" ? false : false), "\(text)")
+            #expect(error?.description.contains("hidden") == false, "\(text)")
         }
         #expect(try RedisURL("redis://u:hidden@h:1/2").address == "redis://h:1/2")
     }

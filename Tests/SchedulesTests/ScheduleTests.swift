@@ -69,22 +69,29 @@ import Testing
         #expect(try run("*/20 * * * *", after: "2026-11-01T06:30:00Z", maxInterval: 300) == ["01:35:00", "01:40:00"])
     }
 
-    @Test func ticksQueries() {
-        func answer(_ line: String) -> String { TickQuery.answer(line: Array(line.utf8), zones: zones) }
+    private func answer(_ line: String) throws -> String {
+        var text: [UInt8] = []
+        var answers = TickAnswer { text += $0 }
+        try answers.answer(line: Array(line.utf8), zones: zones)
+        #expect(text.last == UInt8(ascii: "\n"))
+        return String(decoding: text.dropLast(), as: UTF8.self)
+    }
+
+    @Test func ticksQueries() throws {
         #expect(
-            answer(
+            try answer(
                 #"{"tz":"UTC","schedule":{"__type__":"crontab","minute":"30","hour":"2"},"from":1795392000,"count":2}"#
             )
                 == #"{"ticks":[1795401000,1795487400],"end":null}"#
         )
         #expect(
-            answer(
+            try answer(
                 #"{"tz":"UTC","schedule":{"__type__":"interval","every":0.25,"relative":false},"from":1795392000.5,"count":2}"#
             )
                 == #"{"ticks":[1795392000.75,1795392001],"end":null}"#
         )
         #expect(
-            answer(#"{"tz":"UTC","schedule":{"__type__":"crontab"},"from":0,"until":180}"#)
+            try answer(#"{"tz":"UTC","schedule":{"__type__":"crontab"},"from":0,"until":180}"#)
                 == #"{"ticks":[60,120],"end":"until"}"#
         )
     }
@@ -114,8 +121,7 @@ import Testing
         (#"{"tz":"UTC","schedule":{"__type__":"crontab"},"from":0}"#, "bad-request"), ("not json", "bad-request"),
         ("[]", "bad-request"),
     ]) func refusals(line: String, code: String) throws {
-        let answer = try JSON(parsing: TickQuery.answer(line: Array(line.utf8), zones: zones))
-        #expect(answer["error"]?["code"]?.string == code)
+        #expect(try JSON(parsing: answer(line))["error"]?["code"]?.string == code)
     }
 
     @Test func instantsAsText() {

@@ -1,4 +1,5 @@
 public import Foundation
+import Synchronization
 
 /// A program that ran to its end.
 public struct Ended: Sendable {
@@ -10,16 +11,13 @@ public struct Ended: Sendable {
     public let errors: String
 }
 
-/// A program that runs.
-public final class Running: @unchecked Sendable {
-    // Safe: the process is set up before anybody else sees it, and Process locks what is read afterwards.
-    private let process = Process()
-    private let files: (output: URL, errors: URL)
-
+/// A program that runs. It inherits nothing but its three standard files: Foundation's `Process` hands a socket to the child and waits
+/// until nobody holds it, which for a program that becomes a daemon is never.
+public final class Running: Sendable {
     /// The process id.
-    public var pid: Int32 { process.processIdentifier }
-    /// Whether it has not ended.
-    public var isRunning: Bool { process.isRunning }
+    public let pid: Int32
+    private let files: (output: URL, errors: URL)
+    private let status = Mutex<Int32?>(nil)
 
     /// Starts a program; what it writes goes to files, so that it never waits for a reader.
     public init(_ words: [String], in folder: URL? = nil, environment: [String: String]? = nil, input: URL? = nil)
@@ -27,32 +25,94 @@ public final class Running: @unchecked Sendable {
     {
         let place = FileManager.default.temporaryDirectory.appendingPathComponent("bailey-run-\(UUID().uuidString)")
         files = (place.appendingPathExtension("out"), place.appendingPathExtension("err"))
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = words
-        if let folder { process.currentDirectoryURL = folder }
-        if let environment { process.environment = environment }
-        process.standardInput = try input.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
-        for file in [files.output, files.errors] {
-            _ = FileManager.default.createFile(atPath: file.path, contents: nil)
-        }
-        process.standardOutput = try FileHandle(forWritingTo: files.output)
-        process.standardError = try FileHandle(forWritingTo: files.errors)
-        try process.run()
-    }
-
-    /// What it has written on standard error so far.
-    public var errorsSoFar: String { (try? String(contentsOf: files.errors, encoding: .utf8)) ?? "" }
-
-    /// Waits for its end.
-    public func ended() -> Ended {
-        process.waitUntilExit()
-        defer { for file in [files.output, files.errors] { try? FileManager.default.removeItem(at: file) } }
-        return Ended(
-            status: process.terminationStatus,
-            output: (try? String(contentsOf: files.output, encoding: .utf8)) ?? "",
-            errors: (try? String(contentsOf: files.errors, encoding: .utf8)) ?? ""
+        pid = try spawn(
+            words,
+            in: folder,
+            environment: environment ?? ProcessInfo.processInfo.environment,
+            files: [input?.path ?? "/dev/null", files.output.path, files.errors.path]
         )
     }
+
+    /// Whether it has not ended.
+    public var isRunning: Bool { reap(WNOHANG) == nil }
+
+    /// Sends it a signal, unless it has ended.
+    public func signal(_ number: Int32) { if isRunning { kill(pid, number) } }
+
+    /// What it has written on standard output so far.
+    public var outputSoFar: String { text(files.output) }
+
+    /// What it has written on standard error so far.
+    public var errorsSoFar: String { text(files.errors) }
+
+    /// Waits for its end, holding the thread: for programs that end soon.
+    public func ended() -> Ended {
+        let raw = reap(0) ?? 0
+        defer { for file in [files.output, files.errors] { try? FileManager.default.removeItem(at: file) } }
+        return Ended(
+            status: raw & 0x7F == 0 ? (raw >> 8) & 0xFF : raw & 0x7F,
+            output: text(files.output),
+            errors: text(files.errors)
+        )
+    }
+
+    /// Waits for its end, and kills it when the time is over.
+    public func ended(within seconds: Double) async throws -> Ended {
+        do {
+            try await waitUntil("process \(pid) has ended", seconds: seconds) { !isRunning }
+        } catch {
+            signal(SIGKILL)
+            throw NotInTime(description: "\(error); it wrote \(ended().errors)")
+        }
+        return ended()
+    }
+
+    private func text(_ file: URL) -> String {
+        String(decoding: FileManager.default.contents(atPath: file.path) ?? Data(), as: UTF8.self)
+    }
+
+    /// The status that `wait` gives; nil while it runs.
+    private func reap(_ options: Int32) -> Int32? {
+        status.withLock { status in
+            if status == nil {
+                var raw: Int32 = 0
+                if waitpid(pid, &raw, options) == pid { status = raw }
+            }
+            return status
+        }
+    }
+}
+
+/// Starts a program with nothing but three files open, and no signal ignored or blocked.
+private func spawn(_ words: [String], in folder: URL?, environment: [String: String], files: [String]) throws -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (number, path) in files.enumerated() {
+        let flags = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC
+        posix_spawn_file_actions_addopen(&actions, Int32(number), path, flags, 0o600)
+    }
+    // glibc has calls for these two that Swift's module of it does not show. Closing what is not open is no error here.
+    for descriptor in 3..<Int32(1024) { posix_spawn_file_actions_addclose(&actions, descriptor) }
+    let words = (folder.map { ["/usr/bin/env", "-C", $0.path] } ?? []) + words
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for text in arguments + variables { free(text) } }
+    var pid: pid_t = 0
+    let code = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, &variables)
+    guard code == 0 else {
+        throw NotInTime(description: "\(words[0]) cannot be started: \(String(cString: strerror(code)))")
+    }
+    return pid
 }
 
 /// Runs a program to its end.

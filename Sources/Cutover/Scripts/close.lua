@@ -37,12 +37,16 @@ if clock == 'entry' and last and shadowed and shadowed > last + (number(slack) o
   return { 'due', '1', 'shadowed', text(shadowed) }
 end
 
+local members = {}
+for i = 1, COUNT do members[i] = entry_key(i) end
+local group = cjson.encode(members)
+
 for i = 1, COUNT do
   local key, old = switch_key(i), before[i]
   local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
   local number_of_close = text((old and number(old.fence) or 0) + 1)
   redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy')
-  redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by,
+  redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group,
     'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
     'definition', of(i, 1), 'closed_definition', of(i, 2),
     'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace)
@@ -54,6 +58,6 @@ for i = 1, COUNT do
   redis.call('PERSIST', claims_key(i))
   redis.call('HSET', entry_key(i), 'definition', of(i, 2))
 end
-local at = fence_note()
+local at = fence_note(LOCK)
 for i = 1, COUNT do redis.call('HSET', switch_key(i), 'first_closed_at', text(at)) end
 return { 'ok', text(at), redis.call('HGET', switch_key(1), 'fence') }

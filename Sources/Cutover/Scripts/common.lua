@@ -83,26 +83,27 @@ end
 
 -- The lock's holder and the instant at which it expires, never too early in `latest` and never too late in `earliest`:
 -- a clock read twice must not look like an extension.
-local function lock_seen()
+local function lock_seen(key)
   local before = time()
-  local holder = redis.call('GET', LOCK)
+  local holder = redis.call('GET', key)
   if not holder then return false end
-  local exact = redis.pcall('PEXPIRETIME', LOCK)
+  local exact = redis.pcall('PEXPIRETIME', key)
   if type(exact) == 'number' then
     if exact < 0 then return holder end
     return holder, exact * 1000, exact * 1000
   end
-  local left = redis.call('PTTL', LOCK)
+  local left = redis.call('PTTL', key)
   if left < 0 then return holder end
   return holder, before - 1000 + left * 1000, time() + left * 1000
 end
 
--- Writes what the fence of these entries needs, as of now.
-local function fence_note()
-  local holder, _, latest = lock_seen()
+-- Writes what the fence of these entries needs, as of now. The lock's name is kept: a caller that knows another one
+-- would find nobody holding it, and take that for a lock that was let go of.
+local function fence_note(key)
+  local holder, _, latest = lock_seen(key)
   local now = time()
   for i = 1, COUNT do
-    redis.call('HSET', switch_key(i), 'closed_at', text(now), 'lock_holder', holder or '',
+    redis.call('HSET', switch_key(i), 'closed_at', text(now), 'lock_key', key, 'lock_holder', holder or '',
       'lock_expiry', latest and text(latest) or '')
   end
   return now
@@ -118,7 +119,7 @@ local function fence(fields)
     if now >= ends then return true, 'waited' end
     return false, 'longest-tick', text(ends)
   end
-  local holder, earliest = lock_seen()
+  local holder, earliest = lock_seen(fields.lock_key)
   if holder == fields.lock_holder then
     -- Beat extends the lock, then loads, then fires, one after another: a later expiry is a tick begun after the close.
     if earliest and earliest > expiry then return true, 'extended' end

@@ -46,5 +46,5 @@ for i = 1, COUNT do
   if fields[i].state == 'airflow' then redis.call('HSET', key, 'heal', '1') end
   redis.call('HSET', key, 'state', 'closing', 'fence', text(number(fields[i].fence) + 1))
 end
-fence_note()
+fence_note(fields[1].lock_key)
 return { 'ok', 'closing', redis.call('HGET', switch_key(1), 'fence') }

@@ -36,7 +36,7 @@ if reopened then
   for i = 1, COUNT do
     if definition(i) then redis.call('HSET', entry_key(i), 'definition', fields[i].closed_definition) end
   end
-  fence_note()
+  fence_note(fields[1].lock_key)
   return { 'reopened', tostring(reopened) }
 end
 

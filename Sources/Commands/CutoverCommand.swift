@@ -1,0 +1,214 @@
+import ArgumentParser
+import Cutover
+import LosslessJSON
+import Migration
+import Schedules
+import Settings
+import Store
+
+struct CutoverCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cutover",
+        abstract: "Move the ticks of pipelines from legacy to Airflow; without --execute, say what would happen.",
+        discussion: """
+            Several pipelines are cut over one after another; the first that cannot be ends the command. With --all-or-none those already done
+            are given back then. A cutover that was broken off is completed. Ends with status 1 if anything refuses.
+            """
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Do it.")
+    var execute = false
+
+    @Option(help: "Let Airflow own so many ticks; then ownership returns by itself.")
+    var ticks: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Let Airflow's window begin at an instant, such as 2026-12-01T02:00:00Z; the command waits until then.",
+            valueName: "time"
+        )
+    )
+    var at: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds to wait for a moment at which nothing is due; two of beat's longest loops and a minute if left out.",
+            valueName: "seconds"
+        )
+    )
+    var patience: Double?
+
+    @Flag(help: "If one pipeline cannot be cut over, give back those that were.")
+    var allOrNone = false
+
+    @Option(help: ArgumentHelp("Wait until so many ticks were claimed, and show them.", valueName: "number"))
+    var claims = 0
+
+    @Argument(help: "The pipelines.")
+    var pipelines: [String]
+
+    func validate() throws {
+        if let ticks, ticks < 1 { throw ValidationError("--ticks must be 1 or more") }
+        if claims < 0 { throw ValidationError("--claims must not be negative") }
+        if let at, Instant(iso8601: at) == nil {
+            throw ValidationError("--at \(at) is no instant; write it with its offset, such as 2026-12-01T02:00:00Z")
+        }
+        if Set(pipelines).count != pipelines.count { throw ValidationError("a pipeline is named twice") }
+    }
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let store = try desk.store()
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
+        let request = CutoverOperation.Request(ticks: ticks, at: at.flatMap { Instant(iso8601: $0) }, patience: patience)
+        if let at = request.at, at < currentInstant() {
+            throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
+        }
+        var works: [Work] = []
+        for name in pipelines {
+            guard let pipeline = plan.pipelines.first(where: { $0.dag.id == name }) else {
+                let known = plan.pipelines.map(\.dag.id).joined(separator: ", ")
+                throw CommandFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
+            }
+            works.append(try work(pipeline, desk, inventory))
+        }
+        // Looked at before anything is changed, and again by each operation.
+        var reports: [PipelineReport] = []
+        for work in works {
+            let preview = try await work.preview(desk, store, request)
+            reports.append(PipelineReport(preview: preview))
+        }
+        if execute, reports.allSatisfy({ $0.preview.holds }) || !allOrNone {
+            try await perform(works, &reports, desk, store, request)
+        }
+        let document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports)
+        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
+        if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    /// One pipeline's RedBeat entries.
+    struct Work: Sendable {
+        let group: RedBeatGroup
+        let source: SourceSettings
+
+        func preview(_ desk: Desk, _ store: StateStore, _ request: CutoverOperation.Request) async throws
+            -> OwnershipPreview
+        {
+            let journal = Journal(
+                store: store,
+                pipeline: group.pipeline,
+                operation: "preview",
+                token: "",
+                by: "",
+                now: currentInstant
+            )
+            let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
+            let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
+            await engine.redbeat.disconnect()
+            return preview
+        }
+    }
+
+    private func work(_ pipeline: PlannedPipeline, _ desk: Desk, _ inventory: Inventory) throws -> Work {
+        guard let (group, source) = try desk.redBeatGroup(pipeline.dag, inventory: inventory) else {
+            throw CommandFailure(
+                .usage,
+                "the pipeline \(pipeline.dag.id) has no RedBeat entries, so there is no clock to take over"
+            )
+        }
+        return Work(group: group, source: source)
+    }
+
+    private func perform(
+        _ works: [Work],
+        _ reports: inout [PipelineReport],
+        _ desk: Desk,
+        _ store: StateStore,
+        _ request: CutoverOperation.Request
+    ) async throws {
+        var done: [Int] = []
+        for (index, work) in works.enumerated() {
+            do {
+                let stopwatch = Stopwatch(name: work.group.pipeline)
+                let outcome = try await cutOver(work, desk, store, request, stopwatch)
+                reports[index].outcome = outcome.word
+                reports[index].from = outcome.from
+                reports[index].seconds = stopwatch.seconds
+                if case .done = outcome { done.append(index) }
+                if case .givenBackByOthers = outcome { break }
+            } catch {
+                guard let refusal = error as? CutoverRefusal else {
+                    if allOrNone { try? await undo(done, works, &reports, desk, store) }
+                    throw error
+                }
+                reports[index].outcome = "refused"
+                reports[index].refusal = refusal
+                if allOrNone { try await undo(done, works, &reports, desk, store) }
+                return
+            }
+        }
+    }
+
+    private func cutOver(
+        _ work: Work,
+        _ desk: Desk,
+        _ store: StateStore,
+        _ request: CutoverOperation.Request,
+        _ stopwatch: Stopwatch
+    ) async throws -> CutoverOperation.Outcome {
+        let claims = claims
+        return try await desk.session(work.group.pipeline, "cutover", store: store).run { journal in
+            let engine = try desk.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
+                stopwatch.note($0)
+            }
+            let outcome = try await CutoverOperation(engine: engine, group: work.group, request: request).run()
+            if let from = outcome.from, claims > 0 { try await engine.firstClaims(claims, from: from) }
+            await engine.redbeat.disconnect()
+            return outcome
+        }
+    }
+
+    /// Gives back what this command had taken.
+    private func undo(
+        _ done: [Int],
+        _ works: [Work],
+        _ reports: inout [PipelineReport],
+        _ desk: Desk,
+        _ store: StateStore
+    ) async throws {
+        for index in done.reversed() {
+            let work = works[index]
+            let stopwatch = Stopwatch(name: work.group.pipeline)
+            _ = try await desk.session(work.group.pipeline, "rollback", store: store).run { journal in
+                let engine = try desk.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
+                    stopwatch.note($0)
+                }
+                let outcome = try await RollbackOperation(engine: engine).run()
+                await engine.redbeat.disconnect()
+                return outcome
+            }
+            reports[index].outcome = "given-back"
+        }
+    }
+}
+
+extension CutoverOperation.Outcome {
+    fileprivate var word: String {
+        switch self {
+        case .done: "done"
+        case .completed: "completed"
+        case .already: "already"
+        case .givenBackByOthers: "given-back-by-others"
+        }
+    }
+
+    fileprivate var from: Instant? {
+        switch self {
+        case .done(let from), .completed(let from), .already(let from): from
+        case .givenBackByOthers: nil
+        }
+    }
+}

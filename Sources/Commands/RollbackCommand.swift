@@ -1,0 +1,104 @@
+import ArgumentParser
+import Cutover
+import LosslessJSON
+import Migration
+import Schedules
+import Settings
+import Store
+
+struct RollbackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback",
+        abstract: "Give the ticks of pipelines back to legacy; without --execute, say what would happen.",
+        discussion: """
+            Needs the legacy system alone: neither Airflow, nor Bailey's own state, nor the mappings. Undoes a cutover that was broken off.
+            Ticks that a run of the DAG has claimed stay that run's; all others are legacy's again.
+            """
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Do it.")
+    var execute = false
+
+    @Flag(help: "Write an entry anew that the application has deleted meanwhile.")
+    var recreate = false
+
+    @Argument(help: "The pipelines.")
+    var pipelines: [String]
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let store = try desk.storeOrSubstitute()
+        var reports: [PipelineReport] = []
+        for pipeline in pipelines {
+            guard let (keys, source) = try await desk.takenEntries(pipeline, store: store) else {
+                reports.append(
+                    PipelineReport(nothingOf: pipeline, source: desk.redBeatSources.map(\.name).joined(separator: ", "))
+                )
+                continue
+            }
+            let journal = Journal(
+                store: store,
+                pipeline: pipeline,
+                operation: "preview",
+                token: "",
+                by: "",
+                now: currentInstant
+            )
+            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { _ in }
+            let operation = RollbackOperation(engine: engine, recreates: recreate)
+            var report = PipelineReport(
+                preview: try await operation.preview(pipeline: pipeline, place: desk.place(source))
+            )
+            await engine.redbeat.disconnect()
+            if execute { try await perform(pipeline, keys, source, desk, store, &report) }
+            reports.append(report)
+        }
+        let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports)
+        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
+        if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    private func perform(
+        _ pipeline: String,
+        _ keys: RedBeatKeys,
+        _ source: SourceSettings,
+        _ desk: Desk,
+        _ store: StateStore,
+        _ report: inout PipelineReport
+    ) async throws {
+        let stopwatch = Stopwatch(name: pipeline)
+        let recreate = recreate
+        do {
+            let outcome = try await desk.session(pipeline, "rollback", store: store).run { journal in
+                let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { stopwatch.note($0) }
+                let outcome = try await RollbackOperation(engine: engine, recreates: recreate).run()
+                await engine.redbeat.disconnect()
+                return outcome
+            }
+            report.seconds = stopwatch.seconds
+            switch outcome {
+            case .nothing: report.outcome = "nothing"
+            case .done(_, let gone, let redefined):
+                report.outcome = "done"
+                for index in gone where report.preview.entries.indices.contains(index) {
+                    let key = report.preview.entries[index].key
+                    report.notes.append(
+                        recreate
+                            ? "\(key) had been deleted; it is written anew"
+                            : "\(key) had been deleted by the application, so nothing was given back; --recreate writes it anew"
+                    )
+                }
+                for index in redefined where report.preview.entries.indices.contains(index) {
+                    report.notes.append(
+                        "\(report.preview.entries[index].key) keeps the definition that the application wrote while Airflow owned it"
+                    )
+                }
+            }
+        } catch let refusal as CutoverRefusal {
+            report.outcome = "refused"
+            report.refusal = refusal
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Legacy
+import Migration
+import Schedules
+
+/// Finds the moment to close a group: nothing is due or about to be, best just after legacy has fired.
+struct MomentWait {
+    /// What to do now.
+    enum Moment {
+        /// Close, unless it is later than this.
+        case now(notAfter: Instant?, lastRuns: [Instant?])
+        /// Look again after so many seconds; why, where it is a reason to tell.
+        case later(seconds: Double, why: String?)
+        case refused(CutoverRefusal)
+    }
+
+    private let group: RedBeatGroup
+    private let at: Instant?
+    private let patience: Double
+    /// Seconds from the load to the last fire of a beat, at most.
+    private let lead: Double
+    private var began: Instant?
+    private var told: String?
+    /// A tick whose gate was told that legacy runs it, and which legacy has not run yet.
+    var shadowed: Instant?
+
+    /// - Parameters:
+    ///   - at: where Airflow's window is to begin; nil for now.
+    ///   - patience: seconds to wait for legacy to run what is due. What it has not run within two of its loops and a minute, it will not.
+    init(group: RedBeatGroup, at: Instant?, patience: Double?) {
+        self.group = group
+        self.at = at
+        lead = Double(group.place.fence.longestTick) / 1_000_000
+        self.patience = patience ?? 2 * lead + 60
+    }
+
+    mutating func look(_ status: SwitchStatus, zones: ZoneDatabase) throws -> Moment {
+        let now = status.now
+        if let at, now.adding(microseconds: Int64(lead * 1_000_000)) < at {
+            let seconds = at.seconds(since: now) - lead
+            return later(min(seconds, 60), "waiting for \(at.iso8601)")
+        }
+        let start = began ?? now
+        began = start
+        var lastRuns: [Instant?] = []
+        var nextDue: Instant?
+        var shortest = Double.infinity
+        for (entry, found) in zip(group.entries, status.entries) {
+            let last = try RedBeatBytes.lastRun(found.meta, zones: zones)?.instant
+            lastRuns.append(last)
+            guard entry.fires, let due = entry.due(after: last) else { continue }
+            if due <= now {
+                if now.seconds(since: max(due, start)) > patience { return .refused(overdue(entry, due, last)) }
+                let since = last == nil ? "it has never run" : "due since \(due.iso8601)"
+                return later(
+                    0.05,
+                    now.seconds(since: start) > 2 ? "waiting until legacy has run \(entry.id) (\(since))" : nil
+                )
+            }
+            nextDue = min(nextDue ?? due, due)
+            if let last { shortest = min(shortest, due.seconds(since: last)) }
+        }
+        if let shadowed, let last = lastRuns.first ?? nil, last.adding(microseconds: group.slack ?? 0) < shadowed {
+            if now.seconds(since: start) > patience {
+                return .refused(
+                    CutoverRefusal(
+                        .shadowed,
+                        "legacy was to run the tick \(shadowed.iso8601) of \(group.entries[0].id), and its record does not show it",
+                        "See whether a beat is running and what its log says"
+                    )
+                )
+            }
+            return later(0.05, "waiting until legacy has run the tick \(shadowed.iso8601)")
+        }
+        guard let nextDue else { return .now(notAfter: nil, lastRuns: lastRuns) }
+        if let at, nextDue < at { return later(min(max(nextDue.seconds(since: now), 0.02), 1), nil) }
+        // A tick that falls due before the fence has passed runs late. So close early in the gap between two, if one is long enough.
+        let waited = now.seconds(since: start)
+        let wanted = waited > patience / 3 ? 0.05 : min(lead, shortest / 2)
+        let left = nextDue.seconds(since: now)
+        if left < wanted { return later(min(max(left, 0.01), 0.25), nil) }
+        let margin = min(wanted / 2, 0.25)
+        return .now(notAfter: nextDue.adding(microseconds: -Int64(margin * 1_000_000)), lastRuns: lastRuns)
+    }
+
+    private mutating func later(_ seconds: Double, _ why: String?) -> Moment {
+        defer { told = why ?? told }
+        return .later(seconds: seconds, why: why == told ? nil : why)
+    }
+
+    private func overdue(_ entry: RedBeatGroup.Entry, _ due: Instant, _ last: Instant?) -> CutoverRefusal {
+        CutoverRefusal(
+            .overdue,
+            last == nil
+                ? "\(entry.id) has never run, so it is due at once, and legacy has not run it"
+                : "\(entry.id) is due since \(due.iso8601), and legacy has not run it",
+            "Start a beat and let it run what is due; then run the command again"
+        )
+    }
+}

@@ -1,0 +1,86 @@
+import Legacy
+import Postgres
+
+/// Installing the switch on a queue, and taking it away.
+extension QueueSwitch {
+    /// The whole installation as SQL for the database's administrator.
+    ///
+    /// - Parameter roles: the users that Bailey and Airflow connect as.
+    public func script(roles: [String]) -> String { "BEGIN;\n" + sql.install(roles: roles) + "COMMIT;\n" }
+
+    /// Installs the switch, or brings it up to date; nothing happens if it is there. Tries first, in a transaction that is rolled back,
+    /// whether a row can be held.
+    ///
+    /// - Throws: `QueueSwitchError`, then nothing was changed; or `PostgresError`.
+    public func install(roles: [String] = []) async throws {
+        let readiness = try await readiness()
+        if let refusal = readiness.refusals.first { throw refusal }
+        if readiness.installation == .present { return }
+        guard readiness.missingRights.isEmpty else {
+            throw QueueSwitchError(
+                .noRights,
+                queue: queue,
+                operation: "installing the switch",
+                found: "\(readiness.user) lacks \(readiness.missingRights.joined(separator: ", "))",
+                advice: "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
+            )
+        }
+        try await tryHolding()
+        do {
+            try await connection.execute(script: sql.install(roles: roles))
+        } catch let error where error.state == "55P03" {
+            throw busy("installing the switch")
+        }
+    }
+
+    /// Removes the switch.
+    ///
+    /// - Throws: `QueueSwitchError` with the code `still-held` while jobs are held or claimed, then nothing was changed; or `PostgresError`.
+    public func uninstall() async throws {
+        let readiness = try await readiness()
+        if readiness.installation == .absent {
+            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) { throw foreign }
+            return
+        }
+        do {
+            try await connection.execute(script: sql.uninstall)
+        } catch let error where error.state == "55006" {
+            throw QueueSwitchError(
+                .stillHeld,
+                queue: queue,
+                operation: "uninstalling the switch",
+                found: "jobs are held or claimed still",
+                advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
+            )
+        } catch let error where error.state == "55P03" {
+            throw busy("uninstalling the switch")
+        }
+    }
+
+    /// Holds and claims one row in a transaction that is rolled back: what no catalogue tells, such as an application's own trigger.
+    private func tryHolding() async throws {
+        struct RolledBack: Error {}
+        do {
+            try await connection.transaction { connection in
+                _ = try await connection.query("SET LOCAL lock_timeout = '2s'")
+                for statement in sql.trial { _ = try await connection.query(statement) }
+                throw RolledBack()
+            }
+        } catch is RolledBack {
+        } catch let error as PostgresError {
+            // Class 22: a value that the type does not take; 23: a constraint; P0: an exception of somebody's own.
+            guard let state = error.state, ["22", "23", "P0"].contains(state.prefix(2)) else { throw error }
+            throw cannotHold("a row cannot be held: \(error.found)")
+        }
+    }
+
+    private func busy(_ operation: String) -> QueueSwitchError {
+        QueueSwitchError(
+            .busy,
+            queue: queue,
+            operation: operation,
+            found: "another transaction has held \(sql.table) for more than two seconds",
+            advice: "See pg_stat_activity for it, then run the command again; nothing was changed"
+        )
+    }
+}

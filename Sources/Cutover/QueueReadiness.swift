@@ -1,0 +1,227 @@
+import Legacy
+import Postgres
+
+/// Whether the switch is, or can be, installed on a queue. Found by reading alone.
+public struct QueueReadiness: Sendable, Hashable {
+    /// Whether the switch is there.
+    public enum Installation: Sendable, Hashable {
+        case absent, present
+        /// It is there, but for another profile or zone than the present one.
+        case outdated
+    }
+
+    /// Whether the switch is there.
+    public var installation: Installation
+    /// The rights that installing it needs and that the user has not; empty if there is nothing to install.
+    public var missingRights: [String]
+    /// The user that Bailey connects as.
+    public var user: String
+    /// What stands against moving anything, as errors with their advice.
+    public var refusals: [QueueSwitchError]
+}
+
+extension QueueSwitch {
+    /// Finds out whether the switch is, or can be, installed.
+    ///
+    /// - Throws: `PostgresError` if the server cannot be asked.
+    public func readiness() async throws -> QueueReadiness {
+        var found = QueueReadiness(installation: .absent, missingRights: [], user: "", refusals: [])
+        let rows = try await connection.query(
+            """
+            SELECT current_user AS who, current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby,
+                current_setting('transaction_read_only') = 'on' AS readonly, to_regclass($1) IS NOT NULL AS here,
+                to_regnamespace('bailey') IS NOT NULL AS bailey, has_database_privilege(current_database(), 'CREATE') AS creates
+            """,
+            [.text(sql.quotedTable)]
+        )
+        guard let row = rows.first else { return found }
+        found.user = try row.text("who")
+        if try row.int("version") < 130_000 {
+            found.refusals.append(refusal(.oldServer, "the server is older than PostgreSQL 13", "Upgrade the server first"))
+        }
+        if try row.bool("standby") {
+            found.refusals.append(refusal(.readOnly, "\(connection.address) is a standby", "Give the source the primary's address"))
+        } else if try row.bool("readonly") {
+            found.refusals.append(
+                refusal(
+                    .readOnly,
+                    "transactions are read-only by default for \(found.user) in \(connection.address)",
+                    "Connect to the primary, or have default_transaction_read_only set to off for this user"
+                )
+            )
+        }
+        guard try row.bool("here") else {
+            found.refusals.append(
+                refusal(.missingColumn, "there is no table \(sql.table)", "Correct “table” of source \(queue) or of profile \(profile.name)")
+            )
+            return found
+        }
+        try await found.refusals += columns()
+        guard found.refusals.isEmpty else { return found }
+        if try row.bool("bailey") { try await installed(&found) }
+        try await found.refusals += forbidden()
+        if found.installation != .present { found.missingRights = try await missingRights(schema: row.bool("bailey"), creates: row.bool("creates")) }
+        return found
+    }
+
+    private func refusal(_ code: QueueSwitchError.Code, _ text: String, _ advice: String) -> QueueSwitchError {
+        QueueSwitchError(code, queue: queue, operation: "checking", found: text, advice: advice)
+    }
+
+    /// Whether schema `bailey` is Bailey's own, of this version, and for this queue.
+    private func installed(_ found: inout QueueReadiness) async throws {
+        let foreign = refusal(
+            .foreignSchema,
+            "schema bailey in \(connection.address) was not made by this version of Bailey",
+            "Use the version of Bailey that made it to roll back and uninstall, or rename the schema if it is not Bailey's"
+        )
+        do {
+            guard try await connection.query("SELECT to_regclass('bailey.version') IS NOT NULL AS here").first?.bool("here") == true
+            else {
+                let objects = try await connection.query(
+                    "SELECT count(*) AS n FROM pg_class WHERE relnamespace = 'bailey'::regnamespace"
+                )
+                // An empty schema, as an administrator may have made for Bailey.
+                if try objects.first?.int("n") != 0 { found.refusals.append(foreign) }
+                return
+            }
+            let version = try await connection.query("SELECT version FROM bailey.version WHERE part = 'queue'")
+            if let row = version.first, try row.int("version") != QueueSwitchSchema.version {
+                found.refusals.append(foreign)
+                return
+            }
+            if version.isEmpty { return }
+            let here = try await connection.query("SELECT queue, on_table, digest FROM bailey.queue WHERE queue = $1 OR on_table = $2", [
+                .text(queue), .text(sql.table),
+            ])
+            if let other = here.first(where: { $0["queue"] != queue }) {
+                found.refusals.append(
+                    refusal(
+                        .foreignSchema,
+                        "\(sql.table) has the switch of queue \(try other.text("queue"))",
+                        "Call the source \(try other.text("queue")), or uninstall that switch first"
+                    )
+                )
+            } else if let own = here.first {
+                found.installation = own["digest"] == sql.digest && own["on_table"] == sql.table ? .present : .outdated
+            }
+        } catch {
+            switch error.code {
+            case .missing: found.refusals.append(foreign)
+            case .rights:
+                found.refusals.append(
+                    refusal(
+                        .noRights,
+                        "\(found.user) may not use schema bailey in \(connection.address)",
+                        "Give the output of bailey cutover --sql to the database's administrator: it grants what is needed"
+                    )
+                )
+            default: throw error
+            }
+        }
+    }
+
+    /// Columns that the profile names and the table has not, or that have types it cannot use.
+    private func columns() async throws -> [QueueSwitchError] {
+        let rows = try await connection.query(
+            """
+            SELECT attname AS name, atttypid::regtype::text AS type FROM pg_attribute
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+            """,
+            [.text(sql.quotedTable)]
+        )
+        let types = Dictionary(rows.map { ($0["name"] ?? "", $0["type"] ?? "") }, uniquingKeysWith: { $1 })
+        var refusals: [QueueSwitchError] = []
+        for (meaning, column) in profile.columns.sorted(by: { $0.key < $1.key }) {
+            guard let type = types[column] else {
+                refusals.append(
+                    refusal(
+                        .missingColumn,
+                        "\(sql.table) has no column \(column), which the profile names as \(meaning)",
+                        "Correct “columns” of profile \(profile.name)"
+                    )
+                )
+                continue
+            }
+            let wanted = profile.naiveTimestamps ? "timestamp without time zone" : "timestamp with time zone"
+            if ["started", "finished", "due"].contains(meaning), type != wanted {
+                refusals.append(
+                    refusal(
+                        .badProfile,
+                        "\(sql.table).\(column) is \(type), not \(wanted)",
+                        "Correct “naive_timestamps” of profile \(profile.name); times of other types cannot be held"
+                    )
+                )
+            }
+        }
+        return refusals
+    }
+
+    /// Whether a type, a length, a constraint or a foreign key of the status column forbids the words that holding writes.
+    private func forbidden() async throws -> [QueueSwitchError] {
+        let (column, words) = sql.newWords
+        guard !words.isEmpty else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT coalesce((SELECT quote_literal(w) || ' is not in enum ' || t.typname FROM unnest($3::text[]) w WHERE t.typtype = 'e'
+                    AND NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel = w) LIMIT 1),
+                (SELECT quote_literal(w) || ' is longer than the column' FROM unnest($3::text[]) w
+                    WHERE t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 0 AND length(w) > a.atttypmod - 4 LIMIT 1)) AS type,
+                (SELECT string_agg(pg_get_constraintdef(c.oid), '; ') FROM pg_constraint c
+                    WHERE c.conrelid = a.attrelid AND c.contype = 'f' AND a.attnum = ANY (c.conkey)) AS reference,
+                (SELECT string_agg('SELECT ' || quote_literal(c.conname || ': ' || pg_get_constraintdef(c.oid))
+                        || ' AS name, (' || pg_get_expr(c.conbin, c.conrelid) || ') AS holds FROM r', ' UNION ALL ')
+                    FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND a.attnum = ANY (c.conkey)) AS checks,
+                (SELECT string_agg(CASE WHEN o.attnum = a.attnum THEN '$1::text::' || format_type(o.atttypid, NULL)
+                        ELSE 'NULL::' || format_type(o.atttypid, o.atttypmod) END || ' AS ' || quote_ident(o.attname), ', ')
+                    FROM pg_attribute o WHERE o.attrelid = a.attrelid AND o.attnum > 0 AND NOT o.attisdropped) AS row
+            FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attname = $2
+            """,
+            [.text(sql.quotedTable), .text(column), .texts(words)]
+        )
+        guard let row = rows.first else { return [] }
+        if let why = row["type"] { return [cannotHold(why)] }
+        if let reference = row["reference"] { return [cannotHold("\(column) refers to another table: \(reference)")] }
+        guard let checks = row["checks"], let copy = row["row"] else { return [] }
+        for word in words {
+            // Each constraint is asked about a row that has this status and nothing else.
+            let answers = try await connection.query("WITH r AS (SELECT \(copy)) \(checks)", [.text(word)])
+            if let no = answers.first(where: { $0["holds"] == "f" }) { return [cannotHold("“\(word)” is forbidden by \(no["name"] ?? "a constraint")")] }
+        }
+        return []
+    }
+
+    func cannotHold(_ why: String) -> QueueSwitchError {
+        QueueSwitchError(
+            .forbiddenStatus,
+            queue: queue,
+            operation: "checking",
+            found: why,
+            advice: profile.columns["due"] == nil
+                ? "Allow the words in the table, or say other ones under “hold” of profile \(profile.name)"
+                : "Write “by: due” under “hold” of profile \(profile.name): rows are then deferred, not renamed"
+        )
+    }
+
+    private func missingRights(schema: Bool, creates: Bool) async throws -> [String] {
+        var missing: [String] = []
+        if schema {
+            let rows = try await connection.query(
+                """
+                SELECT has_schema_privilege('bailey', 'CREATE') AND has_schema_privilege('bailey', 'USAGE') AS may,
+                    coalesce((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE relnamespace = 'bailey'::regnamespace), true) AS owns
+                """
+            )
+            if try rows.first?.bool("may") != true { missing.append("CREATE in schema bailey") }
+            if try rows.first?.bool("owns") != true { missing.append("ownership of what is in schema bailey") }
+        } else if !creates {
+            missing.append("CREATE in the database")
+        }
+        let rows = try await connection.query(
+            "SELECT p, has_table_privilege(to_regclass($1), p) AS may FROM unnest(ARRAY['TRIGGER', 'SELECT', 'UPDATE']) p",
+            [.text(sql.quotedTable)]
+        )
+        for row in rows where try !row.bool("may") { missing.append("\(try row.text("p")) on \(sql.table)") }
+        return missing
+    }
+}

@@ -1,0 +1,74 @@
+/// Where the jobs of one type stand: the switch, and how many rows are where.
+public struct QueueStanding: Sendable, Hashable {
+    /// Who takes the jobs of a type.
+    public enum State: String, Sendable, Hashable, CaseIterable {
+        /// Legacy takes all.
+        case legacy
+        /// New and waiting jobs are held; nobody takes them until those under way have ended.
+        case closing
+        /// DAG runs take the held ones.
+        case airflow
+    }
+
+    /// The job type.
+    public var type: String
+    /// Who takes its jobs.
+    public var state: State
+    /// The share of jobs that is Airflow's, in percent; 0 for `legacy`.
+    public var share: Int
+    /// The switch's fence; 0 if there is no switch.
+    public var fence: Int64
+    /// The pipeline that it was closed for, and who did it.
+    public var pipeline: String?
+    public var by: String?
+    /// Whether rows may still come to be held that were decided before the last giving back.
+    public var isSwept: Bool
+    /// Rows that wait and that would be held: legacy has not begun them, and they lie in the share.
+    public var waiting: Int
+    /// Rows that wait outside the share.
+    public var outside: Int
+    /// Rows that legacy has begun and that wait for a retry: they stay legacy's.
+    public var retries: Int
+    /// Rows that are held, and how many of them are due.
+    public var held: Int
+    public var due: Int
+    /// Rows that a run has taken and not finished.
+    public var claimed: Int
+    /// Rows of the share that a legacy worker runs, and those that it began so long ago that it must have died.
+    public var running: Int
+    public var stuck: Int
+}
+
+/// Jobs that one DAG run has taken and not finished.
+public struct QueueClaims: Sendable, Hashable {
+    /// The job type.
+    public var type: String
+    /// `<dag_id>/<run_id>`.
+    public var run: String
+    /// How many.
+    public var count: Int
+    /// When it took the first of them, as the server writes it, UTC.
+    public var since: String
+}
+
+/// What `settle` says.
+public enum QueueSettling: Sendable, Hashable {
+    /// What is waited for.
+    public enum Reason: String, Sendable, Hashable {
+        /// Rows that wait are not held yet; how many.
+        case pending
+        /// Transactions that began before the type closed have not ended.
+        case transactions
+        /// Legacy workers run jobs; how many.
+        case running
+        /// No worker has run anything for less than the pause; seconds left.
+        case pause
+    }
+
+    /// Airflow's from now on, or already.
+    case settled
+    /// Ask again.
+    case waiting(Reason, Int)
+    /// Somebody else has moved the type meanwhile.
+    case changed
+}

@@ -1,0 +1,188 @@
+public import Legacy
+import Postgres
+
+/// The switch of one queue table: calls the functions that `QueueSwitchSQL` installs, which make every decision.
+public struct QueueSwitch: Sendable {
+    /// The source's name.
+    public let queue: String
+    /// The SQL that installs it.
+    public let sql: QueueSwitchSQL
+    /// The zone that columns without one are read and written in.
+    public let timezone: String
+    /// How the table is read and held.
+    let profile: QueueProfile
+    let connection: PostgresConnection
+
+    /// Connects.
+    ///
+    /// - Throws: `PostgresError`, or `QueueSwitchError` if the profile does not say how to hold.
+    public init(_ source: QueueSource) async throws {
+        // A profile that cannot hold is refused before the server is asked.
+        _ = try QueueSwitchSQL(queue: source.name, profile: source.layout, timezone: "UTC")
+        let (connection, zone) = try await source.connectForSwitch()
+        sql = try QueueSwitchSQL(queue: source.name, profile: source.layout, timezone: zone)
+        self.connection = connection
+        queue = source.name
+        timezone = zone
+        profile = source.layout
+    }
+
+    // MARK: One type
+
+    /// Begins to move a type, or changes its share. Gives the fence.
+    ///
+    /// - Parameters:
+    ///   - drain: whether nothing may be taken until legacy's workers have been seen to do nothing for the profile's pause.
+    /// - Throws: `QueueSwitchError` with the code `other-pipeline`, or `PostgresError`.
+    public func close(_ type: String, share: Int, pipeline: String, by: String, drain: Bool) async throws -> Int64 {
+        let pause = "\(profile.hold?.pause ?? 0) seconds"
+        let row = try await one(
+            "SELECT * FROM bailey.close($1, $2, $3, $4, $5, $6, $7::interval)",
+            [.text(queue), .text(type), .integer(Int64(share)), .text(pipeline), .text(by), .bool(drain), .text(pause)]
+        )
+        if try row.text("answer") == "held" {
+            throw otherPipeline(type, try row.text("pipeline"), "closing \(type)")
+        }
+        return Int64(try row.int("fence"))
+    }
+
+    /// Holds waiting rows in batches until there is none that is not locked; how many.
+    ///
+    /// - Throws: `PostgresError`.
+    public func hold(_ type: String, batch: Int = 500) async throws -> Int {
+        var total = 0
+        while true {
+            let row = try await one("SELECT bailey.hold($1, $2, $3) AS n", [.text(queue), .text(type), .integer(Int64(batch))])
+            let count = try row.int("n")
+            total += count
+            if count == 0 { return total }
+        }
+    }
+
+    /// Ends the closing if nothing stands against it.
+    ///
+    /// - Throws: `PostgresError`.
+    public func settle(_ type: String, fence: Int64) async throws -> QueueSettling {
+        let row = try await one("SELECT * FROM bailey.settle($1, $2, $3)", [.text(queue), .text(type), .integer(fence)])
+        switch try row.text("answer") {
+        case "ok", "again": return .settled
+        case "waiting":
+            guard let reason = QueueSettling.Reason(rawValue: try row.text("reason")) else { fallthrough }
+            return .waiting(reason, try row.int("amount"))
+        default: return .changed
+        }
+    }
+
+    /// Gives types back in one transaction; how many rows of each wait for legacy again.
+    ///
+    /// - Throws: `QueueSwitchError` with the code `other-pipeline`, or `PostgresError`; then nothing was given back.
+    public func release(_ types: [String], pipeline: String, by: String) async throws -> [Int] {
+        try await connection.transaction { connection in
+            var counts: [Int] = []
+            for type in types {
+                let rows = try await connection.query(
+                    "SELECT * FROM bailey.release($1, $2, $3, $4)",
+                    [.text(queue), .text(type), .text(pipeline), .text(by)]
+                )
+                guard let row = rows.first else { continue }
+                if try row.text("answer") == "held" { throw otherPipeline(type, "another pipeline", "giving back \(type)") }
+                counts.append(try row.int("amount"))
+            }
+            return counts
+        }
+    }
+
+    /// Releases what transactions that had not seen the giving back have held since.
+    ///
+    /// - Returns: whether none of them is left, and how many rows were released.
+    /// - Throws: `PostgresError`.
+    public func sweep(_ type: String) async throws -> (isDone: Bool, released: Int) {
+        let row = try await one("SELECT * FROM bailey.sweep($1, $2)", [.text(queue), .text(type)])
+        return (try row.bool("done"), try row.int("amount"))
+    }
+
+    /// Returns the open claims of runs that a person calls dead; how many.
+    ///
+    /// - Throws: `PostgresError`.
+    public func giveUp(_ type: String, runs: [String], by: String) async throws -> Int {
+        let row = try await one(
+            "SELECT bailey.give_up($1, $2, $3::text[], $4) AS n",
+            [.text(queue), .text(type), .texts(runs), .text(by)]
+        )
+        return try row.int("n")
+    }
+
+    // MARK: Looking
+
+    /// Where the jobs of a type stand. Where the switch is not installed legacy owns everything, and no row is counted.
+    ///
+    /// - Throws: `PostgresError`.
+    public func standing(_ type: String) async throws -> QueueStanding {
+        let rows = try await connection.query(
+            "SELECT * FROM bailey.look($1, $2) LEFT JOIN bailey.switch s ON s.queue = $1 AND s.job_type = $2",
+            [.text(queue), .text(type)]
+        )
+        guard let row = rows.first else { throw notInstalled("looking at \(type)") }
+        let state = row["state"].flatMap { QueueStanding.State(rawValue: $0) } ?? .legacy
+        return QueueStanding(
+            type: type,
+            state: state,
+            share: state == .legacy ? 0 : Int(row["share"] ?? "") ?? 0,
+            fence: Int64(row["fence"] ?? "") ?? 0,
+            pipeline: row["pipeline"],
+            by: row["by"],
+            isSwept: row["swept"] != "f",
+            waiting: try row.int("waiting"),
+            outside: try row.int("outside"),
+            retries: try row.int("retries"),
+            held: try row.int("held"),
+            due: try row.int("due"),
+            claimed: try row.int("claimed"),
+            running: try row.int("running"),
+            stuck: try row.int("stuck")
+        )
+    }
+
+    /// The runs that have taken jobs of a type and not finished them, oldest first.
+    ///
+    /// - Throws: `PostgresError`.
+    public func openClaims(_ type: String) async throws -> [QueueClaims] {
+        let rows = try await connection.query(
+            """
+            SELECT run, count(*) AS number, to_char(min(taken_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since FROM bailey.claim
+            WHERE queue = $1 AND job_type = $2 AND finished_at IS NULL GROUP BY run ORDER BY min(taken_at)
+            """,
+            [.text(queue), .text(type)]
+        )
+        return try rows.map {
+            QueueClaims(type: type, run: try $0.text("run"), count: try $0.int("number"), since: try $0.text("since"))
+        }
+    }
+
+    // MARK: Help
+
+    private func one(_ sql: String, _ values: [PostgresValue]) async throws -> PostgresRow {
+        guard let row = try await connection.query(sql, values).first else { throw notInstalled("asking the switch") }
+        return row
+    }
+
+    func notInstalled(_ operation: String) -> QueueSwitchError {
+        QueueSwitchError(
+            .notInstalled,
+            queue: queue,
+            operation: operation,
+            found: "the switch is not installed in \(connection.address)",
+            advice: "Run bailey cutover with --execute, or give its --sql to the database's administrator"
+        )
+    }
+
+    private func otherPipeline(_ type: String, _ pipeline: String, _ operation: String) -> QueueSwitchError {
+        QueueSwitchError(
+            .otherPipeline,
+            queue: queue,
+            operation: operation,
+            found: "\(type) was moved for \(pipeline)",
+            advice: "Roll that pipeline back first"
+        )
+    }
+}

@@ -1,0 +1,129 @@
+public import Migration
+public import Redis
+public import Schedules
+
+/// The switches of one pipeline's entries in a source's Redis: one function per script, one typed answer per script.
+///
+/// Every call may be repeated after a lost answer, so a connection that breaks is made anew and the call repeated, for a while.
+public actor RedBeatSwitch {
+    /// Where they are.
+    public nonisolated let keys: RedBeatKeys
+    private let url: RedisURL
+    private let patience: Double
+    private var connection: RedisConnection?
+
+    /// Switches; connects when first asked.
+    ///
+    /// - Parameter patience: seconds for which an unreachable Redis is tried again.
+    public init(url: RedisURL, keys: RedBeatKeys, patience: Double = 10) {
+        self.url = url
+        self.keys = keys
+        self.patience = patience
+    }
+
+    /// Ends the connection.
+    public func disconnect() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    // MARK: Calls
+
+    /// Everything there is to show, read at one instant.
+    ///
+    /// - Parameter claims: how many claims to show of each entry.
+    /// - Throws: `RedisError` or `SwitchError`, as every call.
+    public func status(claims: Int = 0) async throws -> SwitchStatus {
+        try SwitchStatus(await call(.status, [Array(String(claims).utf8)]), entries: keys.entries.count)
+    }
+
+    /// Takes the entries away from legacy's clock, all or none.
+    public func close(_ order: CloseOrder) async throws -> CloseReply {
+        try CloseReply(await call(.close, order.arguments))
+    }
+
+    /// Fixes the first tick of Airflow's window and parks legacy's clock, once the fence has passed.
+    ///
+    /// - Parameter acceptsGone: whether an entry that no longer exists may be settled.
+    public func settle(fence: Int64, acceptsGone: Bool = false, entries: [SettleEntry]) async throws -> SettleReply {
+        let first = [Array(String(fence).utf8), Array((acceptsGone ? "accept" : "refuse").utf8)]
+        return try SettleReply(await call(.settle, first + entries.flatMap(\.arguments)))
+    }
+
+    /// Closes entries again of which something restarted legacy's clock, or wrote the definition anew.
+    public func repark(fence: Int64, entries: [ReparkEntry]) async throws -> ReparkReply {
+        try ReparkReply(await call(.repark, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
+    }
+
+    /// Gives legacy its clock again, all or none.
+    public func giveBack(_ order: GiveBackOrder) async throws -> GiveBackReply {
+        try GiveBackReply(await call(.giveBack, order.arguments))
+    }
+
+    /// The gate's question: whose is a tick? If it is Airflow's, the run has claimed it then.
+    ///
+    /// - Parameter lateAfter: for the policy `none`, how late a tick is dropped, in microseconds.
+    public func claim(tick: Instant, run: String, policy: MissedTickPolicy, lateAfter: Int64? = nil) async throws
+        -> ClaimReply
+    {
+        let words = [String(tick.microseconds), run, policy.rawValue, lateAfter.map { String($0) } ?? ""]
+        return try ClaimReply(await call(.claim, words.map { Array($0.utf8) }), tick: tick)
+    }
+
+    /// Parks clocks for longer.
+    public func renew(fence: Int64, entries: [RenewEntry]) async throws -> RenewReply {
+        try RenewReply(await call(.renew, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
+    }
+
+    /// Takes switches and claims away, for good.
+    ///
+    /// - Parameters:
+    ///   - deletesEntries: whether the legacy entries go too.
+    ///   - definitions: the entries' definitions as read; nil for one that is gone.
+    public func finish(fence: Int64, deletesEntries: Bool, definitions: [[UInt8]?]) async throws -> FinishReply {
+        let first = [Array(String(fence).utf8), Array((deletesEntries ? "delete" : "keep").utf8)]
+        return try FinishReply(await call(.finish, first + definitions.map(\.packed)))
+    }
+
+    // MARK: Redis
+
+    /// Runs a plain command on the same connection, with the same patience; only for commands that may be repeated.
+    public func send(_ command: RedisCommand) async throws -> RedisValue {
+        try await patiently { try await $0.send(command) }
+    }
+
+    private func call(_ script: SwitchScript, _ arguments: [[UInt8]]) async throws -> SwitchAnswer {
+        let value = try await patiently { [keys] connection in
+            try await script.script.run(on: connection, keys: keys.all, arguments: arguments)
+        }
+        return try SwitchAnswer(script, value)
+    }
+
+    private func patiently(_ body: (RedisConnection) async throws -> RedisValue) async throws -> RedisValue {
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(patience)
+        while true {
+            do {
+                return try await body(try await connected())
+            } catch let error as RedisError {
+                let retries =
+                    error.code == .closed || error.code == .timeout || error.code == .unreachable || error.isLoading
+                guard retries, clock.now < end else { throw error }
+                await disconnect()
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    private func connected() async throws(RedisError) -> RedisConnection {
+        if let connection, connection.isOpen { return connection }
+        let made = try await RedisConnection.connect(to: url, timeoutSeconds: 5)
+        connection = made
+        return made
+    }
+}
+
+extension RedisError {
+    /// Whether a server that has just started is still reading its data.
+    var isLoading: Bool { found.contains("LOADING ") }
+}

@@ -1,0 +1,131 @@
+import Redis
+public import Schedules
+
+/// One thing that must hold before ownership moves, and what was found.
+public struct CutoverCheck: Sendable, Hashable {
+    /// What is checked, in a few words.
+    public var name: String
+    /// What was found.
+    public var evidence: String
+    /// Why it does not hold; nil if it does.
+    public var refusal: CutoverRefusal?
+
+    /// Makes a check.
+    public init(_ name: String, _ evidence: String, refusal: CutoverRefusal? = nil) {
+        self.name = name
+        self.evidence = evidence
+        self.refusal = refusal
+    }
+
+    /// Whether it holds.
+    public var holds: Bool { refusal == nil }
+}
+
+/// Whether a Redis can keep a switch: what it says of itself, read without changing anything.
+struct RedisReadiness {
+    /// How far the clocks of Redis and of this machine may be apart, in seconds.
+    static let clockTolerance = 10.0
+
+    private let info: [String: String]
+
+    /// Reads the text of `INFO`.
+    init(info text: String) {
+        var info: [String: String] = [:]
+        for line in text.split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            info[String(line[..<colon])] = String(line[line.index(after: colon)...])
+        }
+        self.info = info
+    }
+
+    /// Whether it is a node of a cluster.
+    var isCluster: Bool { info["cluster_enabled"] == "1" }
+
+    /// That it takes writes.
+    var writable: CutoverCheck {
+        let name = "Redis takes writes"
+        func refuse(_ reason: CutoverRefusal.Reason, _ found: String, _ advice: String) -> CutoverCheck {
+            CutoverCheck(name, found, refusal: CutoverRefusal(reason, "the source's Redis \(found)", advice))
+        }
+        if info["role"] == "slave" || info["role"] == "replica" {
+            let master = "\(info["master_host"] ?? "?"):\(info["master_port"] ?? "?")"
+            return refuse(.notWritable, "is a replica of \(master)", "Write the master's address into bailey.yaml")
+        }
+        if info["loading"] == "1" {
+            return refuse(.notWritable, "is still reading its data", "Run the command again when it is up")
+        }
+        if info["rdb_last_bgsave_status"] == "err" || info["aof_last_write_status"] == "err" {
+            return refuse(.notWritable, "cannot write to its disk", "See Redis's log, and whether its disk is full")
+        }
+        let most = Int(info["maxmemory"] ?? "") ?? 0
+        let used = Int(info["used_memory"] ?? "") ?? 0
+        if most > 0, used >= most {
+            return refuse(
+                .notWritable,
+                "uses \(used) of \(most) bytes of memory",
+                "Give it more (maxmemory), or free some"
+            )
+        }
+        if most > 0, info["maxmemory_policy"]?.hasPrefix("allkeys") == true {
+            return refuse(
+                .evicting,
+                "may throw any key away when its memory is full (maxmemory-policy \(info["maxmemory_policy"] ?? ""))",
+                "Set maxmemory-policy to noeviction: without its switch an entry whose clock is parked would be nobody's"
+            )
+        }
+        return CutoverCheck(name, "Redis \(info["redis_version"] ?? "?"), a master")
+    }
+
+    /// That its clock and this machine's agree.
+    static func clocks(redis: Instant, here: Instant) -> CutoverCheck {
+        let apart = redis.seconds(since: here)
+        let shown =
+            "Redis's clock is \(abs((apart * 10).rounded() / 10)) s \(apart < 0 ? "behind" : "ahead of") this machine's"
+        guard abs(apart) > clockTolerance else { return CutoverCheck("clocks agree", shown) }
+        return CutoverCheck(
+            "clocks agree",
+            shown,
+            refusal: CutoverRefusal(
+                .clock,
+                shown,
+                "Mend the clocks (NTP): ticks are instants, and beat, Redis and Airflow must agree on them"
+            )
+        )
+    }
+}
+
+extension RedBeatSwitch {
+    /// What must hold of Redis itself: it takes writes, its clock agrees, and on a cluster all keys lie in one slot.
+    ///
+    /// - Parameter now: reads this machine's clock.
+    public func readiness(now: @Sendable () -> Instant) async throws -> [CutoverCheck] {
+        let readiness = RedisReadiness(info: try await send(RedisCommand("INFO")).text ?? "")
+        var checks = [readiness.writable]
+        let before = now()
+        let time = try await send(RedisCommand("TIME")).array ?? []
+        let after = now()
+        let redis = Instant(microseconds: Int64(time.first?.int ?? 0) * 1_000_000 + Int64(time.last?.int ?? 0))
+        let middle = Instant(microseconds: (before.microseconds + after.microseconds) / 2)
+        checks.append(RedisReadiness.clocks(redis: redis, here: middle))
+        if readiness.isCluster {
+            var slots: Set<Int> = []
+            for key in keys.all {
+                slots.insert(try await send(RedisCommand("CLUSTER", "KEYSLOT", raw: [key])).int ?? -1)
+            }
+            checks.append(
+                CutoverCheck(
+                    "one hash slot",
+                    "\(keys.all.count) keys in \(slots.count) slots",
+                    refusal: slots.count == 1
+                        ? nil
+                        : CutoverRefusal(
+                            .slots,
+                            "this Redis is a cluster, and the entries, RedBeat's schedule and its lock lie in \(slots.count) different slots",
+                            "Give RedBeat a prefix with a tag, such as redbeat_key_prefix = \"{redbeat}:\", so that one script can change them together"
+                        )
+                )
+            )
+        }
+        return checks
+    }
+}

@@ -1,0 +1,114 @@
+import Legacy
+import LosslessJSON
+import Migration
+public import Schedules
+import Store
+
+/// Gives the ticks of a pipeline's RedBeat entries back to legacy. Everything it needs is in the switches; Airflow is not asked.
+public struct RollbackOperation: Sendable {
+    /// How it ended.
+    public enum Outcome: Sendable, Hashable {
+        /// Legacy has its clock again since then; the entries that no longer existed; those whose definition the application had changed.
+        case done(at: Instant, gone: [Int], redefined: [Int])
+        /// Legacy had it already.
+        case nothing
+    }
+
+    let engine: CutoverEngine
+    private let recreates: Bool
+
+    /// An operation on the engine's switches.
+    ///
+    /// - Parameter recreates: whether an entry that was deleted is written anew.
+    public init(engine: CutoverEngine, recreates: Bool = false) {
+        self.engine = engine
+        self.recreates = recreates
+    }
+
+    /// Does it, from any state.
+    ///
+    /// - Throws: `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
+    public func run() async throws -> Outcome { try await giveBack() }
+
+    func giveBack() async throws -> Outcome {
+        var keeps = false
+        // Each turn follows on a change that somebody made: a claim, a fire of beat, a write of the application.
+        for _ in 0..<500 {
+            let status = try await engine.redbeat.status()
+            guard status.entries.contains(where: { $0.state != .legacy }) else { return .nothing }
+            let order = GiveBackOrder(
+                fence: nil,
+                gone: recreates ? .recreate : .skip,
+                keepsRedefined: keeps,
+                entries: try status.entries.map { try entry($0) }
+            )
+            let reply = try await engine.journal.step("give-back", status.journalDetail, outcome: \.journalDetail) {
+                try await engine.redbeat.giveBack(order)
+            }
+            switch reply {
+            case .given(let at, _, let gone):
+                engine.tell(.gaveBack(at: at))
+                let redefined = status.entries.indices.filter { index in
+                    let entry = status.entries[index]
+                    let known = [entry.kept.closedDefinition, entry.kept.definition]
+                    return entry.exists && !known.contains(entry.definition) || entry.record?.redefinedAt != nil
+                }
+                return .done(at: at, gone: gone, redefined: redefined)
+            case .nothing: return .nothing
+            case .changed: try await engine.sleep(0.005)
+            case .redefined:
+                // The application's own word on its entry is newer than what was closed.
+                keeps = true
+            case .gone: throw SwitchError("giving back", "an entry is gone", "Run the command again")
+            }
+        }
+        throw SwitchError(
+            "giving back",
+            "the entries change again and again",
+            "See what writes them, then run the command again"
+        )
+    }
+
+    private func entry(_ found: EntryStatus) throws -> GiveBackOrder.Entry {
+        GiveBackOrder.Entry(
+            lastClaim: found.record?.lastClaim,
+            meta: found.meta,
+            new: try RollbackOperation.meta(found, zones: engine.zones)
+        )
+    }
+
+    /// The meta that legacy goes on from: its last run is the last tick that really ran, by either side.
+    static func meta(_ found: EntryStatus, zones: ZoneDatabase) throws -> GiveBackOrder.Entry.Meta {
+        guard let record = found.record, record.state == .airflow || record.isHealing else { return .leave }
+        var base = found.kept.meta
+        var last = [record.lastClaim, record.lastLegacy].compactMap { $0 }.max()
+        if found.meta != found.kept.parked, RedBeatBytes.isOfAFire(found.meta),
+            let fired = try? RedBeatBytes.lastRun(found.meta, zones: zones)
+        {
+            // Legacy's clock was running: what it fired meanwhile is its own.
+            base = found.meta
+            last = max(last ?? fired.instant, fired.instant)
+        }
+        guard let last else { return base.map { .write($0) } ?? .remove }
+        let zone = (try? RedBeatBytes.lastRun(base, zones: zones)) ?? nil
+        let time = RedBeatTime(instant: last, zone: zone?.zone ?? .utc, isNamed: zone?.isNamed ?? true)
+        return .write(try RedBeatBytes.withLastRun(base, time))
+    }
+}
+
+extension GiveBackReply {
+    var journalDetail: JSON {
+        switch self {
+        case .given(let at, let entries, let gone):
+            [
+                "given_back_at": .string(at.iso8601), "entries": .number(JSONNumber(entries.count)),
+                "gone": .number(JSONNumber(gone.count)),
+            ]
+        case .nothing: ["nothing": true]
+        case .changed(_, let change): ["refused": "changed", "what": .string(change.rawValue)]
+        case .gone: ["refused": "gone"]
+        case .redefined(_, let bytes):
+            ["refused": "redefined", "definition": .string(String(decoding: bytes, as: UTF8.self))]
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import LosslessJSON
+public import Redis
+
+/// Finds the entries that a pipeline took over, from their switches alone.
+public struct SwitchSearch: Sendable {
+    private let url: RedisURL
+    private let place: RedBeatPlace
+
+    /// A search in one source's Redis.
+    public init(url: RedisURL, place: RedBeatPlace) {
+        self.url = url
+        self.place = place
+    }
+
+    /// The keys of the entries that were closed together for a pipeline, the deciding one first; nil if there are none.
+    ///
+    /// - Parameter hint: entries that may be of it, which saves a walk through all keys.
+    /// - Throws: `RedisError`.
+    public func entries(of pipeline: String, hint: [[UInt8]] = []) async throws(RedisError) -> RedBeatKeys? {
+        let redis = try await RedisConnection.connect(to: url)
+        defer { Task { await redis.close() } }
+        if let found = try await group(pipeline, among: hint.map(RedBeatKeys.switchKey), redis) { return found }
+        var cursor = "0"
+        var resting: RedBeatKeys?
+        repeat {
+            let reply = try await redis.send("SCAN", cursor, "MATCH", "bailey:switch:*", "COUNT", "5000").array ?? []
+            cursor = reply.first?.text ?? "0"
+            let keys = (reply.last?.array ?? []).compactMap(\.bytes)
+            if let found = try await group(pipeline, among: keys, redis) { return found }
+            if resting == nil { resting = try await group(pipeline, among: keys, redis, resting: true) }
+        } while cursor != "0"
+        return resting
+    }
+
+    /// The group of the first of the switches that is the pipeline's and (unless `resting`) not legacy's.
+    private func group(_ pipeline: String, among switches: [[UInt8]], _ redis: RedisConnection, resting: Bool = false)
+        async throws(RedisError) -> RedBeatKeys?
+    {
+        let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
+        let replies = try await redis.pipeline(switches.map { RedisCommand("HMGET", raw: [$0] + fields) })
+        for reply in replies {
+            guard let values = reply.array, values.count == 3, values[0].text == pipeline,
+                resting || values[1].text != "legacy",
+                let members = try? JSON(parsing: values[2].bytes ?? []).array
+            else { continue }
+            return place.keys(members.compactMap { $0.string.map { Array($0.utf8) } })
+        }
+        return nil
+    }
+}

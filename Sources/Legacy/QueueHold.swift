@@ -1,0 +1,107 @@
+import Settings
+
+/// How the rows of a queue table are kept out of the legacy worker's sight, and what is written when Airflow runs them.
+public struct QueueHold: Sendable, Hashable {
+    /// What is changed in a row so that the legacy worker does not see it.
+    public enum Method: String, Sendable, Hashable, CaseIterable {
+        /// Its status becomes a word of Bailey's own.
+        case status
+        /// It is due in the year 9999; the due time is kept apart.
+        case due
+        /// Its queue's name gets a prefix.
+        case queue
+    }
+
+    /// How a failed job is repeated, as the worker's code does.
+    public struct Retries: Sendable, Hashable {
+        /// What the attempts column counts.
+        public enum Counts: String, Sendable, Hashable, CaseIterable {
+            /// Repetitions: 0 for a first attempt.
+            case retries
+            /// Runs: 0 for a job that never ran.
+            case runs
+        }
+
+        /// What the attempts column counts.
+        public var counts: Counts
+        /// Seconds before the first repetition.
+        public var delay: Double
+        /// The factor by which each further wait grows.
+        public var backoff: Double
+        /// The longest wait in seconds.
+        public var maximumDelay: Double
+        /// The most that the attempts column may reach, where the row does not say.
+        public var limit: Int
+    }
+
+    /// What is changed.
+    public var method: Method
+    /// The status word of a held row, or the prefix of its queue's name.
+    public var held: String
+    /// The status word of a row that a run has taken.
+    public var claimed: String
+    /// The table's columns in whose order jobs are taken; `name desc` for the other way round.
+    public var order: [String]
+    /// How a failed job is repeated; nil if it is not.
+    public var retries: Retries?
+    /// Seconds without a running job after which a queue counts as drained.
+    public var pause: Double
+    /// Seconds after which a job that still runs counts as left behind by a dead worker.
+    public var stuckAfter: Double
+
+    /// The status word of a held row that was waiting under that word, the first or another of the profile's.
+    public func heldWord(for word: String, first: Bool) -> String { first ? held : "\(held)_\(word)" }
+
+    init?(_ node: YAMLNode, problems: Problems) {
+        let keys = ["by", "held", "claimed", "order", "retries", "pause", "stuck_after"]
+        guard let fields = YAMLFields(node, known: keys, problems: problems) else { return nil }
+        if fields.node("by") == nil { problems.note(node, "“by” is missing: status, due or queue") }
+        let method = fields.choice("by", Method.self) ?? .status
+        self.method = method
+        held = fields.string("held") ?? (method == .queue ? "bailey:" : "bailey_held")
+        claimed = fields.string("claimed") ?? "bailey_claimed"
+        order = fields.strings("order") ?? []
+        pause = fields.duration("pause") ?? 15
+        stuckAfter = fields.duration("stuck_after") ?? 3600
+        if let node = fields.node("retries") { retries = Retries(node, problems: problems) }
+        if held.isEmpty || claimed.isEmpty || held == claimed {
+            problems.note(node, "“held” and “claimed” must be two different words")
+        }
+    }
+
+    /// Notes what a profile lacks for holding.
+    func check(_ profile: QueueProfile, at node: YAMLNode, problems: Problems) {
+        for meaning in ["queued", "running", "success", "failed"] where (profile.statuses[meaning] ?? []).isEmpty {
+            problems.note(node, "to hold rows, “statuses” must say which word means \(meaning)")
+        }
+        let words = profile.statuses.values.joined()
+        if method == .status, words.contains(held) || words.contains(claimed) {
+            problems.note(node, "“held” and “claimed” must be words that the table does not use otherwise")
+        }
+        if profile.columns["attempts"] == nil, profile.columns["started"] == nil {
+            problems.note(node, "to tell a retry from a new job, “columns” must name “attempts” or “started”")
+        }
+        if method == .due, profile.columns["due"] == nil {
+            problems.note(node, "to hold rows by deferring them, “columns” must name “due”")
+        }
+        if method == .queue, profile.columns["queue"] == nil {
+            problems.note(node, "to hold rows by their queue's name, “columns” must name “queue”")
+        }
+        if retries != nil, profile.columns["attempts"] == nil {
+            problems.note(node, "to repeat failed jobs, “columns” must name “attempts”")
+        }
+    }
+}
+
+extension QueueHold.Retries {
+    init?(_ node: YAMLNode, problems: Problems) {
+        let keys = ["counts", "delay", "backoff", "maximum_delay", "limit"]
+        guard let fields = YAMLFields(node, known: keys, problems: problems) else { return nil }
+        counts = fields.choice("counts", Counts.self) ?? .retries
+        delay = fields.duration("delay") ?? 60
+        backoff = fields.double("backoff") ?? 1
+        maximumDelay = fields.duration("maximum_delay") ?? 86_400
+        limit = fields.int("limit") ?? 0
+        if backoff < 1 { problems.note(node, "“backoff” must be 1 or more") }
+    }
+}

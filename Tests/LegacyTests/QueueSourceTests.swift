@@ -1,0 +1,189 @@
+import Foundation
+import Legacy
+import LosslessJSON
+import Migration
+import Postgres
+import Schedules
+import Settings
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("A queue table, read from a real PostgreSQL", .timeLimit(.minutes(2))) struct QueueSourceTests {
+    private let zones = ZoneDatabase()
+
+    private func profile(_ change: (inout QueueProfile) -> Void = { _ in }) throws -> QueueProfile {
+        let text = try #require(QueueProfile.shipped["background_jobs"])
+        var profile = try QueueProfile(yaml: text, file: "background_jobs.yaml")
+        change(&profile)
+        return profile
+    }
+
+    private func source(_ url: String, timezone: String? = "UTC", _ change: (inout QueueProfile) -> Void = { _ in })
+        throws
+        -> QueueSource
+    {
+        QueueSource(name: "q", url: try PostgresURL(url), profile: try profile(change), timezone: timezone)
+    }
+
+    private func loaded() throws -> (server: PostgresServer, url: String) {
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        try server.load(fixture("handrolled_background_jobs.sql"), into: url)
+        return (server, url)
+    }
+
+    @Test func totalsAreThoseOfTheTablesOwnRows() async throws {
+        let (server, url) = try loaded()
+        let reading = try await source(url).read(zones: zones)
+        let types = try server.psql(url, "SELECT DISTINCT job_type FROM tasks.background_jobs ORDER BY 1").split(
+            separator: "\n"
+        )
+        #expect(reading.entries.map(\.id.name) == types.map(String.init))
+        #expect(reading.summary.found == types.count && reading.unread.isEmpty)
+        for entry in reading.entries {
+            let history = try #require(entry.history)
+            // Computed without aggregates for percentiles: the rows are sorted and the place is interpolated here.
+            let rows = try server.psql(
+                url,
+                """
+                SELECT extract(epoch FROM completed_at - started_at) FROM tasks.background_jobs
+                WHERE job_type = '\(entry.id.name)' AND status IN ('completed', 'failed') AND completed_at >= started_at ORDER BY 1
+                """
+            )
+            let seconds = rows.split(separator: "\n").compactMap { Double($0) }
+            for (fraction, found) in [(0.5, history.p50), (0.95, history.p95)] {
+                guard !seconds.isEmpty else {
+                    #expect(found == nil)
+                    continue
+                }
+                let place = fraction * Double(seconds.count - 1)
+                let (low, high) = (Int(place.rounded(.down)), Int(place.rounded(.up)))
+                let wanted = seconds[low] + (seconds[high] - seconds[low]) * (place - Double(low))
+                #expect(abs((found ?? -1) - wanted) < 0.000_001, "\(entry.id) \(fraction)")
+            }
+            func number(_ sql: String) throws -> Double? {
+                Double(
+                    try server.psql(url, "SELECT \(sql) FROM tasks.background_jobs WHERE job_type = '\(entry.id.name)'")
+                )
+            }
+            #expect(try Double(history.succeeded) == number("count(*) FILTER (WHERE status = 'completed')"))
+            #expect(try Double(history.failed) == number("count(*) FILTER (WHERE status = 'failed')"))
+            #expect(try Double(history.states.values.reduce(0, +)) == number("count(*)"))
+            let retries = try number(
+                "sum(retry_count) FILTER (WHERE status IN ('completed', 'failed'))::float8 / nullif(count(*) FILTER (WHERE status IN ('completed', 'failed')), 0)"
+            )
+            #expect(
+                retries.map { abs($0 - (history.retriesPerRun ?? -1)) < 0.000_001 } ?? (history.retriesPerRun == nil),
+                "\(entry.id)"
+            )
+            let last = try number("extract(epoch FROM max(completed_at))")
+            #expect(last.map { Int64(($0 * 1_000_000).rounded()) } == history.last?.microseconds)
+        }
+        #expect(reading.summary.notes.contains { $0.detail.contains("status words seen: ") })
+        #expect(reading.summary.system.hasPrefix("PostgreSQL "))
+    }
+
+    @Test func statusWordsAreTheProfilesAndUnknownOnesAreNamed() async throws {
+        let (server, url) = try loaded()
+        try server.psql(url, "UPDATE tasks.background_jobs SET status = 'done' WHERE status = 'completed'")
+        let before = try await source(url).read(zones: zones)
+        let note = try #require(before.summary.notes.first { $0.code == .unknownStatus })
+        #expect(note.detail.contains("does not know done"))
+        #expect(before.entries.allSatisfy { $0.history?.succeeded == 0 })
+        let after = try await source(url) { $0.statuses["success"] = ["done", "completed"] }.read(zones: zones)
+        #expect(!after.summary.notes.contains { $0.code == .unknownStatus })
+        let total = Int(try server.psql(url, "SELECT count(*) FROM tasks.background_jobs WHERE status = 'done'"))
+        #expect(after.entries.reduce(0) { $0 + ($1.history?.succeeded ?? 0) } == total)
+    }
+
+    @Test func rowsWithoutATypeAreAccountedForAndInfinityHarmsNothing() async throws {
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        try server.psql(
+            url,
+            """
+            CREATE TABLE jobs (id int PRIMARY KEY, job_type text, job_data json, status text, created_at timestamp, started_at timestamp,
+                completed_at timestamp, next_retry_at timestamp, retry_count int, max_retries int, job_id text);
+            INSERT INTO jobs (id, job_type, status, started_at, completed_at) VALUES
+                (1, NULL, 'completed', now(), now()), (2, '', 'completed', now(), now()),
+                (3, 'a', 'completed', '-infinity', 'infinity'), (4, 'a', 'completed', '2026-01-01 00:00', '2026-01-01 00:00:03'),
+                (5, 'a', NULL, NULL, NULL)
+            """
+        )
+        let reading = try await source(url) { $0.table = "jobs" }.read(zones: zones)
+        #expect(reading.summary.found == 3)
+        #expect(reading.unread.map(\.reason) == ["no-job-type", "no-job-type"])
+        let history = try #require(reading.entries.first?.history)
+        #expect(history.p50 == 3 && history.runs == 2)
+        #expect(history.states == ["completed": 2, "null": 1])
+        #expect(history.last == Instant(iso8601: "2026-01-01T00:00:03Z"))
+    }
+
+    @Test func timesWithoutAZoneAreReadInTheZoneThatIsSet() async throws {
+        let (server, url) = try loaded()
+        let utc = try await source(url, timezone: "UTC").read(zones: zones)
+        let moscow = try await source(url, timezone: "Europe/Moscow").read(zones: zones)
+        let pairs = zip(utc.entries, moscow.entries).compactMap { pair -> Int64? in
+            guard let first = pair.0.history?.last, let second = pair.1.history?.last else { return nil }
+            return first.microseconds - second.microseconds
+        }
+        #expect(!pairs.isEmpty && pairs.allSatisfy { $0 == 3 * 3600 * 1_000_000 })
+        let name = url.split(separator: "/").last.map(String.init) ?? ""
+        try server.psql(url, "ALTER DATABASE \(name) SET timezone = 'Asia/Tokyo'")
+        let unset = try await source(url, timezone: nil).read(zones: zones)
+        #expect(unset.entries.first?.timezone == "Asia/Tokyo")
+        #expect(unset.summary.notes.contains { $0.code == .zoneUnknown && $0.detail.contains("Asia/Tokyo") })
+    }
+
+    @Test func whatIsMissingOrForbiddenIsNamed() async throws {
+        let (server, url) = try loaded()
+        func refusal(_ source: QueueSource) async -> PostgresError? {
+            await #expect(throws: PostgresError.self) { _ = try await source.read(zones: zones) }
+        }
+        let table = await refusal(try source(url) { $0.table = "tasks.nowhere" })
+        #expect(table?.code == .missing && table?.description.contains("tasks.nowhere") == true)
+        let column = await refusal(try source(url) { $0.columns["started"] = "begun" })
+        #expect(column?.code == .missing && column?.description.contains("begun") == true)
+        try server.psql(url, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        let poor = url.replacing("postgres@", with: "reader@")
+        let rights = await refusal(try source(poor))
+        #expect(rights?.code == .rights && rights?.description.contains("Grant the right") == true)
+        try server.psql(url, "GRANT USAGE ON SCHEMA tasks TO reader; GRANT SELECT ON tasks.background_jobs TO reader")
+        #expect(try await !source(poor).read(zones: zones).entries.isEmpty)
+    }
+
+    @Test func endedJobsBecomeOutcomesAndNewOnesAreSeen() async throws {
+        let (server, url) = try loaded()
+        let runs = QueueRuns(source: try source(url), types: ["send_email"], pollMilliseconds: 50)
+        let recorded = try await runs.recorded(limit: 7).outcomes
+        let wanted = try server.psql(
+            url,
+            """
+            SELECT id FROM (SELECT id, completed_at FROM tasks.background_jobs WHERE job_type = 'send_email' AND status IN ('completed', 'failed')
+            ORDER BY completed_at DESC LIMIT 7) t ORDER BY completed_at
+            """
+        ).split(separator: "\n").map(String.init)
+        #expect(recorded.map(\.run) == wanted)
+        #expect(recorded.allSatisfy { $0.arguments["to"]?.string?.contains("@") == true && $0.key.job == $0.run })
+        let seen = Mutex<[Outcome]>([])
+        let ready = Mutex(false)
+        let work = Task {
+            try await runs.watch(ready: { ready.withLock { $0 = true } }) { outcome in
+                seen.withLock { $0.append(outcome) }
+            }
+        }
+        try await waitUntil("it watches") { ready.withLock { $0 } }
+        try server.psql(
+            url,
+            """
+            UPDATE tasks.background_jobs SET status = 'completed', started_at = now(), completed_at = now()
+            WHERE id = (SELECT id FROM tasks.background_jobs WHERE job_type = 'send_email' ORDER BY id LIMIT 1)
+            """
+        )
+        try await waitUntil("the job is seen") { seen.withLock { $0.count } == 1 }
+        work.cancel()
+        _ = try? await work.value
+        #expect(seen.withLock { $0 }.first?.state == .success)
+    }
+}

@@ -1,0 +1,76 @@
+"""Jobs of a queue table for a DAG run: taken and settled by the functions of schema `bailey` in the queue's own database.
+
+The decisions are SQL; this only calls it. `connection` is any DB-API connection with `%s` parameters (psycopg2, psycopg 3). Each
+function is one transaction of its own and commits it, unless told not to; whatever fails is rolled back and raised, and every call
+may be repeated after a lost answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, TypedDict
+
+
+class Job(TypedDict):
+    """A job that a run has taken."""
+
+    # The row's id, as text.
+    job: str
+    # The payload as JSON text, so that its numbers stay as they are; None where the column is null.
+    payload: Optional[str]
+    # Which attempt this is, from 1; legacy's attempts count.
+    attempt: int
+    # The application's own key of the job, if it has one.
+    key: Optional[str]
+
+
+def mode(connection: Any, queue: str, job_type: str, run: Optional[str] = None) -> str:
+    """`live`, `closing` (ask again) or `shadow`. Where no switch is installed, legacy owns everything: `shadow`.
+
+    A run that still holds jobs is told `live` even after they were given back to legacy: they are its own to finish.
+    """
+    installed = _rows(connection, "SELECT to_regprocedure('bailey.mode(text, text, text)') IS NOT NULL", (), True)
+    if not installed[0][0]:
+        return "shadow"
+    return str(_rows(connection, "SELECT bailey.mode(%s, %s, %s)", (queue, job_type, run), True)[0][0])
+
+
+def take(connection: Any, queue: str, job_type: str, run: str, most: int) -> list[Job]:
+    """Takes up to `most` due jobs for the run, oldest first.
+
+    A run takes a type's jobs once: called again, it gets those that it has not finished. Nothing is taken unless the type is Airflow's.
+    """
+    sql = "SELECT job, payload::text, attempt, key FROM bailey.take(%s, %s, %s, %s)"
+    rows = _rows(connection, sql, (queue, job_type, run, most), True)
+    return [Job(job=row[0], payload=row[1], attempt=row[2], key=row[3]) for row in rows]
+
+
+def finish(
+    connection: Any, queue: str, job: str, run: str, state: str, error: Optional[str] = None, *, commit: bool = True
+) -> str:
+    """Settles a job as `success` or `failed`, and tells what became of it.
+
+    `success`, `failed`; `retry`: it waits for its next attempt, which a later run takes; `released`: the same, but legacy's, to which
+    the type has gone back; `overtaken`: somebody else has changed the row, which is left alone; `returned`: a person has given this
+    run's claims back; `unknown`: the run never took it. A second call changes nothing and answers the same.
+
+    With `commit=False` it is part of the caller's transaction, so that a body's own writes and the job's end are one.
+    """
+    sql = "SELECT bailey.finish(%s, %s, %s, %s, %s)"
+    return str(_rows(connection, sql, (queue, job, run, state, error), commit)[0][0])
+
+
+def _rows(connection: Any, sql: str, values: tuple[Any, ...], commit: bool) -> list[Any]:
+    try:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(sql, values)
+            rows = cursor.fetchall()
+        finally:
+            cursor.close()
+        if commit:
+            connection.commit()
+    except BaseException:
+        if commit:
+            connection.rollback()
+        raise
+    return rows

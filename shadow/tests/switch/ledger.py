@@ -1,0 +1,117 @@
+"""Judges what ran: every tick once, by one side. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+# Beat's and the tasks' own lateness within one tick, in seconds.
+SLACK = 0.05
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution. `at` is its place in time: for legacy when beat fired, by beat's clock; for a DAG the tick.
+
+    `went_on_from` is the last run that beat found in the entry: a fire stands for every tick after that.
+    """
+
+    side: str
+    at: float
+    went_on_from: float | None = None
+
+
+@dataclass
+class Verdict:
+    """What was found wrong with one entry; and what was right, counted."""
+
+    runs: int = 0
+    twice: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    excused: list[str] = field(default_factory=list)
+    coalesced: int = 0
+
+
+def judge_interval(
+    every: float,
+    phase: float,
+    runs: list[Run],
+    decided: set[float],
+    resets: list[float],
+    outages: list[tuple[float, float]],
+    until: float,
+) -> Verdict:
+    """An entry that is due so long after each run; the DAG's ticks stand on a grid with a phase.
+
+    `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
+    anew. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
+    """
+    found = Verdict(runs=len(runs), coalesced=len(decided))
+    ordered = sorted(runs, key=lambda run: run.at)
+    half = every / 2
+    for before, run in zip(ordered, ordered[1:]):
+        reset = max([at for at in resets if at <= run.at] + [0.0])
+        known = max(before.at, reset)
+        where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
+        if run.at - before.at < half - SLACK:
+            if reset > before.at - every or (
+                run.side == "legacy" and any(start <= before.at <= end for start, end in outages)
+            ):
+                found.excused.append(where)
+            else:
+                found.twice.append(f"{where}: {run.at - before.at:.3f} s apart, due every {every:g} s")
+        elif run.side == "legacy":
+            if run.went_on_from is not None and run.went_on_from > known + half + SLACK:
+                found.lost.append(f"{where}: beat went on from {run.went_on_from:.3f}")
+        else:
+            for tick in _grid(known + half + SLACK, run.at - SLACK, every, phase):
+                if not any(abs(tick - other) < SLACK for other in decided):
+                    found.lost.append(f"{where}: the tick {tick:.3f} is nobody's")
+    if ordered and ordered[-1].at < until - 3 * every - 5:
+        found.lost.append(f"nothing ran after {ordered[-1].at:.3f}; the test ended at {until:.3f}")
+    return found
+
+
+def judge_minutes(
+    runs: list[Run],
+    decided: set[float],
+    outages: list[tuple[float, float]],
+    begin: float,
+    until: float,
+) -> Verdict:
+    """An entry that is due each minute: each minute is covered once, by a fire of beat, a live claim, or a recorded claim."""
+    found = Verdict(runs=len(runs), coalesced=len(decided))
+    covered: dict[int, list[Run]] = {}
+    for run in runs:
+        last = int((run.at + SLACK) // 60)
+        covered.setdefault(last, []).append(run)
+    first = int(begin // 60) + 1
+    for minute in range(first, int((until - 20) // 60) + 1):
+        mine = covered.get(minute, [])
+        if len(mine) > 1:
+            text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
+            excused = any(
+                run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages
+            )
+            (found.excused if excused else found.twice).append(text)
+        if not mine and minute * 60.0 not in decided:
+            tick = minute * 60.0
+            # One late fire stands for all minutes since the last run.
+            late = [
+                run
+                for run in runs
+                if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick
+            ]
+            if late:
+                found.coalesced += 1
+            else:
+                found.lost.append(f"minute {minute * 60} is nobody's")
+    return found
+
+
+def _grid(after: float, before: float, every: float, phase: float) -> list[float]:
+    number = int((after - phase) // every) + 1
+    ticks = []
+    while phase + number * every < before:
+        ticks.append(phase + number * every)
+        number += 1
+    return ticks

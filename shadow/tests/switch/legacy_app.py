@@ -1,0 +1,77 @@
+"""The Celery application under test: real beats with RedBeat, a real worker, and tasks whose only effect is a record.
+
+The broker and the records lie in a Redis of their own, which no test restarts: what a task did stays done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from celery import Celery, Task
+from celery.schedules import crontab, schedule
+from redbeat import RedBeatScheduler
+
+RUNS = "runs"
+SKEW = float(os.environ.get("LEGACY_SKEW", "0"))
+
+
+class SkewedCelery(Celery):
+    """An application whose clock is some seconds off."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=SKEW)
+
+
+class RecordingScheduler(RedBeatScheduler):
+    """RedBeat, with each message telling from which last run beat went on, and when by its own clock."""
+
+    def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
+        last = entry.last_run_at
+        headers = {"went_on_from": last.timestamp() if last else None, "fired_at": time.time() + SKEW}
+        entry.options = {**entry.options, "headers": headers}
+        return super().apply_async(entry, *args, **kwargs)
+
+
+def when(text: str) -> Any:
+    """`cron` for each minute, else seconds."""
+    return crontab() if text == "cron" else schedule(float(text), app=app)
+
+
+app = SkewedCelery("legacy", broker=os.environ["LEGACY_BROKER"])
+app.conf.update(
+    timezone=os.environ.get("LEGACY_TIMEZONE", "UTC"),
+    broker_connection_retry_on_startup=True,
+    redbeat_redis_url=os.environ["LEGACY_REDIS"],
+    redbeat_key_prefix=os.environ.get("LEGACY_PREFIX", "redbeat:"),
+    beat_scheduler="legacy_app.RecordingScheduler",
+    beat_max_loop_interval=float(os.environ.get("LEGACY_MAX_INTERVAL", "1")),
+    worker_hijack_root_logger=False,
+)
+if os.environ.get("LEGACY_LOCK") == "none":
+    app.conf.redbeat_lock_key = None
+app.conf.beat_schedule = {
+    name: {"task": "legacy.run", "schedule": when(every), "args": [name]}
+    for name, every in json.loads(os.environ.get("LEGACY_STATIC", "{}")).items()
+}
+
+
+@app.task(bind=True, name="legacy.run")
+def run(self: Task, name: str) -> None:
+    """Records that it ran."""
+    headers = self.request.headers or {}
+    _records().rpush(RUNS, json.dumps({"entry": name, "side": "legacy", "ran_at": time.time(), **headers}))
+
+
+_client: Any = None
+
+
+def _records() -> Any:
+    global _client
+    if _client is None:
+        _client = redis.Redis.from_url(os.environ["LEGACY_BROKER"])
+    return _client
