@@ -68,7 +68,10 @@ let package = Package(
         room("Legacy", ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"]),
         room(
             "Airflow",
-            ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
+            [
+                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                systemPackage,
+            ]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

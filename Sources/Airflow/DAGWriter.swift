@@ -48,7 +48,7 @@ struct DAGWriter {
         var found: [String: String] = [:]
         for task in dag.tasks {
             if case .celery(let call) = task.body {
-                found[connectionID(call.source)] =
+                found[DAGFile.connectionID(call.source)] =
                     "the Redis that source “\(call.source)” uses as broker and result backend"
             }
         }
@@ -291,7 +291,7 @@ struct DAGWriter {
                 "_celery_call",
                 [],
                 [
-                    ("connection_id", .string(connectionID(celery.source))), ("task", .string(celery.task)),
+                    ("connection_id", .string(DAGFile.connectionID(celery.source))), ("task", .string(celery.task)),
                     ("args", .name(payload(celery.args))),
                     ("kwargs", .name(payload(celery.kwargs))), ("options", .name(payload(celery.options))),
                     (

@@ -25,6 +25,8 @@ public enum ExitStatus: Int32, Sendable {
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as AirflowError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as DeliveryError: (.unreachable, error.description)
+        case let error as DAGFolderError: (.unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
         default: (.defect, "\(error)")
         }
