@@ -134,6 +134,13 @@ let package = Package(
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
             exclude: ["Fixtures"]
         ),
+        tests(
+            "StoreTests",
+            ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
+            exclude: ["Fixtures"]
+        ),
+        tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
+        tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
