@@ -92,7 +92,7 @@ let package = Package(
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
             "SchedulesTests",
-            ["Schedules", "LosslessJSON"],
+            ["Schedules", "LosslessJSON", "TestSupport"],
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
@@ -102,6 +102,7 @@ let package = Package(
         tests("MigrationTests", ["Migration", "Schedules"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
+        tests("TicksTests", ["LosslessJSON", "TestSupport"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
     ],
     swiftLanguageModes: [.v6]
