@@ -122,7 +122,7 @@ let package = Package(
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
             "SchedulesTests",
-            ["Schedules", "LosslessJSON"],
+            ["Schedules", "LosslessJSON", "TestSupport"],
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
@@ -145,6 +145,7 @@ let package = Package(
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
+        tests("TicksTests", ["LosslessJSON", "TestSupport"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",
