@@ -22,7 +22,7 @@ release: packages
 
 lint: packages lab-env
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
-	shellcheck scripts/* .ci/run
+	shellcheck scripts/* .ci/run Benchmarks/run Benchmarks/*/run
 	.env-lab/bin/ruff check --quiet .
 	.env-lab/bin/ruff format --quiet --check .
 	@echo "lint: nothing to say"

@@ -82,7 +82,10 @@ let package = Package(
         ),
         room(
             "Airflow",
-            ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
+            [
+                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                systemPackage,
+            ]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
@@ -119,7 +122,7 @@ let package = Package(
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
             "SchedulesTests",
-            ["Schedules", "LosslessJSON"],
+            ["Schedules", "LosslessJSON", "TestSupport"],
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
@@ -131,10 +134,18 @@ let package = Package(
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
             exclude: ["Fixtures"]
         ),
+        tests(
+            "StoreTests",
+            ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
+            exclude: ["Fixtures"]
+        ),
+        tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
+        tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
+        tests("TicksTests", ["LosslessJSON", "TestSupport"]),
         tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",

@@ -1,3 +1,4 @@
+import Airflow
 import Foundation
 import Legacy
 import LosslessJSON
@@ -62,6 +63,19 @@ struct Desk {
 
     /// A path of the settings, absolute.
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
+
+    /// What DAG files must know of the sources.
+    var dagSources: [String: DAGSource] {
+        Dictionary(
+            workspace.sources.map { source in
+                switch source.kind {
+                case .redbeat: (source.name, .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil))
+                case .queue: (source.name, .queue)
+                }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
 
     /// Opens Bailey's own state.
     func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }

@@ -193,6 +193,24 @@ public actor PostgresConnection {
         return rows.first?["zone"] ?? "UTC"
     }
 
+    /// The server's version, such as `15.18`.
+    ///
+    /// - Parameter oldest: the oldest major version that will do.
+    /// - Throws: `PostgresError`; `server` for an older one.
+    public nonisolated func serverVersion(atLeast oldest: Int) async throws(PostgresError) -> String {
+        let version = try await query("SHOW server_version").first?["server_version"] ?? "of unknown version"
+        if let major = Int(version.prefix { $0.isNumber }), major < oldest {
+            throw PostgresError(
+                .server,
+                address: address,
+                operation: "SHOW server_version",
+                found: "it is PostgreSQL \(version)",
+                advice: "Bailey needs PostgreSQL \(oldest) or later"
+            )
+        }
+        return version
+    }
+
     /// An identifier, quoted.
     public static func identifier(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 

@@ -69,6 +69,7 @@ import Testing
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: gated,
+            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
         )
     }

@@ -70,7 +70,7 @@ import Testing
             ]
         )
         for target in [DAGFile.Target.airflow3, .airflow211] {
-            let file = DAGFile(dag, words: all.joined(), target: target, gated: true, environments: [:])
+            let file = DAGFile(dag, words: all.joined(), target: target, gated: true, sources: [:], environments: [:])
             _ = try DAGFolder(path: folder).write(file, force: true)
             let lines = try python(["-c", HostileStringTests.reader, folder + "/" + file.name]).split(separator: "\n")
                 .map { try JSON(parsing: String($0)) }
