@@ -171,14 +171,26 @@ import Testing
         DAGDelivery.File(name: "d.py", text: DAGFile.mark + StableDigest(body).description + "\n" + body)
     }
 
+    private func changes(_ delivery: DAGDelivery, _ files: [DAGDelivery.File]) async throws -> [DAGFolder.Change?] {
+        try await delivery.put(files).map { $0.change }
+    }
+
+    private func previewed(_ delivery: DAGDelivery, _ files: [DAGDelivery.File]) async throws -> [DAGFolder.Change?] {
+        try await delivery.preview(files).map { $0.change }
+    }
+
     @Test func aFolder() async throws {
         try await withFolder { folder in
             let delivery = DAGDelivery.folder(folder)
-            #expect(try await delivery.preview([generated("a = 1\n")]).map(\.change) == [.created])
+            let found1 = try await previewed(delivery, [generated("a = 1\n")])
+            #expect(found1 == [.created])
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
-            #expect(try await delivery.put([generated("a = 1\n")]).map(\.change) == [.created])
-            #expect(try await delivery.put([generated("a = 1\n")]).map(\.change) == [.unchanged])
-            #expect(try await delivery.put([generated("a = 2\n")]).map(\.change) == [.updated])
+            let found2 = try await changes(delivery, [generated("a = 1\n")])
+            #expect(found2 == [.created])
+            let found3 = try await changes(delivery, [generated("a = 1\n")])
+            #expect(found3 == [.unchanged])
+            let found4 = try await changes(delivery, [generated("a = 2\n")])
+            #expect(found4 == [.updated])
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["d.py"])
         }
     }
@@ -216,14 +228,19 @@ import Testing
             _ = try await git("clone", "--quiet", "repository", "seed")
             let identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
             let first = ["git", "-C", "seed"] + identity + ["commit", "--quiet", "--allow-empty", "-m", "first"]
-            #expect(try await Program().run(first, in: folder).succeeded)
+            let seeded = try await Program().run(first, in: folder)
+            #expect(seeded.succeeded)
             _ = try await git("-C", "seed", "push", "--quiet", "origin", "HEAD:main")
             let delivery = DAGDelivery.git(repository: folder + "/repository", branch: "main", folder: "af/dags")
-            #expect(try await delivery.preview([generated("a\n")]).map(\.change) == [.created])
+            let found5 = try await previewed(delivery, [generated("a\n")])
+            #expect(found5 == [.created])
             _ = try await delivery.put([generated("a\n")])
-            #expect(try await git("-C", "repository", "show", "main:af/dags/d.py").hasSuffix("a\n"))
-            #expect(try await delivery.put([generated("a\n")]).map(\.change) == [.unchanged])
-            #expect(try await git("-C", "repository", "rev-list", "--count", "main") == "2\n")
+            let put = try await git("-C", "repository", "show", "main:af/dags/d.py")
+            #expect(put.hasSuffix("a\n"))
+            let found6 = try await changes(delivery, [generated("a\n")])
+            #expect(found6 == [.unchanged])
+            let found7 = try await git("-C", "repository", "rev-list", "--count", "main")
+            #expect(found7 == "2\n")
             let missing = DAGDelivery.git(repository: folder + "/repository", branch: "nope", folder: "dags")
             let error = await #expect(throws: DeliveryError.self) { try await missing.preview([]) }
             #expect(error?.description.contains("Remote branch nope not found") == true)
