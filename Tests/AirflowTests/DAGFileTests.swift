@@ -109,7 +109,7 @@ import Testing
         #expect(file.connections.keys.sorted() == ["bailey_scheduler"])
         let notes = DAGNotes(files: [file]).texts
         #expect(notes.map(\.name) == ["bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt"])
-        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 4)
+        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 1)
     }
 
     @Test func whatCannotBeTranslatedFailsWithItsReason() throws {
