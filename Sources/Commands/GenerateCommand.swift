@@ -55,6 +55,7 @@ struct GenerateCommand: AsyncParsableCommand {
                 target: target,
                 gated: !ungated,
                 sources: desk.dagSources,
+                findings: plan.findings(of: pipeline.dag),
                 environments: environments.mapValues { (python: $0.0, path: $0.1, variables: $0.2) }
             )
             try Task.checkCancellation()
