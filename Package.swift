@@ -82,7 +82,10 @@ let package = Package(
         ),
         room(
             "Airflow",
-            ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
+            [
+                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                systemPackage,
+            ]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

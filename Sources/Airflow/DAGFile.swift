@@ -73,5 +73,7 @@ public struct DAGFile: Sendable, Hashable {
     }
 }
 
-/// The connection id of a source.
-func connectionID(_ source: String) -> String { "bailey_" + source.replacing("-", with: "_") }
+extension DAGFile {
+    /// The connection id of a source.
+    public static func connectionID(_ source: String) -> String { "bailey_" + source.replacing("-", with: "_") }
+}

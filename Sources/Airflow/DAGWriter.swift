@@ -48,20 +48,20 @@ struct DAGWriter {
         var found: [String: String] = [:]
         for task in dag.tasks {
             if let call = task.body.call {
-                found[connectionID(call.source)] =
+                found[DAGFile.connectionID(call.source)] =
                     "the Redis that source “\(call.source)” uses as broker and result backend"
                 if hasOwnResults(call.source) {
-                    found[connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker"
-                    found[connectionID(call.source) + "_results"] = "the Redis of Celery's results of “\(call.source)”"
+                    found[DAGFile.connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker"
+                    found[DAGFile.connectionID(call.source) + "_results"] = "the Redis of Celery's results of “\(call.source)”"
                 }
             }
         }
         guard gated else { return found }
-        if let source = subject.source, found[connectionID(source)] == nil {
-            found[connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
+        if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
+            found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
         }
         for type in subject.jobTypes {
-            found[connectionID(type.source)] = "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
+            found[DAGFile.connectionID(type.source)] = "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
         }
         return found
     }

@@ -33,13 +33,13 @@ extension DAGWriter {
             )
         case .celery(let celery):
             var named: [(name: String, value: PythonExpression)] = [
-                ("connection_id", .string(connectionID(celery.source))), ("task", .string(celery.task)),
+                ("connection_id", .string(DAGFile.connectionID(celery.source))), ("task", .string(celery.task)),
                 ("args", parsed(celery.args)), ("kwargs", parsed(celery.kwargs)), ("options", parsed(celery.options)),
                 ("run_key", .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}\"")),
                 ("attempt", .name("context[\"ti\"].try_number")), ("timeout", .number(task.timeout ?? 86_400)),
             ]
             if hasOwnResults(celery.source) {
-                named.append(("results_id", .string(connectionID(celery.source) + "_results")))
+                named.append(("results_id", .string(DAGFile.connectionID(celery.source) + "_results")))
             }
             return "context = get_current_context()\nreturn "
                 + PythonExpression.call("_celery_call", [], named).text(indent: 0)

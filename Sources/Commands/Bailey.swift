@@ -13,7 +13,7 @@ public struct Bailey: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
-            BacktestCommand.self, ShadowCommand.self, ReportCommand.self, CutoverCommand.self,
+            BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, CutoverCommand.self,
             RollbackCommand.self,
         ]
     )

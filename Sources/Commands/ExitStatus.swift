@@ -30,6 +30,8 @@ public enum ExitStatus: Int32, Sendable {
         case let error as CutoverRefusal: (.doesNotHold, error.description)
         case let error as SwitchError: (.doesNotHold, error.description)
         case let error as StoreError: (.unreachable, error.description)
+        case let error as DeliveryError: (.unreachable, error.description)
+        case let error as DAGFolderError: (.unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
         default: (.defect, "\(error)")
         }
