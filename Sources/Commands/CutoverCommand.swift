@@ -92,7 +92,11 @@ struct CutoverCommand: AsyncParsableCommand {
         let store = try desk.store()
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)
-        let request = CutoverOperation.Request(ticks: ticks, at: at.flatMap { Instant(iso8601: $0) }, patience: patience)
+        let request = CutoverOperation.Request(
+            ticks: ticks,
+            at: at.flatMap { Instant(iso8601: $0) },
+            patience: patience
+        )
         if let at = request.at, at < currentInstant() {
             throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
         }
@@ -145,6 +149,9 @@ struct CutoverCommand: AsyncParsableCommand {
             try await perform(works, &reports, desk, store, request)
             if reports.allSatisfy({ $0.refusal == nil }) {
                 try await perform(parts, &queues, works, &reports, desk, store, share: share)
+            }
+            for (index, work) in works.enumerated() where reports[index].outcome != nil {
+                reports[index].preview.entries = try await work.preview(desk, store, request).0.entries
             }
         }
         var document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)

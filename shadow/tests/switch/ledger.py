@@ -93,18 +93,12 @@ def judge_minutes(
         mine = covered.get(minute, [])
         if len(mine) > 1:
             text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
-            excused = any(
-                run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages
-            )
+            excused = any(run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages)
             (found.excused if excused else found.twice).append(text)
         if not mine and minute * 60.0 not in decided:
             tick = minute * 60.0
             # One late fire stands for all minutes since the last run.
-            late = [
-                run
-                for run in runs
-                if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick
-            ]
+            late = [run for run in runs if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick]
             if late:
                 found.coalesced += 1
             else:

@@ -1,6 +1,6 @@
 """Moves entries between legacy and Airflow at random moments while everything around them breaks, and counts what ran.
 
-    python torture.py --cutovers 200 --seed 1
+python torture.py --cutovers 200 --seed 1
 """
 
 from __future__ import annotations
@@ -21,12 +21,21 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from ledger import Run, Verdict, judge_interval, judge_minutes  # noqa: E402
-from world import Entry, World, Airflow, fresh_folder  # noqa: E402
+from world import Airflow, Entry, World, fresh_folder  # noqa: E402
 
 # What may happen around one cutover and rollback of one entry.
 FAULTS = ("none", "die", "die-undo", "die-in-rollback", "save", "recreate", "delete", "bounded", "save-while-closing")
 # What may happen to everything at once.
-CALAMITIES = ("beat-killed", "beat-ended", "second-beat", "redis", "redis-loses-a-second", "network", "airflow", "clock")
+CALAMITIES = (
+    "beat-killed",
+    "beat-ended",
+    "second-beat",
+    "redis",
+    "redis-loses-a-second",
+    "network",
+    "airflow",
+    "clock",
+)
 
 
 @dataclass
@@ -127,9 +136,7 @@ class Torture:
         if fault == "save":
             world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
         elif fault == "recreate":
-            world.application(
-                f"e = entry({entry.name!r}, {entry.every!r})\ne.delete()\ne.save()"
-            )
+            world.application(f"e = entry({entry.name!r}, {entry.every!r})\ne.delete()\ne.save()")
             entry.resets.append(time.time())
         elif fault == "delete":
             world.application(f"entry({entry.name!r}, {entry.every!r}).delete()")
@@ -298,7 +305,9 @@ def report(seed: int, tally: Tally, verdicts: dict[str, Verdict], folder: Path) 
         for text in found.lost:
             print(f"LOST {name}: {text}")
         for text in found.excused:
-            print(f"  legacy's own repeat, its store had lost the record, or the application set the clock anew: {name}: {text}")
+            print(
+                f"  legacy's own repeat, its store had lost the record, or the application set the clock anew: {name}: {text}"
+            )
     for text in tally.problems:
         print(f"PROBLEM {text}")
     print(
