@@ -72,7 +72,7 @@ with DAG(
     def take_export():
         return take_jobs("jobs", "export", limit=3)
 
-    @task(task_id="export", map_index_template="{{{{ bailey_job }}}}")
+    @task(task_id="export", map_index_template="{{{{ bailey_job | default('') }}}}")
     def export(job):
         return run_job_python("jobs", "export", job, "json:dumps", shadow="pure")
 
