@@ -16,13 +16,14 @@ struct OwnershipReport {
 
     var holds: Bool {
         guard policies.allSatisfy(\.permits) else { return false }
-        return queues.allSatisfy { $0.holds(executed: executed) } && pipelines.allSatisfy { report in
-            if executed {
-                return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
-                    && report.outcome != "given-back-by-others"
+        return queues.allSatisfy { $0.holds(executed: executed) }
+            && pipelines.allSatisfy { report in
+                if executed {
+                    return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
+                        && report.outcome != "given-back-by-others"
+                }
+                return report.preview.holds
             }
-            return report.preview.holds
-        }
     }
 }
 

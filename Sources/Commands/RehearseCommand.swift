@@ -1,13 +1,16 @@
 import ArgumentParser
 import Cutover
+import LosslessJSON
 import Migration
 import Reports
+import Settings
 import Store
 
 struct RehearseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rehearse",
-        abstract: "Cut over and roll back a throw-away copy of the entry that runs nothing, against the real systems, and time each step.",
+        abstract:
+            "Cut over and roll back a throw-away copy of the entry that runs nothing, against the real systems, and time each step.",
         discussion: """
             The copy has a name and a queue of its own that nobody consumes from; its messages name a task that no worker has, and expire. Everything
             is removed at the end; what a killed rehearsal leaves, the next one or bailey watch removes. Without --execute it says what it would do.
@@ -36,8 +39,15 @@ struct RehearseCommand: AsyncParsableCommand {
             throw CommandFailure(.usage, "the pipeline \(pipeline) has neither RedBeat entries nor job types")
         }
         guard execute else {
-            Console.print(line: "Would make a copy of a RedBeat entry in \(source?.name ?? "no source"), let beat fire it, cut it over, claim a tick, roll it back, and remove it.")
-            if !parts.isEmpty { Console.print(line: "Would look whether jobs of \(parts.map(\.source.name).joined(separator: ", ")) can be held.") }
+            Console.print(
+                line:
+                    "Would make a copy of a RedBeat entry in \(source?.name ?? "no source"), let beat fire it, cut it over, claim a tick, roll it back, and remove it."
+            )
+            if !parts.isEmpty {
+                Console.print(
+                    line: "Would look whether jobs of \(parts.map(\.source.name).joined(separator: ", ")) can be held."
+                )
+            }
             Console.print(line: "Nothing was changed. Run it with --execute to do it.")
             return
         }

@@ -67,14 +67,20 @@ struct Rehearsing: Sendable {
         let loop = Double(source.maxInterval) + 10
         try await step("create", &rehearsal) {
             try await copy.make(redbeat, at: try await redbeat.status().now)
-            return (true, "entry \(copy.name), every \(Int(RehearsalCopy.interval)) s, to a queue that nobody consumes from")
+            return (
+                true, "entry \(copy.name), every \(Int(RehearsalCopy.interval)) s, to a queue that nobody consumes from"
+            )
         }
         try await step("legacy fires", &rehearsal) {
             let fired = try await wait(loop) { (try await copy.fires(redbeat) ?? 0) > 0 }
             let holder = try await redbeat.status().lockHolder
             return fired
                 ? (true, "beat fired the copy")
-                : (false, holder == nil ? "no beat holds RedBeat's lock; start one" : "beat did not fire it within \(Int(loop)) s")
+                : (
+                    false,
+                    holder == nil
+                        ? "no beat holds RedBeat's lock; start one" : "beat did not fire it within \(Int(loop)) s"
+                )
         }
         try await step("cutover", &rehearsal) {
             switch try await CutoverOperation(engine: engine, group: group).run() {
@@ -107,7 +113,9 @@ struct Rehearsing: Sendable {
             }
             let after = try await copy.messages(redbeat)
             if after != before { return (false, "beat fired it \(after - before) times although its clock is parked") }
-            return (looped, looped ? "beat looped twice and did not fire it" : "beat did not loop within \(Int(2 * loop)) s")
+            return (
+                looped, looped ? "beat looped twice and did not fire it" : "beat did not loop within \(Int(2 * loop)) s"
+            )
         }
         try await step("rollback", &rehearsal) {
             guard case .done(let at, _, _) = try await RollbackOperation(engine: engine).run() else {

@@ -11,8 +11,10 @@ import Store
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Say of each pipeline where it stands, who owns the next tick, who ran the last five, and what it waits for.",
-        discussion: "Works with a legacy system or Bailey's own state missing: it says what it does not know. Reads only."
+        abstract:
+            "Say of each pipeline where it stands, who owns the next tick, who ran the last five, and what it waits for.",
+        discussion:
+            "Works with a legacy system or Bailey's own state missing: it says what it does not know. Reads only."
     )
 
     @OptionGroup var common: CommonOptions

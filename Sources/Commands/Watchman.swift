@@ -2,6 +2,7 @@ import Airflow
 import Alerts
 import Cutover
 import Foundation
+import LosslessJSON
 import Migration
 import Redis
 import Schedules
@@ -47,7 +48,9 @@ actor Watchman {
             for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
             }
-            return await group.reduce(into: []) { $0 += $1 }
+            var all: [Alert] = []
+            for await some in group { all += some }
+            return all
         }
         events += found.sorted { ($0.pipeline ?? "", $0.identity) < ($1.pipeline ?? "", $1.identity) }
         var fresh: [Alert] = []
@@ -56,7 +59,9 @@ actor Watchman {
     }
 
     /// What is to be done for one pipeline; an operator who is at work on it is left alone.
-    private func care(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async -> [Alert] {
+    private func care(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async
+        -> [Alert]
+    {
         do {
             let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
             let status = try await redbeat.status(claims: 200)
@@ -114,9 +119,16 @@ actor Watchman {
             // A definition is tidied without a new fence: each time counts.
             return alert("healed", "\(identity) \(currentInstant().iso8601)", .info, pipeline, text)
         case .parked where record.state == .closing && !record.isHealing:
-            return alert("settled", identity, .info, pipeline, "A cutover that was broken off is completed: Airflow owns the ticks.")
+            return alert(
+                "settled",
+                identity,
+                .info,
+                pipeline,
+                "A cutover that was broken off is completed: Airflow owns the ticks."
+            )
         case .parked:
-            let text = "Something had restarted legacy's clock while Airflow owned the entry; it is parked again. What legacy fired meanwhile stays its own."
+            let text =
+                "Something had restarted legacy's clock while Airflow owned the entry; it is parked again. What legacy fired meanwhile stays its own."
             return alert("healed", identity, .warning, pipeline, text)
         }
     }
@@ -144,7 +156,8 @@ actor Watchman {
         _ why: String,
         _ level: Alert.Level
     ) async throws -> [Alert] {
-        let outcome = try await desk.session(pipeline, "rollback", store: try survey.journalStore()).run { [desk] journal in
+        let outcome = try await desk.session(pipeline, "rollback", store: try survey.journalStore()).run {
+            [desk] journal in
             try journal.write("watch", .after, ["why": .string(why)])
             let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { _ in }
             // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
@@ -158,14 +171,18 @@ actor Watchman {
             return outcome
         }
         guard case .done(let at, let gone, _) = outcome else { return [] }
-        let lost = gone.isEmpty ? "" : " The application had deleted \(gone.count) of its entries, so legacy does not run those."
+        let lost =
+            gone.isEmpty
+            ? "" : " The application had deleted \(gone.count) of its entries, so legacy does not run those."
         let text = "Given back to legacy at \(at.iso8601), \(why).\(lost)"
         return [alert(event, "\(pipeline) \(record.fence) \(at.iso8601)", level, pipeline, text)]
     }
 
     // MARK: What is known of live runs
 
-    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ now: Instant, _ survey: Survey) async -> LiveEvidence {
+    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ now: Instant, _ survey: Survey) async
+        -> LiveEvidence
+    {
         let window = record.windows.last
         let claims = record.claims.filter { window?.contains($0.tick) == true }
         let states = await desk.runStates(claims.filter { $0.how == .live }.map(\.run))
@@ -203,7 +220,9 @@ actor Watchman {
         let place = desk.place(source)
         let redbeat = RedBeatSwitch(url: url, keys: place.keys([]), patience: 2)
         let before = currentInstant().adding(seconds: -Rehearsing.patience(source))
-        if let removed = try? await RehearsalCopy.sweep(redbeat, place: place, pipeline: nil, before: before), removed > 0 {
+        if let removed = try? await RehearsalCopy.sweep(redbeat, place: place, pipeline: nil, before: before),
+            removed > 0
+        {
             Console.note("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
         }
         await redbeat.disconnect()
@@ -211,7 +230,9 @@ actor Watchman {
 
     // MARK: Alerts
 
-    private func alert(_ event: String, _ identity: String, _ level: Alert.Level, _ pipeline: String?, _ text: String) -> Alert {
+    private func alert(_ event: String, _ identity: String, _ level: Alert.Level, _ pipeline: String?, _ text: String)
+        -> Alert
+    {
         Alert(
             event: event,
             identity: "\(event) \(identity)",

@@ -1,7 +1,7 @@
 import Legacy
 import LosslessJSON
-public import Migration
-public import Redis
+import Migration
+import Redis
 public import Schedules
 
 /// A throw-away entry in a source's own Redis that runs nothing, and everything that comes of it.
@@ -37,7 +37,9 @@ public struct RehearsalCopy: Sendable, Hashable {
         let json: JSON = [
             "name": .string(name), "task": "bailey.rehearsal.nothing", "args": [], "kwargs": [:],
             "options": ["queue": .string(name), "expires": 60],
-            "schedule": ["__type__": "interval", "every": .number(JSONNumber(RehearsalCopy.interval)), "relative": false],
+            "schedule": [
+                "__type__": "interval", "every": .number(JSONNumber(RehearsalCopy.interval)), "relative": false,
+            ],
             "enabled": true,
         ]
         return Array(json.text().utf8)
@@ -49,7 +51,13 @@ public struct RehearsalCopy: Sendable, Hashable {
     public func group(zones: ZoneDatabase, readAt: Instant) throws -> RedBeatGroup? {
         let schedule = Schedule.interval(try Interval(seconds: RehearsalCopy.interval))
         let id = EntryID(source: place.source, name: name)
-        var entry = LegacyEntry(id: id, kind: .redbeat, task: "bailey.rehearsal.nothing", schedule: schedule, timezone: "UTC")
+        var entry = LegacyEntry(
+            id: id,
+            kind: .redbeat,
+            task: "bailey.rehearsal.nothing",
+            schedule: schedule,
+            timezone: "UTC"
+        )
         entry.raw = [RawRecord(key: key, field: "definition", bytes: definition)]
         let dag = DAGDefinition(
             id: name,
@@ -135,7 +143,7 @@ public struct RehearsalCopy: Sendable, Hashable {
 
     /// The name of a copy in a key, and when it was made; nil if the key is not that of one: nothing else is ever taken away.
     static func name(in key: String) -> (text: String, made: Instant)? {
-        guard let start = key.range(of: mark) else { return nil }
+        guard let start = key.firstRange(of: mark) else { return nil }
         let digest = key[start.upperBound...].prefix { $0.isHexDigit }
         let rest = key[digest.endIndex...]
         guard digest.count == 16, rest.hasPrefix("-") else { return nil }

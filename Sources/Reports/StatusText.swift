@@ -33,7 +33,9 @@ public struct StatusReport: Sendable {
             ])
         }
         var lines = table.lines(width: 240)
-        lines.append("Last five, newest first: A Airflow, L legacy, l legacy's by the switch but its run was not seen, – unclaimed, ? unknown")
+        lines.append(
+            "Last five, newest first: A Airflow, L legacy, l legacy's by the switch but its run was not seen, – unclaimed, ? unknown"
+        )
         if ticks {
             for status in pipelines {
                 lines += status.ticks.map { "  \($0.tick.iso8601)  \($0.runner.words)" }
