@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo demo-airflow test test-full build release lint format clean packages lab-env airflow-env bench
+.PHONY: demo demo-airflow test test-full build release lint format clean packages lab-env airflow-env bench dist
 
 demo: release lab-env
 	scripts/demo
@@ -26,7 +26,7 @@ release: packages
 
 lint: packages lab-env
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
-	shellcheck scripts/* .ci/run
+	shellcheck scripts/* .ci/run Benchmarks/run Benchmarks/*/run
 	.env-lab/bin/ruff check --quiet .
 	.env-lab/bin/ruff format --quiet --check .
 	@echo "lint: nothing to say"
@@ -36,6 +36,11 @@ format: lab-env
 
 bench: release lab-env
 	Benchmarks/run
+
+# The wheel of what DAG files import, in dist/.
+dist: lab-env
+	.env-lab/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w dist shadow
+	rm -rf shadow/build shadow/bailey_runtime.egg-info
 
 packages:
 	@scripts/packages

@@ -122,7 +122,7 @@ let package = Package(
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
             "SchedulesTests",
-            ["Schedules", "LosslessJSON"],
+            ["Schedules", "LosslessJSON", "TestSupport"],
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
@@ -134,15 +134,24 @@ let package = Package(
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
             exclude: ["Fixtures"]
         ),
+        tests(
+            "StoreTests",
+            ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
+            exclude: ["Fixtures"]
+        ),
+        tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
+        tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
-        tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
+        tests("TicksTests", ["LosslessJSON", "TestSupport"]),
+        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",
             [
-                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON", "TestSupport",
+                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON",
+                "TestSupport",
             ],
             exclude: ["Golden"]
         ),

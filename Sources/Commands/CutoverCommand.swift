@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Settings
 import Store
@@ -9,7 +10,7 @@ import Store
 struct CutoverCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cutover",
-        abstract: "Move the ticks of pipelines from legacy to Airflow; without --execute, say what would happen.",
+        abstract: "Move pipelines' ticks and jobs from legacy to Airflow; without --execute, say what would happen.",
         discussion: """
             Several pipelines are cut over one after another; the first that cannot be ends the command. With --all-or-none those already done
             are given back then. A cutover that was broken off is completed. Ends with status 1 if anything refuses.
@@ -43,14 +44,41 @@ struct CutoverCommand: AsyncParsableCommand {
     @Flag(help: "If one pipeline cannot be cut over, give back those that were.")
     var allOrNone = false
 
+    @OptionGroup var override: OverrideOptions
+
     @Option(help: ArgumentHelp("Wait until so many ticks were claimed, and show them.", valueName: "number"))
     var claims = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "Let Airflow take so many percent of the jobs of queues, by a stable hash of their ids; 100 if left out.",
+            valueName: "percent"
+        )
+    )
+    var share: String?
+
+    @Option(
+        help: ArgumentHelp("Seconds to wait until legacy's workers have let go of a queue's jobs.", valueName: "seconds")
+    )
+    var drain = 600.0
+
+    @Option(help: ArgumentHelp("Let this database user take jobs, such as Airflow's; may be repeated.", valueName: "user"))
+    var grant: [String] = []
+
+    @Flag(help: "Print the SQL that a queue's switch needs, for its administrator, and do nothing.")
+    var sql = false
 
     @Argument(help: "The pipelines.")
     var pipelines: [String]
 
+    private var percent: Int? {
+        guard let share else { return 100 }
+        return Int(share.hasSuffix("%") ? String(share.dropLast()) : share).flatMap { (0...100).contains($0) ? $0 : nil }
+    }
+
     func validate() throws {
         if let ticks, ticks < 1 { throw ValidationError("--ticks must be 1 or more") }
+        if percent == nil { throw ValidationError("--share must be a whole number of percent from 0 to 100") }
         if claims < 0 { throw ValidationError("--claims must not be negative") }
         if let at, Instant(iso8601: at) == nil {
             throw ValidationError("--at \(at) is no instant; write it with its offset, such as 2026-12-01T02:00:00Z")
@@ -59,6 +87,7 @@ struct CutoverCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let override = try override.decision()
         let desk = try Desk(common)
         let store = try desk.store()
         let inventory = try desk.inventory()
@@ -68,23 +97,58 @@ struct CutoverCommand: AsyncParsableCommand {
             throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
         }
         var works: [Work] = []
+        var parts: [QueuePart] = []
         for name in pipelines {
             guard let pipeline = plan.pipelines.first(where: { $0.dag.id == name }) else {
                 let known = plan.pipelines.map(\.dag.id).joined(separator: ", ")
                 throw CommandFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
             }
-            works.append(try work(pipeline, desk, inventory))
+            let own = desk.queueParts(pipeline.dag)
+            parts += own
+            if let work = try work(pipeline, desk, inventory, jobs: !own.isEmpty) { works.append(work) }
         }
+        if sql { return try await printSQL(parts, desk) }
+        if share != nil, parts.isEmpty { throw CommandFailure(.usage, "--share is for pipelines with job types of a queue") }
+        let share = percent ?? 100
         // Looked at before anything is changed, and again by each operation.
         var reports: [PipelineReport] = []
+        var gates: [String: PolicyEvidence.Gate] = [:]
         for work in works {
-            let preview = try await work.preview(desk, store, request)
+            let (preview, gate) = try await work.preview(desk, store, request)
+            gates[work.group.pipeline] = gate
             reports.append(PipelineReport(preview: preview))
         }
-        if execute, reports.allSatisfy({ $0.preview.holds }) || !allOrNone {
+        var queues: [QueueReport] = []
+        for part in parts { queues.append(try await part.cutoverReport(desk, store, share: share)) }
+        // What is half done, or done, is completed whatever the policy says.
+        let begun = Set(
+            reports.filter { !$0.preview.entries.allSatisfy { $0.state == .legacy } }.map(\.preview.pipeline)
+                + queues.filter { !$0.standings.allSatisfy { $0.state == .legacy } }.map(\.pipeline)
+        )
+        let deployments = await desk.deployments(pipelines)
+        let policies = plan.pipelines.filter { pipelines.contains($0.dag.id) && !begun.contains($0.dag.id) }
+            .map { pipeline in
+                let evidence = desk.evidence(
+                    pipeline,
+                    plan: plan,
+                    inventory: inventory,
+                    store: .known(store),
+                    gate: gates[pipeline.dag.id] ?? .none,
+                    deployment: deployments[pipeline.dag.id] ?? .unknown("nobody asked Airflow")
+                )
+                return pipeline.policy.evaluate(evidence, override: override)
+            }
+        let permitted = policies.allSatisfy(\.permits)
+        let all = reports.allSatisfy(\.preview.holds) && queues.allSatisfy { $0.refusals.isEmpty } && permitted
+        if execute, all || !allOrNone, permitted {
+            for policy in policies { try record(policy, store) }
             try await perform(works, &reports, desk, store, request)
+            if reports.allSatisfy({ $0.refusal == nil }) {
+                try await perform(parts, &queues, works, &reports, desk, store, share: share)
+            }
         }
-        let document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports)
+        var document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)
+        document.policies = policies
         if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
@@ -94,8 +158,9 @@ struct CutoverCommand: AsyncParsableCommand {
         let group: RedBeatGroup
         let source: SourceSettings
 
+        /// What would be done, and what the switch knows of the gate.
         func preview(_ desk: Desk, _ store: StateStore, _ request: CutoverOperation.Request) async throws
-            -> OwnershipPreview
+            -> (OwnershipPreview, PolicyEvidence.Gate)
         {
             let journal = Journal(
                 store: store,
@@ -107,16 +172,34 @@ struct CutoverCommand: AsyncParsableCommand {
             )
             let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
+            let gate = try await engine.redbeat.status().gate
             await engine.redbeat.disconnect()
-            return preview
+            return (preview, gate)
         }
     }
 
-    private func work(_ pipeline: PlannedPipeline, _ desk: Desk, _ inventory: Inventory) throws -> Work {
+    /// Writes into the journal by what the cutover was allowed, or who overrode what.
+    private func record(_ policy: PolicyEvaluation, _ store: StateStore) throws {
+        let holder = OperatorLock.Holder.current(token: "", operation: "cutover")
+        let journal = Journal(
+            store: store,
+            pipeline: policy.pipeline,
+            operation: "policy",
+            token: "",
+            by: holder.by,
+            now: currentInstant
+        )
+        try journal.write(policy.holds ? "holds" : "override", .after, policy.json)
+    }
+
+    private func work(_ pipeline: PlannedPipeline, _ desk: Desk, _ inventory: Inventory, jobs: Bool) throws -> Work? {
         guard let (group, source) = try desk.redBeatGroup(pipeline.dag, inventory: inventory) else {
+            if jobs, ticks == nil, at == nil { return nil }
             throw CommandFailure(
                 .usage,
-                "the pipeline \(pipeline.dag.id) has no RedBeat entries, so there is no clock to take over"
+                jobs
+                    ? "the pipeline \(pipeline.dag.id) has job types only, so --ticks and --at mean nothing for it"
+                    : "the pipeline \(pipeline.dag.id) has neither RedBeat entries nor job types, so there is nothing to take over"
             )
         }
         return Work(group: group, source: source)
@@ -149,6 +232,39 @@ struct CutoverCommand: AsyncParsableCommand {
                 if allOrNone { try await undo(done, works, &reports, desk, store) }
                 return
             }
+        }
+    }
+
+    /// The job types, after all entries; the first that cannot be moved ends it.
+    private func perform(
+        _ parts: [QueuePart],
+        _ queues: inout [QueueReport],
+        _ works: [Work],
+        _ reports: inout [PipelineReport],
+        _ desk: Desk,
+        _ store: StateStore,
+        share: Int
+    ) async throws {
+        for (index, part) in parts.enumerated() {
+            try await part.cutOver(desk, store, share: share, roles: grant, limit: drain, &queues[index])
+            if queues[index].outcome == "done" { continue }
+            guard allOrNone else { return }
+            for done in queues.indices where queues[done].outcome == "done" {
+                try await parts[done].rollBack(desk, store, deadRuns: [], &queues[done])
+                queues[done].outcome = "given-back"
+            }
+            try await undo(reports.indices.filter { reports[$0].outcome == "done" }, works, &reports, desk, store)
+            return
+        }
+    }
+
+    private func printSQL(_ parts: [QueuePart], _ desk: Desk) async throws {
+        if parts.isEmpty { throw CommandFailure(.usage, "--sql is for pipelines with job types of a queue") }
+        for source in Set(parts.map(\.source.name)).sorted() {
+            guard let part = parts.first(where: { $0.source.name == source }) else { continue }
+            let queue = try await QueueSwitch(desk.queue(part.source))
+            let roles = grant + [try await queue.user()]
+            Console.print(line: queue.script(roles: roles))
         }
     }
 

@@ -1,6 +1,7 @@
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Synchronization
 
@@ -9,9 +10,13 @@ struct OwnershipReport {
     var command: String
     var executed: Bool
     var pipelines: [PipelineReport]
+    /// What the policy says of each pipeline that is still legacy's.
+    var policies: [PolicyEvaluation] = []
+    var queues: [QueueReport]
 
     var holds: Bool {
-        pipelines.allSatisfy { report in
+        guard policies.allSatisfy(\.permits) else { return false }
+        return queues.allSatisfy { $0.holds(executed: executed) } && pipelines.allSatisfy { report in
             if executed {
                 return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
                     && report.outcome != "given-back-by-others"
@@ -73,7 +78,8 @@ extension OwnershipReport {
     var json: JSON {
         [
             "bailey": .string(command), "version": 1, "executed": .bool(executed), "holds": .bool(holds),
-            "pipelines": .array(pipelines.map(\.json)),
+            "pipelines": .array(pipelines.map(\.json)), "queues": .array(queues.map(\.json)),
+            "policies": .array(policies.map(\.json)),
         ]
     }
 
@@ -81,11 +87,19 @@ extension OwnershipReport {
     func lines(zones: ZoneDatabase) -> [String] {
         var lines: [String] = []
         for report in pipelines { lines += report.lines(command: command, executed: executed) + [""] }
+        for report in queues { lines += report.lines(command: command) + [""] }
+        for policy in policies {
+            lines.append("policy of \(policy.pipeline)")
+            lines += policy.textLines().map { "  \($0)" } + [""]
+        }
+        if !policies.allSatisfy(\.permits) {
+            lines.append("The policy refuses. --override NAME --reason TEXT goes on all the same, and is journaled.")
+        }
         if !executed {
             lines.append(
                 holds
                     ? "Nothing was changed. Run it with --execute to do it."
-                    : "Nothing was changed, and --execute would refuse: see the lines with NO."
+                    : "Nothing was changed, and --execute would refuse: see the lines with NO and those of the policy."
             )
         }
         return lines

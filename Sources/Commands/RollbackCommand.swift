@@ -9,10 +9,10 @@ import Store
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback",
-        abstract: "Give the ticks of pipelines back to legacy; without --execute, say what would happen.",
+        abstract: "Give pipelines' ticks and jobs back to legacy; without --execute, say what would happen.",
         discussion: """
             Needs the legacy system alone: neither Airflow, nor Bailey's own state, nor the mappings. Undoes a cutover that was broken off.
-            Ticks that a run of the DAG has claimed stay that run's; all others are legacy's again.
+            Ticks and jobs that a run of the DAG has claimed stay that run's; all others are legacy's again.
             """
     )
 
@@ -24,6 +24,14 @@ struct RollbackCommand: AsyncParsableCommand {
     @Flag(help: "Write an entry anew that the application has deleted meanwhile.")
     var recreate = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A run that is dead, as <dag id>/<run id>: the jobs that it took are given back too; may be repeated.",
+            valueName: "run"
+        )
+    )
+    var returnClaims: [String] = []
+
     @Argument(help: "The pipelines.")
     var pipelines: [String]
 
@@ -31,11 +39,23 @@ struct RollbackCommand: AsyncParsableCommand {
         let desk = try Desk(common)
         let store = try desk.storeOrSubstitute()
         var reports: [PipelineReport] = []
+        var queues: [QueueReport] = []
         for pipeline in pipelines {
+            let parts = try await desk.takenParts(pipeline)
+            for part in parts {
+                var report = try await part.rollbackReport(desk, store)
+                if execute { try await part.rollBack(desk, store, deadRuns: returnClaims, &report) }
+                queues.append(report)
+            }
             guard let (keys, source) = try await desk.takenEntries(pipeline, store: store) else {
-                reports.append(
-                    PipelineReport(nothingOf: pipeline, source: desk.redBeatSources.map(\.name).joined(separator: ", "))
-                )
+                if parts.isEmpty {
+                    reports.append(
+                        PipelineReport(
+                            nothingOf: pipeline,
+                            source: desk.workspace.sources.map(\.name).joined(separator: ", ")
+                        )
+                    )
+                }
                 continue
             }
             let journal = Journal(
@@ -55,7 +75,7 @@ struct RollbackCommand: AsyncParsableCommand {
             if execute { try await perform(pipeline, keys, source, desk, store, &report) }
             reports.append(report)
         }
-        let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports)
+        let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)
         if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }

@@ -1,5 +1,6 @@
-public import LosslessJSON
+import LosslessJSON
 import Postgres
+public import Store
 
 /// What a queue's operations tell while they work.
 public enum QueueProgress: Sendable, Hashable {
@@ -15,40 +16,38 @@ public enum QueueProgress: Sendable, Hashable {
 
 /// What operations on queues need from around them.
 public struct QueueSurroundings: Sendable {
-    /// Writes a line of the journal: step, whether it is about to be taken (or has been), detail.
-    public var journal: @Sendable (String, Bool, JSON) throws -> Void
+    /// Where each step is written down before and after it is taken.
+    public var journal: Journal
     /// Tells a person how it goes.
     public var progress: @Sendable (QueueProgress) -> Void
     /// Waits before the next question.
     public var wait: @Sendable () async throws -> Void
     /// Seconds on a clock that never goes back.
     public var seconds: @Sendable () -> Double
-    /// Who does it, as it stands in the switch.
-    public var by: String
-
     /// Makes surroundings.
     public init(
-        by: String,
-        journal: @escaping @Sendable (String, Bool, JSON) throws -> Void,
+        journal: Journal,
         progress: @escaping @Sendable (QueueProgress) -> Void,
         seconds: @escaping @Sendable () -> Double,
         wait: @escaping @Sendable () async throws -> Void
     ) {
-        self.by = by
         self.journal = journal
         self.progress = progress
         self.seconds = seconds
         self.wait = wait
     }
 
-    func step<Value>(_ name: String, _ queue: QueueSwitch, _ detail: [(String, JSON)], _ body: () async throws -> Value) async throws
-        -> Value
-    {
-        let detail = JSON.object(JSONObject([("queue", .string(queue.queue))] + detail))
-        try journal(name, true, detail)
-        let value = try await body()
-        try journal(name, false, detail)
-        return value
+    /// Who does it, as it stands in the switch.
+    var by: String { journal.by }
+
+    func step<Value>(
+        _ name: String,
+        _ queue: QueueSwitch,
+        _ detail: [(String, JSON)],
+        outcome: (Value) -> JSON = { _ in .object([:]) },
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        try await journal.step(name, .object(JSONObject([("queue", .string(queue.queue))] + detail)), outcome: outcome, body)
     }
 }
 
@@ -148,7 +147,8 @@ public struct QueueCutover: Sendable {
         for type in types {
             if try await queue.standing(type).state == .legacy { fresh.append(type) }
             let detail: [(String, JSON)] = [("type", .string(type)), ("share", .number(JSONNumber(share))), ("drain", .bool(plan.workers.needDrain))]
-            let fence = try await surroundings.step("close", queue, detail) {
+            let written: (Int64) -> JSON = { ["fence": .number(JSONNumber(Int($0)))] }
+            let fence = try await surroundings.step("close", queue, detail, outcome: written) {
                 try await queue.close(type, share: share, pipeline: pipeline, by: surroundings.by, drain: plan.workers.needDrain)
             }
             fences.append((type, fence))

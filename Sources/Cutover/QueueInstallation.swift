@@ -8,6 +8,13 @@ extension QueueSwitch {
     /// - Parameter roles: the users that Bailey and Airflow connect as.
     public func script(roles: [String]) -> String { "BEGIN;\n" + sql.install(roles: roles) + "COMMIT;\n" }
 
+    /// The database user that Bailey connects as.
+    ///
+    /// - Throws: `PostgresError`.
+    public func user() async throws -> String {
+        try await connection.query("SELECT current_user AS who").first?.text("who") ?? ""
+    }
+
     /// Installs the switch, or brings it up to date; nothing happens if it is there. Tries first, in a transaction that is rolled back,
     /// whether a row can be held.
     ///
@@ -26,11 +33,7 @@ extension QueueSwitch {
             )
         }
         try await tryHolding()
-        do {
-            try await connection.execute(script: sql.install(roles: roles))
-        } catch let error where error.state == "55P03" {
-            throw busy("installing the switch")
-        }
+        try await run(sql.install(roles: roles), "installing the switch")
     }
 
     /// Removes the switch.
@@ -42,18 +45,25 @@ extension QueueSwitch {
             if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) { throw foreign }
             return
         }
+        try await run(sql.uninstall, "uninstalling the switch")
+    }
+
+    private func run(_ script: String, _ operation: String) async throws {
         do {
-            try await connection.execute(script: sql.uninstall)
-        } catch let error where error.state == "55006" {
-            throw QueueSwitchError(
-                .stillHeld,
-                queue: queue,
-                operation: "uninstalling the switch",
-                found: "jobs are held or claimed still",
-                advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
-            )
-        } catch let error where error.state == "55P03" {
-            throw busy("uninstalling the switch")
+            try await connection.execute(script: script)
+        } catch {
+            switch error.state {
+            case "55P03": throw busy(operation)
+            case "55006":
+                throw QueueSwitchError(
+                    .stillHeld,
+                    queue: queue,
+                    operation: operation,
+                    found: "jobs are held or claimed still",
+                    advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
+                )
+            default: throw error
+            }
         }
     }
 

@@ -42,7 +42,8 @@ public struct QueueRollback: Sendable {
         let standings = try await plan().standings
         guard !standings.isEmpty else { return [] }
         let detail: [(String, JSON)] = [("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string)))]
-        let counts = try await surroundings.step("give-back", queue, detail) {
+        let written: ([Int]) -> JSON = { ["released": .array($0.map { .number(JSONNumber($0)) })] }
+        let counts = try await surroundings.step("give-back", queue, detail, outcome: written) {
             try await queue.release(types, pipeline: pipeline, by: surroundings.by)
         }
         for (type, count) in zip(types, counts) { surroundings.progress(.released(type: type, count: count)) }

@@ -52,7 +52,10 @@ public struct QueueSwitch: Sendable {
     public func hold(_ type: String, batch: Int = 500) async throws -> Int {
         var total = 0
         while true {
-            let row = try await one("SELECT bailey.hold($1, $2, $3) AS n", [.text(queue), .text(type), .integer(Int64(batch))])
+            let row = try await one(
+                "SELECT bailey.hold($1, $2, $3) AS n",
+                [.text(queue), .text(type), .integer(Int64(batch))]
+            )
             let count = try row.int("n")
             total += count
             if count == 0 { return total }
@@ -63,7 +66,10 @@ public struct QueueSwitch: Sendable {
     ///
     /// - Throws: `PostgresError`.
     public func settle(_ type: String, fence: Int64) async throws -> QueueSettling {
-        let row = try await one("SELECT * FROM bailey.settle($1, $2, $3)", [.text(queue), .text(type), .integer(fence)])
+        let row = try await one(
+            "SELECT * FROM bailey.settle($1, $2, $3)",
+            [.text(queue), .text(type), .integer(fence)]
+        )
         switch try row.text("answer") {
         case "ok", "again": return .settled
         case "waiting":
@@ -85,7 +91,9 @@ public struct QueueSwitch: Sendable {
                     [.text(queue), .text(type), .text(pipeline), .text(by)]
                 )
                 guard let row = rows.first else { continue }
-                if try row.text("answer") == "held" { throw otherPipeline(type, "another pipeline", "giving back \(type)") }
+                if try row.text("answer") == "held" {
+                    throw otherPipeline(type, "another pipeline", "giving back \(type)")
+                }
                 counts.append(try row.int("amount"))
             }
             return counts
@@ -141,6 +149,22 @@ public struct QueueSwitch: Sendable {
             running: try row.int("running"),
             stuck: try row.int("stuck")
         )
+    }
+
+    /// The types that were moved for a pipeline and are not legacy's, or that runs have still taken jobs of; by the switch alone.
+    ///
+    /// - Throws: `PostgresError`.
+    public func types(of pipeline: String) async throws -> [String] {
+        guard try await readiness().installation != .absent else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT job_type FROM bailey.switch s WHERE queue = $1 AND pipeline = $2 AND (state <> 'legacy' OR NOT swept OR EXISTS (
+                SELECT FROM bailey.claim c WHERE c.queue = s.queue AND c.job_type = s.job_type AND c.finished_at IS NULL
+            )) ORDER BY job_type
+            """,
+            [.text(queue), .text(pipeline)]
+        )
+        return try rows.map { try $0.text("job_type") }
     }
 
     /// The runs that have taken jobs of a type and not finished them, oldest first.

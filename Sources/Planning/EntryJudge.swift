@@ -204,5 +204,5 @@ struct EntryJudge {
 /// A text with a capital at its start and a full stop at its end.
 func sentence(_ text: String) -> String {
     let head = text.prefix(1).uppercased() + text.dropFirst()
-    return head.hasSuffix(".") ? head : head + "."
+    return head.last.map { ".?!".contains($0) } ?? true ? head : head + "."
 }

@@ -69,7 +69,9 @@ public actor PostgresConnection {
     /// - Parameter script: holds no value of anybody's that is not quoted, and no `BEGIN`.
     /// - Throws: `PostgresError`; nothing was changed then.
     public nonisolated func execute(script: String) async throws(PostgresError) {
-        try await cancellable("a script", script) { connection throws(PostgresError) in try await connection.runScript(script) }
+        try await cancellable("a script", script) { connection throws(PostgresError) in
+            try await connection.runScript(script)
+        }
     }
 
     /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
@@ -189,6 +191,24 @@ public actor PostgresConnection {
     public nonisolated func timezone() async throws(PostgresError) -> String {
         let rows = try await query("SELECT set_config('timezone', current_setting('timezone'), false) AS zone")
         return rows.first?["zone"] ?? "UTC"
+    }
+
+    /// The server's version, such as `15.18`.
+    ///
+    /// - Parameter oldest: the oldest major version that will do.
+    /// - Throws: `PostgresError`; `server` for an older one.
+    public nonisolated func serverVersion(atLeast oldest: Int) async throws(PostgresError) -> String {
+        let version = try await query("SHOW server_version").first?["server_version"] ?? "of unknown version"
+        if let major = Int(version.prefix { $0.isNumber }), major < oldest {
+            throw PostgresError(
+                .server,
+                address: address,
+                operation: "SHOW server_version",
+                found: "it is PostgreSQL \(version)",
+                advice: "Bailey needs PostgreSQL \(oldest) or later"
+            )
+        }
+        return version
     }
 
     /// An identifier, quoted.

@@ -33,3 +33,12 @@ extension PolicyEvaluation {
         return text
     }
 }
+
+extension Rehearsal {
+    /// The rehearsal for a terminal.
+    public func textLines() -> [String] {
+        var table = TextTable(["STEP", "SECONDS", "", "WHAT WAS SEEN"])
+        for step in steps { table.add([step.name, decimal(step.seconds), step.passed ? "ok" : "FAILED", step.detail]) }
+        return table.lines(width: 240) + ["\(pipeline): the rehearsal \(passed ? "passed" : "failed")"]
+    }
+}

@@ -67,7 +67,8 @@ extension Workspace {
 extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
         let known = [
-            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval", "lock_key",
+            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
+            "lock_key",
         ]
         guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
         let allowed =

@@ -139,6 +139,14 @@ import Testing
         #expect(row?["t"] == "2026-01-01 00:00:00+03")
     }
 
+    @Test func anOldServerIsRefusedByName() async throws {
+        let postgres = try await connect(PostgresServer.running().database())
+        let version = try await postgres.serverVersion(atLeast: 10)
+        let error = await #expect(throws: PostgresError.self) { try await postgres.serverVersion(atLeast: 99) }
+        #expect(error?.found == "it is PostgreSQL \(version)")
+        #expect(error?.advice == "Bailey needs PostgreSQL 99 or later")
+    }
+
     @Test func refusalsSayWhatToDoAndShowNoSecret() async throws {
         let server = try PostgresServer.running()
         let url = try server.database()

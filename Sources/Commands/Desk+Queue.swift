@@ -1,0 +1,159 @@
+import Cutover
+import Legacy
+import Migration
+import Schedules
+import Settings
+import Store
+
+/// The job types of a pipeline that lie in one queue.
+struct QueuePart: Sendable {
+    let pipeline: String
+    let source: SourceSettings
+    let types: [String]
+}
+
+/// What the commands that move job types need of a workspace.
+extension Desk {
+    /// The job types of a pipeline, by queue.
+    func queueParts(_ dag: DAGDefinition) -> [QueuePart] {
+        workspace.sources.filter { $0.kind == .queue }.compactMap { source in
+            let types = dag.entries.filter { $0.source == source.name }.map(\.name)
+            return types.isEmpty ? nil : QueuePart(pipeline: dag.id, source: source, types: types)
+        }
+    }
+
+    /// The job types that a pipeline took over, by what the queues' own switches say.
+    ///
+    /// - Throws: `PostgresError`, or `QueueSwitchError`.
+    func takenParts(_ pipeline: String) async throws -> [QueuePart] {
+        var parts: [QueuePart] = []
+        for source in workspace.sources where source.kind == .queue {
+            let queue = try queue(source)
+            // A table that can only be read was never moved.
+            guard queue.layout.hold != nil else { continue }
+            let types = try await QueueSwitch(queue).types(of: pipeline)
+            if !types.isEmpty { parts.append(QueuePart(pipeline: pipeline, source: source, types: types)) }
+        }
+        return parts
+    }
+
+    /// What operations on a queue need.
+    func queueSurroundings(_ journal: Journal, tell: @escaping @Sendable (QueueProgress) -> Void) -> QueueSurroundings {
+        let start = ContinuousClock.now
+        return QueueSurroundings(
+            journal: journal,
+            progress: tell,
+            seconds: {
+                let elapsed = start.duration(to: .now)
+                return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
+            },
+            wait: { try await Task.sleep(for: .milliseconds(200)) }
+        )
+    }
+
+    /// A journal for looking only: nothing is written to it.
+    func previewJournal(_ pipeline: String, store: StateStore) -> Journal {
+        Journal(store: store, pipeline: pipeline, operation: "preview", token: "", by: "", now: currentInstant)
+    }
+}
+
+extension QueuePart {
+    /// What a cutover would do.
+    func cutoverReport(_ desk: Desk, _ store: StateStore, share: Int) async throws -> QueueReport {
+        var report = QueueReport(pipeline: pipeline, queue: source.name, types: types)
+        do {
+            let plan = try await cutover(desk, desk.previewJournal(pipeline, store: store), share: share).plan()
+            report.plan = plan
+            report.standings = plan.standings
+            report.refusals = plan.refusals
+        } catch let error as QueueSwitchError {
+            report.refusals = [error]
+        }
+        return report
+    }
+
+    /// Moves the types, and writes into the report what came of it.
+    func cutOver(_ desk: Desk, _ store: StateStore, share: Int, roles: [String], limit: Double, _ report: inout QueueReport) async throws {
+        do {
+            let plan = try await desk.session(pipeline, "cutover", store: store).run { journal in
+                let cutover = try await cutover(desk, journal, share: share)
+                try await cutover.execute(try await cutover.plan(), roles: roles, limit: limit)
+                return try await cutover.plan()
+            }
+            report.standings = plan.standings
+            report.outcome = "done"
+        } catch let error as QueueSwitchError {
+            report.outcome = "refused"
+            report.refusals = [error]
+        }
+    }
+
+    /// What a rollback would do.
+    func rollbackReport(_ desk: Desk, _ store: StateStore) async throws -> QueueReport {
+        var report = QueueReport(pipeline: pipeline, queue: source.name, types: types)
+        do {
+            let plan = try await rollback(desk, desk.previewJournal(pipeline, store: store)).plan()
+            (report.standings, report.claims) = (plan.standings, plan.claims)
+        } catch let error as QueueSwitchError {
+            report.refusals = [error]
+        }
+        return report
+    }
+
+    /// Gives the types back, and writes into the report what came of it.
+    func rollBack(_ desk: Desk, _ store: StateStore, deadRuns: [String], _ report: inout QueueReport) async throws {
+        do {
+            let left = try await desk.session(pipeline, "rollback", store: store).run { journal in
+                try await rollback(desk, journal).execute(deadRuns: deadRuns, limit: 30)
+            }
+            report.outcome = "done"
+            let after = try await rollback(desk, desk.previewJournal(pipeline, store: store)).plan()
+            (report.standings, report.claims) = (after.standings, after.claims)
+            report.unswept = left
+        } catch let error as QueueSwitchError {
+            report.outcome = "refused"
+            report.refusals = [error]
+        }
+    }
+
+    private func cutover(_ desk: Desk, _ journal: Journal, share: Int) async throws -> QueueCutover {
+        QueueCutover(
+            queue: try await QueueSwitch(desk.queue(source)),
+            types: types,
+            pipeline: pipeline,
+            share: share,
+            surroundings: desk.queueSurroundings(journal) { Console.note("\(pipeline): \($0.line)") }
+        )
+    }
+
+    private func rollback(_ desk: Desk, _ journal: Journal) async throws -> QueueRollback {
+        QueueRollback(
+            queue: try await QueueSwitch(desk.queue(source)),
+            types: types,
+            pipeline: pipeline,
+            surroundings: desk.queueSurroundings(journal) { Console.note("\(pipeline): \($0.line)") }
+        )
+    }
+}
+
+extension QueueProgress {
+    /// The step for people.
+    var line: String {
+        switch self {
+        case .installed: "install: schema bailey and the triggers are in place"
+        case .closed(let type, let fence): "close: \(type): new jobs are held (fence \(fence))"
+        case .held(let type, let count): "hold: \(type): \(count) waiting jobs are held"
+        case .waiting(let type, let reason, let amount):
+            switch reason {
+            case .pending: "settle: \(type): waiting for \(amount) jobs that somebody has locked …"
+            case .transactions: "settle: \(type): waiting for transactions that began before …"
+            case .running: "settle: \(type): waiting for \(amount) jobs that legacy runs …"
+            case .pause: "settle: \(type): waiting until the workers have paused for \(amount) s more …"
+            }
+        case .settled(let type): "settle: \(type): DAG runs take its jobs from now on"
+        case .released(let type, let count): "give-back: \(type): \(count) jobs wait for legacy again"
+        case .returned(let type, let count): "give-back: \(type): \(count) jobs of dead runs"
+        case .swept(let type): "give-back: \(type): no transaction can hold a job any more"
+        }
+    }
+}
