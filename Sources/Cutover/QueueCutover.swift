@@ -164,7 +164,7 @@ public struct QueueCutover: Sendable {
     }
 
     private func settle(_ type: String, fence: Int64, end: Double, fresh: [String]) async throws {
-        var last: (QueueSettling.Reason, Int)?
+        var last: QueueSettling.Reason?
         while true {
             let count = try await queue.hold(type)
             if count > 0 { surroundings.progress(.held(type: type, count: count)) }
@@ -179,8 +179,8 @@ public struct QueueCutover: Sendable {
                     advice: "Run bailey status, then decide again"
                 )
             case .waiting(let reason, let amount):
-                if last?.0 != reason || last?.1 != amount { surroundings.progress(.waiting(type: type, reason, amount)) }
-                last = (reason, amount)
+                if last != reason { surroundings.progress(.waiting(type: type, reason, amount)) }
+                last = reason
                 if surroundings.seconds() >= end { throw try await notDrained(type, reason, amount, fresh) }
                 try await surroundings.wait()
             }

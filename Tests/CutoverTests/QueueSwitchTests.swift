@@ -196,7 +196,7 @@ struct QueueBench {
             let cutover = QueueCutover(queue: queue, types: ["export"], pipeline: "p", share: 100, surroundings: surroundings)
             let plan = try await cutover.plan()
             #expect(plan.workers.locking == .unknown)
-            let error = await #expect(throws: QueueSwitchError.self) { try await cutover.execute(plan, roles: [], limit: 0) }
+            let error = await #expect(throws: QueueSwitchError.self) { try await cutover.execute(plan, roles: [], limit: 2) }
             #expect(error?.code == .notDrained)
             #expect(error?.found.contains("1 jobs are run by legacy's workers") == true)
             #expect(told.withLock { $0.contains(.waiting(type: "export", .running, 1)) })

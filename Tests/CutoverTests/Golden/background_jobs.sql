@@ -307,6 +307,7 @@ BEGIN
 END $bailey$;
 
 -- What a run may do with jobs of a type: live, closing (ask again) or shadow. A run that holds a claim is live until it is finished.
+-- Not to be called in the transaction that closed or released the type.
 CREATE OR REPLACE FUNCTION bailey.mode(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS text LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
@@ -317,8 +318,15 @@ BEGIN
         RETURN 'live';
     END IF;
     SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
-    IF switch.state = 'legacy' AND switch.given_back_at > now() - interval '1 day' AND current_setting('transaction_read_only') = 'off' THEN
-        PERFORM bailey.sweep(the_queue, the_type);
+    -- Whoever asks brings on what a Bailey that was killed has left half done.
+    IF current_setting('transaction_read_only') = 'off' THEN
+        IF switch.state = 'closing' THEN
+            PERFORM bailey.hold(the_queue, the_type, 1000);
+            PERFORM bailey.settle(the_queue, the_type, switch.fence);
+            SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
+        ELSIF switch.state = 'legacy' AND switch.given_back_at > now() - interval '1 day' THEN
+            PERFORM bailey.sweep(the_queue, the_type);
+        END IF;
     END IF;
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
 END $bailey$;
@@ -350,7 +358,6 @@ BEGIN
             INSERT INTO bailey.sighting (queue, job, job_type, what, application)
             VALUES ('jobs', old."id"::text, old."job_type"::text, old."status"::text || ' to ' || new."status"::text,
                 current_setting('application_name'));
-            
             RETURN new;
         END IF;
         IF claim.run IS NOT NULL AND claim.finished_at IS NULL THEN
@@ -539,7 +546,6 @@ BEGIN
         WHERE c.place = claim.place;
         IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
             UPDATE "tasks"."background_jobs" j SET "status" = CASE j."status" WHEN 'bailey_held' THEN 'pending' END WHERE j."id" = the_id AND j."status" IN ('bailey_held');
-            
         END IF;
         number := number + 1;
     END LOOP;
@@ -555,7 +561,7 @@ CREATE TRIGGER bailey_change BEFORE UPDATE OF "status", "job_type" ON "tasks"."b
 WHEN (new."status" IN ('pending') OR (new."status" IN ('running') AND NOT old."status" IN ('pending')))
 EXECUTE FUNCTION bailey."arrival:jobs"();
 
-INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '8163b271ecc1d6b5')
+INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', 'cbcf1b89ab9a56ba')
 ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;
