@@ -15,7 +15,12 @@ demo-airflow: release lab-env airflow-env
 test: packages lint build lab-env airflow-env
 	scripts/test
 
+# 5,000 cutovers and rollbacks while everything breaks.
+soak: build lab-env
+	.env-lab/bin/python shadow/tests/switch/torture.py --cutovers 5000 --entries 40
+
 test-full: test
+	scripts/test-redbeat
 	scripts/test-airflow
 
 build: packages
@@ -52,4 +57,4 @@ airflow-env: packages
 	@scripts/python-env airflow33 shadow/requirements-airflow33.txt
 
 clean:
-	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211
+	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23

@@ -76,7 +76,8 @@ struct RollbackCommand: AsyncParsableCommand {
             )
             if execute {
                 try await perform(pipeline, keys, source, desk, store, &report)
-                report.preview.entries = try await operation.preview(pipeline: pipeline, place: desk.place(source)).entries
+                report.preview.entries = try await operation.preview(pipeline: pipeline, place: desk.place(source))
+                    .entries
             }
             await engine.redbeat.disconnect()
             reports.append(report)

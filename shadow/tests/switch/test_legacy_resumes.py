@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from torture import OVERRIDE
 from world import Entry, World, fresh_folder, wait_until
 
 DAY = 86_400_000_000
@@ -39,6 +40,8 @@ def world() -> Iterator[World]:
 
 
 def done(world: World, *words: str, status: int = 0) -> dict[str, Any]:
+    if words[0] == "cutover":
+        words = (*words, *OVERRIDE)
     ended = world.bailey(*words, "--json")
     assert ended.returncode == status, ended.stdout + ended.stderr
     document: dict[str, Any] = json.loads(ended.stdout) if ended.stdout else {}
@@ -120,7 +123,7 @@ def test_a_second_operator_is_told_and_a_dead_one_does_not_hold_it(world: World)
 
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 120))
     first = subprocess.Popen(
-        [str(BAILEY), "cutover", "p-again", "--execute", "--at", later],
+        [str(BAILEY), "cutover", "p-again", "--execute", "--at", later, *OVERRIDE],
         cwd=world.folder,
         stdout=subprocess.DEVNULL,
         stderr=(world.folder / "first.log").open("wb"),
@@ -135,7 +138,7 @@ def test_a_second_operator_is_told_and_a_dead_one_does_not_hold_it(world: World)
     finally:
         first.kill()
         first.wait()
-    ended = world.bailey("cutover", "p-again", "--execute")
+    ended = world.bailey("cutover", "p-again", "--execute", *OVERRIDE)
     assert ended.returncode == 0, ended.stderr
     assert "is dead" in ended.stderr
     done(world, "rollback", "p-again", "--execute")
