@@ -129,7 +129,8 @@ let package = Package(
         tests(
             "CutoverTests",
             [
-                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON", "TestSupport",
+                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON",
+                "TestSupport",
             ],
             exclude: ["Golden"]
         ),

@@ -55,11 +55,16 @@ struct CutoverCommand: AsyncParsableCommand {
     var share: String?
 
     @Option(
-        help: ArgumentHelp("Seconds to wait until legacy's workers have let go of a queue's jobs.", valueName: "seconds")
+        help: ArgumentHelp(
+            "Seconds to wait until legacy's workers have let go of a queue's jobs.",
+            valueName: "seconds"
+        )
     )
     var drain = 600.0
 
-    @Option(help: ArgumentHelp("Let this database user take jobs, such as Airflow's; may be repeated.", valueName: "user"))
+    @Option(
+        help: ArgumentHelp("Let this database user take jobs, such as Airflow's; may be repeated.", valueName: "user")
+    )
     var grant: [String] = []
 
     @Flag(help: "Print the SQL that a queue's switch needs, for its administrator, and do nothing.")
@@ -70,7 +75,9 @@ struct CutoverCommand: AsyncParsableCommand {
 
     private var percent: Int? {
         guard let share else { return 100 }
-        return Int(share.hasSuffix("%") ? String(share.dropLast()) : share).flatMap { (0...100).contains($0) ? $0 : nil }
+        return Int(share.hasSuffix("%") ? String(share.dropLast()) : share).flatMap {
+            (0...100).contains($0) ? $0 : nil
+        }
     }
 
     func validate() throws {
@@ -88,7 +95,11 @@ struct CutoverCommand: AsyncParsableCommand {
         let store = try desk.store()
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)
-        let request = CutoverOperation.Request(ticks: ticks, at: at.flatMap { Instant(iso8601: $0) }, patience: patience)
+        let request = CutoverOperation.Request(
+            ticks: ticks,
+            at: at.flatMap { Instant(iso8601: $0) },
+            patience: patience
+        )
         if let at = request.at, at < currentInstant() {
             throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
         }
@@ -104,7 +115,9 @@ struct CutoverCommand: AsyncParsableCommand {
             if let work = try work(pipeline, desk, inventory, jobs: !own.isEmpty) { works.append(work) }
         }
         if sql { return try await printSQL(parts, desk) }
-        if share != nil, parts.isEmpty { throw CommandFailure(.usage, "--share is for pipelines with job types of a queue") }
+        if share != nil, parts.isEmpty {
+            throw CommandFailure(.usage, "--share is for pipelines with job types of a queue")
+        }
         let share = percent ?? 100
         // Looked at before anything is changed, and again by each operation.
         var reports: [PipelineReport] = []

@@ -79,7 +79,14 @@ extension QueuePart {
     }
 
     /// Moves the types, and writes into the report what came of it.
-    func cutOver(_ desk: Desk, _ store: StateStore, share: Int, roles: [String], limit: Double, _ report: inout QueueReport) async throws {
+    func cutOver(
+        _ desk: Desk,
+        _ store: StateStore,
+        share: Int,
+        roles: [String],
+        limit: Double,
+        _ report: inout QueueReport
+    ) async throws {
         do {
             let plan = try await desk.session(pipeline, "cutover", store: store).run { journal in
                 let cutover = try await cutover(desk, journal, share: share)

@@ -12,13 +12,14 @@ struct OwnershipReport {
     var queues: [QueueReport]
 
     var holds: Bool {
-        queues.allSatisfy { $0.holds(executed: executed) } && pipelines.allSatisfy { report in
-            if executed {
-                return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
-                    && report.outcome != "given-back-by-others"
+        queues.allSatisfy { $0.holds(executed: executed) }
+            && pipelines.allSatisfy { report in
+                if executed {
+                    return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
+                        && report.outcome != "given-back-by-others"
+                }
+                return report.preview.holds
             }
-            return report.preview.holds
-        }
     }
 }
 

@@ -43,23 +43,30 @@ extension QueueReport {
             "standings": .array(
                 standings.map { standing in
                     [
-                        "type": .string(standing.type), "state": .string(standing.state.rawValue), "share": number(standing.share),
-                        "fence": number(Int(standing.fence)), "waiting": number(standing.waiting), "outside": number(standing.outside),
+                        "type": .string(standing.type), "state": .string(standing.state.rawValue),
+                        "share": number(standing.share),
+                        "fence": number(Int(standing.fence)), "waiting": number(standing.waiting),
+                        "outside": number(standing.outside),
                         "retries": number(standing.retries), "held": number(standing.held), "due": number(standing.due),
-                        "claimed": number(standing.claimed), "running": number(standing.running), "stuck": number(standing.stuck),
+                        "claimed": number(standing.claimed), "running": number(standing.running),
+                        "stuck": number(standing.stuck),
                     ]
                 }
             ),
             "claims": .array(
                 claims.map { claim in
                     [
-                        "type": .string(claim.type), "run": .string(claim.run), "jobs": number(claim.count), "since": .string(claim.since),
+                        "type": .string(claim.type), "run": .string(claim.run), "jobs": number(claim.count),
+                        "since": .string(claim.since),
                     ]
                 }
             ),
             "refusals": .array(
                 refusals.map { error in
-                    ["reason": .string(error.code.rawValue), "found": .string(error.found), "advice": .string(error.advice)]
+                    [
+                        "reason": .string(error.code.rawValue), "found": .string(error.found),
+                        "advice": .string(error.advice),
+                    ]
                 }
             ),
             "unswept": .array(unswept.map { .string($0) }),
@@ -89,12 +96,16 @@ extension QueueReport {
             case .unknown: lines.append("  whether workers lock the rows that they claim was not seen")
             }
             if plan.workers.needDrain {
-                lines.append("  waits until legacy's workers are seen to run none of these jobs; until then nobody begins one")
+                lines.append(
+                    "  waits until legacy's workers are seen to run none of these jobs; until then nobody begins one"
+                )
             }
             lines.append("  times without a zone are written in \(plan.timezone)")
             let which = plan.share == 100 ? "every job" : "\(plan.share) % of the jobs, by a hash of their ids,"
             lines.append("  changes owner: \(which) that waits and that legacy has not begun, and every such new one")
-            lines.append("  cannot be rolled back: what a run of the DAG did for a job that it had taken; such a run also finishes after a rollback")
+            lines.append(
+                "  cannot be rolled back: what a run of the DAG did for a job that it had taken; such a run also finishes after a rollback"
+            )
         }
         lines += standings.map(\.line)
         if command == "rollback" {
@@ -105,7 +116,9 @@ extension QueueReport {
             if !claims.isEmpty { lines.append("  if such a run is dead, --return-claims RUN gives its jobs back too") }
         }
         for type in unswept {
-            lines.append("  a transaction that began before is under way still: what it adds to \(type) is given back by the next bailey rollback, or gate")
+            lines.append(
+                "  a transaction that began before is under way still: what it adds to \(type) is given back by the next bailey rollback, or gate"
+            )
         }
         return lines
     }
@@ -113,7 +126,9 @@ extension QueueReport {
 
 extension QueueStanding {
     fileprivate var line: String {
-        var parts = ["\(waiting) wait", "\(held) held (\(due) due)", "\(claimed) with runs", "\(running) run by legacy"]
+        var parts = [
+            "\(waiting) wait", "\(held) held (\(due) due)", "\(claimed) with runs", "\(running) run by legacy",
+        ]
         if outside > 0 { parts.append("\(outside) outside the share") }
         if retries > 0 { parts.append("\(retries) retries that stay legacy's") }
         if stuck > 0 { parts.append("\(stuck) left behind by a dead worker") }

@@ -5,12 +5,16 @@ extension QueueRowSQL {
     /// What precedes the body of each function that changes rows.
     static let acting = "SET lock_timeout = '10s' SET \"bailey.acting\" = 'on'"
 
-    var safe: String { "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))" }
+    var safe: String {
+        "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))"
+    }
 
     /// Holds rows that arrive, or come back, for Airflow; keeps rows that a run has from workers that do not lock them.
     var arrival: String {
         let sameRun =
-            column("started", of: "old").map { "\(status("old")) IN \(words("running")) AND \($0) IS NOT DISTINCT FROM \(column("started", of: "new") ?? "")" }
+            column("started", of: "old").map {
+                "\(status("old")) IN \(words("running")) AND \($0) IS NOT DISTINCT FROM \(column("started", of: "new") ?? "")"
+            }
             ?? "\(status("old")) IN \(words("running"))"
         let ended = "\(status("old")) IN \(words("success")) OR \(status("old")) IN \(words("failed"))"
         return """

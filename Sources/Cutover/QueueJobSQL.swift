@@ -5,13 +5,17 @@ import Postgres
 extension QueueRowSQL {
     private func set(_ changes: [String]) -> String { changes.joined(separator: ", ") }
 
-    private func identifier(_ meaning: String) -> String? { profile.columns[meaning].map(PostgresConnection.identifier) }
+    private func identifier(_ meaning: String) -> String? {
+        profile.columns[meaning].map(PostgresConnection.identifier)
+    }
 
     private var finished: [String] { [identifier("finished").map { "\($0) = clock_timestamp()" }].compactMap { $0 } }
 
     private var errorText: [String] { [identifier("error").map { "\($0) = left(the_error, 2000)" }].compactMap { $0 } }
 
-    private var lockedSwitch: String { "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type" }
+    private var lockedSwitch: String {
+        "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type"
+    }
 
     /// Holds waiting rows that legacy has not begun.
     var holdBatch: String {
@@ -214,7 +218,10 @@ extension QueueRowSQL {
 
     /// Returns the claims of runs that a person calls dead.
     var giveUp: String {
-        let started = identifier("started").map { ["\($0) = claim.was_started::\(profile.naiveTimestamps ? "timestamp" : "timestamptz")"] } ?? []
+        let started =
+            identifier("started").map {
+                ["\($0) = claim.was_started::\(profile.naiveTimestamps ? "timestamp" : "timestamptz")"]
+            } ?? []
         let attempts = hold.retries?.counts == .runs ? ["\(bare("attempts")) = claim.attempt - 1"] : []
         let heldAgain = hold.method == .status ? ["\(bare("status")) = claim.was_status"] : []
         let nothing = ["\(bare("status")) = \(status("j"))"]

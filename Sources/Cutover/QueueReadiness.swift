@@ -37,10 +37,14 @@ extension QueueSwitch {
         guard let row = rows.first else { return found }
         found.user = try row.text("who")
         if try row.int("version") < 130_000 {
-            found.refusals.append(refusal(.oldServer, "the server is older than PostgreSQL 13", "Upgrade the server first"))
+            found.refusals.append(
+                refusal(.oldServer, "the server is older than PostgreSQL 13", "Upgrade the server first")
+            )
         }
         if try row.bool("standby") {
-            found.refusals.append(refusal(.readOnly, "\(connection.address) is a standby", "Give the source the primary's address"))
+            found.refusals.append(
+                refusal(.readOnly, "\(connection.address) is a standby", "Give the source the primary's address")
+            )
         } else if try row.bool("readonly") {
             found.refusals.append(
                 refusal(
@@ -52,7 +56,11 @@ extension QueueSwitch {
         }
         guard try row.bool("here") else {
             found.refusals.append(
-                refusal(.missingColumn, "there is no table \(sql.table)", "Correct “table” of source \(queue) or of profile \(profile.name)")
+                refusal(
+                    .missingColumn,
+                    "there is no table \(sql.table)",
+                    "Correct “table” of source \(queue) or of profile \(profile.name)"
+                )
             )
             return found
         }
@@ -60,7 +68,9 @@ extension QueueSwitch {
         guard found.refusals.isEmpty else { return found }
         if try row.bool("bailey") { try await installed(&found) }
         try await found.refusals += forbidden()
-        if found.installation != .present { found.missingRights = try await missingRights(schema: row.bool("bailey"), creates: row.bool("creates")) }
+        if found.installation != .present {
+            found.missingRights = try await missingRights(schema: row.bool("bailey"), creates: row.bool("creates"))
+        }
         return found
     }
 
@@ -76,7 +86,10 @@ extension QueueSwitch {
             "Use the version of Bailey that made it to roll back and uninstall, or rename the schema if it is not Bailey's"
         )
         do {
-            guard try await connection.query("SELECT to_regclass('bailey.version') IS NOT NULL AS here").first?.bool("here") == true
+            guard
+                try await connection.query("SELECT to_regclass('bailey.version') IS NOT NULL AS here").first?.bool(
+                    "here"
+                ) == true
             else {
                 let objects = try await connection.query(
                     "SELECT count(*) AS n FROM pg_class WHERE relnamespace = 'bailey'::regnamespace"
@@ -91,9 +104,12 @@ extension QueueSwitch {
                 return
             }
             if version.isEmpty { return }
-            let here = try await connection.query("SELECT queue, on_table, digest FROM bailey.queue WHERE queue = $1 OR on_table = $2", [
-                .text(queue), .text(sql.table),
-            ])
+            let here = try await connection.query(
+                "SELECT queue, on_table, digest FROM bailey.queue WHERE queue = $1 OR on_table = $2",
+                [
+                    .text(queue), .text(sql.table),
+                ]
+            )
             if let other = here.first(where: { $0["queue"] != queue }) {
                 found.refusals.append(
                     refusal(
@@ -186,7 +202,9 @@ extension QueueSwitch {
         for word in words {
             // Each constraint is asked about a row that has this status and nothing else.
             let answers = try await connection.query("WITH r AS (SELECT \(copy)) \(checks)", [.text(word)])
-            if let no = answers.first(where: { $0["holds"] == "f" }) { return [cannotHold("“\(word)” is forbidden by \(no["name"] ?? "a constraint")")] }
+            if let no = answers.first(where: { $0["holds"] == "f" }) {
+                return [cannotHold("“\(word)” is forbidden by \(no["name"] ?? "a constraint")")]
+            }
         }
         return []
     }

@@ -25,7 +25,9 @@ struct QueueRowSQL {
     func function(_ verb: String) -> String { "bailey." + PostgresConnection.identifier("\(verb):\(queue)") }
 
     /// The quoted table.
-    var table: String { profile.table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".") }
+    var table: String {
+        profile.table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".")
+    }
 
     /// A row's column of a meaning; nil where the table has none.
     func column(_ meaning: String, of r: String) -> String? {
@@ -42,7 +44,9 @@ struct QueueRowSQL {
     func words(_ meaning: String) -> String { list(profile.statuses[meaning] ?? []) }
     func word(_ meaning: String) -> String { QueueRowSQL.literal(profile.statuses[meaning]?.first ?? "") }
 
-    private func list(_ words: [String]) -> String { "(" + words.map(QueueRowSQL.literal).joined(separator: ", ") + ")" }
+    private func list(_ words: [String]) -> String {
+        "(" + words.map(QueueRowSQL.literal).joined(separator: ", ") + ")"
+    }
 
     /// Status words and those they are held under.
     private var pairs: [(word: String, held: String)] {
@@ -112,14 +116,18 @@ struct QueueRowSQL {
 
     /// Whether somebody has run it before.
     func begun(_ r: String) -> String {
-        let signs = [column("attempts", of: r).map { "coalesce(\($0) > 0, false)" }, column("started", of: r).map { "\($0) IS NOT NULL" }]
+        let signs = [
+            column("attempts", of: r).map { "coalesce(\($0) > 0, false)" },
+            column("started", of: r).map { "\($0) IS NOT NULL" },
+        ]
         return "(" + signs.compactMap { $0 }.joined(separator: " OR ") + ")"
     }
 
     /// Whether it is due.
     func due(_ r: String) -> String {
         guard let column = column("due", of: r) else { return "true" }
-        return "coalesce(\(hold.method == .due ? "CASE WHEN \(marked(r)) THEN \(kept(r)) ELSE \(column) END" : column) <= now(), true)"
+        return
+            "coalesce(\(hold.method == .due ? "CASE WHEN \(marked(r)) THEN \(kept(r)) ELSE \(column) END" : column) <= now(), true)"
     }
 
     // MARK: What is changed in a row
@@ -161,7 +169,8 @@ struct QueueRowSQL {
     /// Statements of a trigger that hold `new`.
     var holdNew: String {
         switch hold.method {
-        case .status: "new.\(bare("status")) := coalesce(\(renamed("new", pairs.map { ($0.word, $0.held) })), new.\(bare("status"))::text);"
+        case .status:
+            "new.\(bare("status")) := coalesce(\(renamed("new", pairs.map { ($0.word, $0.held) })), new.\(bare("status"))::text);"
         case .due:
             """
             IF NOT \(marked("new")) THEN

@@ -52,7 +52,10 @@ public struct QueueSwitch: Sendable {
     public func hold(_ type: String, batch: Int = 500) async throws -> Int {
         var total = 0
         while true {
-            let row = try await one("SELECT bailey.hold($1, $2, $3) AS n", [.text(queue), .text(type), .integer(Int64(batch))])
+            let row = try await one(
+                "SELECT bailey.hold($1, $2, $3) AS n",
+                [.text(queue), .text(type), .integer(Int64(batch))]
+            )
             let count = try row.int("n")
             total += count
             if count == 0 { return total }
@@ -63,7 +66,10 @@ public struct QueueSwitch: Sendable {
     ///
     /// - Throws: `PostgresError`.
     public func settle(_ type: String, fence: Int64) async throws -> QueueSettling {
-        let row = try await one("SELECT * FROM bailey.settle($1, $2, $3)", [.text(queue), .text(type), .integer(fence)])
+        let row = try await one(
+            "SELECT * FROM bailey.settle($1, $2, $3)",
+            [.text(queue), .text(type), .integer(fence)]
+        )
         switch try row.text("answer") {
         case "ok", "again": return .settled
         case "waiting":
@@ -85,7 +91,9 @@ public struct QueueSwitch: Sendable {
                     [.text(queue), .text(type), .text(pipeline), .text(by)]
                 )
                 guard let row = rows.first else { continue }
-                if try row.text("answer") == "held" { throw otherPipeline(type, "another pipeline", "giving back \(type)") }
+                if try row.text("answer") == "held" {
+                    throw otherPipeline(type, "another pipeline", "giving back \(type)")
+                }
                 counts.append(try row.int("amount"))
             }
             return counts

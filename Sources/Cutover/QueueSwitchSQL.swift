@@ -24,7 +24,8 @@ public struct QueueSwitchSQL: Sendable {
                 advice: "Add “hold” to mappings/profiles/\(profile.name).yaml; see docs/configuration.md"
             )
         }
-        let texts = [queue, profile.table, timezone] + profile.columns.values + profile.statuses.values.joined() + hold.order
+        let texts =
+            [queue, profile.table, timezone] + profile.columns.values + profile.statuses.values.joined() + hold.order
         let parts = profile.table.split(separator: ".", omittingEmptySubsequences: false)
         guard !(texts + [hold.held, hold.claimed]).contains(where: { $0.contains("$bailey$") || $0.contains("\0") }),
             parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), queue.utf8.count <= 40
@@ -57,7 +58,8 @@ public struct QueueSwitchSQL: Sendable {
                 GRANT EXECUTE ON FUNCTION \(QueueSwitchSchema.callable.map { "bailey.\($0)" }.joined(separator: ", ")) TO \(role);
                 """
         }
-        let parts = [QueueSwitchSchema.all, own, register, "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;"] + grants
+        let parts =
+            [QueueSwitchSchema.all, own, register, "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;"] + grants
         // Where a profile needs no statement, its line is left out.
         let lines = parts.joined(separator: "\n\n").split(separator: "\n", omittingEmptySubsequences: false)
         return lines.filter { $0.isEmpty || !$0.allSatisfy { $0 == " " } }.joined(separator: "\n") + "\n"
@@ -65,8 +67,11 @@ public struct QueueSwitchSQL: Sendable {
 
     /// Removes the switch from this queue, and schema `bailey` with the last one. Only for a queue of which nothing is held or claimed.
     public var uninstall: String {
-        let functions = ["hold(text, integer)", "look(text)", "take(text, text, integer)", "finish(text, text, text, text)", "release(text)",
-            "give_up(text, text[], text)", "arrival()"]
+        let functions = [
+            "hold(text, integer)", "look(text)", "take(text, text, integer)", "finish(text, text, text, text)",
+            "release(text)",
+            "give_up(text, text[], text)", "arrival()",
+        ]
         let drops = functions.map { function in
             let (verb, arguments) = (function.prefix { $0 != "(" }, function.drop { $0 != "(" })
             return "DROP FUNCTION IF EXISTS \(rows.function(String(verb)))\(arguments);"
@@ -109,14 +114,18 @@ public struct QueueSwitchSQL: Sendable {
         let pick = """
             (SELECT \(rows.id("p")) FROM \(rows.table) p ORDER BY \(rows.waits("p")) DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
             """
-        return ["\(rows.bare("status")) = \(rows.word("queued"))", rows.holding("r").joined(separator: ", ")].map { change in
+        return ["\(rows.bare("status")) = \(rows.word("queued"))", rows.holding("r").joined(separator: ", ")].map {
+            change in
             "UPDATE \(rows.table) r SET \(change) WHERE \(rows.id("r")) = \(pick)"
         } + rows.claiming.map { "UPDATE \(rows.table) r SET \($0) WHERE \(rows.id("r")) = \(pick)" }
     }
 
     private var own: String {
-        ["-- Queue \(queue): \(rows.table).", rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish, rows.release, rows.giveUp, rows.triggers]
-            .joined(separator: "\n\n")
+        [
+            "-- Queue \(queue): \(rows.table).", rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish,
+            rows.release, rows.giveUp, rows.triggers,
+        ]
+        .joined(separator: "\n\n")
     }
 
     private var register: String {

@@ -5,8 +5,10 @@ enum QueueSwitchSchema {
 
     /// The functions that Bailey and Airflow call; all others are called by these.
     static let callable = [
-        "bucket(text)", "close(text, text, integer, text, text, boolean, interval)", "hold(text, text, integer)", "look(text, text)",
-        "settle(text, text, bigint)", "release(text, text, text, text)", "sweep(text, text)", "take(text, text, text, integer)",
+        "bucket(text)", "close(text, text, integer, text, text, boolean, interval)", "hold(text, text, integer)",
+        "look(text, text)",
+        "settle(text, text, bigint)", "release(text, text, text, text)", "sweep(text, text)",
+        "take(text, text, text, integer)",
         "finish(text, text, text, text, text)", "give_up(text, text, text[], text)", "mode(text, text, text)",
     ]
 

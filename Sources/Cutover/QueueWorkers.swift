@@ -35,15 +35,23 @@ public struct QueueWorkers: Sendable, Hashable {
         var bad: [String] = []
         for statement in statements {
             let text = statement.text.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
-            guard QueueWorkers.mentions(text.replacing("\"", with: ""), table), !text.contains("bailey") else { continue }
+            guard QueueWorkers.mentions(text.replacing("\"", with: ""), table), !text.contains("bailey") else {
+                continue
+            }
             let locks = text.contains("for update") || text.contains("for no key update")
             let source = statement.application.isEmpty ? "a statement" : "a statement of \(statement.application)"
-            if text.contains("update "), text.contains("skip locked"), text.hasPrefix("update") || text.hasPrefix("with") {
+            if text.contains("update "), text.contains("skip locked"),
+                text.hasPrefix("update") || text.hasPrefix("with")
+            {
                 good.append("\(source) claims and locks at once")
             } else if locks, text.hasPrefix("select"), let state = statement.state {
                 // Its locks are gone once the session is idle, and it has not claimed yet: a commit would be the session's last statement.
-                if state == "idle" { bad.append("\(source) locked rows in a transaction that ended before they were claimed") }
-                if state.hasPrefix("idle in transaction") { good.append("\(source) keeps its locks until it has claimed") }
+                if state == "idle" {
+                    bad.append("\(source) locked rows in a transaction that ended before they were claimed")
+                }
+                if state.hasPrefix("idle in transaction") {
+                    good.append("\(source) keeps its locks until it has claimed")
+                }
             }
         }
         if sightings > 0 { bad.append("\(sightings) jobs were begun that had begun or been held before") }
@@ -76,7 +84,11 @@ extension QueueSwitch {
             )
             for row in rows {
                 statements.insert(
-                    QueueWorkers.Statement(text: row["query"] ?? "", state: row["state"], application: row["application_name"] ?? "")
+                    QueueWorkers.Statement(
+                        text: row["query"] ?? "",
+                        state: row["state"],
+                        application: row["application_name"] ?? ""
+                    )
                 )
             }
         }

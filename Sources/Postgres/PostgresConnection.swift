@@ -69,7 +69,9 @@ public actor PostgresConnection {
     /// - Parameter script: holds no value of anybody's that is not quoted, and no `BEGIN`.
     /// - Throws: `PostgresError`; nothing was changed then.
     public nonisolated func execute(script: String) async throws(PostgresError) {
-        try await cancellable("a script", script) { connection throws(PostgresError) in try await connection.runScript(script) }
+        try await cancellable("a script", script) { connection throws(PostgresError) in
+            try await connection.runScript(script)
+        }
     }
 
     /// Runs a statement and gives its rows in batches as they arrive: memory does not grow with their number.
