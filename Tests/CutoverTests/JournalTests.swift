@@ -97,7 +97,7 @@ import Testing
     @Test func aSessionHoldsTheLockAndLetsGoOfItWhateverHappens() async throws {
         try await withFolder { folder in
             let store = try StateStore(path: folder.path + "/state.sqlite")
-            func session() -> OperatorSession {
+            @Sendable func session() -> OperatorSession {
                 OperatorSession(
                     store: store,
                     pipeline: "p",

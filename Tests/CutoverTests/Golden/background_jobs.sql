@@ -98,6 +98,20 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeri
     RETURN to_jsonb(payload);
 END $bailey$;
 
+-- Whether a transaction of this database that began to write before another is under way still; those of others do not matter.
+CREATE OR REPLACE FUNCTION bailey.under_way(since xid8) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) >= since THEN
+        RETURN false;
+    END IF;
+    RETURN EXISTS (
+        SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+            AND age(l.transactionid) > age(since::xid) AND (a.datname IS NULL OR a.datname = current_database())
+    );
+END $bailey$;
+
 -- Refuses a queue that is not installed.
 CREATE OR REPLACE FUNCTION bailey.known(the_queue text) RETURNS void LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
@@ -183,7 +197,7 @@ BEGIN
         switch.since := pg_current_xact_id();
         UPDATE bailey.switch s SET since = switch.since WHERE s.queue = the_queue AND s.job_type = the_type;
     END IF;
-    IF pg_snapshot_xmin(pg_current_snapshot()) < switch.since THEN
+    IF bailey.under_way(switch.since) THEN
         RETURN QUERY SELECT 'waiting', 'transactions', 0::bigint;
         RETURN;
     END IF;
@@ -262,7 +276,7 @@ BEGIN
     IF switch.since IS NULL THEN
         UPDATE bailey.switch s SET since = pg_current_xact_id() WHERE s.queue = the_queue AND s.job_type = the_type;
     ELSE
-        complete := pg_snapshot_xmin(pg_current_snapshot()) >= switch.since;
+        complete := NOT bailey.under_way(switch.since);
     END IF;
     EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
     IF complete AND NOT switch.swept THEN
@@ -414,7 +428,7 @@ CREATE OR REPLACE FUNCTION bailey."look:jobs"(the_type text)
 RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' AS $bailey$
     WITH switch AS (
-        SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = 'jobs' AND s.job_type = the_type), 100) AS share
+        SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = 'jobs' AND s.job_type = the_type AND s.state <> 'legacy'), 100) AS share
     ), row AS (
         SELECT bailey.bucket(j."id"::text) < switch.share AS ours, j."status" IN ('pending') AS waits, (coalesce(j."retry_count" > 0, false) OR j."started_at" IS NOT NULL) AS begun,
             j."status" IN ('bailey_held') AS held, j."status" = 'bailey_claimed' AS claimed, j."status" IN ('running') AS running, coalesce(j."next_retry_at" <= now(), true) AS due,
@@ -561,7 +575,7 @@ CREATE TRIGGER bailey_change BEFORE UPDATE OF "status", "job_type" ON "tasks"."b
 WHEN (new."status" IN ('pending') OR (new."status" IN ('running') AND NOT old."status" IN ('pending')))
 EXECUTE FUNCTION bailey."arrival:jobs"();
 
-INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', 'cbcf1b89ab9a56ba')
+INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '26a186246cb3f9d0')
 ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;

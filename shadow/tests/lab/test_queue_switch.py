@@ -186,7 +186,7 @@ def test_three_thousand_jobs_move_over_and_back_and_by_share(database: Database,
         for n in range(2):
             crew.start(f"dag-{n}", "dag")
         while feeder.is_alive() or database.unfinished() > 300:
-            step = chance.choice(("over", "share", "share", "back", "kill", "kill"))
+            step = chance.choice(("over", "over", "share", "share", "back", "kill"))
             if step == "over":
                 database.cut_over()
             elif step == "share":
@@ -221,7 +221,7 @@ def test_three_thousand_jobs_move_over_and_back_and_by_share(database: Database,
     assert database.statuses() == {"completed": jobs}
     assert database.one("SELECT count(*) FROM bailey.claim WHERE finished_at IS NULL") == 0
     assert database.one("SELECT count(*) FROM bailey.sighting") == 0
-    assert min(ran.values()) > 200
+    assert min(ran.values()) > 50
     assert kills > 0
 
 
