@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo test test-full build release lint format clean packages lab-env bench
+.PHONY: demo test test-full build release lint format clean packages lab-env bench dist
 
 demo: release lab-env
 	scripts/demo
@@ -32,6 +32,11 @@ format: lab-env
 
 bench: release lab-env
 	Benchmarks/run
+
+# The wheel of what DAG files import, in dist/.
+dist: lab-env
+	.env-lab/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w dist shadow
+	rm -rf shadow/build shadow/bailey_runtime.egg-info
 
 packages:
 	@scripts/packages

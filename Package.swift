@@ -146,7 +146,7 @@ let package = Package(
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
         tests("TicksTests", ["LosslessJSON", "TestSupport"]),
-        tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
+        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",
             [

@@ -29,6 +29,7 @@ public struct DAGFile: Sendable, Hashable {
     /// - Parameters:
     ///   - gated: whether a first task asks the switch who owns the tick; such a file imports `bailey_runtime`.
     ///   - sources: the sources of `bailey.yaml`, by name.
+    ///   - findings: the findings about the pipeline and its entries.
     ///   - environments: the interpreters of `bailey.yaml`, by name: program, module path, variables.
     public init(
         _ dag: DAGDefinition,
@@ -36,6 +37,7 @@ public struct DAGFile: Sendable, Hashable {
         target: Target,
         gated: Bool,
         sources: [String: DAGSource],
+        findings: [Finding] = [],
         environments: [String: (python: String, path: [String], variables: [String: String])]
     ) {
         let writer = DAGWriter(
@@ -44,6 +46,7 @@ public struct DAGFile: Sendable, Hashable {
             target: target,
             gated: gated,
             sources: sources,
+            findings: findings,
             environments: environments
         )
         let body = writer.text

@@ -55,6 +55,10 @@ extension DAGWriter {
         } else if let rule = rule(task) {
             add("trigger_rule", rule)
         }
+        if !task.produces.isEmpty {
+            let kind = target == .airflow3 ? "Asset" : "Dataset"
+            add("outlets", .list(task.produces.map { .call(kind, [.string($0)], []) }))
+        }
         add("doc_md", .string(origin(task)))
         return arguments
     }
@@ -78,7 +82,15 @@ extension DAGWriter {
     }
 
     private func origin(_ task: TaskDefinition) -> String {
-        task.entry.map { "Stands for the legacy entry `\($0)`." } ?? "A new task, without a legacy entry."
+        let origin =
+            task.entry.map { "Stands for the legacy entry `\($0)`." } ?? "A new task, without a legacy entry."
+        let noted = task.entry.map { entry in notes(findings.filter { $0.entry == entry }) } ?? []
+        return noted.isEmpty ? origin : ([origin, ""] + noted).joined(separator: "\n")
+    }
+
+    /// Findings by their code alone: what else they say may change with every import.
+    func notes(_ findings: [Finding]) -> [String] {
+        Set(findings.map(\.code)).sorted().map { "* finding \($0): `docs/findings/\($0.id).md`" }
     }
 
     private func bodyStatements(_ task: TaskDefinition) -> String {

@@ -9,6 +9,7 @@ struct DAGWriter {
     let target: DAGFile.Target
     let gated: Bool
     let sources: [String: DAGSource]
+    let findings: [Finding]
     let environments: [String: (python: String, path: [String], variables: [String: String])]
 
     var subject: GateSubject { GateSubject(dag, sources: sources) }
@@ -90,6 +91,8 @@ struct DAGWriter {
         if let sla = dag.sla { lines.append("To be done within \(PythonExpression.number(sla).text(indent: 0)) s of its tick.") }
         lines += ["Missed ticks: \(dag.missedTicks.rawValue).", ""]
         lines += dag.entries.map { "* legacy entry `\($0)`" }
+        let noted = notes(findings.filter { $0.entry == nil || !dag.tasks.map(\.entry).contains($0.entry) })
+        if !noted.isEmpty { lines += [""] + noted }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -101,6 +104,7 @@ struct DAGWriter {
         if usesDuration { modules.insert("datetime") }
         if dag.tasks.contains(where: { !isOperator($0) }) { sdk.insert("task") }
         if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
+        if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
         if gated {
             sdk.insert("Param")
             own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
@@ -127,7 +131,7 @@ struct DAGWriter {
         case .airflow211:
             let places = [
                 "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
-                "Param": "airflow.models.param", "BaseHook": "airflow.hooks.base",
+                "Param": "airflow.models.param", "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
                 "get_current_context": "airflow.operators.python",
             ]
             lines += sdk.compactMap { name in places[name].map { "from \($0) import \(name)" } }
@@ -139,7 +143,7 @@ struct DAGWriter {
 
     private var usesDuration: Bool {
         if case .stock(.delta)? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 } || dag.sla != nil && gated
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || dag.sla != nil && gated
             || dag.sla != nil && target == .airflow211
     }
 
@@ -273,6 +277,7 @@ struct DAGWriter {
             arguments.append(("entries", .list(subject.entries.map { .string($0.name) })))
             if subject.prefix != "redbeat:" { arguments.append(("prefix", .string(subject.prefix))) }
             arguments.append(("missed_ticks", .string(dag.missedTicks.rawValue)))
+            if let late = dag.lateAfter { arguments.append(("late_after", .number(late))) }
             if dag.clock.timezone != "UTC" { arguments.append(("timezone", .string(dag.clock.timezone))) }
         } else if !subject.jobTypes.isEmpty {
             let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }

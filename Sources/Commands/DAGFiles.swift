@@ -7,14 +7,15 @@ extension Desk {
     /// The Airflow that files are written for.
     var target: DAGFile.Target { DAGFile.Target(rawValue: workspace.airflow.version) ?? .airflow3 }
 
-    /// The file of a pipeline.
-    func dagFile(_ pipeline: PlannedPipeline, gated: Bool) -> DAGFile {
+    /// The file of a pipeline of a plan.
+    func dagFile(_ pipeline: PlannedPipeline, of plan: Plan, gated: Bool) -> DAGFile {
         DAGFile(
             pipeline.dag,
             words: pipeline.scheduleWords,
             target: target,
             gated: gated,
             sources: dagSources,
+            findings: plan.findings(of: pipeline.dag),
             environments: workspace.environments.mapValues {
                 (python: $0.python, path: $0.path.map(absolute), variables: $0.variables)
             }

@@ -60,7 +60,7 @@ struct DeployCommand: AsyncParsableCommand {
     /// The generated file of a pipeline, which must be as the plan wants it: what was reviewed is what is brought.
     private func prepare(_ pipeline: PlannedPipeline, _ desk: Desk) throws -> Prepared {
         for gated in [true, false] {
-            let file = desk.dagFile(pipeline, gated: gated)
+            let file = desk.dagFile(pipeline, of: plan, gated: gated)
             let place = desk.absolute(desk.workspace.airflow.dagsFolder) + "/" + file.name
             guard FileManager.default.contents(atPath: place).map({ $0 == Data(file.text.utf8) }) == true else {
                 continue

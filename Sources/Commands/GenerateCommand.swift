@@ -39,7 +39,7 @@ struct GenerateCommand: AsyncParsableCommand {
         var changes: [(name: String, change: DAGFolder.Change)] = []
         var files: [DAGFile] = []
         for pipeline in chosen {
-            let file = desk.dagFile(pipeline, gated: !ungated)
+            let file = desk.dagFile(pipeline, of: plan, gated: !ungated)
             try Task.checkCancellation()
             changes.append((file.name, try folder.write(file, force: force)))
             files.append(file)

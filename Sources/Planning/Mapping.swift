@@ -7,8 +7,10 @@ public import Settings
 public struct Mapping: Sendable, Hashable {
     /// Where it stands.
     public var location: SourceLocation
-    /// The pipeline's id.
+    /// The pipeline's id, which is the DAG id and never changes: `dag_id`, or else what `pipeline` says.
     public var pipeline: String
+    /// What people call it.
+    public var name = ""
     public var summary = ""
     public var owner = "bailey"
     public var tags: [String] = []
@@ -21,6 +23,7 @@ public struct Mapping: Sendable, Hashable {
     public var absorbs: [EntryID] = []
     public var sla: Double?
     public var missedTicks = MissedTickPolicy.coalesce
+    public var lateAfter: Double?
     public var maxActiveRuns = 1
     public var tasks: [MappedTask] = []
     /// What it says of the policy, as it was written; nil if nothing.

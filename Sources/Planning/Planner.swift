@@ -198,12 +198,13 @@ public struct Planner {
         }
         var dag = DAGDefinition(
             id: mapping.pipeline,
-            name: mapping.pipeline,
+            name: mapping.name,
             summary: mapping.summary,
             owner: mapping.owner,
             tags: ["bailey"] + mapping.tags,
             clock: clock(driver: driver, own: mapping.schedule, timezone: driver?.timezone ?? mapping.timezone),
             missedTicks: mapping.missedTicks,
+            lateAfter: mapping.lateAfter,
             maxActiveRuns: mapping.maxActiveRuns,
             sla: mapping.sla,
             entries: MappingChecker.entries(of: mapping),

@@ -31,14 +31,12 @@ import Testing
 
     @Test func nobodyThere() async throws {
         try await refused(
-            3,
             redis: "redis://u:hidden-word@127.0.0.1:1/0",
             "Redis at redis://127.0.0.1:1/0",
             "connecting",
             "See whether Redis runs there"
         )
         try await refused(
-            3,
             postgres: "postgresql://u:hidden-word@127.0.0.1:1/d",
             "PostgreSQL at postgresql://127.0.0.1:1/d",
             "connecting"
@@ -67,7 +65,6 @@ import Testing
     @Test func wrongPasswordsAndRights() async throws {
         try await withRedis(password: "right-word") { server in
             try await refused(
-                3,
                 redis: "redis://:hidden-word@127.0.0.1:\(server.port)/0",
                 "AUTH",
                 "Check the user and password"
@@ -75,7 +72,6 @@ import Testing
             try await refused(redis: "redis://127.0.0.1:\(server.port)/0", "Check the user and password")
             try server.cli("ACL", "SETUSER", "blind", "on", ">hidden-word", "+ping", "+auth", "+select")
             try await refused(
-                3,
                 redis: "redis://blind:hidden-word@127.0.0.1:\(server.port)/0",
                 "the user may not do this"
             )
@@ -91,12 +87,10 @@ import Testing
             """
         )
         try await refused(
-            3,
             postgres: url.replacing("postgres@", with: "locked:hidden-word@"),
             "password authentication failed"
         )
         try await refused(
-            3,
             postgres: url.replacing("postgres@", with: "blind:hidden-word@"),
             "permission denied",
             "Grant the right"

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// The `bailey` that was built with these tests: it lies beside the program that runs them.
 public let baileyProgram: String = {

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from .compat import AirflowException, AirflowSkipException, get_current_context
@@ -107,6 +108,9 @@ def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: st
         raise AirflowSkipException(f"The gate skipped this run: {answer.get('note') or answer.get('how')}")
     info = DagRunInfo.of(context)
     instance = context["ti"]
+    if answer["mode"] == "shadow":
+        # What a shadow does is nothing that anybody should be told of: no asset is announced.
+        instance.task.outlets = []
     return TaskRun(
         mode=answer["mode"],
         task=instance.task_id,
@@ -121,10 +125,16 @@ def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: st
 
 
 def record(
-    context: Mapping[str, Any], run: TaskRun, state: str, *, result: str | None = None, error: BodyError | None = None
+    context: Mapping[str, Any],
+    run: TaskRun,
+    state: str,
+    *,
+    result: str | None = None,
+    error: BodyError | None = None,
+    end: datetime | None = None,
 ) -> None:
-    """Pushes the outcome, where the REST API finds it."""
-    context["ti"].xcom_push(key=KEY, value=outcome(run, state, now(), result=result, error=error))
+    """Pushes the outcome, where the REST API finds it. It ended now, unless somebody knows better."""
+    context["ti"].xcom_push(key=KEY, value=outcome(run, state, end or now(), result=result, error=error))
 
 
 def described(error: BaseException) -> BodyError:

@@ -101,6 +101,16 @@ def result(stored: bytes) -> str:
     return member(stored.decode("utf-8"), "result") or "null"
 
 
+def ended(stored: bytes) -> datetime | None:
+    """When the worker says the task ended."""
+    done = json.loads(stored).get("date_done")
+    try:
+        at = datetime.fromisoformat(str(done).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+
+
 def error(stored: bytes) -> BodyError:
     """What a task that failed raised."""
     read = json.loads(stored)

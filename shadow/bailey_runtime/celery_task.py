@@ -88,10 +88,10 @@ class CeleryTask(BaseOperator):
             client.close()
         if celery.status(stored) == "SUCCESS":
             result = celery.result(stored)
-            record(context, run, "success", result=result)
+            record(context, run, "success", result=result, end=celery.ended(stored))
             return json.loads(result)
         problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
-        record(context, run, "failed", error=problem)
+        record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
 
     def _send(self, run_key: str, attempt: int) -> str:

@@ -52,11 +52,17 @@ struct GitDelivery: Sendable {
         guard ending.succeeded else {
             throw DeliveryError(
                 operation,
-                "git says: " + GitDelivery.shown(ending.output.split(separator: "\n").suffix(4).joined(separator: " ")),
+                "git says: " + GitDelivery.complaint(ending.output),
                 "The branch is as it was. Mend it, or run deploy again if somebody pushed meanwhile"
             )
         }
         return ending.output
+    }
+
+    /// What git says of a failure, without its warnings.
+    private static func complaint(_ output: String) -> String {
+        let lines = output.split(separator: "\n").filter { !$0.hasPrefix("warning:") }
+        return shown(lines.suffix(4).joined(separator: " "))
     }
 
     /// A text in which no URL shows credentials.
