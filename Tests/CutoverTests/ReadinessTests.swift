@@ -1,6 +1,7 @@
 import Cutover
 import Foundation
 import Legacy
+import LosslessJSON
 import Migration
 import Redis
 import Schedules
