@@ -75,7 +75,7 @@ import Testing
                     cases.append([
                         "meta": .string(String(decoding: result, as: UTF8.self)),
                         "instant": .number(JSONNumber(Int(instant))),
-                        "count": meta?.contains("total_run_count") == true,
+                        "count": .bool(meta?.contains("total_run_count") == true),
                     ])
                 }
             }
