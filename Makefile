@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo demo-airflow test test-full build release lint format clean packages lab-env airflow-env bench dist
+.PHONY: demo demo-airflow test test-full soak build release lint format clean packages lab-env airflow-env bench dist
 
 demo: release lab-env
 	scripts/demo

@@ -123,7 +123,7 @@ import Testing
                 "{\"__type__\": \"rrule\", \"freq\": \(frequency), \"interval\": 1, \"dtstart\": 1700000000, \"dtstart_tz\": 0}"
             let id = EntryID(source: "s", name: "r")
             var entry = LegacyEntry(id: id, kind: .redbeat, task: "t")
-            entry.schedule = try Schedule(redbeat: .init(parsing: stored))
+            entry.schedule = try Schedule(redbeat: JSON(parsing: stored))
             entry.raw = [RawRecord(key: Array("redbeat:r".utf8), field: "definition", bytes: Array("{}".utf8))]
             let dag = DAGDefinition(
                 id: "p",

@@ -78,7 +78,7 @@ struct SwitchBench {
             tasks: []
         )
         guard let group = try RedBeatGroup(dag, inventory: inventory, place: place, zones: zones) else {
-            throw NotInTime(description: "no group")
+            throw SwitchError("making a group", "no entries", "")
         }
         return group
     }

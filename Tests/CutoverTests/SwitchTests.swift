@@ -291,7 +291,7 @@ import Testing
             }
         )
         guard case .closed = try await redbeat.close(order) else {
-            throw NotInTime(description: "not closed")
+            throw SwitchError("closing", "not closed", "")
         }
         await redbeat.disconnect()
     }
