@@ -1,14 +1,18 @@
 # make demo   the main job on a real legacy stack, from nothing to the report
+# make demo-airflow   the same with a real Airflow, and a cutover and its rollback
 # make test   what CI runs: lint, build, Swift tests, Python tests
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo test test-full build release lint format clean packages lab-env bench
+.PHONY: demo demo-airflow test test-full build release lint format clean packages lab-env airflow-env bench dist
 
 demo: release lab-env
 	scripts/demo
 
-test: packages lint build lab-env
+demo-airflow: release lab-env airflow-env
+	scripts/demo-airflow
+
+test: packages lint build lab-env airflow-env
 	scripts/test
 
 test-full: test
@@ -22,7 +26,7 @@ release: packages
 
 lint: packages lab-env
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
-	shellcheck scripts/* .ci/run
+	shellcheck scripts/* .ci/run Benchmarks/run Benchmarks/*/run
 	.env-lab/bin/ruff check --quiet .
 	.env-lab/bin/ruff format --quiet --check .
 	@echo "lint: nothing to say"
@@ -33,11 +37,19 @@ format: lab-env
 bench: release lab-env
 	Benchmarks/run
 
+# The wheel of what DAG files import, in dist/.
+dist: lab-env
+	.env-lab/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w dist shadow
+	rm -rf shadow/build shadow/bailey_runtime.egg-info
+
 packages:
 	@scripts/packages
 
 lab-env: packages
 	@scripts/python-env lab shadow/requirements-lab.txt
+
+airflow-env: packages
+	@scripts/python-env airflow33 shadow/requirements-airflow33.txt
 
 clean:
 	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211

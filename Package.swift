@@ -70,6 +70,7 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
+        room("Processes", [systemPackage]),
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
@@ -81,13 +82,17 @@ let package = Package(
         ),
         room(
             "Airflow",
-            ["LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL]
+            [
+                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                systemPackage,
+            ]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
             "Shadow",
             [
-                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow", subprocess,
+                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
+                "Processes", subprocess,
                 systemPackage,
             ]
         ),
@@ -97,12 +102,19 @@ let package = Package(
             exclude: ["Scripts/README.md"],
             resources: switchScripts.map { .embedInCode("Scripts/\($0).lua") }
         ),
+        room(
+            "Alerts",
+            [
+                "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioPosix, nioHTTP,
+                subprocess, systemPackage,
+            ]
+        ),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Reports", arguments,
+                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
@@ -110,7 +122,7 @@ let package = Package(
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
             "SchedulesTests",
-            ["Schedules", "LosslessJSON"],
+            ["Schedules", "LosslessJSON", "TestSupport"],
             exclude: ["Generators"],
             resources: [.copy("Fixtures")]
         ),
@@ -122,10 +134,19 @@ let package = Package(
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
             exclude: ["Fixtures"]
         ),
-        tests("MigrationTests", ["Migration", "Schedules"]),
-        tests("PlanningTests", ["Planning", "Migration", "Schedules", "LosslessJSON"]),
+        tests(
+            "StoreTests",
+            ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
+            exclude: ["Fixtures"]
+        ),
+        tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
+        tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
+        tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
+        tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
+        tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
         tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
-        tests("ShadowTests", ["Shadow", "Migration", "Schedules", "LosslessJSON"]),
+        tests("TicksTests", ["LosslessJSON", "TestSupport"]),
+        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
         tests(
             "CutoverTests",
             [

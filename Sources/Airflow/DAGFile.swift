@@ -21,25 +21,41 @@ public struct DAGFile: Sendable, Hashable {
     /// Pools that it needs.
     public let pools: Set<String>
 
+    /// The tasks as Airflow will show them: by task id, the ids of those that wait for it.
+    public let structure: [String: Set<String>]
+
     /// Writes a pipeline.
     ///
     /// - Parameters:
-    ///   - gated: whether a first task keeps every tick with legacy until the switch says otherwise.
+    ///   - gated: whether a first task asks the switch who owns the tick; such a file imports `bailey_runtime`.
+    ///   - sources: the sources of `bailey.yaml`, by name.
+    ///   - findings: the findings about the pipeline and its entries.
     ///   - environments: the interpreters of `bailey.yaml`, by name: program, module path, variables.
     public init(
         _ dag: DAGDefinition,
         words: String,
         target: Target,
         gated: Bool,
+        sources: [String: DAGSource],
+        findings: [Finding] = [],
         environments: [String: (python: String, path: [String], variables: [String: String])]
     ) {
-        let writer = DAGWriter(dag: dag, words: words, target: target, gated: gated, environments: environments)
+        let writer = DAGWriter(
+            dag: dag,
+            words: words,
+            target: target,
+            gated: gated,
+            sources: sources,
+            findings: findings,
+            environments: environments
+        )
         let body = writer.text
         name = dag.id + ".py"
         text = DAGFile.mark + StableDigest(body).description + "\n" + body
         requirements = writer.requirements
         connections = writer.connections
         pools = Set(dag.tasks.compactMap(\.pool))
+        structure = writer.structure
     }
 
     /// What the first line of a generated file begins with; a digest of the rest follows.
@@ -60,5 +76,7 @@ public struct DAGFile: Sendable, Hashable {
     }
 }
 
-/// The connection id of a source.
-func connectionID(_ source: String) -> String { "bailey_" + source.replacing("-", with: "_") }
+extension DAGFile {
+    /// The connection id of a source.
+    public static func connectionID(_ source: String) -> String { "bailey_" + source.replacing("-", with: "_") }
+}

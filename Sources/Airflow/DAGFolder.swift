@@ -51,7 +51,7 @@ public struct DAGFolder: Sendable {
     }
 
     /// Puts a text in a file's place at one stroke: a new file beside it, forced to disk, then renamed.
-    private func replace(_ place: String, with text: String) throws(DAGFolderError) {
+    func replace(_ place: String, with text: String) throws(DAGFolderError) {
         let draft = place + ".bailey-\(ProcessInfo.processInfo.processIdentifier)"
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

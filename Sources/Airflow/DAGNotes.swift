@@ -2,6 +2,9 @@ import LosslessJSON
 
 /// What DAG files need of their Airflow, as files beside them.
 public struct DAGNotes: Sendable {
+    /// The slots of a pool that is made: what a pool guards may bear more, which only people know.
+    public static let poolSlots = 1
+
     private let files: [DAGFile]
 
     /// The needs of some files.
@@ -14,7 +17,17 @@ public struct DAGNotes: Sendable {
         var connections: [String: String] = [:]
         for file in files { connections.merge(file.connections) { first, _ in first } }
         let poolJSON = JSON.object(
-            JSONObject(pools.map { ($0, ["slots": 4, "description": "used by pipelines that Bailey generated"]) })
+            JSONObject(
+                pools.map {
+                    (
+                        $0,
+                        [
+                            "slots": .number(JSONNumber(DAGNotes.poolSlots)),
+                            "description": "used by pipelines that Bailey generated",
+                        ]
+                    )
+                }
+            )
         )
         let lines = connections.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         return [

@@ -20,7 +20,7 @@ public enum DAGRuntime {
                 process.wait()
                 raise
             if process.returncode != 0:
-                raise AirflowException(f"{arguments[0]} ended with status {process.returncode}; its messages are in the log")
+                raise RuntimeError(f"{arguments[0]} ended with status {process.returncode}; its messages are in the log")
             lines = [line for line in output.splitlines() if line.strip()]
             return json.loads(lines[-1]) if lines else None
         """#
@@ -36,8 +36,12 @@ public enum DAGRuntime {
         """
 
     /// Sends a message in Celery's protocol 2 and waits for the result in its Redis backend.
-    static let celery = #"""
-        def _celery_call(connection_id, task, args, kwargs, options, run_key, attempt, timeout):
+    ///
+    /// - Parameter lookup: the Python function that finds a connection.
+    static func celery(lookup: String) -> String { celery.replacing("LOOKUP", with: lookup) }
+
+    private static let celery = #"""
+        def _celery_call(connection_id, task, args, kwargs, options, run_key, attempt, timeout, results_id=None):
             """Send a task to the existing Celery workers and wait for its result.
 
             The task id follows from the run, so that a repeated attempt first finds out what became of the message of the
@@ -45,11 +49,12 @@ public enum DAGRuntime {
             """
             import redis
 
-            client = redis.Redis.from_url(BaseHook.get_connection(connection_id).get_uri())
+            client = redis.Redis.from_url(LOOKUP(connection_id).get_uri())
+            results = redis.Redis.from_url(LOOKUP(results_id).get_uri()) if results_id else client
             for number in range(1, attempt + 1):
                 task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}"))
                 key = f"celery-task-meta-{task_id}"
-                stored = client.get(key)
+                stored = results.get(key)
                 if not stored or json.loads(stored).get("status") not in ("FAILURE", "REVOKED"):
                     break
             queue = options.get("queue") or options.get("routing_key") or "celery"
@@ -94,15 +99,15 @@ public enum DAGRuntime {
                 client.lpush(queue if priority == 0 else f"{queue}\x06\x16{priority}", json.dumps(message))
             deadline = time.monotonic() + timeout
             while time.monotonic() < deadline:
-                stored = client.get(key)
+                stored = results.get(key)
                 outcome = json.loads(stored) if stored else {}
                 if outcome.get("status") == "SUCCESS":
                     return outcome.get("result")
                 if outcome.get("status") in ("FAILURE", "REVOKED"):
-                    raise AirflowException(
+                    raise RuntimeError(
                         f"{task} ended as {outcome['status']}: {outcome.get('result')}\n{outcome.get('traceback')}"
                     )
                 time.sleep(1)
-            raise AirflowException(f"{task} gave no result within {timeout} s (task id {task_id})")
+            raise RuntimeError(f"{task} gave no result within {timeout} s (task id {task_id})")
         """#
 }

@@ -8,62 +8,78 @@ struct DAGWriter {
     let words: String
     let target: DAGFile.Target
     let gated: Bool
+    let sources: [String: DAGSource]
+    let findings: [Finding]
     let environments: [String: (python: String, path: [String], variables: [String: String])]
+
+    var subject: GateSubject { GateSubject(dag, sources: sources) }
+
+    /// What Airflow is told of the schedule. 2.11 has no timetable of several crons, and no stock one runs every missed tick.
+    private var timetable: Timetable? {
+        switch dag.clock.timetable {
+        case nil: return nil
+        case .exact(let schedule, _)?: return .ours(schedule)
+        case let stock?:
+            guard let schedule = dag.clock.schedule else { return .stock(stock) }
+            if dag.missedTicks == .every { return .ours(schedule) }
+            if case .multipleCron = stock, target == .airflow211 { return .ours(schedule) }
+            return .stock(stock)
+        }
+    }
+
+    private enum Timetable {
+        case stock(AirflowTimetable)
+        case ours(Schedule)
+    }
 
     // MARK: What the file needs
 
-    private var usesCelery: Bool { dag.tasks.contains { if case .celery = $0.body { true } else { false } } }
-    private var usesProgram: Bool {
-        dag.tasks.contains { task in
-            switch task.body {
-            case .python, .command: true
-            default: false
-            }
-        }
-    }
-    private var usesDuration: Bool {
-        if case .delta? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 }
-    }
-    private var usesOwnTimetable: Bool { if case .exact? = timetable { true } else { false } }
-
-    /// 2.11 has no timetable of several crons.
-    private var timetable: AirflowTimetable? {
-        if target == .airflow211, case .multipleCron(_, let zone)? = dag.clock.timetable,
-            let schedule = dag.clock.schedule
-        {
-            return .exact(schedule, zone: zone)
-        }
-        return dag.clock.timetable
-    }
-
     var requirements: Set<String> {
         var found: Set<String> = []
-        if usesCelery { found.insert("redis") }
-        if usesOwnTimetable { found.insert("bailey-runtime") }
+        if gated, subject.source != nil { found.insert("redis") }
+        if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
+        if gated || isExact { found.insert("bailey-runtime") }
+        if gated, dag.tasks.contains(where: { $0.body.drain != nil }) {
+            found.insert("apache-airflow-providers-postgres")
+        }
         return found
     }
 
     var connections: [String: String] {
         var found: [String: String] = [:]
         for task in dag.tasks {
-            if case .celery(let call) = task.body {
-                found[connectionID(call.source)] =
+            if let call = task.body.call {
+                found[DAGFile.connectionID(call.source)] =
                     "the Redis that source “\(call.source)” uses as broker and result backend"
+                if hasOwnResults(call.source) {
+                    found[DAGFile.connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker"
+                    found[DAGFile.connectionID(call.source) + "_results"] = "the Redis of Celery's results of “\(call.source)”"
+                }
             }
+        }
+        guard gated else { return found }
+        if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
+            found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
+        }
+        for type in subject.jobTypes {
+            found[DAGFile.connectionID(type.source)] = "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
         }
         return found
     }
 
+    func hasOwnResults(_ source: String) -> Bool {
+        if case .redbeat(_, true)? = sources[source] { true } else { false }
+    }
+
+    private var isExact: Bool { if case .ours? = timetable { true } else { false } }
+
+    private func uses(_ test: (TaskBody) -> Bool) -> Bool { dag.tasks.contains { test($0.body) } }
+
     // MARK: The file
 
     var text: String {
-        var parts = [imports, documentation]
-        if usesProgram { parts.append(DAGRuntime.program) }
-        if dag.tasks.contains(where: { if case .python = $0.body { true } else { false } }) {
-            parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
-        }
-        if usesCelery { parts.append(DAGRuntime.celery) }
+        var parts = [imports, "DOCUMENTATION = " + PythonExpression.literal(documentation)]
+        if !gated { parts += helpers }
         parts.append(body)
         return parts[0] + "\n\n" + parts.dropFirst().joined(separator: "\n\n\n") + "\n"
     }
@@ -72,107 +88,201 @@ struct DAGWriter {
         var lines = [
             dag.name, "", dag.summary.isEmpty ? "Made of legacy entries by Bailey." : dag.summary, "", "Due \(words).",
         ]
-        if let sla = dag.sla { lines.append("To be done within \(number(sla)) s of its tick.") }
+        if let sla = dag.sla { lines.append("To be done within \(PythonExpression.number(sla).text(indent: 0)) s of its tick.") }
         lines += ["Missed ticks: \(dag.missedTicks.rawValue).", ""]
         lines += dag.entries.map { "* legacy entry `\($0)`" }
-        return "DOCUMENTATION = " + PythonExpression.literal(lines.joined(separator: "\n") + "\n")
+        let noted = notes(findings.filter { $0.entry == nil || !dag.tasks.map(\.entry).contains($0.entry) })
+        if !noted.isEmpty { lines += [""] + noted }
+        return lines.joined(separator: "\n") + "\n"
     }
 
     private var imports: String {
         var modules: Set<String> = []
-        if usesCelery || usesDuration { modules.insert("datetime") }
-        if usesProgram { modules.formUnion(["json", "os", "signal", "subprocess"]) }
-        if usesCelery { modules.formUnion(["base64", "json", "time", "uuid"]) }
-        if dag.tasks.contains(where: { $0.body.kind != "untranslatable" && $0.body.kind != "queue" }) {
-            modules.insert("json")
-        }
-        var own: [String] = []
-        var names = ["DAG", "task"]
-        if usesCelery { names += ["get_current_context"] }
-        if dag.tasks.contains(where: { $0.group != nil }) { names.append("TaskGroup") }
-        switch timetable {
-        case .cron?: names.append("CronTriggerTimetable")
-        case .multipleCron?: names.append("MultipleCronTriggerTimetable")
-        case .delta?: names.append("DeltaTriggerTimetable")
-        case .exact?: own.append("from bailey_runtime.timetable import BaileyTimetable")
-        case nil: break
-        }
+        var sdk: Set<String> = ["DAG"]
         var lines = ["import pendulum"]
+        var own: [String] = []
+        if usesDuration { modules.insert("datetime") }
+        if dag.tasks.contains(where: { !isOperator($0) }) { sdk.insert("task") }
+        if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
+        if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
+        if gated {
+            sdk.insert("Param")
+            own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
+        } else {
+            if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
+            if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if uses({ $0.call != nil }) {
+                modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
+                sdk.formUnion([String(lookup.prefix { $0 != "." }), "get_current_context"])
+            }
+        }
+        switch timetable {
+        case .stock(.cron)?: lines.append("from airflow.timetables.trigger import CronTriggerTimetable")
+        case .stock(.multipleCron)?: lines.append("from airflow.timetables.trigger import MultipleCronTriggerTimetable")
+        case .stock(.delta)?: lines.append("from airflow.timetables.trigger import DeltaTriggerTimetable")
+        case .ours?: own.append("from bailey_runtime.timetable import BaileyTimetable")
+        case .stock(.exact)?, nil: break
+        }
         switch target {
         case .airflow3:
-            if usesCelery { names.append("BaseHook") }
-            if needsExceptions {
-                lines.append("from airflow.sdk.exceptions import AirflowException")
-            }
             lines.append(
-                "from airflow.sdk import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+                "from airflow.sdk import " + sdk.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
             )
         case .airflow211:
-            let timetables = names.filter { $0.hasSuffix("Timetable") }
-            lines.append("from airflow.decorators import task")
-            if needsExceptions {
-                lines.append("from airflow.exceptions import AirflowException")
-            }
-            if usesCelery { lines.append("from airflow.hooks.base import BaseHook") }
-            lines.append("from airflow.models.dag import DAG")
-            if usesCelery { lines.append("from airflow.operators.python import get_current_context") }
-            if !timetables.isEmpty {
-                lines.append("from airflow.timetables.trigger import " + timetables.joined(separator: ", "))
-            }
-            if names.contains("TaskGroup") { lines.append("from airflow.utils.task_group import TaskGroup") }
+            let places = [
+                "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
+                "Param": "airflow.models.param", "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
+                "get_current_context": "airflow.operators.python",
+            ]
+            lines += sdk.compactMap { name in places[name].map { "from \($0) import \(name)" } }
         }
+        let outside = [lines[0]] + lines.dropFirst().sorted()
         return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
-            + (lines + own).joined(separator: "\n")
+            + (outside + own.sorted()).joined(separator: "\n")
     }
 
-    private var needsExceptions: Bool { !dag.tasks.isEmpty }
+    private var usesDuration: Bool {
+        if case .stock(.delta)? = timetable { return true }
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || dag.sla != nil && gated
+            || dag.sla != nil && target == .airflow211
+    }
+
+    private var runtimeNames: [String] {
+        var names: Set<String> = ["BaileyGate"]
+        if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
+        for task in dag.tasks {
+            switch task.body {
+            case .celery: names.insert("CeleryTask")
+            case .python: names.insert("run_python")
+            case .command: names.insert("run_command")
+            case .untranslatable: names.insert("fail")
+            case .queue(let drain):
+                switch drain.runs {
+                case .python: names.formUnion(["run_job_python", "take_jobs"])
+                case .command: names.formUnion(["run_job_command", "take_jobs"])
+                default: names.insert("fail")
+                }
+            }
+        }
+        return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
+    }
+
+    private var lookup: String { target == .airflow3 ? "Connection.get" : "BaseHook.get_connection" }
+
+    private var helpers: [String] {
+        var parts: [String] = []
+        if uses({ $0.runsProgram }) { parts.append(DAGRuntime.program) }
+        if uses({ $0.runsPython }) {
+            parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
+        }
+        if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
+        return parts
+    }
+
+    // MARK: The DAG
 
     private var body: String {
         var lines = ["with " + dagCall.text(indent: 0) + ":"]
-        if gated { lines += ["", indented(gate)] }
+        if gated { lines.append(indented("gate = " + gate.text(indent: 0))) }
         let groups = dag.tasks.compactMap(\.group).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         for group in groups {
             if lines.count > 1 { lines.append("") }
             lines.append("    with TaskGroup(\(PythonExpression.literal(group)), prefix_group_id=False):")
-            lines.append("")
-            lines.append(
-                dag.tasks.filter { $0.group == group }.map { indented(indented(function($0))) }.joined(
-                    separator: "\n\n"
-                )
-            )
+            let tasks = dag.tasks.filter { $0.group == group }
+            var block = tasks.map(statements).joined(separator: "\n")
+            // Formatters keep an empty line at the start of a block before a decorator only.
+            if let first = tasks.first, isOperator(first) { block.removeFirst() }
+            lines.append(indented(indented(block)))
         }
-        let single = dag.tasks.filter { $0.group == nil }
-        for task in single { lines += ["", indented(function(task))] }
-        lines.append("")
-        if gated { lines.append("    gate_task = gate()") }
-        for task in dag.tasks { lines.append("    \(variable(task.id)) = \(functionName(task.id))()") }
-        for task in dag.tasks {
-            // A task that waits for nothing must wait for the gate all the same.
-            let waits = task.after.isEmpty || (gated && task.triggerRule == .always) ? [] : task.after.map(variable)
-            let before = waits.isEmpty && gated ? ["gate_task"] : waits
-            if before.count == 1 { lines.append("    \(before[0]) >> \(variable(task.id))") }
-            if before.count > 1 { lines.append("    [\(before.joined(separator: ", "))] >> \(variable(task.id))") }
+        for task in dag.tasks where task.group == nil { lines.append(indented(statements(task))) }
+        let edges = edges.map { before, task in
+            (before.count == 1 ? before[0] : "[\(before.joined(separator: ", "))]") + " >> " + task
         }
+        if !edges.isEmpty { lines.append("") }
+        lines += edges.map { "    " + $0 }
+        if dag.tasks.isEmpty, !gated { lines.append("    pass") }
         return lines.joined(separator: "\n")
+    }
+
+    /// What waits for what, by the names of variables.
+    private var edges: [(before: [String], task: String)] {
+        dag.tasks.compactMap { task in
+            let waits = before(task).map { $0 == "gate" && gated ? "gate" : variable($0) }
+            return waits.isEmpty ? nil : (waits, first(task))
+        }
+    }
+
+    /// The ids of the tasks that a task waits for. One that waits for nothing waits for the gate all the same.
+    private func before(_ task: TaskDefinition) -> [String] {
+        let waits = task.after.isEmpty || (gated && task.triggerRule == .always) ? [] : task.after
+        return waits.isEmpty && gated ? ["gate"] : waits
+    }
+
+    var structure: [String: Set<String>] {
+        var found: [String: Set<String>] = gated ? ["gate": []] : [:]
+        for task in dag.tasks { found[task.id] = [] }
+        for task in dag.tasks {
+            let entrance = takes(task) ? takeID(task) : task.id
+            if takes(task) { found[takeID(task)] = [task.id] }
+            for earlier in before(task) { found[earlier, default: []].insert(entrance) }
+        }
+        return found
     }
 
     private var dagCall: PythonExpression {
         let zone = dag.clock.timezone
-        var arguments: [(name: String, value: PythonExpression)] = [
-            ("dag_id", .string(dag.id)), ("description", .string(String(summaryLine.prefix(200)))),
-            ("doc_md", .name("DOCUMENTATION")),
-            ("schedule", schedule),
-            (
-                "start_date",
-                .call("pendulum.datetime", [.integer(2024), .integer(1), .integer(1)], [("tz", .string(zone))])
-            ),
-            ("catchup", .bool(false)), ("max_active_runs", .integer(dag.maxActiveRuns)),
-            ("is_paused_upon_creation", .bool(true)),
-            ("default_args", .dictionary([("owner", .string(dag.owner))])),
-            ("tags", .list(dag.tags.map { .string($0) })),
-        ]
-        if dag.tasks.isEmpty { arguments.removeLast() }
+        var arguments: [(name: String, value: PythonExpression)] = [("dag_id", .string(dag.id))]
+        func add(_ name: String, _ value: PythonExpression) { arguments.append((name, value)) }
+        if dag.name != dag.id { add("dag_display_name", .string(dag.name)) }
+        add("description", .string(String(summaryLine.prefix(200))))
+        add("doc_md", .name("DOCUMENTATION"))
+        add("schedule", schedule)
+        add(
+            "start_date",
+            .call("pendulum.datetime", [.integer(2024), .integer(1), .integer(1)], [("tz", .string(zone))])
+        )
+        add("catchup", .bool(false))
+        add("max_active_runs", .integer(dag.maxActiveRuns))
+        add("is_paused_upon_creation", .bool(true))
+        var defaults: [(key: String, value: PythonExpression)] = [("owner", .string(dag.owner))]
+        if let sla = dag.sla, target == .airflow211 { defaults.append(("sla", seconds(sla))) }
+        add("default_args", .dictionary(defaults))
+        if gated {
+            add("params", .dictionary([("bailey_mode", mode)]))
+            if dag.sla != nil, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
+        }
+        add("tags", .list(dag.tags.map { .string($0) }))
+        if gated, let sla = dag.sla, target == .airflow3 {
+            add("**", .call("alert_when_late", [seconds(sla)], []))
+        }
         return .call("DAG", [], arguments)
+    }
+
+    private var mode: PythonExpression {
+        .call(
+            "Param",
+            [.string("shadow")],
+            [
+                ("enum", .list([.string("shadow"), .string("live")])),
+                ("description", .string("What a run started by hand does; scheduled runs ask the switch.")),
+            ]
+        )
+    }
+
+    private var gate: PythonExpression {
+        var arguments: [(name: String, value: PythonExpression)] = []
+        if let source = subject.source {
+            arguments.append(("source", .string(source)))
+            arguments.append(("entries", .list(subject.entries.map { .string($0.name) })))
+            if subject.prefix != "redbeat:" { arguments.append(("prefix", .string(subject.prefix))) }
+            arguments.append(("missed_ticks", .string(dag.missedTicks.rawValue)))
+            if let late = dag.lateAfter { arguments.append(("late_after", .number(late))) }
+            if dag.clock.timezone != "UTC" { arguments.append(("timezone", .string(dag.clock.timezone))) }
+        } else if !subject.jobTypes.isEmpty {
+            let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
+            arguments.append(("job_types", .list(types)))
+        }
+        return .call("BaileyGate", [], arguments)
     }
 
     private var summaryLine: String {
@@ -181,15 +291,15 @@ struct DAGWriter {
 
     private var schedule: PythonExpression {
         switch timetable {
-        case .cron(let cron, let zone)?:
+        case .stock(.cron(let cron, let zone))?:
             return .call("CronTriggerTimetable", [.string(cron.text)], [("timezone", .string(zone.name))])
-        case .multipleCron(let crons, let zone)?:
+        case .stock(.multipleCron(let crons, let zone))?:
             return .call(
                 "MultipleCronTriggerTimetable",
                 crons.map { .string($0.text) },
                 [("timezone", .string(zone.name))]
             )
-        case .delta(let microseconds)?:
+        case .stock(.delta(let microseconds))?:
             let delta = PythonExpression.call(
                 "datetime.timedelta",
                 [],
@@ -198,141 +308,33 @@ struct DAGWriter {
                     : [("microseconds", .integer(Int(microseconds)))]
             )
             return .call("DeltaTriggerTimetable", [delta], [])
-        case .exact(let schedule, let zone)?:
-            return .call(
-                "BaileyTimetable",
-                [.string(schedule.redbeatJSON?.text() ?? "null")],
-                [("timezone", .string(zone.name))]
-            )
+        case .ours(let schedule)?:
+            var arguments: [(name: String, value: PythonExpression)] = [("timezone", .string(dag.clock.timezone))]
+            // The grid of an interval is the start date's; a stored one would follow legacy's last run.
+            if case .interval = schedule { arguments.append(("anchor", .string("2024-01-01T00:00:00Z"))) }
+            if dag.missedTicks == .every { arguments.append(("every", .bool(true))) }
+            return .call("BaileyTimetable", [.string(schedule.redbeatJSON?.text() ?? "null")], arguments)
+        case .stock(.exact)?: return .none
         case nil: return .none
         }
     }
+}
 
-    // MARK: Tasks
-
-    private var gate: String {
-        """
-        @task.short_circuit
-        def gate():
-            \"""Keep every tick with the legacy system: this file has no switch to ask, and no answer never means go.
-
-            All other tasks are skipped, whatever their trigger rules say.
-            \"""
-            return False
-        """
-    }
-
-    private func function(_ task: TaskDefinition) -> String {
-        var arguments: [(name: String, value: PythonExpression)] = [("task_id", .string(task.id))]
-        func add(_ name: String, _ value: PythonExpression) { arguments.append((name, value)) }
-        if task.retry.retries > 0 {
-            add("retries", .integer(task.retry.retries))
-            add("retry_delay", seconds(task.retry.delay))
-            if task.retry.backoff > 1 { add("retry_exponential_backoff", .bool(true)) }
-            if let maximum = task.retry.maximumDelay { add("max_retry_delay", seconds(maximum)) }
-        }
-        if let timeout = task.timeout { add("execution_timeout", seconds(timeout)) }
-        if let pool = task.pool { add("pool", .string(pool)) }
-        if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
-        if let queue = task.queue { add("queue", .string(queue)) }
-        if task.triggerRule != .allSuccess, !(gated && (task.triggerRule == .always || task.after.isEmpty)) {
-            add("trigger_rule", .string(task.triggerRule.rawValue))
-        }
-        add("doc_md", .string(origin(task)))
-        let decorator = "@" + PythonExpression.call("task", [], arguments).text(indent: 0)
-        return decorator + "\ndef \(functionName(task.id))():\n" + indented(statements(task))
-    }
-
-    private func origin(_ task: TaskDefinition) -> String {
-        task.entry.map { "Stands for the legacy entry `\($0)`." } ?? "A new task, without a legacy entry."
-    }
-
-    private func statements(_ task: TaskDefinition) -> String {
-        func payload(_ json: JSON) -> String { "json.loads(" + PythonExpression.literal(json.text()) + ")" }
-        switch task.body {
-        case .untranslatable(let reason):
-            return failure(reason)
-        case .queue(let drain):
-            return failure(
-                "jobs of type “\(drain.entry.name)” are shadowed, but this version of Bailey does not take them from their queue"
-            )
-        case .command(let command):
-            let call = PythonExpression.call(
-                "_run_program",
-                [.list(command.arguments.map { .string($0) }), .none],
-                [
-                    ("environment", dictionary(command.environment)),
-                    ("directory", command.directory.map { .string($0) } ?? .none),
-                ]
-            )
-            return "return " + call.text(indent: 0)
-        case .python(let python):
-            let environment = python.environment.flatMap { environments[$0] }
-            var variables = environment?.variables ?? [:]
-            if let path = environment?.path, !path.isEmpty { variables["PYTHONPATH"] = path.joined(separator: ":") }
-            let arguments = JSON.object([
-                "callable": .string(python.callable), "args": python.args.isNull ? [] : python.args,
-                "kwargs": python.kwargs.isNull ? [:] : python.kwargs,
-            ])
-            let call = PythonExpression.call(
-                "_run_program",
-                [
-                    .list([
-                        environment.map { .string($0.python) } ?? .name("sys.executable"), .string("-c"),
-                        .name("_CALL_FUNCTION"),
-                    ]),
-                    .name(payload(arguments)),
-                ],
-                [("environment", dictionary(variables))]
-            )
-            return (environment == nil ? "import sys\n\n" : "") + "return " + call.text(indent: 0)
-        case .celery(let celery):
-            let call = PythonExpression.call(
-                "_celery_call",
-                [],
-                [
-                    ("connection_id", .string(connectionID(celery.source))), ("task", .string(celery.task)),
-                    ("args", .name(payload(celery.args))),
-                    ("kwargs", .name(payload(celery.kwargs))), ("options", .name(payload(celery.options))),
-                    (
-                        "run_key",
-                        .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}\"")
-                    ),
-                    ("attempt", .name("context[\"ti\"].try_number")),
-                    ("timeout", .number(task.timeout ?? 86_400)),
-                ]
-            )
-            return "context = get_current_context()\nreturn " + call.text(indent: 0)
+extension TaskBody {
+    /// The Celery call that a body is or makes for each job.
+    var call: CeleryCall? {
+        switch self {
+        case .celery(let call): call
+        case .queue(let drain): drain.runs.call
+        default: nil
         }
     }
-
-    private func failure(_ reason: String) -> String {
-        "raise " + PythonExpression.call("AirflowException", [.string(reason)], []).text(indent: 0)
-    }
-
-    private func dictionary(_ values: [String: String]) -> PythonExpression {
-        .dictionary(values.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
-    }
-
-    private func seconds(_ value: Double) -> PythonExpression {
-        .call("datetime.timedelta", [], [("seconds", .number(value))])
-    }
-
-    private func number(_ value: Double) -> String { value == value.rounded() ? String(Int(value)) : String(value) }
-
-    private func functionName(_ id: String) -> String {
-        var name = ""
-        for character in id {
-            name.append(character.isASCII && (character.isLetter || character.isNumber) ? character : "_")
+    var drain: QueueDrain? { if case .queue(let drain) = self { drain } else { nil } }
+    var runsPython: Bool { if case .python = self { true } else { false } }
+    var runsProgram: Bool {
+        switch self {
+        case .python, .command: true
+        default: false
         }
-        return "run_" + name + (name == id ? "" : "_" + StableDigest(id).description.prefix(4))
-    }
-
-    private func variable(_ id: String) -> String { functionName(id) + "_task" }
-
-    private func indented(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }.joined(
-            separator: "\n"
-        )
     }
 }

@@ -7,6 +7,7 @@ indirect enum PythonExpression: Sendable, Hashable {
     case bool(Bool)
     case none
     case list([PythonExpression])
+    case tuple([PythonExpression])
     case dictionary([(key: String, value: PythonExpression)])
     case call(String, [PythonExpression], [(name: String, value: PythonExpression)])
 
@@ -28,6 +29,7 @@ indirect enum PythonExpression: Sendable, Hashable {
         }
         switch self {
         case .list(let items): return block("[", items.map { $0.text(indent: inner) }, "]")
+        case .tuple(let items): return block("(", items.map { $0.text(indent: inner) }, ")")
         case .dictionary(let members):
             return block(
                 "{",
@@ -39,11 +41,14 @@ indirect enum PythonExpression: Sendable, Hashable {
         case .call(let name, let positional, let named):
             let lines =
                 positional.map { $0.text(indent: inner) }
-                + named.map { $0.name + "=" + $0.value.text(indent: inner, column: $0.name.count + 1) }
+                + named.map { Self.word($0.name) + $0.value.text(indent: inner, column: $0.name.count + 1) }
             return block(name + "(", lines, ")")
         default: return flat
         }
     }
+
+    /// What stands before an argument's value; `**` unpacks a dictionary.
+    private static func word(_ name: String) -> String { name == "**" ? name : name + "=" }
 
     private var flat: String {
         switch self {
@@ -54,10 +59,11 @@ indirect enum PythonExpression: Sendable, Hashable {
         case .bool(let value): value ? "True" : "False"
         case .none: "None"
         case .list(let items): "[" + items.map(\.flat).joined(separator: ", ") + "]"
+        case .tuple(let items): "(" + items.map(\.flat).joined(separator: ", ") + (items.count == 1 ? ",)" : ")")
         case .dictionary(let members):
             "{" + members.map { PythonExpression.literal($0.key) + ": " + $0.value.flat }.joined(separator: ", ") + "}"
         case .call(let name, let positional, let named):
-            name + "(" + (positional.map(\.flat) + named.map { $0.name + "=" + $0.value.flat }).joined(separator: ", ")
+            name + "(" + (positional.map(\.flat) + named.map { Self.word($0.name) + $0.value.flat }).joined(separator: ", ")
                 + ")"
         }
     }

@@ -137,15 +137,7 @@ struct BacktestCommand: AsyncParsableCommand {
         func side(_ backtest: Backtest) -> JSON {
             [
                 "legacy_ticks": number(backtest.legacyTicks), "dag_ticks": number(backtest.airflowTicks),
-                "differences": .array(
-                    backtest.differences.map { difference in
-                        [
-                            "legacy": difference.legacy.map { .string($0.iso8601) } ?? .null,
-                            "dag": difference.airflow.map { .string($0.iso8601) } ?? .null,
-                            "reason": .string(difference.reason),
-                        ]
-                    }
-                ),
+                "differences": .array(backtest.differences.map(\.document)),
             ]
         }
         return [

@@ -13,8 +13,8 @@ public struct Bailey: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
-            BacktestCommand.self, ShadowCommand.self, ReportCommand.self, CutoverCommand.self,
-            RollbackCommand.self,
+            BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, CutoverCommand.self,
+            RollbackCommand.self, StatusCommand.self, WatchCommand.self, RehearseCommand.self,
         ]
     )
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Settings
 import Store
@@ -42,6 +43,8 @@ struct CutoverCommand: AsyncParsableCommand {
 
     @Flag(help: "If one pipeline cannot be cut over, give back those that were.")
     var allOrNone = false
+
+    @OptionGroup var override: OverrideOptions
 
     @Option(help: ArgumentHelp("Wait until so many ticks were claimed, and show them.", valueName: "number"))
     var claims = 0
@@ -91,6 +94,7 @@ struct CutoverCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let override = try override.decision()
         let desk = try Desk(common)
         let store = try desk.store()
         let inventory = try desk.inventory()
@@ -121,20 +125,46 @@ struct CutoverCommand: AsyncParsableCommand {
         let share = percent ?? 100
         // Looked at before anything is changed, and again by each operation.
         var reports: [PipelineReport] = []
+        var gates: [String: PolicyEvidence.Gate] = [:]
         for work in works {
-            let preview = try await work.preview(desk, store, request)
+            let (preview, gate) = try await work.preview(desk, store, request)
+            gates[work.group.pipeline] = gate
             reports.append(PipelineReport(preview: preview))
         }
         var queues: [QueueReport] = []
         for part in parts { queues.append(try await part.cutoverReport(desk, store, share: share)) }
-        let all = reports.allSatisfy(\.preview.holds) && queues.allSatisfy { $0.refusals.isEmpty }
-        if execute, all || !allOrNone {
+        // What is half done, or done, is completed whatever the policy says.
+        let begun = Set(
+            reports.filter { !$0.preview.entries.allSatisfy { $0.state == .legacy } }.map(\.preview.pipeline)
+                + queues.filter { !$0.standings.allSatisfy { $0.state == .legacy } }.map(\.pipeline)
+        )
+        let deployments = await desk.deployments(pipelines)
+        let policies = plan.pipelines.filter { pipelines.contains($0.dag.id) && !begun.contains($0.dag.id) }
+            .map { pipeline in
+                let evidence = desk.evidence(
+                    pipeline,
+                    plan: plan,
+                    inventory: inventory,
+                    store: .known(store),
+                    gate: gates[pipeline.dag.id] ?? .none,
+                    deployment: deployments[pipeline.dag.id] ?? .unknown("nobody asked Airflow")
+                )
+                return pipeline.policy.evaluate(evidence, override: override)
+            }
+        let permitted = policies.allSatisfy(\.permits)
+        let all = reports.allSatisfy(\.preview.holds) && queues.allSatisfy { $0.refusals.isEmpty } && permitted
+        if execute, all || !allOrNone, permitted {
+            for policy in policies { try record(policy, store) }
             try await perform(works, &reports, desk, store, request)
             if reports.allSatisfy({ $0.refusal == nil }) {
                 try await perform(parts, &queues, works, &reports, desk, store, share: share)
             }
+            for (index, work) in works.enumerated() where reports[index].outcome != nil {
+                reports[index].preview.entries = try await work.preview(desk, store, request).0.entries
+            }
         }
-        let document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)
+        var document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)
+        document.policies = policies
         if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
@@ -144,8 +174,9 @@ struct CutoverCommand: AsyncParsableCommand {
         let group: RedBeatGroup
         let source: SourceSettings
 
+        /// What would be done, and what the switch knows of the gate.
         func preview(_ desk: Desk, _ store: StateStore, _ request: CutoverOperation.Request) async throws
-            -> OwnershipPreview
+            -> (OwnershipPreview, PolicyEvidence.Gate)
         {
             let journal = Journal(
                 store: store,
@@ -157,9 +188,24 @@ struct CutoverCommand: AsyncParsableCommand {
             )
             let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
+            let gate = try await engine.redbeat.status().gate
             await engine.redbeat.disconnect()
-            return preview
+            return (preview, gate)
         }
+    }
+
+    /// Writes into the journal by what the cutover was allowed, or who overrode what.
+    private func record(_ policy: PolicyEvaluation, _ store: StateStore) throws {
+        let holder = OperatorLock.Holder.current(token: "", operation: "cutover")
+        let journal = Journal(
+            store: store,
+            pipeline: policy.pipeline,
+            operation: "policy",
+            token: "",
+            by: holder.by,
+            now: currentInstant
+        )
+        try journal.write(policy.holds ? "holds" : "override", .after, policy.json)
     }
 
     private func work(_ pipeline: PlannedPipeline, _ desk: Desk, _ inventory: Inventory, jobs: Bool) throws -> Work? {

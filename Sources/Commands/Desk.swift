@@ -1,3 +1,4 @@
+import Airflow
 import Foundation
 import Legacy
 import LosslessJSON
@@ -16,6 +17,8 @@ struct Desk {
     /// The folder of `bailey.yaml`, absolute.
     let folder: String
     let zones = ZoneDatabase()
+    /// The policy of pipelines whose mapping says nothing else.
+    let policy: CutoverPolicy
 
     /// Finds and reads `bailey.yaml`.
     ///
@@ -31,6 +34,11 @@ struct Desk {
         }
         workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
         folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if let node = workspace.policy {
+            policy = try CutoverPolicy(node, zones: zones)
+        } else {
+            policy = CutoverPolicy()
+        }
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -55,6 +63,19 @@ struct Desk {
 
     /// A path of the settings, absolute.
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
+
+    /// What DAG files must know of the sources.
+    var dagSources: [String: DAGSource] {
+        Dictionary(
+            workspace.sources.map { source in
+                switch source.kind {
+                case .redbeat: (source.name, .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil))
+                case .queue: (source.name, .queue)
+                }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
 
     /// Opens Bailey's own state.
     func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }
@@ -84,6 +105,7 @@ struct Desk {
             inventory: inventory,
             zones: zones,
             environments: Set(workspace.environments.keys),
+            policy: policy,
             now: currentInstant()
         )
         return planner.plan(files: try mappingFiles())

@@ -5,6 +5,7 @@ import Legacy
 import Postgres
 import Redis
 import Settings
+import Shadow
 import Store
 
 /// What a command ends with.
@@ -31,7 +32,11 @@ public enum ExitStatus: Int32, Sendable {
         case let error as QueueSwitchError:
             (error.code == .noHold || error.code == .badProfile ? .usage : .doesNotHold, error.description)
         case let error as SwitchError: (.doesNotHold, error.description)
+        // A disk that is full or closed is a system that refuses, no defect.
         case let error as StoreError: (.unreachable, error.description)
+        case let error as AirflowShadowError: (.doesNotHold, error.description)
+        case let error as DeliveryError: (.unreachable, error.description)
+        case let error as DAGFolderError: (.unreachable, error.description)
         case is CancellationError: (.interrupted, "Interrupted; nothing is left running.")
         default: (.defect, "\(error)")
         }

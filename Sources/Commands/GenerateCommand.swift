@@ -34,28 +34,12 @@ struct GenerateCommand: AsyncParsableCommand {
                 "the plan has findings of error severity; see bailey plan. Nothing was written"
             )
         }
-        let known = Set(plan.pipelines.map(\.dag.id))
-        if let unknown = pipelines.first(where: { !known.contains($0) }) {
-            throw CommandFailure(
-                .usage,
-                "there is no pipeline “\(unknown)”; known are \(known.sorted().joined(separator: ", "))"
-            )
-        }
-        let target = DAGFile.Target(rawValue: desk.workspace.airflow.version) ?? .airflow3
+        let chosen = try desk.chosen(pipelines, of: plan)
         let folder = DAGFolder(path: desk.absolute(desk.workspace.airflow.dagsFolder))
-        let environments = desk.workspace.environments.mapValues {
-            ($0.python, $0.path.map(desk.absolute), $0.variables)
-        }
         var changes: [(name: String, change: DAGFolder.Change)] = []
         var files: [DAGFile] = []
-        for pipeline in plan.pipelines where pipelines.isEmpty || pipelines.contains(pipeline.dag.id) {
-            let file = DAGFile(
-                pipeline.dag,
-                words: pipeline.scheduleWords,
-                target: target,
-                gated: !ungated,
-                environments: environments.mapValues { (python: $0.0, path: $0.1, variables: $0.2) }
-            )
+        for pipeline in chosen {
+            let file = desk.dagFile(pipeline, of: plan, gated: !ungated)
             try Task.checkCancellation()
             changes.append((file.name, try folder.write(file, force: force)))
             files.append(file)

@@ -1,6 +1,7 @@
 import Cutover
 import LosslessJSON
 import Migration
+import Reports
 import Schedules
 import Synchronization
 
@@ -9,10 +10,13 @@ struct OwnershipReport {
     var command: String
     var executed: Bool
     var pipelines: [PipelineReport]
+    /// What the policy says of each pipeline that is still legacy's.
+    var policies: [PolicyEvaluation] = []
     var queues: [QueueReport]
 
     var holds: Bool {
-        queues.allSatisfy { $0.holds(executed: executed) }
+        guard policies.allSatisfy(\.permits) else { return false }
+        return queues.allSatisfy { $0.holds(executed: executed) }
             && pipelines.allSatisfy { report in
                 if executed {
                     return report.refusal == nil && report.outcome != nil && report.outcome != "given-back"
@@ -76,6 +80,7 @@ extension OwnershipReport {
         [
             "bailey": .string(command), "version": 1, "executed": .bool(executed), "holds": .bool(holds),
             "pipelines": .array(pipelines.map(\.json)), "queues": .array(queues.map(\.json)),
+            "policies": .array(policies.map(\.json)),
         ]
     }
 
@@ -84,11 +89,18 @@ extension OwnershipReport {
         var lines: [String] = []
         for report in pipelines { lines += report.lines(command: command, executed: executed) + [""] }
         for report in queues { lines += report.lines(command: command) + [""] }
+        for policy in policies {
+            lines.append("policy of \(policy.pipeline)")
+            lines += policy.textLines().map { "  \($0)" } + [""]
+        }
+        if !policies.allSatisfy(\.permits) {
+            lines.append("The policy refuses. --override NAME --reason TEXT goes on all the same, and is journaled.")
+        }
         if !executed {
             lines.append(
                 holds
                     ? "Nothing was changed. Run it with --execute to do it."
-                    : "Nothing was changed, and --execute would refuse: see the lines with NO."
+                    : "Nothing was changed, and --execute would refuse: see the lines with NO and those of the policy."
             )
         }
         return lines

@@ -74,8 +74,11 @@ struct RollbackCommand: AsyncParsableCommand {
             var report = PipelineReport(
                 preview: try await operation.preview(pipeline: pipeline, place: desk.place(source))
             )
+            if execute {
+                try await perform(pipeline, keys, source, desk, store, &report)
+                report.preview.entries = try await operation.preview(pipeline: pipeline, place: desk.place(source)).entries
+            }
             await engine.redbeat.disconnect()
-            if execute { try await perform(pipeline, keys, source, desk, store, &report) }
             reports.append(report)
         }
         let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)

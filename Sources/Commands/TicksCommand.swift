@@ -13,6 +13,8 @@ struct TicksCommand: AsyncParsableCommand {
             With --stdin --json, each line of standard input is a question and each line of standard output its answer, in order:
             {"tz":"Europe/Berlin","schedule":{"__type__":"crontab","hour":"2","minute":"30"},"from":1795392000,"count":3,"as":"intended"}
             {"ticks":[1795397400,1795483800,1795570200],"end":null}
+
+            With --against, says whether a cron timetable of Airflow would ever be due at another time, until 2101; status 1 if it would.
             """
     )
 
@@ -53,11 +55,22 @@ struct TicksCommand: AsyncParsableCommand {
     @Option(name: .customLong("as"), help: "intended: what the schedule means; run: what beat really does.")
     var reading = ReadingOption.intended
 
+    @Option(
+        help: ArgumentHelp(
+            "A cron expression of Airflow's (CronTriggerTimetable; several: MultipleCronTriggerTimetable) to compare with, in the same zone.",
+            valueName: "cron"
+        )
+    )
+    var against: [String] = []
+
     @Argument(help: "An entry of the inventory: source/name.")
     var entry: String?
 
     func validate() throws {
         let ways = [crontab, interval, rrule, redbeat, entry].compactMap { $0 }.count + (stdin ? 1 : 0)
+        guard against.isEmpty || (!stdin && until == nil && reading == .intended) else {
+            throw ValidationError("--against compares what the schedule means until 2101; it takes --from and --count.")
+        }
         guard ways == 1 else {
             throw ValidationError("Give one of: an entry, --crontab, --interval, --rrule, --redbeat, --stdin.")
         }
@@ -71,6 +84,10 @@ struct TicksCommand: AsyncParsableCommand {
         do {
             let (schedule, zone) = try chosen()
             let start = try instant(from, "--from") ?? currentInstant()
+            if !against.isEmpty {
+                try compare(schedule, zone, from: start)
+                return
+            }
             let end = try instant(until, "--until")
             let query = try TickQuery(
                 zone: zone,
@@ -84,6 +101,20 @@ struct TicksCommand: AsyncParsableCommand {
         } catch let error as ScheduleError {
             throw CommandFailure(.usage, error.message)
         }
+    }
+
+    /// The proof that Airflow's crons are due when the schedule is, or the first instants at which they are not.
+    private func compare(_ schedule: Schedule, _ zone: Zone, from start: Instant) throws {
+        let crons = try against.map { text throws(ScheduleError) in try CronExpression(text, dialect: .croniter) }
+        let timetable: AirflowTimetable =
+            crons.count == 1 ? .cron(crons[0], zone: zone) : .multipleCron(crons, zone: zone)
+        let equivalence = Equivalence.compare(schedule, in: zone, with: timetable, from: start, limit: count ?? 10)
+        if common.json {
+            Console.print(EquivalenceReport.document(equivalence))
+        } else {
+            Console.print(EquivalenceReport.lines(equivalence))
+        }
+        guard case .equal = equivalence else { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
     /// Prints as it goes: there may be millions.

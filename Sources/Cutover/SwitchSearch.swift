@@ -32,6 +32,31 @@ public struct SwitchSearch: Sendable {
         return resting
     }
 
+    /// The entries of every pipeline that has switches here, by pipeline; of two groups of one pipeline the one that is not legacy's.
+    ///
+    /// - Throws: `RedisError`.
+    public func groups() async throws(RedisError) -> [String: RedBeatKeys] {
+        let redis = try await RedisConnection.connect(to: url)
+        defer { Task { await redis.close() } }
+        let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
+        var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
+        var cursor = "0"
+        repeat {
+            let reply = try await redis.send("SCAN", cursor, "MATCH", "bailey:switch:*", "COUNT", "5000").array ?? []
+            cursor = reply.first?.text ?? "0"
+            let switches = (reply.last?.array ?? []).compactMap(\.bytes)
+            for reply in try await redis.pipeline(switches.map { RedisCommand("HMGET", raw: [$0] + fields) }) {
+                guard let values = reply.array, values.count == 3, let pipeline = values[0].text,
+                    let members = try? JSON(parsing: values[2].bytes ?? []).array
+                else { continue }
+                let rests = values[1].text == "legacy"
+                if let known = found[pipeline], !known.rests || rests { continue }
+                found[pipeline] = (place.keys(members.compactMap { $0.string.map { Array($0.utf8) } }), rests)
+            }
+        } while cursor != "0"
+        return found.mapValues(\.keys)
+    }
+
     /// The group of the first of the switches that is the pipeline's and (unless `resting`) not legacy's.
     private func group(_ pipeline: String, among switches: [[UInt8]], _ redis: RedisConnection, resting: Bool = false)
         async throws(RedisError) -> RedBeatKeys?

@@ -23,7 +23,7 @@ public struct QueueSource: LegacySource {
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
         if let zoneName { _ = try zones.zone(zoneName) }
         let (connection, zone) = try await connect()
-        let version = try await connection.query("SHOW server_version").first?["server_version"] ?? "of unknown version"
+        let version = try await connection.serverVersion(atLeast: 10)
         var reading = SourceReading(
             summary: SourceSummary(
                 name: name,

@@ -25,7 +25,7 @@ public struct RedBeatSource: LegacySource {
         if let timezone { _ = try zones.zone(timezone) }
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
-        let version = try await serverVersion(redis)
+        let version = try await redis.serverVersion(atLeast: 5)
         let scheduleKey = Array("\(prefix):schedule".utf8)
         let housekeeping: Set<[UInt8]> = [scheduleKey, Array("\(prefix):statics".utf8), Array("\(prefix):lock".utf8)]
 
@@ -146,11 +146,5 @@ public struct RedBeatSource: LegacySource {
             for key in (reply.last?.array ?? []).compactMap(\.bytes) { keys.insert(key) }
         } while cursor != "0"
         return keys
-    }
-
-    private func serverVersion(_ redis: RedisConnection) async throws -> String {
-        let info = try await redis.send("INFO", "server").text ?? ""
-        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("redis_version:") }
-        return line.map { String($0.dropFirst("redis_version:".count)) } ?? "of unknown version"
     }
 }

@@ -16,6 +16,8 @@ public struct DAGDefinition: Sendable, Hashable {
     public var clock: PipelineClock
     /// What happens to ticks that nobody was up to run in time.
     public var missedTicks: MissedTickPolicy
+    /// How late a tick counts as missed, in seconds, where missed ticks are dropped; nil for the runtime's own five minutes.
+    public var lateAfter: Double?
     /// How many runs may be under way at once.
     public var maxActiveRuns: Int
     /// The time from tick to end after which people are alerted, in seconds.
@@ -34,6 +36,7 @@ public struct DAGDefinition: Sendable, Hashable {
         tags: [String] = [],
         clock: PipelineClock,
         missedTicks: MissedTickPolicy = .coalesce,
+        lateAfter: Double? = nil,
         maxActiveRuns: Int = 1,
         sla: Double? = nil,
         entries: [EntryID],
@@ -46,6 +49,7 @@ public struct DAGDefinition: Sendable, Hashable {
         self.tags = tags
         self.clock = clock
         self.missedTicks = missedTicks
+        self.lateAfter = lateAfter
         self.maxActiveRuns = maxActiveRuns
         self.sla = sla
         self.entries = entries
@@ -110,6 +114,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var queue: String?
     /// The task group it is shown in.
     public var group: String?
+    /// The URIs of the assets that it produces; nothing is announced in shadow.
+    public var produces: [String]
     /// What shadowing may do with its body.
     public var shadow: ShadowMode
     /// Environment variables that lead a shadowed body to connections of its own.
@@ -130,6 +136,7 @@ public struct TaskDefinition: Sendable, Hashable {
         priority: Int = 1,
         queue: String? = nil,
         group: String? = nil,
+        produces: [String] = [],
         shadow: ShadowMode = .observe,
         redirect: [String: String] = [:],
         compare: CompareRules = CompareRules()
@@ -145,6 +152,7 @@ public struct TaskDefinition: Sendable, Hashable {
         self.priority = priority
         self.queue = queue
         self.group = group
+        self.produces = produces
         self.shadow = shadow
         self.redirect = redirect
         self.compare = compare

@@ -45,6 +45,20 @@ extension FindingCode {
     public static let invalidMapping = FindingCode(57, "invalid-mapping", .error)
     public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
 
+    // Airflow: 70–79
+    public static let dagIDTaken = FindingCode(70, "dag-id-taken", .error)
+    public static let moduleMissing = FindingCode(71, "module-missing", .error)
+    public static let runtimeMissing = FindingCode(72, "runtime-missing", .error)
+    public static let importError = FindingCode(73, "import-error", .error)
+    public static let timetableUnknown = FindingCode(74, "timetable-unknown", .error)
+    public static let structureDiffers = FindingCode(75, "structure-differs", .error)
+    public static let airflowUntested = FindingCode(76, "airflow-untested", .warning)
+    public static let unpauseUnsafe = FindingCode(77, "unpause-unsafe", .error)
+    public static let setupMissing = FindingCode(78, "setup-missing", .warning)
+    public static let notParsed = FindingCode(79, "not-parsed", .error)
+    // The switch: 80–99
+    public static let cannotPark = FindingCode(80, "clock-cannot-be-parked", .warning)
+
     /// All of them, by number.
     public static let all: [FindingCode] = [
         .unreadRecord, .stopsBeat, .neverFires, .unknownStatus, .zoneUnknown, .zoneDisagrees, .historyBiased,
@@ -55,5 +69,9 @@ extension FindingCode {
         .queueLatency, .untranslatable, .keptOnLegacy,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody,
+        .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
+        .airflowUntested,
+        .unpauseUnsafe, .setupMissing, .notParsed,
+        .cannotPark,
     ]
 }

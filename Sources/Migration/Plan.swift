@@ -26,6 +26,11 @@ public struct Plan: Sendable, Hashable {
 
     /// Whether nothing of error severity was found.
     public var holds: Bool { !findings.contains { $0.severity == .error } }
+
+    /// The findings about a pipeline and about its entries.
+    public func findings(of dag: DAGDefinition) -> [Finding] {
+        findings.filter { $0.pipeline == dag.id || $0.entry.map(dag.entries.contains) == true }
+    }
 }
 
 /// A pipeline and what the plan can say of it beforehand.
@@ -40,6 +45,8 @@ public struct PlannedPipeline: Sendable, Hashable {
     public var sequentialSeconds: Double?
     /// Seconds of the longest path through the DAG; nil when a duration on it is unknown.
     public var projectedSeconds: Double?
+    /// What must hold before it is cut over.
+    public var policy = CutoverPolicy()
 
     /// Makes a planned pipeline.
     public init(

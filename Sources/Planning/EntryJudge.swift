@@ -119,6 +119,12 @@ struct EntryJudge {
                 )
             }
             if rule.count != nil || rule.until != nil { find(.rruleEnds, "The rule ends by itself.") }
+            if rule.steps(until: RecurrenceRule.parking) > RecurrenceRule.mostSteps {
+                find(
+                    .cannotPark,
+                    "It has so short steps that a beat would count for seconds through those until 2100 to find that it is parked: cutover refuses it."
+                )
+            }
         case .cron: break
         }
         let (target, _) = Equivalence.target(for: schedule, in: zone, from: now)
@@ -204,5 +210,5 @@ struct EntryJudge {
 /// A text with a capital at its start and a full stop at its end.
 func sentence(_ text: String) -> String {
     let head = text.prefix(1).uppercased() + text.dropFirst()
-    return head.hasSuffix(".") ? head : head + "."
+    return head.last.map { ".?!".contains($0) } ?? true ? head : head + "."
 }

@@ -1,13 +1,16 @@
 import LosslessJSON
 public import Migration
 public import Schedules
+public import Settings
 
 /// A mapping file: what people say of one pipeline.
 public struct Mapping: Sendable, Hashable {
     /// Where it stands.
     public var location: SourceLocation
-    /// The pipeline's id.
+    /// The pipeline's id, which is the DAG id and never changes: `dag_id`, or else what `pipeline` says.
     public var pipeline: String
+    /// What people call it.
+    public var name = ""
     public var summary = ""
     public var owner = "bailey"
     public var tags: [String] = []
@@ -20,8 +23,11 @@ public struct Mapping: Sendable, Hashable {
     public var absorbs: [EntryID] = []
     public var sla: Double?
     public var missedTicks = MissedTickPolicy.coalesce
+    public var lateAfter: Double?
     public var maxActiveRuns = 1
     public var tasks: [MappedTask] = []
+    /// What it says of the policy, as it was written; nil if nothing.
+    public var policy: YAMLNode?
 }
 
 /// What a mapping says of one task.

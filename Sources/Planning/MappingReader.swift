@@ -6,13 +6,13 @@ public import Settings
 /// Reads a mapping file.
 extension Mapping {
     static let keys = [
-        "pipeline", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
-        "max_active_runs", "tasks",
+        "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
+        "late_after", "max_active_runs", "policy", "tasks",
     ]
     static let taskKeys = [
         "entry", "celery", "python", "command", "after", "retries", "retry_delay", "retry_backoff", "retry_max_delay",
         "timeout", "pool",
-        "priority", "queue", "trigger_rule", "group", "limit", "shadow", "redirect", "compare",
+        "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
     ]
 
     /// The mapping of a file's text.
@@ -27,8 +27,9 @@ extension Mapping {
     }
 
     private mutating func read(_ fields: YAMLFields, _ problems: Problems) {
-        pipeline = fields.required("pipeline") ?? ""
+        name = fields.required("pipeline") ?? ""
         location.line = fields.line("pipeline")
+        pipeline = fields.string("dag_id") ?? name
         if !pipeline.isEmpty, !isIdentifier(pipeline) {
             problems.note(
                 fields.node,
@@ -40,7 +41,12 @@ extension Mapping {
         tags = fields.strings("tags") ?? []
         sla = fields.duration("sla")
         missedTicks = fields.choice("missed_ticks", MissedTickPolicy.self) ?? .coalesce
+        lateAfter = fields.duration("late_after")
+        if lateAfter != nil, missedTicks != .none {
+            problems.note(fields.node, "“late_after” says when a tick counts as missed; it goes with “missed_ticks: none”")
+        }
         maxActiveRuns = fields.int("max_active_runs") ?? 1
+        policy = fields.node("policy")
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if clock != nil, schedule != nil { problems.note(fields.node, "“clock” and “schedule” exclude each other") }
@@ -91,6 +97,13 @@ func isIdentifier(_ text: String) -> Bool {
         }
 }
 
+/// Whether Airflow takes a text as an asset's URI.
+private func isAsset(_ text: String) -> Bool {
+    guard let scheme = text.firstRange(of: "://"), scheme.lowerBound != text.startIndex else { return false }
+    return scheme.upperBound != text.endIndex && text.utf8.count <= 1500 && !text.hasPrefix("airflow:")
+        && text.utf8.allSatisfy { (33...126).contains($0) }
+}
+
 extension MappedTask {
     fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
         guard let fields = YAMLFields(member.value, known: Mapping.taskKeys, problems: problems) else { return nil }
@@ -100,6 +113,15 @@ extension MappedTask {
                     file: member.value.file,
                     line: member.line,
                     "the task id “\(member.key)” may hold only letters, digits, “_”, “-” and “.”"
+                )
+            )
+        }
+        if member.key == "gate" {
+            problems.note(
+                Problem(
+                    file: member.value.file,
+                    line: member.line,
+                    "“gate” is the first task of every generated DAG; call this one something else"
                 )
             )
         }
@@ -139,6 +161,13 @@ extension MappedTask {
         definition.priority = fields.int("priority") ?? 1
         definition.queue = fields.string("queue")
         definition.group = fields.string("group")
+        definition.produces = fields.strings("produces") ?? []
+        for name in definition.produces where !isAsset(name) {
+            problems.note(
+                member.value,
+                "“\(name)” cannot name an asset; write a URI such as s3://bucket/path, of ASCII characters (at most 1,500)"
+            )
+        }
         definition.redirect = fields.texts("redirect") ?? [:]
         switch fields.string("shadow") {
         case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected

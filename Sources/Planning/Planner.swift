@@ -8,6 +8,7 @@ public struct Planner {
     private let inventory: Inventory
     private let zones: ZoneDatabase
     private let environments: Set<String>
+    private let policy: CutoverPolicy
     private let judge: EntryJudge
     private let now: Instant
 
@@ -15,11 +16,19 @@ public struct Planner {
     ///
     /// - Parameters:
     ///   - environments: the names of `environments` in `bailey.yaml`.
+    ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
     ///   - now: the instant from which ticks are computed.
-    public init(inventory: Inventory, zones: ZoneDatabase, environments: Set<String>, now: Instant) {
+    public init(
+        inventory: Inventory,
+        zones: ZoneDatabase,
+        environments: Set<String>,
+        policy: CutoverPolicy = CutoverPolicy(),
+        now: Instant
+    ) {
         self.inventory = inventory
         self.zones = zones
         self.environments = environments
+        self.policy = policy
         self.now = now
         judge = EntryJudge(zones: zones, now: now)
     }
@@ -27,10 +36,15 @@ public struct Planner {
     /// The plan of mapping files, given with their texts. What is wrong in them becomes findings that name file and line.
     public func plan(files: [(file: String, text: String)]) -> Plan {
         var mappings: [Mapping] = []
+        var policies: [String: CutoverPolicy] = [:]
         var findings: [Finding] = []
         for (file, text) in files {
             do {
-                mappings.append(try Mapping(yaml: text, file: file))
+                let mapping = try Mapping(yaml: text, file: file)
+                if let node = mapping.policy {
+                    policies[mapping.pipeline] = try CutoverPolicy(node, over: policy, zones: zones)
+                }
+                mappings.append(mapping)
             } catch {
                 findings += error.problems.map {
                     Finding(
@@ -41,7 +55,11 @@ public struct Planner {
                 }
             }
         }
-        return plan(mappings, findings)
+        var plan = plan(mappings, findings)
+        for index in plan.pipelines.indices {
+            plan.pipelines[index].policy = policies[plan.pipelines[index].dag.id] ?? policy
+        }
+        return plan
     }
 
     private func plan(_ mappings: [Mapping], _ problems: [Finding]) -> Plan {
@@ -180,12 +198,13 @@ public struct Planner {
         }
         var dag = DAGDefinition(
             id: mapping.pipeline,
-            name: mapping.pipeline,
+            name: mapping.name,
             summary: mapping.summary,
             owner: mapping.owner,
             tags: ["bailey"] + mapping.tags,
             clock: clock(driver: driver, own: mapping.schedule, timezone: driver?.timezone ?? mapping.timezone),
             missedTicks: mapping.missedTicks,
+            lateAfter: mapping.lateAfter,
             maxActiveRuns: mapping.maxActiveRuns,
             sla: mapping.sla,
             entries: MappingChecker.entries(of: mapping),

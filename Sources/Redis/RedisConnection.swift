@@ -104,6 +104,26 @@ public final class RedisConnection: Sendable {
         try await send(RedisCommand(words.map { Array($0.utf8) }))
     }
 
+    /// The server's version, such as `7.0.15`.
+    ///
+    /// - Parameter oldest: the oldest major version that will do.
+    /// - Throws: `RedisError`; `server` for an older one.
+    public func serverVersion(atLeast oldest: Int) async throws(RedisError) -> String {
+        let info = try await send("INFO", "server").text ?? ""
+        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("redis_version:") }
+        guard let version = line?.dropFirst("redis_version:".count) else { return "of unknown version" }
+        if let major = Int(version.prefix { $0 != "." }), major < oldest {
+            throw RedisError(
+                .server,
+                address: address,
+                operation: "INFO",
+                found: "it is Redis \(version)",
+                advice: "Bailey needs Redis \(oldest) or later"
+            )
+        }
+        return String(version)
+    }
+
     /// Subscribes to the channels that match patterns; what they publish from now on goes to `push`.
     ///
     /// - Throws: as `send(_:)`.

@@ -14,16 +14,28 @@ extension ShadowReport {
         var parts = [
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
             "<title>Bailey: shadow report</title><style>\(HTMLStyle.css)</style></head><body>",
-            "<h1>Shadow report</h1><p>Made \(madeAt.iso8601). Bars are runs: above by legacy, below in shadow, on one time axis (UTC) for all pipelines.</p>",
-            summary,
+            "<h1>Shadow report</h1><p>Made \(madeAt.iso8601). \(headline)</p>", HTMLStyle.legend, summary,
         ]
         for row in rows { parts.append(section(row, from: from, until: until, examples: examplesPerPipeline)) }
         return parts.joined(separator: "\n") + "\n</body></html>\n"
     }
 
+    /// The whole report in one sentence.
+    private var headline: String {
+        let counts = Dictionary(rows.map { ($0.verdict, 1) }, uniquingKeysWith: +)
+        let parts = Comparison.Verdict.allCases.compactMap { verdict in
+            counts[verdict].map { "<b>\($0)</b> \(badge(verdict))" }
+        }
+        return "\(counted(rows.count, "pipeline")): \(parts.joined(separator: ", "))."
+    }
+
+    private func badge(_ verdict: Comparison.Verdict) -> String {
+        "<span class=\"verdict \(verdict.rawValue)\">\(verdict.rawValue.replacing("-", with: " "))</span>"
+    }
+
     private var summary: String {
         let lines = rows.map { row in
-            "<tr><td><a href=\"#\(Reports.html(row.id))\">\(Reports.html(row.id))</a></td><td><span class=\"verdict \(row.verdict.rawValue)\">\(row.verdict.rawValue)</span></td>"
+            "<tr><td><a href=\"#\(Reports.html(row.id))\">\(Reports.html(row.id))</a></td><td>\(badge(row.verdict))</td>"
                 + "<td>\(row.comparisons.count)</td><td>\(row.count(.match))</td><td>\(row.count(.mismatch))</td><td>\(row.count(.insufficient))</td>"
                 + "<td>\(row.comparisons.reduce(0) { $0 + $1.ignored.count })</td><td>\(Reports.html(row.schedule))</td></tr>"
         }
@@ -34,11 +46,14 @@ extension ShadowReport {
 
     private func section(_ row: Row, from: Instant, until: Instant, examples: Int) -> String {
         var parts = [
-            "<section id=\"\(Reports.html(row.id))\"><h2>\(Reports.html(row.id)) <span class=\"verdict \(row.verdict.rawValue)\">\(row.verdict.rawValue)</span></h2>",
-            "<p>\(Reports.html(row.schedule))</p>",
+            "<section id=\"\(Reports.html(row.id))\"><h2>\(Reports.html(row.id)) \(badge(row.verdict))</h2>",
+            "<p>Due: \(Reports.html(row.schedule)).</p>",
         ]
         if let dag = row.dag { parts.append(DAGDrawing.svg(dag)) }
-        guard !row.comparisons.isEmpty else { return parts.joined() + "<p>Nothing was compared yet.</p></section>" }
+        guard !row.comparisons.isEmpty else {
+            return parts.joined()
+                + "<p>Nothing was compared yet: legacy has recorded no run of this pipeline, and none ended while Bailey watched.</p></section>"
+        }
         parts.append(RunTimeline.svg(row.comparisons, from: from, until: until))
         for group in grouped(row) {
             parts.append(
@@ -46,7 +61,9 @@ extension ShadowReport {
             )
         }
         let differing = row.comparisons.filter { $0.verdict == .mismatch || $0.verdict == .broken }
-        for comparison in differing.suffix(examples) { parts.append(sideBySide(comparison)) }
+        for (place, comparison) in differing.suffix(examples).enumerated() {
+            parts.append(sideBySide(comparison, open: place == 0))
+        }
         if differing.count > examples {
             parts.append(
                 "<p>The latest \(examples) of \(differing.count) differing runs are shown; bailey report --json has all.</p>"
@@ -55,22 +72,22 @@ extension ShadowReport {
         let hidden = Dictionary(grouping: row.comparisons.flatMap(\.ignored), by: \.rule).sorted { $0.key < $1.key }
         for (rule, ignored) in hidden {
             parts.append(
-                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(ignored.count) differences at \(Reports.html(ignored.first?.difference.path ?? "")).</p>"
+                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(counted(ignored.count, "difference")) at \(Reports.html(ignored.first?.difference.path ?? "")).</p>"
             )
         }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }
         for (reason, runs) in reasons {
-            parts.append("<p class=\"ignored\">\(runs.count) runs: \(Reports.html(reason)).</p>")
+            parts.append("<p class=\"ignored\">\(counted(runs.count, "run")): \(Reports.html(reason)).</p>")
         }
         return parts.joined(separator: "\n") + "</section>"
     }
 
-    private func sideBySide(_ comparison: Comparison) -> String {
+    private func sideBySide(_ comparison: Comparison, open: Bool) -> String {
         let differing = Set(comparison.differences.map(\.path))
         let list = comparison.differences.map { "<li><b>\($0.kind.rawValue)</b> \(Reports.html($0.text))</li>" }
             .joined()
         return
-            "<details><summary>\(Reports.html(comparison.key.description))</summary><ul>\(list)</ul><div class=\"pair\">"
+            "<details\(open ? " open" : "")><summary>\(Reports.html(comparison.key.description))</summary><ul>\(list)</ul><div class=\"pair\">"
             + side("legacy", comparison.legacy, differing) + side("shadow", comparison.shadow, differing)
             + "</div></details>"
     }
@@ -80,7 +97,7 @@ extension ShadowReport {
         var parts = ["<div><h4>\(name): \(outcome.state.rawValue)</h4>"]
         if let duration = outcome.duration {
             parts.append(
-                "<p>\(seconds(duration)), \(outcome.attempts.map { "\($0) attempts" } ?? "attempts unknown")</p>"
+                "<p>\(seconds(duration)), \(outcome.attempts.map { counted($0, "attempt") } ?? "attempts unknown")</p>"
             )
         }
         if let result = outcome.result { parts.append("<pre>\(JSONMarkup.html(result, marked: differing))</pre>") }
@@ -92,6 +109,9 @@ extension ShadowReport {
         return parts.joined()
     }
 }
+
+/// A number and its noun.
+private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 /// JSON as indented HTML, with the values at some paths marked.
 enum JSONMarkup {

@@ -14,11 +14,12 @@ enum RunTimeline {
         parts.append("<text x=\"0\" y=\"17\">legacy</text><text x=\"0\" y=\"39\">shadow</text>")
         for step in 0...4 {
             let at = from.adding(microseconds: Int64(span * 250_000) * Int64(step))
-            let local = LocalTime(wallSeconds: at.seconds)
+            // Days matter on an axis of more than one.
+            let label = span > 86_400 ? String(at.iso8601.prefix(16)) : LocalTime(wallSeconds: at.seconds).clock
             let place = decimal(x(at))
             parts.append("<line class=\"grid\" x1=\"\(place)\" x2=\"\(place)\" y1=\"4\" y2=\"48\"/>")
             parts.append(
-                "<text class=\"small\" x=\"\(place)\" y=\"62\" text-anchor=\"\(step == 4 ? "end" : "middle")\">\(local.clock)</text>"
+                "<text class=\"small\" x=\"\(place)\" y=\"62\" text-anchor=\"\(step == 4 ? "end" : "middle")\">\(label)</text>"
             )
         }
         for comparison in comparisons {

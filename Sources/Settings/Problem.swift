@@ -49,7 +49,13 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 
 /// The known word nearest to one that is not known; nil if none is near.
 public func nearest(to word: String, of known: some Sequence<String>) -> String? {
-    let ranked = known.map { (word: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
+    let word = word.lowercased()
+    let ranked = known.map { candidate -> (word: String, distance: Int) in
+        let other = candidate.lowercased()
+        // A word that was only begun, or went on too long, is nearer than one with other letters.
+        let begun = word.count > 2 && (other.hasPrefix(word) || word.hasPrefix(other))
+        return (candidate, begun ? 1 : editDistance(word, other))
+    }
     guard let best = ranked.min(by: { ($0.distance, $0.word) < ($1.distance, $1.word) }) else { return nil }
     return best.distance <= max(2, word.count / 3) ? best.word : nil
 }

@@ -14,6 +14,20 @@ public struct Workspace: Sendable, Hashable {
     public var environments: [String: EnvironmentSettings] = [:]
     /// How many bodies the embedded engine runs at once.
     public var parallelism = 4
+    /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
+    public var policy: YAMLNode?
+    /// Where alerts go, in the file's order.
+    public var alerts: [AlertChannelSettings] = []
+}
+
+/// Where alerts go.
+public enum AlertChannelSettings: Sendable, Hashable {
+    /// A URL that takes a Slack-shaped body; the URL itself is a secret.
+    case webhook(url: String)
+    /// A mail relay that asks for no password.
+    case email(host: String, port: Int, from: String, to: [String])
+    /// A program and its arguments; the alert comes as JSON on standard input.
+    case command([String])
 }
 
 /// A legacy system.

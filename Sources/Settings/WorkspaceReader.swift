@@ -18,7 +18,7 @@ extension Workspace {
     }
 
     private mutating func read(_ root: YAMLNode, _ problems: Problems) {
-        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow"]
+        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts"]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
         case 1: break
@@ -47,6 +47,10 @@ extension Workspace {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
         }
+        policy = fields.node("policy")
+        for item in fields.items("alerts") ?? [] {
+            if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
+        }
         for member in fields.members("environments") ?? [] {
             guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
                 let python = inner.required("python")
@@ -63,7 +67,8 @@ extension Workspace {
 extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
         let known = [
-            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval", "lock_key",
+            "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
+            "lock_key",
         ]
         guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
         let allowed =

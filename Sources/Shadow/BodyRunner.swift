@@ -2,29 +2,9 @@ import Airflow
 import Foundation
 import LosslessJSON
 import Migration
+import Processes
 import Subprocess
 import SystemPackage
-
-/// A file without a name that holds a text, at its start. Through a pipe, a body that ends without reading its input would break
-/// the program (swift-subprocess 1.0.2 traps when it cannot write).
-private func nameless(holding text: String) throws -> FileDescriptor {
-    let path = FilePath(FileManager.default.temporaryDirectory.path + "/bailey-input-\(UUID().uuidString)")
-    let file = try FileDescriptor.open(
-        path,
-        .readWrite,
-        options: [.create, .exclusiveCreate, .closeOnExec],
-        permissions: .ownerReadWrite
-    )
-    do {
-        guard unlink(path.string) == 0 else { throw Errno(rawValue: errno) }
-        try file.writeAll(text.utf8)
-        try file.seek(offset: 0, from: .start)
-    } catch {
-        try? file.close()
-        throw error
-    }
-    return file
-}
 
 /// Runs the body of a task as a child process in a session of its own, so that it can be ended together with all that it started.
 public struct BodyRunner: Sendable {
@@ -145,7 +125,7 @@ public struct BodyRunner: Sendable {
             do {
                 let result = try await Subprocess.run(
                     configuration,
-                    input: .fileDescriptor(try nameless(holding: input), closeAfterSpawningProcess: true),
+                    input: .fileDescriptor(try namelessFile(holding: input), closeAfterSpawningProcess: true),
                     output: .string(limit: BodyRunner.outputLimit),
                     error: .string(limit: BodyRunner.outputLimit)
                 )

@@ -59,6 +59,9 @@ public struct StateStore: Sendable {
         migrator.registerMigration("2 journal and operators' locks") { database in
             try database.execute(sql: journalTables)
         }
+        migrator.registerMigration("3 rehearsals, alerts, archives") { database in
+            try database.execute(sql: keepsakeTables)
+        }
         return migrator
     }
 
@@ -117,19 +120,26 @@ public struct StateStore: Sendable {
 
     /// The comparisons of a pipeline, or of all, in the order of their making; only the latest of each pipeline where there are more.
     ///
+    /// - Parameter since: only those made at or after this instant.
     /// - Throws: `StoreError`.
-    public func comparisons(pipeline: String? = nil, limitPerPipeline: Int = 500) throws(StoreError) -> [Comparison] {
-        let documents = try read("reading comparisons") { database in
-            try String.fetchAll(
+    public func comparisons(pipeline: String? = nil, since: Instant? = nil, limitPerPipeline: Int = 500)
+        throws(StoreError) -> [Comparison]
+    {
+        let rows = try read("reading comparisons") { database in
+            try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT document FROM (
-                        SELECT id, document, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
+                    SELECT document, compared_at FROM (
+                        SELECT id, document, compared_at, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
                         FROM comparison WHERE ?1 IS NULL OR pipeline = ?1)
                     WHERE place <= ?2 ORDER BY id
                     """,
                 arguments: [pipeline, limitPerPipeline]
             )
+        }
+        let documents = rows.compactMap { row -> String? in
+            guard let since else { return row["document"] }
+            return Instant(iso8601: row["compared_at"]).map { $0 < since } == true ? nil : row["document"]
         }
         var found: [Comparison] = []
         do {

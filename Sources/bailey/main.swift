@@ -32,7 +32,8 @@ do {
     }
     // Asking for help or the version is no failure.
     if usual == .success { Bailey.exit(withError: error) }
-    let (status, message) = ExitStatus.of(error)
+    // A connection that was closed because of the interruption is no failure of the system at its other end.
+    let (status, message) = ExitStatus.of(work.isCancelled ? CancellationError() : error)
     FileHandle.standardError.write(Data("bailey: \(message)\n".utf8))
     exit(status.rawValue)
 }

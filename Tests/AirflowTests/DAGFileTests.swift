@@ -69,6 +69,7 @@ import Testing
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: gated,
+            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
         )
     }
@@ -92,26 +93,115 @@ import Testing
         let zone = try zones.zone("Europe/Berlin")
         exact.clock.schedule = schedule
         exact.clock.timetable = Equivalence.target(for: schedule, in: zone, from: Instant(seconds: 1_795_392_000)).0
-        exact.tasks = [
-            TaskDefinition(
-                id: "drain",
-                body: .queue(QueueDrain(entry: exact.entries[0], runs: .untranslatable(reason: "")))
-            )
-        ]
+        exact.tasks = [TaskDefinition(id: "lost", body: .untranslatable(reason: "nobody knows"))]
+        exact.missedTicks = .every
+        exact.name = "Ménage of the last Sunday"
         try golden("exact.py", file(exact).text)
+        try golden("queue.py", file(queue()).text)
+    }
+
+    /// A pipeline of job types, with a schedule of its own.
+    private func queue() throws -> DAGDefinition {
+        let zone = try zones.zone("UTC")
+        let minutely = Schedule.crontab(try Crontab(cronOrder: "* * * * *"))
+        let exports = EntryID(source: "jobs", name: "export_data")
+        let mails = EntryID(source: "jobs", name: "send email")
+        let python = PythonCall(callable: "jobs:export", environment: "company", args: .null, kwargs: .null)
+        var export = TaskDefinition(
+            id: "export",
+            entry: exports,
+            body: .queue(QueueDrain(entry: exports, runs: .python(python), limit: 20)),
+            produces: ["s3://warehouse/exports"],
+            shadow: .pure
+        )
+        export.pool = "exports"
+        let command = CommandLine(arguments: ["mail", "--from", "«é»"], environment: ["A": "1"])
+        return DAGDefinition(
+            id: "jobs",
+            name: "jobs",
+            clock: PipelineClock(
+                driver: nil,
+                schedule: minutely,
+                timezone: "UTC",
+                timetable: Equivalence.target(for: minutely, in: zone, from: Instant(seconds: 1_795_392_000)).0
+            ),
+            entries: [exports, mails],
+            tasks: [
+                export,
+                TaskDefinition(
+                    id: "mail",
+                    entry: mails,
+                    body: .queue(QueueDrain(entry: mails, runs: .command(command))),
+                    after: ["export"],
+                    triggerRule: .allDone,
+                    redirect: ["SMTP": "nowhere"]
+                ),
+            ]
+        )
+    }
+
+    @Test func airflowShallShowTheGateAndTheTasksThatTakeJobs() throws {
+        #expect(
+            file(try queue()).structure == [
+                "gate": ["take_export"], "take_export": ["export"], "export": ["take_mail"], "take_mail": ["mail"],
+                "mail": [],
+            ]
+        )
+        let training = try training()
+        #expect(file(training).structure["gate"] == ["first", "lost"])
+        #expect(file(training).structure["first"] == ["report", "tidy.up"])
+        #expect(file(training, gated: false).structure["gate"] == nil)
+    }
+
+    @Test func aSourceThatNobodyNamedIsAskedForAllTheSame() throws {
+        let text = DAGFile(
+            try training(),
+            words: "",
+            target: .airflow3,
+            gated: true,
+            sources: [:],
+            environments: [:]
+        ).text
+        #expect(text.contains("entries=[\"retrain\"]"))
+    }
+
+    @Test func findingsAreNamedWhereTheyConcern() throws {
+        var dag = try training()
+        dag.tasks[0].produces = ["s3://models/churn"]
+        let text = DAGFile(
+            dag,
+            words: "",
+            target: .airflow3,
+            gated: true,
+            sources: [:],
+            findings: [
+                Finding(.unclassifiedBody, entry: dag.entries[0], text: "something that changes"),
+                Finding(.absorbedEntry, pipeline: dag.id, text: ""),
+            ],
+            environments: [:]
+        ).text
+        #expect(text.contains("legacy entry `scheduler/retrain`.\\n\\n* finding \(FindingCode.unclassifiedBody)"))
+        #expect(text.contains("\\n* finding \(FindingCode.absorbedEntry)"))
+        #expect(!text.contains("something that changes"))
+        #expect(text.contains("outlets=[Asset(\"s3://models/churn\")]"))
     }
 
     @Test func requirementsPoolsAndConnectionsAreNamed() throws {
         let file = file(try training())
-        #expect(file.requirements == ["redis"])
+        #expect(file.requirements == ["bailey-runtime", "redis"])
+        #expect(self.file(try training(), gated: false).requirements == ["redis"])
+        let queue = self.file(try queue())
+        #expect(queue.requirements == ["apache-airflow-providers-postgres", "bailey-runtime"])
+        #expect(queue.connections.keys.sorted() == ["bailey_jobs"])
         #expect(file.pools == ["gpu"])
         #expect(file.connections.keys.sorted() == ["bailey_scheduler"])
         let notes = DAGNotes(files: [file]).texts
         #expect(notes.map(\.name) == ["bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt"])
-        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 4)
+        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 1)
     }
 
     @Test func whatCannotBeTranslatedFailsWithItsReason() throws {
-        #expect(file(try training()).text.contains("raise AirflowException(\"nobody knows what it did\")"))
+        #expect(file(try training()).text.contains("fail(\"nobody knows what it did\")"))
+        #expect(file(try training(), gated: false).text.contains("raise RuntimeError(\"nobody knows what it did\")"))
     }
 }

@@ -18,7 +18,7 @@ import Testing
             entries: [],
             tasks: [TaskDefinition(id: "a", body: .untranslatable(reason: "x"))]
         )
-        return DAGFile(dag, words: "never", target: .airflow3, gated: true, environments: [:])
+        return DAGFile(dag, words: "never", target: .airflow3, gated: true, sources: [:], environments: [:])
     }
 
     private func text() throws -> String { try String(contentsOfFile: path + "/p.py", encoding: .utf8) }

@@ -14,12 +14,19 @@ import Testing
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
+            if node.func.id == "CeleryTask":
+                given = {word.arg: word.value for word in node.keywords}
+                values = [json.loads(given[name].value) for name in ("args", "kwargs")]
+                print(json.dumps({"celery": values, "task": given["task"].value}))
             if node.func.id == "_celery_call":
                 given = {word.arg: word.value for word in node.keywords}
                 values = [json.loads(given[name].args[0].value) for name in ("args", "kwargs")]
                 print(json.dumps({"celery": values, "task": given["task"].value}))
-            if node.func.id == "_run_program" and isinstance(node.args[0], ast.List):
+            if node.func.id in ("run_command", "_run_program") and isinstance(node.args[0], ast.List):
                 print(json.dumps({"program": [e.value for e in node.args[0].elts if isinstance(e, ast.Constant)]}))
+            if node.func.id == "BaileyGate":
+                given = {word.arg: word.value for word in node.keywords}
+                print(json.dumps({"gate": [e.value for e in given["entries"].elts]}))
         """#
 
     private func python(_ arguments: [String]) throws -> String {
@@ -69,8 +76,8 @@ import Testing
                 TaskDefinition(id: "c", body: .untranslatable(reason: all.joined())),
             ]
         )
-        for target in [DAGFile.Target.airflow3, .airflow211] {
-            let file = DAGFile(dag, words: all.joined(), target: target, gated: true, environments: [:])
+        for (target, gated) in [(DAGFile.Target.airflow3, true), (.airflow211, true), (.airflow3, false)] {
+            let file = DAGFile(dag, words: all.joined(), target: target, gated: gated, sources: [:], environments: [:])
             _ = try DAGFolder(path: folder).write(file, force: true)
             let lines = try python(["-c", HostileStringTests.reader, folder + "/" + file.name]).split(separator: "\n")
                 .map { try JSON(parsing: String($0)) }
@@ -79,6 +86,9 @@ import Testing
             #expect(celery["task"] == .string(all.joined()))
             let program = try #require(lines.first { $0["program"] != nil && ($0["program"]?.array?.count ?? 0) > 5 })
             #expect(program["program"] == .array(plain.map { .string($0) }))
+            if gated {
+                #expect(lines.first { $0["gate"] != nil }?["gate"] == .array(all.map { .string($0) }))
+            }
         }
     }
 }

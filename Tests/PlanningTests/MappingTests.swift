@@ -118,6 +118,22 @@ import Testing
         #expect(plan.judgements.allSatisfy { $0.pipeline == "p" && $0.verdict == .migrate })
     }
 
+    @Test func aRenamedPipelineKeepsItsID() throws {
+        let text = "pipeline: 'Nightly: everything'\ndag_id: nightly\nmissed_ticks: none\nlate_after: 90s\n"
+            + "tasks:\n  a: {entry: scheduler/daily, produces: ['s3://bucket/a']}\n"
+        let planned = try #require(try plan([("p.yaml", text)]).pipelines.first { $0.dag.id == "nightly" })
+        #expect(planned.dag.name == "Nightly: everything")
+        #expect(planned.dag.lateAfter == 90)
+        #expect(planned.dag["a"]?.produces == ["s3://bucket/a"])
+    }
+
+    @Test(arguments: [
+        "pipeline: p\ntasks:\n  gate: {entry: scheduler/daily}\n",
+        "pipeline: p\nlate_after: 5m\ntasks:\n  a: {entry: scheduler/daily}\n",
+        "pipeline: p\ntasks:\n  a: {entry: scheduler/daily, produces: [report]}\n",
+        "pipeline: a b\ntasks:\n  a: {entry: scheduler/daily}\n",
+    ]) func whatAirflowCouldNotTakeIsRefused(_ text: String) throws { #expect(try !errors(text).isEmpty) }
+
     @Test func planningTwiceGivesTheSame() throws {
         let text = "pipeline: p\ntasks:\n  a: {entry: scheduler/daily}\n"
         #expect(try plan([("p.yaml", text)]) == plan([("p.yaml", text)]))

@@ -58,6 +58,17 @@ import Testing
         }
     }
 
+    @Test func anOldServerIsRefusedByName() async throws {
+        try await withRedis { server in
+            let redis = try await RedisConnection.connect(to: RedisURL(server.url))
+            let version = try await redis.serverVersion(atLeast: 5)
+            #expect(try server.cli("INFO", "server").contains("redis_version:\(version)"))
+            let error = await #expect(throws: RedisError.self) { try await redis.serverVersion(atLeast: 99) }
+            #expect(error?.found == "it is Redis \(version)")
+            await redis.close()
+        }
+    }
+
     @Test func aScriptThatFailsIsNotRunAgain() async throws {
         try await withRedis { server in
             let redis = try await RedisConnection.connect(to: RedisURL(server.url))

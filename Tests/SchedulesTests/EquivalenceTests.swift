@@ -110,6 +110,89 @@ import Testing
             }
         }
     }
+
+    /// The first local day differs only before the start: the search must go on.
+    @Test func aDayThatDiffersBeforeTheStartOnly() throws {
+        let nine = Schedule.crontab(try Crontab(cronOrder: "0 9 * * *"))
+        let ten = AirflowTimetable.cron(try CronExpression("0 10 * * *", dialect: .croniter), zone: .utc)
+        let noon = try #require(Instant(iso8601: "2026-11-23T12:00:00Z"))
+        guard case .different(let found) = Equivalence.compare(nine, in: .utc, with: ten, from: noon, limit: 1) else {
+            Issue.record("9 is not 10")
+            return
+        }
+        #expect(found.map(\.at.iso8601) == ["2026-11-24T09:00:00Z"])
+    }
+
+    /// Every difference that is told, and none that is not, over six years of ticks of both sides.
+    @Test func differencesAreThoseOfBruteForce() throws {
+        var random = SplitMix(state: 20_261_125)
+        let names = [
+            "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Antarctica/Troll",
+            "America/Havana", "Pacific/Chatham",
+        ]
+        let end = start.adding(seconds: 6 * 365 * 86_400)
+        var kinds: Set<String> = []
+        for _ in 0..<250 {
+            let zone = try zones.zone(names[random.below(names.count)])
+            func field(_ low: Int, _ high: Int, _ star: Int) -> String {
+                if random.below(10) < star { return "*" }
+                let (a, b) = (random.below(high - low + 1) + low, random.below(high - low + 1) + low)
+                return random.below(3) == 0 ? "\(min(a, b))-\(max(a, b))" : "\(a)"
+            }
+            let minute = "\(random.below(4) * 15)"
+            let fields = [minute, field(0, 4, 3), field(1, 28, 6), field(1, 12, 9), field(0, 6, 6)]
+            var others = fields
+            // Half of the pairs are written alike; of the others one field is not.
+            if random.below(2) == 0 { others[random.below(2) * 2 + 1] = field(1, 4, 3) }
+            let (one, other) = (fields.joined(separator: " "), others.joined(separator: " "))
+            let schedule = Schedule.crontab(try Crontab(cronOrder: one))
+            let timetable: AirflowTimetable
+            switch random.below(3) {
+            case 0: timetable = .exact(.crontab(try Crontab(cronOrder: other)), zone: zone)
+            case 1: timetable = .cron(try CronExpression(other, dialect: .croniter), zone: zone)
+            default:
+                let night = try CronExpression("30 1 * * *", dialect: .croniter)
+                timetable = .multipleCron([try CronExpression(other, dialect: .croniter), night], zone: zone)
+            }
+            let legacy = Set(schedule.ticks(after: start, in: zone).prefix { $0 < end })
+            let airflow = Set(timetable.ticks(after: start).prefix { $0 < end })
+            let limit = 40
+            let found: [TickDifference]
+            if case .exact(let second, _) = timetable {
+                let equivalence = Equivalence.compare(
+                    schedule,
+                    in: zone,
+                    with: second,
+                    in: zone,
+                    from: start,
+                    limit: limit
+                )
+                found = differences(equivalence)
+            } else {
+                found = differences(Equivalence.compare(schedule, in: zone, with: timetable, from: start, limit: limit))
+            }
+            // A pair may straddle the end of what was told.
+            let told = found.count == limit ? (found.last?.at ?? end) : end
+            func before(_ instants: some Sequence<Instant>) -> [Instant] {
+                instants.filter { $0 < told && $0 < end }.sorted()
+            }
+            let what = "\(one) against \(timetable.shortText) in \(zone.name)"
+            #expect(before(found.compactMap(\.legacy)) == before(legacy.subtracting(airflow)), "\(what)")
+            #expect(before(found.compactMap(\.airflow)) == before(airflow.subtracting(legacy)), "\(what)")
+            kinds.insert(found.isEmpty ? "equal" : legacy == airflow ? "later" : "different")
+        }
+        #expect(kinds.isSuperset(of: ["equal", "different"]))
+    }
+
+    private func differences(_ equivalence: Equivalence) -> [TickDifference] {
+        switch equivalence {
+        case .equal: return []
+        case .different(let found): return found
+        case .undecided:
+            Issue.record("a pair of crontabs is always decided")
+            return []
+        }
+    }
 }
 
 /// A small seeded generator (SplitMix64), so that a failing case can be run again.

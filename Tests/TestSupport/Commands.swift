@@ -133,7 +133,7 @@ public struct NotInTime: Error, CustomStringConvertible {
 /// Waits for a condition.
 ///
 /// - Throws: `NotInTime` after the limit, or what the condition throws.
-public func waitUntil(_ what: String, seconds: Double = 20, _ condition: () async throws -> Bool) async throws {
+public func waitUntil(_ what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
     let end = Date(timeIntervalSinceNow: seconds)
     while try await !condition() {
         guard Date() < end else { throw NotInTime(description: "not within \(seconds) s: \(what)") }

@@ -32,17 +32,20 @@ class BaileyTimetable(Timetable):
         schedule: str | Mapping[str, Any],
         timezone: str,
         anchor: str | datetime | None = None,
+        every: bool = False,
     ) -> None:
         """The timetable of a schedule.
 
         `schedule` is RedBeat's JSON of it, as text or read; `timezone` the IANA zone
         of the Celery app; `anchor`, for intervals only, the instant of the run that
-        the ticks follow, in ISO 8601 with its offset.
+        the ticks follow, in ISO 8601 with its offset. With `every`, a DAG that has run
+        before runs each tick since, late as it may be, also without catchup.
         Raises ScheduleError, which Airflow shows as an import error.
         """
         self._stored = _read(schedule)
         self._timezone = timezone
         self._anchor = _instant(anchor)
+        self._every = every
         self._schedule: Schedule = parse_schedule(self._stored, timezone, self._anchor)
         self.description = self._schedule.words
 
@@ -58,12 +61,13 @@ class BaileyTimetable(Timetable):
             "schedule": self._stored,
             "timezone": self._timezone,
             "anchor": anchor,
+            "every": self._every,
         }
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> BaileyTimetable:
         """The timetable that was serialised."""
-        return cls(data["schedule"], data["timezone"], data["anchor"])
+        return cls(data["schedule"], data["timezone"], data["anchor"], data.get("every", False))
 
     def validate(self) -> None:
         """Raises AirflowTimetableInvalid for a schedule that has no tick at all."""
@@ -93,7 +97,7 @@ class BaileyTimetable(Timetable):
             ticks.append(schedule.first_from(_plain(restriction.earliest)))
         if not ticks:
             ticks.append(schedule.next_after(now))
-        if not restriction.catchup:
+        if not restriction.catchup and not (self._every and last_automated_data_interval is not None):
             passed = schedule.last_until(now)
             if passed is not None:
                 ticks.append(passed)

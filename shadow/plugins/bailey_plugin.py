@@ -1,16 +1,5 @@
-"""Registers Bailey's timetable with Airflow; copy it into the plugins folder."""
+"""Registers Bailey's timetable from a plugins folder, where the runtime is on the module path but not installed."""
 
-from __future__ import annotations
+from bailey_runtime.plugin import BaileyPlugin
 
-from typing import ClassVar
-
-from airflow.plugins_manager import AirflowPlugin
-
-from bailey_runtime.timetable import BaileyTimetable
-
-
-class BaileyPlugin(AirflowPlugin):
-    """What Bailey adds to Airflow."""
-
-    name = "bailey"
-    timetables: ClassVar[list[type[BaileyTimetable]]] = [BaileyTimetable]
+__all__ = ["BaileyPlugin"]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 # Beat's and the tasks' own lateness within one tick, in seconds.
 SLACK = 0.05
+# How far beat's and the application's clocks may be off, and how long a program takes from reading its clock to writing, in seconds.
+CLOCKS = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ def judge_interval(
     ordered = sorted(runs, key=lambda run: run.at)
     half = every / 2
     for before, run in zip(ordered, ordered[1:]):
-        reset = max([at for at in resets if at <= run.at] + [0.0])
-        known = max(before.at, reset)
+        reset = max([at for at in resets if at <= run.at + CLOCKS], default=0.0)
+        # A claim that was coalesced into a live run is no run, and its tick is decided all the same.
+        last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)
+        known = max(before.at, min(reset, run.at), last_decided)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
-            if reset > before.at - every or (
+            if reset > before.at - every - CLOCKS or (
                 run.side == "legacy" and any(start <= before.at <= end for start, end in outages)
             ):
                 found.excused.append(where)
@@ -89,18 +93,12 @@ def judge_minutes(
         mine = covered.get(minute, [])
         if len(mine) > 1:
             text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
-            excused = any(
-                run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages
-            )
+            excused = any(run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages)
             (found.excused if excused else found.twice).append(text)
         if not mine and minute * 60.0 not in decided:
             tick = minute * 60.0
             # One late fire stands for all minutes since the last run.
-            late = [
-                run
-                for run in runs
-                if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick
-            ]
+            late = [run for run in runs if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick]
             if late:
                 found.coalesced += 1
             else:

@@ -62,7 +62,17 @@ class Server:
         return redis.Redis(port=self.port, **options)
 
     def start(self) -> None:
-        words = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        words = [
+            "redis-server",
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(self.folder),
+        ]
         words += ["--appendonly", "yes", "--appendfsync", "everysec"] if self._durable else ["--appendonly", "no"]
         # A rewrite would move the end of the log that a test cuts off.
         words += ["--auto-aof-rewrite-percentage", "0", *self._options]
@@ -291,7 +301,9 @@ class World:
         self.network = Network(self.server.port)
         self.records = self.records_server.client()
         self._dynamic_entries()
-        self._worker = self._celery("worker", "--pool", "threads", "--concurrency", "8", "--without-gossip", log="worker")
+        self._worker = self._celery(
+            "worker", "--pool", "threads", "--concurrency", "8", "--without-gossip", log="worker"
+        )
         self.start_beat()
         self._write_workspace()
         wait_until("beat has fired every entry", self._all_have_fired, 120)

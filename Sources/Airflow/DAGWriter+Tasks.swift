@@ -1,0 +1,146 @@
+import LosslessJSON
+import Migration
+
+extension DAGWriter {
+    /// Whether a task is an operator of the runtime's rather than a decorated function.
+    func isOperator(_ task: TaskDefinition) -> Bool { if case .celery = task.body { gated } else { false } }
+
+    /// Whether a task's jobs are taken by another task before it.
+    ///
+    /// Jobs that nothing can run are not taken.
+    func takes(_ task: TaskDefinition) -> Bool { gated && task.body.drain?.runs.runsProgram == true }
+
+    /// The id of the task that takes a task's jobs.
+    func takeID(_ task: TaskDefinition) -> String {
+        var id = "take_" + task.id
+        while dag.tasks.contains(where: { $0.id == id }) { id += "_" }
+        return id
+    }
+
+    /// The statements that make a task and bind it to its variable, with an empty line before them.
+    func statements(_ task: TaskDefinition) -> String {
+        if case .celery(let call) = task.body, isOperator(task) {
+            return "\n\(variable(task.id)) = " + celeryTask(task, call).text(indent: 0)
+        }
+        var lines: [String] = []
+        if takes(task), let drain = task.body.drain {
+            lines += ["", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0)]
+            lines += ["def take_\(functionName(task.id))():", indented("return " + take(drain).text(indent: 0))]
+        }
+        lines += ["", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0)]
+        lines += ["def \(functionName(task.id))(\(takes(task) ? "job" : "")):", indented(bodyStatements(task)), ""]
+        if takes(task) {
+            lines.append("\(first(task)) = take_\(functionName(task.id))()")
+            lines.append("\(variable(task.id)) = \(functionName(task.id)).expand(job=\(first(task)))")
+        } else {
+            lines.append("\(variable(task.id)) = \(functionName(task.id))()")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// The arguments that every sort of task takes.
+    func arguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
+        var arguments: [(name: String, value: PythonExpression)] = [("task_id", .string(task.id))]
+        func add(_ name: String, _ value: PythonExpression) { arguments.append((name, value)) }
+        if task.retry.retries > 0 {
+            add("retries", .integer(task.retry.retries))
+            add("retry_delay", seconds(task.retry.delay))
+            if task.retry.backoff > 1 { add("retry_exponential_backoff", .bool(true)) }
+            if let maximum = task.retry.maximumDelay { add("max_retry_delay", seconds(maximum)) }
+        }
+        if let timeout = task.timeout, !isOperator(task) { add("execution_timeout", seconds(timeout)) }
+        if let pool = task.pool { add("pool", .string(pool)) }
+        if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
+        if let queue = task.queue { add("queue", .string(queue)) }
+        if takes(task) {
+            add("map_index_template", .string("{{ bailey_job | default('') }}"))
+        } else if let rule = rule(task) {
+            add("trigger_rule", rule)
+        }
+        if !task.produces.isEmpty {
+            let kind = target == .airflow3 ? "Asset" : "Dataset"
+            add("outlets", .list(task.produces.map { .call(kind, [.string($0)], []) }))
+        }
+        add("doc_md", .string(origin(task)))
+        return arguments
+    }
+
+    private func takeArguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
+        var arguments: [(name: String, value: PythonExpression)] = [
+            ("task_id", .string(takeID(task))), ("retries", .integer(3)), ("retry_delay", seconds(10)),
+        ]
+        if let queue = task.queue { arguments.append(("queue", .string(queue))) }
+        if let rule = rule(task) { arguments.append(("trigger_rule", rule)) }
+        arguments.append(("doc_md", .string("Takes the due jobs of `\(task.body.drain?.entry.description ?? "")`.")))
+        return arguments
+    }
+
+    /// A rule that lets a task start before the gate has answered is left out.
+    private func rule(_ task: TaskDefinition) -> PythonExpression? {
+        guard task.triggerRule != .allSuccess, !(gated && (task.triggerRule == .always || task.after.isEmpty)) else {
+            return nil
+        }
+        return .string(task.triggerRule.rawValue)
+    }
+
+    private func origin(_ task: TaskDefinition) -> String {
+        let origin =
+            task.entry.map { "Stands for the legacy entry `\($0)`." } ?? "A new task, without a legacy entry."
+        let noted = task.entry.map { entry in notes(findings.filter { $0.entry == entry }) } ?? []
+        return noted.isEmpty ? origin : ([origin, ""] + noted).joined(separator: "\n")
+    }
+
+    /// Findings by their code alone: what else they say may change with every import.
+    func notes(_ findings: [Finding]) -> [String] {
+        Set(findings.map(\.code)).sorted().map { "* finding \($0): `docs/findings/\($0.id).md`" }
+    }
+
+    private func bodyStatements(_ task: TaskDefinition) -> String {
+        if gated { return gatedBody(task) }
+        return ungatedBody(task)
+    }
+
+    // MARK: Names
+
+    func functionName(_ id: String) -> String {
+        var name = ""
+        for character in id {
+            name.append(character.isASCII && (character.isLetter || character.isNumber) ? character : "_")
+        }
+        return "run_" + name + (name == id ? "" : "_" + StableDigest(id).description.prefix(4))
+    }
+
+    func variable(_ id: String) -> String { functionName(id) + "_task" }
+
+    /// The variable of the task that others are put before.
+    func first(_ task: TaskDefinition) -> String { takes(task) ? functionName(task.id) + "_jobs" : variable(task.id) }
+
+    // MARK: Text
+
+    func seconds(_ value: Double) -> PythonExpression {
+        .call("datetime.timedelta", [], [("seconds", .number(value))])
+    }
+
+    func dictionary(_ values: [String: String]) -> PythonExpression {
+        .dictionary(values.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+    }
+
+    func environment(_ body: TaskBody) -> (python: String, path: [String], variables: [String: String])? {
+        if case .python(let python) = body { return python.environment.flatMap { environments[$0] } }
+        return nil
+    }
+
+    /// An environment's variables, its module path among them.
+    func variables(_ body: TaskBody) -> [String: String] {
+        let environment = environment(body)
+        var variables = environment?.variables ?? [:]
+        if let path = environment?.path, !path.isEmpty { variables["PYTHONPATH"] = path.joined(separator: ":") }
+        return variables
+    }
+
+    func indented(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }.joined(
+            separator: "\n"
+        )
+    }
+}

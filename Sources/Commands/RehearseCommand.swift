@@ -1,0 +1,89 @@
+import ArgumentParser
+import Cutover
+import LosslessJSON
+import Migration
+import Reports
+import Settings
+import Store
+
+struct RehearseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rehearse",
+        abstract:
+            "Cut over and roll back a throw-away copy of the entry that runs nothing, against the real systems, and time each step.",
+        discussion: """
+            The copy has a name and a queue of its own that nobody consumes from; its messages name a task that no worker has, and expire. Everything
+            is removed at the end; what a killed rehearsal leaves, the next one or bailey watch removes. Without --execute it says what it would do.
+            """
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Do it.")
+    var execute = false
+
+    @Argument(help: "The pipeline.")
+    var pipeline: String
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let store = try desk.store()
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
+        guard let planned = plan.pipelines.first(where: { $0.dag.id == pipeline }) else {
+            throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”")
+        }
+        let source = try desk.redBeatGroup(planned.dag, inventory: inventory)?.source
+        let parts = desk.queueParts(planned.dag)
+        guard source != nil || !parts.isEmpty else {
+            throw CommandFailure(.usage, "the pipeline \(pipeline) has neither RedBeat entries nor job types")
+        }
+        guard execute else {
+            Console.print(
+                line:
+                    "Would make a copy of a RedBeat entry in \(source?.name ?? "no source"), let beat fire it, cut it over, claim a tick, roll it back, and remove it."
+            )
+            if !parts.isEmpty {
+                Console.print(
+                    line: "Would look whether jobs of \(parts.map(\.source.name).joined(separator: ", ")) can be held."
+                )
+            }
+            Console.print(line: "Nothing was changed. Run it with --execute to do it.")
+            return
+        }
+        var rehearsal = Rehearsal(pipeline: pipeline, at: currentInstant(), steps: [])
+        if let source {
+            let rehearsing = Rehearsing(desk: desk, pipeline: pipeline, source: source)
+            rehearsal = try await desk.session(pipeline, "rehearse", store: store).run { try await rehearsing.run($0) }
+        }
+        for part in parts {
+            let start = ContinuousClock.now
+            let report = try await part.cutoverReport(desk, store, share: 100)
+            rehearsal.steps.append(
+                Rehearsal.Step(
+                    name: "queue \(part.source.name)",
+                    seconds: Double(start.duration(to: .now).components.seconds),
+                    passed: report.refusals.isEmpty,
+                    detail: report.refusals.first?.found ?? "its jobs can be held, by rights, constraints and triggers"
+                )
+            )
+        }
+        if try desk.airflowAccess() != nil {
+            let said = await desk.deployments([pipeline])[pipeline]
+            let step: (Bool, String) =
+                switch said {
+                case .running(let what): (true, what)
+                case .faulty(let what), .unknown(let what): (false, what)
+                case nil: (false, "nobody asked")
+                }
+            rehearsal.steps.append(Rehearsal.Step(name: "airflow", seconds: 0, passed: step.0, detail: step.1))
+        }
+        try store.save(rehearsal)
+        if common.json {
+            Console.print(["bailey": "rehearse", "version": 1, "rehearsal": rehearsal.json])
+        } else {
+            Console.print(rehearsal.textLines())
+        }
+        if !rehearsal.passed { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+}

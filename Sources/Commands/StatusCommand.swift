@@ -1,0 +1,45 @@
+import ArgumentParser
+import Cutover
+import Foundation
+import Legacy
+import Migration
+import Redis
+import Reports
+import Schedules
+import Store
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract:
+            "Say of each pipeline where it stands, who owns the next tick, who ran the last five, and what it waits for.",
+        discussion:
+            "Works with a legacy system or Bailey's own state missing: it says what it does not know. Reads only."
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The pipeline, with its ticks and policy; all if none is named.")
+    var pipeline: String?
+
+    func run() async throws {
+        let desk = try Desk(common)
+        let survey = await Survey(desk)
+        var wanted = survey.pipelines
+        if let pipeline {
+            guard wanted.contains(pipeline) else { throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”") }
+            wanted = [pipeline]
+        }
+        let deployments = await desk.deployments(wanted)
+        var statuses: [PipelineStatus] = []
+        for id in wanted {
+            statuses.append(await survey.status(id, deployment: deployments[id] ?? .unknown("nobody asked Airflow")))
+        }
+        let report = StatusReport(pipelines: statuses, unknowns: survey.unknowns)
+        if common.json {
+            Console.print(report.json)
+        } else {
+            Console.print(report.textLines(ticks: pipeline != nil))
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import Cutover
+import Foundation
+import Legacy
+import Migration
+import Redis
+import Schedules
+import Settings
+import Store
+
+/// Everything that can be learnt of all pipelines at once, whatever is missing.
+struct Survey: Sendable {
+    let desk: Desk
+    let store: Known<StateStore>
+    /// The latest inventory and its plan; nil if there is none.
+    let planned: (inventory: Inventory, plan: Plan)?
+    /// The entries of pipelines that have switches, and their sources.
+    let groups: [String: (keys: RedBeatKeys, source: SourceSettings)]
+    /// Sources whose switches could not be read, and why.
+    let blind: [String: String]
+    /// What could not be read, one sentence each.
+    let unknowns: [String]
+
+    init(_ desk: Desk) async {
+        self.desk = desk
+        store = desk.knownStore()
+        var unknowns: [String] = []
+        if case .unknown(let why) = store { unknowns.append(why) }
+        var planned: (Inventory, Plan)?
+        do {
+            if case .known(let store) = store, let inventory = try store.latestInventory() {
+                planned = (inventory, try desk.plan(inventory))
+            } else {
+                unknowns.append("there is no inventory, so only pipelines with a switch are shown; run bailey import")
+            }
+        } catch {
+            unknowns.append("\(error)")
+        }
+        var groups: [String: (keys: RedBeatKeys, source: SourceSettings)] = [:]
+        var blind: [String: String] = [:]
+        for source in desk.redBeatSources {
+            do {
+                let search = SwitchSearch(url: try RedisURL(source.url), place: desk.place(source))
+                for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
+            } catch {
+                blind[source.name] = "\(error)"
+                unknowns.append("\(error)")
+            }
+        }
+        self.planned = planned
+        self.groups = groups
+        self.blind = blind
+        self.unknowns = unknowns
+    }
+
+    /// The pipelines of the plan and of the switches, by id; rehearsals are none.
+    var pipelines: [String] {
+        Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + groups.keys).filter { !Rehearsing.isCopy($0) }.sorted()
+    }
+
+    func plannedPipeline(_ id: String) -> PlannedPipeline? { planned?.plan.pipelines.first { $0.dag.id == id } }
+
+    /// The switches of a pipeline: of what it took over, else of what it would; nil if it has no RedBeat entries.
+    func keys(_ id: String) throws -> (keys: RedBeatKeys, source: SourceSettings)? {
+        if let group = groups[id] { return group }
+        guard let planned, let pipeline = plannedPipeline(id),
+            let (group, source) = try desk.redBeatGroup(pipeline.dag, inventory: planned.inventory)
+        else { return nil }
+        return (group.keys, source)
+    }
+
+    /// Where a pipeline stands.
+    func status(_ id: String, deployment: PolicyEvidence.Deployment) async -> PipelineStatus {
+        var result = PipelineStatus(pipeline: id, stage: .planned)
+        let pipeline = plannedPipeline(id)
+        let now = currentInstant()
+        var gate = PolicyEvidence.Gate.none
+        var lead: EntryStatus?
+        do {
+            if let (keys, source) = try keys(id) {
+                let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 2)
+                let status = try await redbeat.status(claims: 20)
+                await redbeat.disconnect()
+                gate = status.gate
+                lead = status.entries.first
+                result.owner = status.state ?? .closing
+            }
+        } catch {
+            result.unknowns.append("who owns its ticks: \(error)")
+            gate = .unknown("\(error)")
+            result.stage = .unknown
+        }
+        var queueState: SwitchState?
+        if case .known(let store) = store, let dag = pipeline?.dag {
+            for part in desk.queueParts(dag) {
+                do {
+                    let report = try await part.rollbackReport(desk, store)
+                    let states = Set(report.standings.map(\.state.rawValue))
+                    queueState =
+                        states.contains("closing") ? .closing : states.contains("airflow") ? .airflow : .legacy
+                } catch {
+                    result.unknowns.append("who takes its jobs: \(error)")
+                    result.stage = .unknown
+                }
+            }
+        }
+        if lead == nil, let queueState { result.owner = queueState }
+        let record = lead?.record
+        var seen: Set<Instant> = []
+        let comparisons = Desk.stored(store) { try $0.comparisons(pipeline: id) }
+        for comparison in comparisons.value ?? [] where comparison.legacy != nil {
+            if let tick = comparison.key.tick { seen.insert(tick) }
+        }
+        if let clock = pipeline?.dag.clock, let schedule = clock.schedule {
+            let zone = (try? desk.zones.zone(clock.timezone)) ?? .utc
+            let bytes = lead?.state == .airflow ? lead?.kept.meta : lead?.meta
+            let ran = ((try? RedBeatBytes.lastRun(bytes, zones: desk.zones)) ?? nil)?.instant
+            let anchor = [record?.lastClaim, ran].compactMap { $0 }.max()
+            let due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
+            // What legacy's own meta says counts for the tick before it.
+            if let ran, let tick = due.filter({ $0 <= ran }).max() { seen.insert(tick) }
+            result.nextTick = clock.timetable?.ticks(after: anchor ?? now).first { $0 > now }
+            result.ticks = PipelineStatus.runners(of: due, record: record, seen: seen)
+            if result.stage == .unknown { result.ticks = due.map { PipelineStatus.Tick(tick: $0, runner: .unknown) } }
+        } else {
+            result.ticks = PipelineStatus.runners(of: [], record: record, seen: [])
+        }
+        if let planned, let pipeline {
+            let evidence = desk.evidence(
+                pipeline,
+                plan: planned.plan,
+                inventory: planned.inventory,
+                store: store,
+                gate: gate,
+                deployment: deployment
+            )
+            result.policy = pipeline.policy.evaluate(evidence)
+        }
+        place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
+        return result
+    }
+
+    /// The stage and what it waits for.
+    private func place(_ status: inout PipelineStatus, lead: EntryStatus?, compared: Bool, gate: PolicyEvidence.Gate) {
+        let id = status.pipeline
+        if status.stage == .unknown {
+            status.waitsFor = "a legacy system that cannot be read; see bailey doctor"
+            return
+        }
+        let record = lead?.record
+        switch status.owner {
+        case .closing:
+            status.stage = .closing
+            status.waitsFor = "the fence; bailey watch, the DAG's gate or bailey cutover settles it"
+        case .airflow:
+            status.stage = .airflow
+            if let lead, lead.isUnparked || lead.isRewritten {
+                status.waitsFor = "healing: something restarted legacy's clock; bailey watch or the gate parks it again"
+            } else if record?.isOver == true {
+                status.waitsFor = "bailey watch, which gives back the window that has ended"
+            } else if let left = record?.ticksLeft {
+                status.waitsFor = "\(left) more \(left == 1 ? "tick" : "ticks"), then ownership returns by itself"
+            } else if let until = record?.until {
+                status.waitsFor = "\(until.iso8601), when ownership returns by itself"
+            } else {
+                status.waitsFor = "clean ticks, then bailey retire \(id)"
+            }
+        case .legacy, nil:
+            if record == nil, let archive = Desk.stored(store, { try $0.archive(pipeline: id) }).value, archive != nil {
+                status.stage = .retired
+                status.waitsFor = "nothing"
+                return
+            }
+            let file = desk.absolute(desk.workspace.airflow.dagsFolder) + "/\(id).py"
+            var asked = false
+            if case .asked(.some) = gate { asked = true }
+            if record?.givenBackAt != nil {
+                status.stage = .rolledBack
+            } else if status.policy?.holds == true {
+                status.stage = .ready
+            } else if compared || asked {
+                status.stage = .shadowing
+            } else if FileManager.default.fileExists(atPath: file) {
+                status.stage = .generated
+            }
+            if let line = status.policy?.waitsFor {
+                let when = line.when.map { " (\($0.iso8601))" } ?? ""
+                status.waitsFor = "\(line.rule.rawValue): \(line.evidence)\(when)"
+            } else if status.policy != nil {
+                status.waitsFor = "a person: bailey cutover \(id) --execute"
+            } else {
+                status.waitsFor = "bailey import, without which nothing can be planned"
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+import Airflow
+import Alerts
+import Cutover
+import Foundation
+import LosslessJSON
+import Migration
+import Redis
+import Schedules
+import Settings
+import Store
+
+/// Looks after the switches of a workspace. Everything it does is decided by what is true at that moment, so that it may die at any time,
+/// and several may run at once.
+actor Watchman {
+    private let desk: Desk
+    private let sender: AlertSender
+    /// Events that were told, where Bailey's own state cannot remember them.
+    private var told: Set<String> = []
+    /// Since when a source cannot be read.
+    private var silent: [String: Instant] = [:]
+
+    init(_ desk: Desk) {
+        self.desk = desk
+        sender = AlertSender(channels: desk.alertChannels, secrets: desk.secrets)
+    }
+
+    /// Looks once at everything and does what is to be done.
+    ///
+    /// - Returns: what happened, each event once.
+    func look() async -> [Alert] {
+        let survey = await Survey(desk)
+        var events: [Alert] = []
+        for source in desk.redBeatSources {
+            if let why = survey.blind[source.name] {
+                let since = silent[source.name] ?? currentInstant()
+                silent[source.name] = since
+                let text = "The source \(source.name) cannot be read since \(since.iso8601): \(why)."
+                events.append(alert("unreachable", "\(source.name) \(since.iso8601)", .warning, nil, text))
+            } else {
+                if let since = silent.removeValue(forKey: source.name) {
+                    let text = "The source \(source.name) can be read again."
+                    events.append(alert("reachable", "\(source.name) \(since.iso8601)", .info, nil, text))
+                }
+                await sweep(source)
+            }
+        }
+        let found = await withTaskGroup(of: [Alert].self) { group in
+            for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
+                group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
+            }
+            var all: [Alert] = []
+            for await some in group { all += some }
+            return all
+        }
+        events += found.sorted { ($0.pipeline ?? "", $0.identity) < ($1.pipeline ?? "", $1.identity) }
+        var fresh: [Alert] = []
+        for event in events where await tell(event, survey.store) { fresh.append(event) }
+        return fresh
+    }
+
+    /// What is to be done for one pipeline; an operator who is at work on it is left alone.
+    private func care(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async
+        -> [Alert]
+    {
+        do {
+            let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
+            let status = try await redbeat.status(claims: 200)
+            await redbeat.disconnect()
+            guard status.entries.contains(where: { $0.state != .legacy }), let record = status.entries.first?.record
+            else { return [] }
+            var events: [Alert] = []
+            let isClosing = status.entries.contains { $0.state == .closing }
+            if isClosing || status.entries.contains(where: { $0.isUnparked || $0.isRewritten }) {
+                // A person's cutover that is under way settles itself; this only returns once the fence has passed.
+                if let event = try await heal(pipeline, keys, source, record, survey) { events.append(event) }
+            }
+            if let why = ended(record, status.now, survey.plannedPipeline(pipeline)) {
+                events += try await giveBack(pipeline, keys, source, survey, "window-ended", record, why, .info)
+                return events
+            }
+            let policy = survey.plannedPipeline(pipeline)?.policy ?? desk.policy
+            guard !isClosing, !policy.rollback.isEmpty else { return events }
+            let live = await evidence(pipeline, record, status.now, survey)
+            if let reason = policy.rollbackReasons(live).first {
+                let why = "by policy: \(reason.text)"
+                events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
+            }
+            return events
+        } catch let refusal as CutoverRefusal where refusal.reason == .atWork {
+            return []
+        } catch is CancellationError {
+            return []
+        } catch {
+            let text = "It could not be looked after: \(error)."
+            return [alert("trouble", "\(pipeline) \(error)", .warning, pipeline, text)]
+        }
+    }
+
+    private func heal(
+        _ pipeline: String,
+        _ keys: RedBeatKeys,
+        _ source: SourceSettings,
+        _ record: SwitchRecord,
+        _ survey: Survey
+    ) async throws -> Alert? {
+        let healed = try await desk.session(pipeline, "watch", store: try survey.journalStore()).run { [desk] journal in
+            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { progress in
+                if let line = progress.line { Console.note("\(pipeline): \(line)") }
+            }
+            let healed = try await engine.heal()
+            await engine.redbeat.disconnect()
+            return healed
+        }
+        let identity = "\(pipeline) \(record.fence) \(record.closedAt?.iso8601 ?? "")"
+        switch healed {
+        case .sound, .notMine: return nil
+        case .tidied:
+            let text = "Something wrote the entry's definition anew; it is closed again. Its clock had stayed parked."
+            // A definition is tidied without a new fence: each time counts.
+            return alert("healed", "\(identity) \(currentInstant().iso8601)", .info, pipeline, text)
+        case .parked where record.state == .closing && !record.isHealing:
+            return alert(
+                "settled",
+                identity,
+                .info,
+                pipeline,
+                "A cutover that was broken off is completed: Airflow owns the ticks."
+            )
+        case .parked:
+            let text =
+                "Something had restarted legacy's clock while Airflow owned the entry; it is parked again. What legacy fired meanwhile stays its own."
+            return alert("healed", identity, .warning, pipeline, text)
+        }
+    }
+
+    /// Why a bounded window is to be given back now; nil if it is not.
+    private func ended(_ record: SwitchRecord, _ now: Instant, _ pipeline: PlannedPipeline?) -> String? {
+        guard record.state == .airflow else { return nil }
+        if record.isOver { return "its bounded window has ended with the tick \(record.lastClaim?.iso8601 ?? "?")" }
+        guard let until = record.until, until <= now else { return nil }
+        // A gate that starts late still gets its tick, within the patience that gates are given.
+        let last = record.windows.last?.from ?? until
+        let start = max(record.lastClaim ?? last.adding(microseconds: -1), last.adding(microseconds: -1))
+        let open = pipeline?.dag.clock.timetable?.ticks(after: start).first { _ in true }
+        if let open, open < until, now < until.adding(seconds: CutoverPolicy.gatePatience) { return nil }
+        return "its window ended at \(until.iso8601)"
+    }
+
+    private func giveBack(
+        _ pipeline: String,
+        _ keys: RedBeatKeys,
+        _ source: SourceSettings,
+        _ survey: Survey,
+        _ event: String,
+        _ record: SwitchRecord,
+        _ why: String,
+        _ level: Alert.Level
+    ) async throws -> [Alert] {
+        let outcome = try await desk.session(pipeline, "rollback", store: try survey.journalStore()).run {
+            [desk] journal in
+            try journal.write("watch", .after, ["why": .string(why)])
+            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { _ in }
+            // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
+            let now = try await engine.redbeat.status().entries.first?.record
+            guard now?.fence == record.fence else {
+                await engine.redbeat.disconnect()
+                return RollbackOperation.Outcome.nothing
+            }
+            let outcome = try await RollbackOperation(engine: engine).run()
+            await engine.redbeat.disconnect()
+            return outcome
+        }
+        guard case .done(let at, let gone, _) = outcome else { return [] }
+        let lost =
+            gone.isEmpty
+            ? "" : " The application had deleted \(gone.count) of its entries, so legacy does not run those."
+        let text = "Given back to legacy at \(at.iso8601), \(why).\(lost)"
+        return [alert(event, "\(pipeline) \(record.fence) \(at.iso8601)", level, pipeline, text)]
+    }
+
+    // MARK: What is known of live runs
+
+    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ now: Instant, _ survey: Survey) async
+        -> LiveEvidence
+    {
+        let window = record.windows.last
+        let claims = record.claims.filter { window?.contains($0.tick) == true }
+        let states = await desk.runStates(claims.filter { $0.how == .live }.map(\.run))
+        var due: [Instant] = []
+        if let timetable = survey.plannedPipeline(pipeline)?.dag.clock.timetable, let window {
+            // Ticks before the newest claim do not matter: it stands for them.
+            let start = max(window.from.adding(microseconds: -1), record.lastClaim ?? .earliest)
+            for tick in timetable.ticks(after: start).prefix(1000) {
+                if tick > now || window.until.map({ tick >= $0 }) == true { break }
+                due.append(tick)
+            }
+        }
+        let since = record.settledAt ?? now
+        let comparisons = Desk.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since) }
+        return LiveEvidence(
+            pipeline: pipeline,
+            now: now,
+            due: due,
+            ticks: claims.map { claim in
+                LiveTick(
+                    tick: claim.tick,
+                    run: claim.run,
+                    claimedAt: claim.at,
+                    ranTasks: claim.how == .live,
+                    state: states[claim.run] ?? .unknown("nobody asked Airflow")
+                )
+            },
+            comparisons: comparisons.value ?? []
+        )
+    }
+
+    /// Takes away what killed rehearsals left.
+    private func sweep(_ source: SourceSettings) async {
+        guard let url = try? RedisURL(source.url) else { return }
+        let place = desk.place(source)
+        let redbeat = RedBeatSwitch(url: url, keys: place.keys([]), patience: 2)
+        let before = currentInstant().adding(seconds: -Rehearsing.patience(source))
+        if let removed = try? await RehearsalCopy.sweep(redbeat, place: place, pipeline: nil, before: before),
+            removed > 0
+        {
+            Console.note("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
+        }
+        await redbeat.disconnect()
+    }
+
+    // MARK: Alerts
+
+    private func alert(_ event: String, _ identity: String, _ level: Alert.Level, _ pipeline: String?, _ text: String)
+        -> Alert
+    {
+        Alert(
+            event: event,
+            identity: "\(event) \(identity)",
+            level: level,
+            pipeline: pipeline,
+            text: text,
+            at: currentInstant()
+        )
+    }
+
+    /// Tells people of an event, once. Returns whether it was new. What no way took is tried again at the next look.
+    private func tell(_ event: Alert, _ store: Known<StateStore>) async -> Bool {
+        let inState = Desk.stored(store) { try $0.tellsFirst(event.identity, at: event.at) }.value
+        let isFirst = told.insert(event.identity).inserted
+        guard inState ?? isFirst else { return false }
+        guard !desk.alertChannels.isEmpty else { return true }
+        let failures = await sender.send(event)
+        for failure in failures { Console.note("\(failure)") }
+        if failures.count == desk.alertChannels.count {
+            told.remove(event.identity)
+            _ = Desk.stored(store) { try $0.forgetAlert(event.identity) }
+        }
+        return true
+    }
+}
+
+extension Survey {
+    /// Where the journal goes: Bailey's own state, or a substitute where that cannot be opened.
+    func journalStore() throws -> StateStore { try store.value ?? desk.storeOrSubstitute() }
+}
+
+extension Desk {
+    /// The ways of alerts.
+    var alertChannels: [AlertChannel] {
+        workspace.alerts.map { channel in
+            switch channel {
+            case .webhook(let url): .webhook(url)
+            case .email(let host, let port, let from, let to):
+                .email(MailRelay(host: host, port: port, from: from, to: to))
+            case .command(let words): .command(words)
+            }
+        }
+    }
+
+    /// Texts that must never leave: passwords of sources, of Airflow, and webhooks.
+    var secrets: [String] {
+        var secrets = workspace.sources.flatMap { [$0.url, $0.resultsURL].compactMap { $0 } }
+            .compactMap { URL(string: $0)?.password(percentEncoded: true) }
+        secrets += secrets.compactMap(\.removingPercentEncoding)
+        if let password = workspace.airflow.password { secrets.append(password) }
+        for case .webhook(let url) in workspace.alerts { secrets.append(url) }
+        return secrets
+    }
+
+    /// How DAG runs went, by `<dag_id>/<run_id>`; what is not known is left out, or says why.
+    func runStates(_ runs: [String]) async -> [String: LiveTick.State] {
+        func all(_ why: String) -> [String: LiveTick.State] {
+            Dictionary(runs.map { ($0, .unknown(why)) }, uniquingKeysWith: { $1 })
+        }
+        do {
+            guard try airflowAccess() != nil else { return all("no Airflow is configured (target.airflow.url)") }
+            return try await withAirflow("the state of live runs") { client in
+                var states: [String: LiveTick.State] = [:]
+                for run in runs {
+                    let parts = run.split(separator: "/", maxSplits: 1).map(String.init)
+                    guard parts.count == 2, let found = try await client.run(parts[0], parts[1]) else {
+                        states[run] = .unknown("Airflow has no run \(run)")
+                        continue
+                    }
+                    switch found.state {
+                    case .success: states[run] = .success
+                    case .failed: states[run] = .failed
+                    case .queued, .running: states[run] = .running
+                    case nil: states[run] = .unknown("Airflow says a word that Bailey does not know")
+                    }
+                }
+                return states
+            }
+        } catch {
+            return all("\(error)")
+        }
+    }
+}

@@ -1,0 +1,41 @@
+public import Schedules
+
+/// A cutover and rollback that was tried on a copy of an entry that runs nothing.
+public struct Rehearsal: Sendable, Hashable {
+    /// One step of it.
+    public struct Step: Sendable, Hashable {
+        /// What was done.
+        public var name: String
+        /// How long it took, in seconds.
+        public var seconds: Double
+        /// Whether it went as it should.
+        public var passed: Bool
+        /// What was seen, one sentence.
+        public var detail: String
+
+        /// Makes a step.
+        public init(name: String, seconds: Double, passed: Bool, detail: String) {
+            self.name = name
+            self.seconds = seconds
+            self.passed = passed
+            self.detail = detail
+        }
+    }
+
+    /// The pipeline.
+    public var pipeline: String
+    /// When it began.
+    public var at: Instant
+    /// The steps, in order.
+    public var steps: [Step]
+
+    /// Makes a rehearsal.
+    public init(pipeline: String, at: Instant, steps: [Step]) {
+        self.pipeline = pipeline
+        self.at = at
+        self.steps = steps
+    }
+
+    /// Whether every step went as it should.
+    public var passed: Bool { !steps.isEmpty && steps.allSatisfy(\.passed) }
+}

@@ -1,0 +1,57 @@
+import LosslessJSON
+public import Migration
+import Schedules
+
+/// Shadows on this machine.
+public struct EmbeddedShadow: ShadowEngine {
+    private let engine: EmbeddedEngine
+
+    /// Shadows on an engine.
+    public init(_ engine: EmbeddedEngine) { self.engine = engine }
+
+    public func shadow(_ legacy: Outcome, as part: ShadowPart) async throws -> ShadowAnswer {
+        let run = try await engine.run(part.tasks, payload: part.isJob ? legacy.arguments : nil)
+        guard let ended = run.tasks.first(where: { $0.task == part.standing.id }) else {
+            return .nothing(.broken, reason: "the engine did not run the task “\(part.standing.id)”")
+        }
+        var outcome = Outcome(
+            key: legacy.key,
+            side: .shadow,
+            task: part.standing.id,
+            run: "shadow/\(part.dag.id)/\(legacy.run)",
+            state: state(ended, run, part.isWhole)
+        )
+        outcome.arguments = arguments(part.standing, legacy: legacy)
+        outcome.start = run.tasks.compactMap(\.start).min()
+        outcome.end = run.tasks.compactMap(\.end).max()
+        outcome.attempts = ended.attempts == 0 ? nil : ended.attempts
+        outcome.result = part.isWhole ? nil : ended.result
+        outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
+        return .outcome(outcome)
+    }
+
+    private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> Outcome.State {
+        if whole {
+            if run.tasks.allSatisfy(\.observedOnly) { return .observed }
+            return run.succeeded ? .success : .failed
+        }
+        if ended.observedOnly { return .observed }
+        switch ended.state {
+        case .success: return .success
+        case .skipped: return .skipped
+        default: return .failed
+        }
+    }
+
+    /// What the shadow task was called with, in the legacy outcome's shape.
+    private func arguments(_ task: TaskDefinition, legacy: Outcome) -> JSON {
+        func call(_ args: JSON, _ kwargs: JSON) -> JSON {
+            ["args": args.isNull ? [] : args, "kwargs": kwargs.isNull ? [:] : kwargs]
+        }
+        switch task.body {
+        case .celery(let celery): return call(celery.args, celery.kwargs)
+        case .python(let python): return task.entry == nil ? legacy.arguments : call(python.args, python.kwargs)
+        case .queue, .command, .untranslatable: return legacy.arguments
+        }
+    }
+}

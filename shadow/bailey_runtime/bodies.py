@@ -1,0 +1,143 @@
+"""What a task of a generated DAG does: its body when it is live, its shadow when it is not, and its outcome always."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .compat import AirflowException, AirflowSkipException, get_current_context
+from .dag_run import DagRunInfo, gate_answer, iso
+from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome
+from .program import CALL_FUNCTION, run_program
+
+LOG = logging.getLogger("bailey.body")
+
+
+def run_python(
+    callable: str,
+    *,
+    args: str = "[]",
+    kwargs: str = "{}",
+    interpreter: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    entry: str | None = None,
+    shadow: str = "observe",
+    redirect: Mapping[str, str] | None = None,
+) -> Any:
+    """Calls `module:function` in an interpreter of its own and returns its result.
+
+    `args` and `kwargs` are JSON text. `entry` is the legacy entry that the task stands for; `shadow` what may happen to the
+    body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then.
+    """
+    payload = f'{{"callable":{json.dumps(callable)},"args":{args},"kwargs":{kwargs}}}'
+    arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
+    return perform(
+        lambda extra: run_program(arguments, payload, {**(environment or {}), **extra}),
+        f'{{"args":{args},"kwargs":{kwargs}}}',
+        entry=entry,
+        shadow=shadow,
+        redirect=redirect,
+    )
+
+
+def run_command(
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+    entry: str | None = None,
+    shadow: str = "observe",
+    redirect: Mapping[str, str] | None = None,
+) -> Any:
+    """Runs a program and returns the JSON that it printed last. The keywords are those of `run_python`."""
+    return perform(
+        lambda extra: run_program(arguments, "null", {**(environment or {}), **extra}, directory),
+        f'{{"args":{json.dumps(list(arguments), ensure_ascii=False)},"kwargs":{{}}}}',
+        entry=entry,
+        shadow=shadow,
+        redirect=redirect,
+    )
+
+
+def fail(reason: str, *, entry: str | None = None) -> None:
+    """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
+
+    def body(_: Mapping[str, str]) -> str | None:
+        raise BodyFailed(BodyError("untranslatable", reason))
+
+    perform(body, "null", entry=entry, shadow="observe", redirect=None)
+
+
+def perform(
+    body: Callable[[Mapping[str, str]], str | None],
+    arguments: str,
+    *,
+    entry: str | None,
+    shadow: str,
+    redirect: Mapping[str, str] | None,
+) -> Any:
+    """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds, and gives JSON text."""
+    context = get_current_context()
+    run = begun(context, arguments, entry)
+    if run.mode == "shadow" and shadow == "observe":
+        record(context, run, "observed")
+        return None
+    extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
+    try:
+        result = body(extra)
+    except BodyFailed as failure:
+        record(context, run, "failed", error=failure.error)
+        raise AirflowException(str(failure)) from failure
+    except BaseException as error:
+        record(context, run, "failed", error=described(error))
+        raise
+    record(context, run, "success", result=result)
+    return None if result is None else json.loads(result)
+
+
+def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: str | None = None) -> TaskRun:
+    """This attempt of the context's task. Skips it, whatever its trigger rule, unless the gate said live or shadow."""
+    answer = gate_answer(context)
+    if answer is None:
+        raise AirflowSkipException("The gate of this run gave no answer, and no answer never means go.")
+    if answer.get("mode") not in ("live", "shadow"):
+        raise AirflowSkipException(f"The gate skipped this run: {answer.get('note') or answer.get('how')}")
+    info = DagRunInfo.of(context)
+    instance = context["ti"]
+    if answer["mode"] == "shadow":
+        # What a shadow does is nothing that anybody should be told of: no asset is announced.
+        instance.task.outlets = []
+    return TaskRun(
+        mode=answer["mode"],
+        task=instance.task_id,
+        entry=entry,
+        tick=iso(info.tick),
+        job=job or info.job,
+        arguments=arguments,
+        attempt=instance.try_number,
+        run=info.id,
+        start=now(),
+    )
+
+
+def record(
+    context: Mapping[str, Any],
+    run: TaskRun,
+    state: str,
+    *,
+    result: str | None = None,
+    error: BodyError | None = None,
+    end: datetime | None = None,
+) -> None:
+    """Pushes the outcome, where the REST API finds it. It ended now, unless somebody knows better."""
+    context["ti"].xcom_push(key=KEY, value=outcome(run, state, end or now(), result=result, error=error))
+
+
+def described(error: BaseException) -> BodyError:
+    """An exception of ours or of Airflow's: a timeout, a task that somebody ended."""
+    name = type(error).__name__
+    return BodyError("timeout" if name == "AirflowTaskTimeout" else name, str(error))

@@ -1,0 +1,161 @@
+"""Sends a task to the existing Celery workers and waits for its result without holding a worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from . import celery_message as celery
+from .bodies import begun, record
+from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent
+from .connections import connection_id, redis_client, redis_options
+from .outcome import BodyError, now
+
+_DAY = timedelta(days=1)
+
+
+class CeleryTask(BaseOperator):
+    """A Celery task as legacy would have sent it. In shadow it is never sent; its arguments are recorded.
+
+    `args`, `kwargs` and `options` are JSON text. The message's id follows from the run, so that a repeated attempt first
+    finds out what became of the message before, and sends another only if that one failed. `results` is the suffix of the
+    connection of the result backend, where that is another Redis.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ()
+    ui_color = "#dcebdc"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        task: str,
+        args: str = "[]",
+        kwargs: str = "{}",
+        options: str = "{}",
+        entry: str | None = None,
+        timeout: timedelta = _DAY,
+        results: str = "",
+        **airflow: Any,
+    ) -> None:
+        super().__init__(**airflow)
+        self.source = source
+        self.task = task
+        self.call_args = args
+        self.call_kwargs = kwargs
+        self.options = options
+        self.entry = entry
+        self.timeout = timeout
+        self.results = results
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Sends the message, unless it was sent before, and waits in the triggerer."""
+        run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
+        if run.mode == "shadow":
+            record(context, run, "observed")
+            return
+        index = context["ti"].map_index
+        key = f"{run.run}/{run.task}" + (f"/{index}" if index >= 0 else "")
+        try:
+            id = self._send(key, run.attempt)
+        except Exception as problem:
+            record(context, run, "failed", error=BodyError(type(problem).__name__, str(problem)))
+            raise
+        self.log.info("Waiting for %s, Celery task %s", self.task, id)
+        self.defer(
+            trigger=CeleryResultTrigger(self.source, id, time.time() + self.timeout.total_seconds(), self.results),
+            method_name="execute_complete",
+            kwargs={"id": id, "start": run.start.isoformat()},
+        )
+
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str) -> Any:
+        """Gives the result, or raises what the task raised."""
+        run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
+        run = replace(run, start=datetime.fromisoformat(start))
+        if event["ended"] == "timeout":
+            problem = BodyError("timeout", f"{self.task} gave no result within {self.timeout} (Celery task {id})")
+            record(context, run, "failed", error=problem)
+            raise AirflowException(problem.message)
+        client = redis_client(self.source, self.results)
+        try:
+            stored = client.get(celery.result_key(id))
+        finally:
+            client.close()
+        if celery.status(stored) == "SUCCESS":
+            result = celery.result(stored)
+            record(context, run, "success", result=result, end=celery.ended(stored))
+            return json.loads(result)
+        problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
+        record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
+        raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
+
+    def _send(self, run_key: str, attempt: int) -> str:
+        broker, results = redis_client(self.source), redis_client(self.source, self.results)
+        try:
+            id = celery.task_id(run_key, 1)
+            for number in range(1, attempt + 1):
+                id = celery.task_id(run_key, number)
+                if celery.status(results.get(celery.result_key(id))) not in celery.FAILED:
+                    break
+            options = json.loads(self.options)
+            text = celery.message(id, self.task, self.call_args, self.call_kwargs, options, now())
+            keys = (celery.mark_key(id), celery.queue_key(options))
+            broker.eval(celery.SEND_ONCE, 2, *keys, celery.MARK_SECONDS, text)
+            return id
+        finally:
+            broker.close()
+            results.close()
+
+
+class CeleryResultTrigger(BaseTrigger):
+    """Waits in the triggerer until a Celery task has ended, or until a time (seconds since the epoch)."""
+
+    def __init__(self, source: str, id: str, until: float, results: str = "") -> None:
+        super().__init__()
+        self.source = source
+        self.id = id
+        self.until = until
+        self.results = results
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """What another triggerer makes it anew from."""
+        arguments = {"source": self.source, "id": self.id, "until": self.until, "results": self.results}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: what the task ended as, or `timeout`. The result itself stays where Celery put it."""
+        import redis.asyncio
+        from redis.exceptions import RedisError
+
+        connection = await _connection(connection_id(self.source, self.results))
+        client = redis.asyncio.Redis(**redis_options(connection))
+        pause = 0.1
+        try:
+            while time.time() < self.until:
+                try:
+                    status = celery.status(await client.get(celery.result_key(self.id)))
+                except (RedisError, OSError) as error:
+                    self.log.warning("Redis of %s gives no answer: %s", self.source, error)
+                    status = "PENDING"
+                if status == "SUCCESS" or status in celery.FAILED:
+                    yield TriggerEvent({"ended": status})
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.3, 1.5)
+            yield TriggerEvent({"ended": "timeout"})
+        finally:
+            await client.aclose()
+
+
+async def _connection(id: str) -> Any:
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(id)
+    # The triggerer's own loop answers such calls, so they must not hold it up.
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(BaseHook.get_connection)(id)

@@ -1,0 +1,51 @@
+"""Clients of the systems that an Airflow connection names. A source's connection id is `bailey_<source>`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from .compat import BaseHook
+
+_SECONDS = 5
+
+
+def connection_id(source: str, suffix: str = "") -> str:
+    """The id of a source's connection; characters that Airflow does not allow become `_`."""
+    return "bailey_" + re.sub(r"[^A-Za-z0-9_.]", "_", source) + suffix
+
+
+def redis_options(connection: Any) -> dict[str, Any]:
+    """What a Redis client needs of a connection. TLS: type `rediss`, or `"ssl": true` among the extras."""
+    extra = connection.extra_dejson
+    options: dict[str, Any] = {
+        "host": connection.host or "localhost",
+        "port": int(connection.port or 6379),
+        "db": int(connection.schema or extra.get("db") or 0),
+        "username": connection.login or None,
+        "password": connection.password or None,
+        "socket_timeout": _SECONDS,
+        "socket_connect_timeout": _SECONDS,
+    }
+    if connection.conn_type == "rediss" or extra.get("ssl"):
+        options["ssl"] = True
+        options.update({key: value for key, value in extra.items() if key.startswith("ssl_")})
+    return options
+
+
+def redis_client(source: str, suffix: str = "") -> Any:
+    """A client of a source's Redis; it connects when it is first used."""
+    import redis
+
+    return redis.Redis(**redis_options(BaseHook.get_connection(connection_id(source, suffix))))
+
+
+@contextmanager
+def postgres_connection(source: str) -> Iterator[Any]:
+    """A connection to a source's PostgreSQL."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    with closing(PostgresHook(postgres_conn_id=connection_id(source)).get_conn()) as connection:
+        yield connection

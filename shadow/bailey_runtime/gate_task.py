@@ -1,0 +1,125 @@
+"""The first task of a generated DAG: asks the switch whether this run is live, shadow or not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from .compat import AirflowFailException, AirflowSkipException, BaseSensorOperator, PokeReturnValue
+from .connections import postgres_connection, redis_client
+from .dag_run import GATE, DagRunInfo, iso, microseconds
+
+# How long one look may hold a worker slot; then the task is put down and taken up again later.
+_LOOK_SECONDS = 4.0
+
+
+class BaileyGate(BaseSensorOperator):
+    """Answers `live` or `shadow`, or skips: then no task of the run does anything, whatever its trigger rule.
+
+    `source` is the RedBeat source whose `entries` (names; the first decides) the DAG stands for, under the key `prefix`;
+    `job_types` are job types of queues, as (source, type). While there is no answer, because a switch is closing or its store is
+    away, the task waits without holding a slot; it fails after `timeout` rather than guess. `missed_ticks` and
+    `late_after` say what becomes of ticks that nobody was up to run in time.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ()
+    ui_color = "#e8e4d8"
+
+    def __init__(
+        self,
+        *,
+        source: str | None = None,
+        entries: Sequence[str] = (),
+        prefix: str = "redbeat:",
+        job_types: Sequence[tuple[str, str]] = (),
+        missed_ticks: str = "coalesce",
+        late_after: float = 300,
+        timezone: str = "UTC",
+        task_id: str = GATE,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("mode", "reschedule")
+        kwargs.setdefault("poke_interval", 10)
+        kwargs.setdefault("timeout", timedelta(hours=6))
+        # A worker that dies under the gate loses nothing: the same run is told the same again.
+        kwargs.setdefault("retries", 5)
+        kwargs.setdefault("retry_delay", timedelta(seconds=15))
+        super().__init__(task_id=task_id, **kwargs)
+        self.source = source
+        self.entries = tuple(entries)
+        self.prefix = prefix
+        self.job_types = tuple((queue, name) for queue, name in job_types)
+        self.missed_ticks = missed_ticks
+        self.late_after = late_after
+        self.timezone = timezone
+
+    def poke(self, context: Mapping[str, Any]) -> bool | PokeReturnValue:
+        """One look; the answer is the task's return value."""
+        run = DagRunInfo.of(context)
+        answer = self._answer(run)
+        if answer["mode"] == "wait":
+            self.log.warning("No answer yet (%s): %s", answer["how"], answer["note"])
+            return False
+        value = {"v": 1, "tick": iso(run.tick), **answer}
+        self.log.info("This run is %s (%s) %s", answer["mode"], answer["how"], answer["note"])
+        if answer["mode"] == "skip":
+            context["ti"].xcom_push(key="return_value", value=value)
+            raise AirflowSkipException(f"{answer['how']}: {answer['note']}")
+        return PokeReturnValue(is_done=True, xcom_value=value)
+
+    def _answer(self, run: DagRunInfo) -> dict[str, str]:
+        if run.shadowed is not None:
+            return _answer("shadow", "recorded", "shadows a run that legacy has recorded")
+        if not run.by_schedule:
+            return _answer(run.asked, "by-hand", "a person started this run and chose its mode")
+        if self.entries:
+            return self._ask_redbeat(run)
+        if self.job_types:
+            return self._ask_queues(run)
+        return _answer("live", "own", "this DAG stands for no legacy entry")
+
+    def _ask_redbeat(self, run: DagRunInfo) -> dict[str, str]:
+        from .gate import Gate, Group, SwitchError
+
+        if run.tick is None:
+            raise AirflowFailException("a scheduled run without a logical date has no tick to ask for")
+        client = redis_client(self.source or "")
+        try:
+            gate = Gate(
+                client,
+                Group(self.entries, self.prefix),
+                self.missed_ticks,
+                late_after=self.late_after if self.missed_ticks == "none" else None,
+                timezone=self.timezone,
+                durable=1.1,
+            )
+            since = None if run.began is None else microseconds(run.began)
+            answer = gate.wait(microseconds(run.tick), run.id, _LOOK_SECONDS, since=since)
+        except SwitchError as error:
+            raise AirflowFailException(str(error)) from error
+        finally:
+            client.close()
+        note = "; ".join(part for part in (answer.note, *answer.alerts) if part)
+        return _answer(answer.mode, answer.how, note, answer.fence)
+
+    def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
+        from . import queue
+
+        modes: dict[str, str] = {}
+        for source, job_type in self.job_types:
+            try:
+                with postgres_connection(source) as connection:
+                    modes[f"{source}/{job_type}"] = queue.mode(connection, source, job_type, run.id)
+            except Exception as error:
+                if "BAILEY" in str(error):
+                    raise AirflowFailException(str(error)) from error
+                return _answer("wait", "away", f"{source} gives no answer: {type(error).__name__}: {error}")
+        said = ", ".join(f"{name} is {mode}" for name, mode in modes.items())
+        if "closing" in modes.values():
+            return _answer("wait", "closing", said)
+        return _answer("live" if "live" in modes.values() else "shadow", "queue", said)
+
+
+def _answer(mode: str, how: str, note: str, fence: str = "") -> dict[str, str]:
+    return {"mode": mode, "how": how, "note": note, "fence": fence}

@@ -1,0 +1,125 @@
+"""Jobs of a queue in a generated DAG: one task takes them, one mapped task runs and settles each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from . import bodies, queue
+from .bodies import begun, described, record
+from .compat import AirflowException, get_current_context
+from .connections import postgres_connection
+from .dag_run import DagRunInfo
+from .outcome import BodyFailed
+from .program import CALL_FUNCTION, run_program
+
+__all__ = ["run_job_command", "run_job_python", "take_jobs"]
+
+
+def take_jobs(source: str, job_type: str, limit: int = 100) -> list[dict[str, Any]]:
+    """The jobs that this run has taken: none in shadow, but the recorded one where it shadows one.
+
+    A second attempt gets the same ones.
+    """
+    context = get_current_context()
+    run = begun(context, "null", f"{source}/{job_type}")
+    info = DagRunInfo.of(context)
+    if run.mode == "shadow":
+        recorded = info.job is not None and (info.shadowed or {}).get("entry") in (None, f"{source}/{job_type}")
+        return [{"job": info.job, "payload": info.arguments, "attempt": 1, "key": None}] if recorded else []
+    with postgres_connection(source) as connection:
+        return [dict(job) for job in queue.take(connection, source, job_type, info.id, limit)]
+
+
+def run_job_python(
+    source: str,
+    job_type: str,
+    job: Mapping[str, Any],
+    callable: str,
+    *,
+    args: str | None = None,
+    kwargs: str = "{}",
+    interpreter: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    shadow: str = "observe",
+    redirect: Mapping[str, str] | None = None,
+) -> Any:
+    """Calls `module:function` with the job's payload, or with `args` where the mapping gives them, and settles the job."""
+    import sys
+
+    payload = job["payload"] or "null"
+    given = f"[{payload}]" if args is None else args
+    text = f'{{"callable":{json.dumps(callable)},"args":{given},"kwargs":{kwargs}}}'
+    program = [interpreter or sys.executable, "-c", CALL_FUNCTION]
+    return _run(
+        source,
+        job_type,
+        job,
+        lambda extra: run_program(program, text, {**(environment or {}), **extra}),
+        shadow,
+        redirect,
+    )
+
+
+def run_job_command(
+    source: str,
+    job_type: str,
+    job: Mapping[str, Any],
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+    shadow: str = "observe",
+    redirect: Mapping[str, str] | None = None,
+) -> Any:
+    """Runs a program with the job's payload as its input, and settles the job."""
+    payload = job["payload"] or "null"
+    return _run(
+        source,
+        job_type,
+        job,
+        lambda extra: run_program(list(arguments), payload, {**(environment or {}), **extra}, directory),
+        shadow,
+        redirect,
+    )
+
+
+def _run(
+    source: str,
+    job_type: str,
+    job: Mapping[str, Any],
+    body: Callable[[Mapping[str, str]], str | None],
+    shadow: str,
+    redirect: Mapping[str, str] | None,
+) -> Any:
+    context = get_current_context()
+    # What the grid shows instead of a number.
+    context["bailey_job"] = job["key"] or job["job"]
+    run = begun(context, job["payload"] or "null", f"{source}/{job_type}", job=job["job"])
+    if run.mode == "shadow" and shadow == "observe":
+        record(context, run, "observed")
+        return None
+    extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
+    try:
+        result = body(extra)
+    except BaseException as error:
+        failure = error.error if isinstance(error, BodyFailed) else described(error)
+        record(context, run, "failed", error=failure)
+        # An attempt that Airflow repeats is not the job's end.
+        if run.mode == "live" and context["ti"].try_number > (context["ti"].max_tries or 0):
+            _finish(source, job["job"], run.run, "failed", f"{failure.type}: {failure.message}")
+        if isinstance(error, BodyFailed):
+            raise AirflowException(str(error)) from error
+        raise
+    record(context, run, "success", result=result)
+    if run.mode == "live":
+        _finish(source, job["job"], run.run, "success", None)
+    return None if result is None else json.loads(result)
+
+
+def _finish(source: str, job: str, run: str, state: str, error: str | None) -> None:
+    with postgres_connection(source) as connection:
+        became = queue.finish(connection, source, job, run, state, error)
+    if became != state:
+        bodies.LOG.warning("The job %s was settled as %s and became: %s", job, state, became)

@@ -1,0 +1,16 @@
+"""Registers Bailey's timetable with Airflow; a wheel does so by its entry point, a checkout by `plugins/bailey_plugin.py`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from .timetable import BaileyTimetable
+
+
+class BaileyPlugin(AirflowPlugin):
+    """What Bailey adds to Airflow."""
+
+    name = "bailey"
+    timetables: ClassVar[list[type[BaileyTimetable]]] = [BaileyTimetable]

@@ -1,0 +1,146 @@
+"""Runs a program as a group of its own; its result is the JSON that it prints last."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
+
+from .outcome import BodyError, BodyFailed
+
+_LOG = logging.getLogger("bailey.body")
+_ERROR_LINE = re.compile(r"([A-Za-z_.][\w.]*):(?: (.*))?")
+_MOST_LINES = 40
+
+# What an interpreter runs to call a function: reads {"callable","args","kwargs"}, prints the result last.
+CALL_FUNCTION = """\
+import importlib, json, sys
+call = json.load(sys.stdin)
+module, name = call["callable"].split(":")
+out, sys.stdout = sys.stdout, sys.stderr
+result = getattr(importlib.import_module(module), name)(*call["args"], **call["kwargs"])
+print(json.dumps(result, ensure_ascii=False), file=out)
+"""
+
+
+def run_program(
+    arguments: Sequence[str],
+    payload: str,
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+) -> str | None:
+    """The JSON text that a program printed last; None if it printed nothing. It reads `payload` on standard input.
+
+    Whatever ends this call ends the program and all that it started. Raises BodyFailed with the type and message of a
+    Python traceback if the program left one.
+    """
+    try:
+        process = subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except OSError as error:
+        raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
+    tail: deque[str] = deque(maxlen=_MOST_LINES)
+    logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
+    logger.start()
+    restore = _end_with_us(process)
+    try:
+        output = _exchange(process, payload)
+        process.wait()
+        logger.join()
+    except BaseException:
+        _kill(process)
+        process.wait()
+        raise
+    finally:
+        restore()
+    if process.returncode != 0:
+        raise BodyFailed(_error(arguments[0], process.returncode, list(tail)))
+    lines = [line for line in output.split("\n") if line.strip()]
+    if not lines:
+        return None
+    try:
+        json.loads(lines[-1], parse_constant=_no_json)
+    except ValueError as error:
+        message = f"the last line that {arguments[0]} printed is not JSON: {error}"
+        raise BodyFailed(BodyError("result", message)) from error
+    return lines[-1].strip()
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _exchange(process: subprocess.Popen[str], payload: str) -> str:
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the program has no pipes")
+    writer = threading.Thread(target=_write, args=(process.stdin, payload), daemon=True)
+    writer.start()
+    return process.stdout.read()
+
+
+def _write(to: IO[str], text: str) -> None:
+    try:
+        to.write(text)
+        to.close()
+    except OSError:
+        # It ended without reading its input, which is its right.
+        pass
+
+
+def _copy(source: IO[str] | None, tail: deque[str]) -> None:
+    for line in source or ():
+        tail.append(line.rstrip("\n"))
+        _LOG.info("%s", line.rstrip("\n"))
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _end_with_us(process: subprocess.Popen[str]) -> Callable[[], object]:
+    """Airflow ends a task with SIGTERM, which some versions answer without unwinding: the body must not outlive it."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: object) -> None:
+        _kill(process)
+        if callable(before):
+            before(number, frame)
+        else:
+            sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    return lambda: signal.signal(signal.SIGTERM, before)
+
+
+def _error(name: str, status: int, lines: list[str]) -> BodyError:
+    """A Python traceback ends in `Type: message`."""
+    detail = "\n".join(lines)
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    found = _ERROR_LINE.fullmatch(last)
+    if found:
+        return BodyError(found[1].split(".")[-1], found[2] or "", detail)
+    ended = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    return BodyError("exit", f"{name} {ended}", detail)

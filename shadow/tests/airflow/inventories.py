@@ -1,0 +1,178 @@
+"""Random legacy systems: RedBeat entries in a real Redis, and the mappings that somebody might write for them."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timezone
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab, schedule
+from redbeat import RedBeatSchedulerEntry
+from redbeat.schedules import rrule
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Pacific/Auckland",
+    "Asia/Yekaterinburg",
+)
+HOSTILE = (
+    "plain",
+    'it\'s "quoted"',
+    "{{ ds }}{% raw %}",
+    "line\nbreak\r\n\ttab",
+    "C:\\new\\table",
+    "Привет, мир",
+    "🌉👩‍👩‍👧",
+    "%(x)s %s $HOME `id` ${A}",
+    "'''\"\"\"\\",
+    "\u2028\u0000\u007f\ufeff",
+    "",
+)
+TASKS = ("company.ml.check_model_drift", "company.ops.refresh_cache", "company.ops.heartbeat_metrics", "etl.load-rows")
+RULES = ("all_success", "all_done", "one_success", "none_failed", "none_failed_min_one_success", "all_failed")
+SECONDLY_TO_YEARLY = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
+
+
+class RandomCompany:
+    """Entries and mappings drawn from one generator: the same seed gives the same company."""
+
+    def __init__(self, draw: random.Random, url: str, source: str = "legacy") -> None:
+        self.draw = draw
+        self.source = source
+        self.zone = draw.choice(ZONES)
+        self.app = Celery("company", broker=url, set_as_current=False)
+        self.app.conf.update(timezone=self.zone, redbeat_redis_url=url)
+        self.names: list[str] = []
+
+    def save_entries(self, count: int) -> None:
+        """Puts entries into Redis, as the application's own code does."""
+        for number in range(count):
+            name = f"{self.draw.choice(HOSTILE)} {number}".strip()
+            if self.draw.random() < 0.6:
+                name = f"job-{number}"
+            RedBeatSchedulerEntry(
+                name=name,
+                task=self.draw.choice(TASKS),
+                schedule=self._schedule(),
+                args=[self._value(2) for _ in range(self.draw.randrange(3))],
+                kwargs={self._key(): self._value(2) for _ in range(self.draw.randrange(4))},
+                options=self.draw.choice(({}, {"queue": "slow"}, {"priority": 3, "routing_key": "r"}, {"expires": 60})),
+                app=self.app,
+            ).save()
+            self.names.append(name)
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Mappings for about two thirds of the entries; the rest become pipelines of their own."""
+        names, found = list(self.names), []
+        self.draw.shuffle(names)
+        while len(names) > len(self.names) // 3:
+            taken = [names.pop() for _ in range(min(self.draw.choice((1, 1, 1, 2, 3)), len(names)))]
+            found.append(self._mapping(f"pipe.{len(found)}-{self.draw.randrange(1000)}", taken))
+        return found
+
+    def _mapping(self, name: str, entries: list[str]) -> dict[str, Any]:
+        draw = self.draw
+        tasks: dict[str, Any] = {}
+        for number, entry in enumerate(entries):
+            tasks[f"entry_{number}"] = self._task({"entry": f"{self.source}/{entry}"}, list(tasks))
+        for number in range(draw.randrange(5)):
+            tasks[f"step.{number}"] = self._task({}, list(tasks))
+        mapping: dict[str, Any] = {"pipeline": name, "tasks": tasks, "clock": f"{self.source}/{entries[0]}"}
+        if len(entries) > 1:
+            mapping["absorbs"] = [f"{self.source}/{entry}" for entry in entries[1:]]
+        for key, values in {
+            "description": HOSTILE,
+            "owner": ("ml", "O'Neil & co.", "Анна"),
+            "tags": (["a"], ["b", "ü\"'"], []),
+            "sla": ("30m", "2h", 90),
+            "missed_ticks": ("coalesce", "every", "none"),
+            "max_active_runs": (1, 3),
+        }.items():
+            if draw.random() < 0.5:
+                mapping[key] = draw.choice(values)
+        return mapping
+
+    def _task(self, task: dict[str, Any], before: list[str]) -> dict[str, Any]:
+        draw = self.draw
+        if "entry" not in task or draw.random() < 0.5:
+            if draw.random() < 0.5:
+                task["python"] = {"callable": "lab.work:check_model_drift", "environment": "company"}
+                if "entry" not in task:
+                    task["python"] |= {"args": [self._value(1)], "kwargs": {}}
+            else:
+                task["command"] = ["/bin/echo", str(draw.choice(HOSTILE[:8]))]
+        if before and draw.random() < 0.7:
+            task["after"] = draw.sample(before, draw.randrange(1, min(3, len(before)) + 1))
+            task["trigger_rule"] = draw.choice(RULES)
+        for key, values in {
+            "retries": (0, 1, 5),
+            "retry_delay": ("30s", 5),
+            "retry_backoff": (1, 2),
+            "retry_max_delay": ("10m",),
+            "timeout": ("90s", "1h"),
+            "pool": ("default_pool", "gpu"),
+            "priority": (1, 7),
+            "queue": ("heavy",),
+            "group": ("train", "load"),
+            "shadow": ("observe", "pure"),
+        }.items():
+            if draw.random() < 0.3:
+                task[key] = draw.choice(values)
+        return task
+
+    def _schedule(self) -> Any:
+        kind = self.draw.random()
+        if kind < 0.65:
+            return self._crontab()
+        if kind < 0.85:
+            return schedule(self.draw.choice((60, 90, 300, 3600, 5400.5, 86400, 100000)), app=self.app)
+        return self._rrule()
+
+    def _crontab(self) -> crontab:
+        fields = {
+            "minute": self._field(0, 59),
+            "hour": self._field(0, 23),
+            "day_of_month": self.draw.choice(("*", "*", "*", "1", "15,28", "1-7", "*/3")),
+            "month_of_year": self.draw.choice(("*", "*", "*", "*/2", "1-6")),
+            "day_of_week": self.draw.choice(("*", "*", "*", "mon-fri", "sun", "1,3", "*/2")),
+        }
+        return crontab(**fields, app=self.app)
+
+    def _field(self, low: int, high: int) -> str:
+        draw = self.draw
+        first, second = sorted(draw.sample(range(low, high + 1), 2))
+        return draw.choice(
+            ("*", str(first), str(second), f"{first},{second}", f"{first}-{second}", f"*/{draw.randrange(2, 13)}")
+        )
+
+    def _rrule(self) -> rrule:
+        draw = self.draw
+        start = datetime(
+            2024, draw.randrange(1, 13), draw.randrange(1, 29), draw.randrange(24), 45, tzinfo=timezone.utc
+        )
+        rest = draw.choice(({}, {"byweekday": [0, 4]}, {"interval": 2}, {"byhour": [3, 15], "byminute": [7]}))
+        return rrule(freq=draw.choice(SECONDLY_TO_YEARLY), dtstart=start, app=self.app, **rest)
+
+    def _value(self, depth: int) -> Any:
+        draw = self.draw
+        kind = draw.randrange(8 if depth else 6)
+        if kind == 6:
+            return [self._value(depth - 1) for _ in range(draw.randrange(4))]
+        if kind == 7:
+            return {self._key(): self._value(depth - 1) for _ in range(draw.randrange(3))}
+        return (
+            None,
+            draw.random() < 0.5,
+            draw.randrange(-(10**20), 10**20),
+            draw.uniform(-1e6, 1e6),
+            *2 * (draw.choice(HOSTILE),),
+        )[kind]
+
+    def _key(self) -> str:
+        return self.draw.choice(("a", "имя", "with space", "quote'", "x-y"))

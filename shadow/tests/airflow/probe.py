@@ -1,0 +1,35 @@
+"""Bodies that tests call: they tell what reached them, and last as long as they are told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+
+def echo(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    """What it was called with, and a digest of its bytes."""
+    text = json.dumps([args, kwargs], ensure_ascii=False, sort_keys=True)
+    return {
+        "args": list(args),
+        "kwargs": kwargs,
+        "sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+    }
+
+
+def last(seconds: float, folder: str, name: str = "body") -> dict[str, Any]:
+    """Writes `NAME.begun` with its pid, lasts so many seconds, and writes `NAME.done`."""
+    place = Path(folder)
+    with (place / f"{name}.begun").open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    with (place / f"{name}.done").open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    return {"lasted": seconds}
+
+
+def nothing() -> None:
+    """Nothing at all."""

@@ -1,0 +1,321 @@
+"""Moves entries between legacy and Airflow at random moments while everything around them breaks, and counts what ran.
+
+python torture.py --cutovers 200 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
+
+from ledger import Run, Verdict, judge_interval, judge_minutes  # noqa: E402
+from world import Airflow, Entry, World, fresh_folder  # noqa: E402
+
+# What may happen around one cutover and rollback of one entry.
+FAULTS = ("none", "die", "die-undo", "die-in-rollback", "save", "recreate", "delete", "bounded", "save-while-closing")
+# What may happen to everything at once.
+CALAMITIES = (
+    "beat-killed",
+    "beat-ended",
+    "second-beat",
+    "redis",
+    "redis-loses-a-second",
+    "network",
+    "airflow",
+    "clock",
+)
+
+
+@dataclass
+class Tally:
+    """What was tried and what came of it."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, what: str, number: int = 1) -> None:
+        with self.lock:
+            self.counts[what] += number
+
+    def problem(self, text: str) -> None:
+        with self.lock:
+            self.problems.append(text)
+
+
+class Torture:
+    """One run of it."""
+
+    def __init__(self, world: World, seed: int, cutovers: int, at_once: int, calm: bool) -> None:
+        self._world = world
+        self._random = random.Random(seed)
+        self._left = cutovers
+        self._lock = threading.Lock()
+        self._tally = Tally()
+        self._programs = threading.Semaphore(at_once)
+        self._calm = calm
+        self._over = threading.Event()
+
+    def run(self) -> tuple[Tally, dict[str, Verdict]]:
+        world = self._world
+        airflow = Airflow(world, world.entries)
+        calamities = threading.Thread(target=self._calamities, args=(airflow,), daemon=True)
+        calamities.start()
+        with ThreadPoolExecutor(max_workers=len(world.entries)) as pool:
+            seeds = [self._random.randrange(1 << 30) for _ in world.entries]
+            list(pool.map(self._entry, world.entries, seeds))
+        self._over.set()
+        calamities.join()
+        world.revive_beats()
+        for entry in world.entries:
+            self._bailey("rollback", entry.pipeline, "--execute", "--recreate")
+        # Legacy takes over; then everything that was asked is decided.
+        time.sleep(max(entry.seconds for entry in world.entries if entry.every != "cron") + 3)
+        airflow.stop()
+        time.sleep(2)
+        until = time.time()
+        for text in airflow.alerts:
+            if text.startswith(("broken", "undecided")):
+                self._tally.problem(text)
+        self._tally.add("alerts", len(airflow.alerts))
+        return self._tally, self._judge(airflow, until)
+
+    # One entry
+
+    def _entry(self, entry: Entry, seed: int) -> None:
+        chance = random.Random(seed)
+        while self._take():
+            try:
+                self._move(entry, chance)
+            except Exception as error:
+                self._tally.problem(f"{entry.name}: {type(error).__name__}: {error}")
+
+    def _take(self) -> bool:
+        with self._lock:
+            self._left -= 1
+            return self._left >= 0
+
+    def _move(self, entry: Entry, chance: random.Random) -> None:
+        world = self._world
+        dwell = min(entry.seconds, 5.0)
+        time.sleep(chance.uniform(0, 2 * dwell))
+        fault = "none" if self._calm else chance.choice(FAULTS)
+        self._tally.add(f"fault {fault}")
+        words = ["cutover", entry.pipeline, "--execute", "--patience", "15"]
+        if fault == "bounded":
+            words += ["--ticks", str(chance.randint(1, 3))]
+        if fault == "save-while-closing":
+            threading.Thread(target=self._save_soon, args=(entry, chance.uniform(0, 2)), daemon=True).start()
+        status = self._bailey(*words, die_at=chance.randint(1, 8) if fault.startswith("die") else None)
+        if status == -9:
+            self._tally.add("bailey killed")
+            time.sleep(chance.uniform(0, 1.5 * dwell))
+            if fault == "die-undo":
+                self._bailey("rollback", entry.pipeline, "--execute")
+                self._tally.add("undone")
+                return
+            status = self._bailey(*words)
+        if status != 0:
+            self._tally.add(f"cutover refused ({status})")
+            self._bailey("rollback", entry.pipeline, "--execute", "--recreate")
+            return
+        self._tally.add("cutovers")
+        time.sleep(chance.uniform(0, 3 * dwell))
+        if fault == "save":
+            world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
+        elif fault == "recreate":
+            world.application(f"e = entry({entry.name!r}, {entry.every!r})\ne.delete()\ne.save()")
+            entry.resets.append(time.time())
+        elif fault == "delete":
+            world.application(f"entry({entry.name!r}, {entry.every!r}).delete()")
+        if fault in ("save", "recreate", "delete"):
+            time.sleep(chance.uniform(0, 2 * dwell))
+        die = chance.randint(1, 4) if fault == "die-in-rollback" else None
+        for _ in range(20):
+            status = self._bailey("rollback", entry.pipeline, "--execute", "--recreate", die_at=die)
+            if status == -9:
+                self._tally.add("bailey killed")
+            die = None
+            if status == 0:
+                self._tally.add("rollbacks")
+                break
+            time.sleep(0.5)
+        else:
+            self._tally.problem(f"{entry.name}: twenty rollbacks failed")
+        time.sleep(chance.uniform(0, 2 * dwell))
+
+    def _save_soon(self, entry: Entry, wait: float) -> None:
+        time.sleep(wait)
+        self._world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
+
+    def _bailey(self, *words: str, die_at: int | None = None) -> int:
+        with self._programs:
+            ended = self._world.bailey(*words, die_at=die_at)
+        with (self._world.folder / "bailey.log").open("a", encoding="utf-8") as log:
+            log.write(f"{time.time():.3f} {' '.join(words)} die_at={die_at} -> {ended.returncode}\n{ended.stderr}")
+            if ended.returncode == 1:
+                log.write(ended.stdout)
+        if ended.returncode in (2, 70, -11, -6, -4):
+            self._tally.problem(f"bailey {' '.join(words)} ended with {ended.returncode}: {ended.stderr[-400:]}")
+        return ended.returncode
+
+    # Everything at once
+
+    def _calamities(self, airflow: Airflow) -> None:
+        world = self._world
+        chance = random.Random(self._random.randrange(1 << 30))
+        while not self._over.wait(chance.uniform(2, 6)):
+            world.revive_beats()
+            if self._calm:
+                continue
+            what = chance.choice(CALAMITIES)
+            self._tally.add(f"calamity {what}")
+            try:
+                self._befall(what, airflow, chance)
+            except Exception as error:
+                self._tally.problem(f"{what}: {type(error).__name__}: {error}")
+        world.skew = 0.0
+
+    def _befall(self, what: str, airflow: Airflow, chance: random.Random) -> None:
+        world = self._world
+        if what in ("beat-killed", "beat-ended"):
+            if world.beats:
+                world.kill_beat(chance.randrange(len(world.beats)), hard=what == "beat-killed")
+            time.sleep(chance.uniform(0, 3))
+        elif what == "second-beat":
+            world.wanted_beats = 3 - world.wanted_beats
+            if world.wanted_beats == 1 and len(world.beats) > 1:
+                world.kill_beat(chance.randrange(len(world.beats)), hard=False)
+        elif what == "redis":
+            world.server.restart()
+        elif what == "redis-loses-a-second":
+            killed = world.server.restart(lose=1.0)
+            world.outages.append((killed - 3.5, killed + 0.5))
+        elif what == "network":
+            world.network.cut(chance.uniform(0.5, 3))
+        elif what == "airflow":
+            airflow.stalled.set()
+            time.sleep(chance.uniform(2, 8))
+            airflow.stalled.clear()
+        elif what == "clock":
+            # All beats together: two beats whose clocks differ disagree even without Bailey.
+            world.skew = chance.choice((-2.0, 0.0, 2.0))
+            wanted, world.wanted_beats = world.wanted_beats, 0
+            while world.beats:
+                world.kill_beat(0, hard=False)
+            world.wanted_beats = wanted
+        world.revive_beats()
+
+    # Judging
+
+    def _judge(self, airflow: Airflow, until: float) -> dict[str, Verdict]:
+        records = [json.loads(line) for line in self._world.records.lrange("runs", 0, -1)]
+        (self._world.folder / "runs.jsonl").write_text("\n".join(json.dumps(record) for record in records))
+        verdicts: dict[str, Verdict] = {}
+        for entry in self._world.entries:
+            runs = [_run(record) for record in records if record["entry"] == entry.name]
+            decided = airflow.decided[entry.name]
+            if entry.every == "cron":
+                first = min(run.at for run in runs)
+                verdicts[entry.name] = judge_minutes(runs, decided, self._world.outages, first, until)
+            else:
+                verdicts[entry.name] = judge_interval(
+                    entry.seconds, entry.phase, runs, decided, entry.resets, self._world.outages, until
+                )
+        return verdicts
+
+
+def _run(record: dict[str, Any]) -> Run:
+    if record["side"] == "airflow":
+        return Run("airflow", record["at"])
+    return Run("legacy", record["fired_at"], record["went_on_from"])
+
+
+def make_entries(number: int, seed: int) -> list[Entry]:
+    """Static and dynamic ones, due each 1 to 5 seconds, and some each minute."""
+    chance = random.Random(seed)
+    entries = []
+    for index in range(number):
+        every = ("2", "3", "cron", "5", "1", "2", "3", "5")[index % 8]
+        entries.append(Entry(f"e{index}", every, static=index % 2 == 0, phase=round(chance.uniform(0, 5), 3)))
+        if every == "cron":
+            entries[-1].phase = 0.0
+    return entries
+
+
+def main() -> int:
+    """Runs it and prints what came of it; 0 if nothing ran twice and nothing was lost."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--cutovers", type=int, default=200)
+    options.add_argument("--entries", type=int, default=24)
+    options.add_argument("--seed", type=int, default=int(time.time()))
+    options.add_argument("--at-once", type=int, default=3)
+    options.add_argument("--prefix", default="redbeat:")
+    options.add_argument("--lock", help="none: the application keeps no lock")
+    options.add_argument("--python", default=sys.executable, help="an interpreter with another RedBeat")
+    options.add_argument("--durable", type=float, default=1.1)
+    options.add_argument("--calm", action="store_true", help="nothing breaks")
+    options.add_argument("--keep", action="store_true", help="keep the folder of logs")
+    given = options.parse_args()
+    # Whoever ends this ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    tally, verdicts, folder = torture(given)
+    return report(given.seed, tally, verdicts, folder)
+
+
+def torture(given: argparse.Namespace) -> tuple[Tally, dict[str, Verdict], Path]:
+    folder = fresh_folder("torture")
+    world = World(
+        folder,
+        make_entries(given.entries, given.seed),
+        prefix=given.prefix,
+        lock=given.lock,
+        durable=given.durable,
+        python=given.python,
+    )
+    with world.running():
+        tally, verdicts = Torture(world, given.seed, given.cutovers, given.at_once, given.calm).run()
+    return tally, verdicts, folder
+
+
+def report(seed: int, tally: Tally, verdicts: dict[str, Verdict], folder: Path) -> int:
+    """Prints seed and counts; 0 if all is well."""
+    twice = sum(len(found.twice) for found in verdicts.values())
+    lost = sum(len(found.lost) for found in verdicts.values())
+    excused = sum(len(found.excused) for found in verdicts.values())
+    runs = sum(found.runs for found in verdicts.values())
+    coalesced = sum(found.coalesced for found in verdicts.values())
+    for what, number in sorted(tally.counts.items()):
+        print(f"  {number:5} {what}")
+    for name, found in verdicts.items():
+        for text in found.twice:
+            print(f"TWICE {name}: {text}")
+        for text in found.lost:
+            print(f"LOST {name}: {text}")
+        for text in found.excused:
+            print(
+                f"  legacy's own repeat, its store had lost the record, or the application set the clock anew: {name}: {text}"
+            )
+    for text in tally.problems:
+        print(f"PROBLEM {text}")
+    print(
+        f"seed {seed}: {tally.counts['cutovers']} cutovers, {tally.counts['rollbacks']} rollbacks, {runs} runs, "
+        f"{twice} twice, {lost} lost, {coalesced} coalesced by policy, {excused} excused, {len(tally.problems)} problems; logs in {folder}"
+    )
+    return 1 if twice or lost or tally.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
