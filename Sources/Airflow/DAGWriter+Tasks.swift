@@ -3,10 +3,12 @@ import Migration
 
 extension DAGWriter {
     /// Whether a task is an operator of the runtime's rather than a decorated function.
-    func isOperator(_ task: TaskDefinition) -> Bool { gated && task.body.drain == nil && task.body.call != nil }
+    func isOperator(_ task: TaskDefinition) -> Bool { if case .celery = task.body { gated } else { false } }
 
     /// Whether a task's jobs are taken by another task before it.
-    func takes(_ task: TaskDefinition) -> Bool { gated && task.body.drain != nil }
+    ///
+    /// Jobs that nothing can run are not taken.
+    func takes(_ task: TaskDefinition) -> Bool { gated && task.body.drain?.runs.runsProgram == true }
 
     /// The id of the task that takes a task's jobs.
     func takeID(_ task: TaskDefinition) -> String {
@@ -51,7 +53,7 @@ extension DAGWriter {
         if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
         if let queue = task.queue { add("queue", .string(queue)) }
         if takes(task) {
-            add("map_index_template", .string("{{ bailey_job }}"))
+            add("map_index_template", .string("{{ bailey_job | default('') }}"))
         } else if let rule = rule(task) {
             add("trigger_rule", rule)
         }

@@ -157,10 +157,9 @@ struct DAGWriter {
             case .command: names.insert("run_command")
             case .untranslatable: names.insert("fail")
             case .queue(let drain):
-                names.insert("take_jobs")
                 switch drain.runs {
-                case .python: names.insert("run_job_python")
-                case .command: names.insert("run_job_command")
+                case .python: names.formUnion(["run_job_python", "take_jobs"])
+                case .command: names.formUnion(["run_job_command", "take_jobs"])
                 default: names.insert("fail")
                 }
             }

@@ -94,6 +94,8 @@ def _run(
     redirect: Mapping[str, str] | None,
 ) -> Any:
     context = get_current_context()
+    # What the grid shows instead of a number.
+    context["bailey_job"] = job["key"] or job["job"]
     run = begun(context, job["payload"] or "null", f"{source}/{job_type}", job=job["job"])
     if run.mode == "shadow" and shadow == "observe":
         record(context, run, "observed")

@@ -20,10 +20,19 @@ sys.path.insert(0, str(SHADOW))
 _HOME = tempfile.TemporaryDirectory(prefix="bailey-airflow-")
 os.environ.update(
     AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(_HOME.name) / "dags"),
     AIRFLOW__CORE__PLUGINS_FOLDER=str(SHADOW / "plugins"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
 )
+
+
+@pytest.fixture(scope="session")
+def dags_folder() -> Path:
+    """The folder that this Airflow reads DAG files from."""
+    folder = Path(_HOME.name) / "dags"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
