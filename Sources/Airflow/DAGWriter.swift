@@ -53,7 +53,8 @@ struct DAGWriter {
                     "the Redis that source “\(call.source)” uses as broker and result backend"
                 if hasOwnResults(call.source) {
                     found[DAGFile.connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker"
-                    found[DAGFile.connectionID(call.source) + "_results"] = "the Redis of Celery's results of “\(call.source)”"
+                    found[DAGFile.connectionID(call.source) + "_results"] =
+                        "the Redis of Celery's results of “\(call.source)”"
                 }
             }
         }
@@ -62,7 +63,8 @@ struct DAGWriter {
             found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
         }
         for type in subject.jobTypes {
-            found[DAGFile.connectionID(type.source)] = "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
+            found[DAGFile.connectionID(type.source)] =
+                "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
         }
         return found
     }
@@ -88,7 +90,9 @@ struct DAGWriter {
         var lines = [
             dag.name, "", dag.summary.isEmpty ? "Made of legacy entries by Bailey." : dag.summary, "", "Due \(words).",
         ]
-        if let sla = dag.sla { lines.append("To be done within \(PythonExpression.number(sla).text(indent: 0)) s of its tick.") }
+        if let sla = dag.sla {
+            lines.append("To be done within \(PythonExpression.number(sla).text(indent: 0)) s of its tick.")
+        }
         lines += ["Missed ticks: \(dag.missedTicks.rawValue).", ""]
         lines += dag.entries.map { "* legacy entry `\($0)`" }
         let noted = notes(findings.filter { $0.entry == nil || !dag.tasks.map(\.entry).contains($0.entry) })

@@ -30,7 +30,11 @@ extension DAGWriter {
         if let entry = task.entry { named.append(("entry", .string(entry.description))) }
         switch task.body {
         case .python(let python):
-            return returned("run_python", [.string(python.callable)], pythonArguments(python, task.body) + named + shadow(task))
+            return returned(
+                "run_python",
+                [.string(python.callable)],
+                pythonArguments(python, task.body) + named + shadow(task)
+            )
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_command", [words], commandArguments(command) + named + shadow(task))
@@ -56,7 +60,8 @@ extension DAGWriter {
         case .untranslatable(let reason):
             return PythonExpression.call("fail", [.string(reason)], []).text(indent: 0)
         case .celery, .queue:
-            let reason = "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
+            let reason =
+                "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
             return PythonExpression.call("fail", [.string(reason)], []).text(indent: 0)
         }
     }

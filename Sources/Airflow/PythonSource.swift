@@ -63,7 +63,8 @@ indirect enum PythonExpression: Sendable, Hashable {
         case .dictionary(let members):
             "{" + members.map { PythonExpression.literal($0.key) + ": " + $0.value.flat }.joined(separator: ", ") + "}"
         case .call(let name, let positional, let named):
-            name + "(" + (positional.map(\.flat) + named.map { Self.word($0.name) + $0.value.flat }).joined(separator: ", ")
+            name + "("
+                + (positional.map(\.flat) + named.map { Self.word($0.name) + $0.value.flat }).joined(separator: ", ")
                 + ")"
         }
     }

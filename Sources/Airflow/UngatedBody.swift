@@ -25,7 +25,8 @@ extension DAGWriter {
                 "callable": .string(python.callable), "args": python.args.isNull ? [] : python.args,
                 "kwargs": python.kwargs.isNull ? [:] : python.kwargs,
             ])
-            let interpreter = environment(task.body).map { PythonExpression.string($0.python) } ?? .name("sys.executable")
+            let interpreter =
+                environment(task.body).map { PythonExpression.string($0.python) } ?? .name("sys.executable")
             return run(
                 .list([interpreter, .string("-c"), .name("_CALL_FUNCTION")]),
                 parsed(arguments),

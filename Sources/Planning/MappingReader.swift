@@ -43,7 +43,10 @@ extension Mapping {
         missedTicks = fields.choice("missed_ticks", MissedTickPolicy.self) ?? .coalesce
         lateAfter = fields.duration("late_after")
         if lateAfter != nil, missedTicks != .none {
-            problems.note(fields.node, "“late_after” says when a tick counts as missed; it goes with “missed_ticks: none”")
+            problems.note(
+                fields.node,
+                "“late_after” says when a tick counts as missed; it goes with “missed_ticks: none”"
+            )
         }
         maxActiveRuns = fields.int("max_active_runs") ?? 1
         policy = fields.node("policy")

@@ -119,7 +119,8 @@ import Testing
     }
 
     @Test func aRenamedPipelineKeepsItsID() throws {
-        let text = "pipeline: 'Nightly: everything'\ndag_id: nightly\nmissed_ticks: none\nlate_after: 90s\n"
+        let text =
+            "pipeline: 'Nightly: everything'\ndag_id: nightly\nmissed_ticks: none\nlate_after: 90s\n"
             + "tasks:\n  a: {entry: scheduler/daily, produces: ['s3://bucket/a']}\n"
         let planned = try #require(try plan([("p.yaml", text)]).pipelines.first { $0.dag.id == "nightly" })
         #expect(planned.dag.name == "Nightly: everything")

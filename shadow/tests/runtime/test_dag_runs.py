@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+
 from bailey_runtime.gate_task import BaileyGate
 
 try:
