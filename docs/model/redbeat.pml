@@ -42,9 +42,22 @@ typedef Store {
   byte shadowed;
   bool claimed[TICKS + 1];
   /* The record of who decided each tick; a restored Redis goes on from its own. */
-  bool by_legacy[TICKS + 1]; bool by_airflow[TICKS + 1]
+  bool by_legacy[TICKS + 1]; bool by_airflow[TICKS + 1];
+#ifdef RESTORE
+  bool told[TICKS + 1]
+#endif
 }
 Store redis;
+#ifdef RESTORE
+Store backup;
+/* Ticks whose gate was answered in the stretch of history that the backup does not have. */
+bool forgotten[TICKS + 1];
+#define is_forgotten(i) forgotten[i]
+#else
+#define is_forgotten(i) false
+#endif
+/* Grows when Redis comes back from a backup: a beat between load and fire then finds its connection broken. */
+byte epoch = 0;
 
 byte now = 0;
 byte restarts = RESTARTS;
@@ -109,6 +122,12 @@ inline legacy_decides(tick) {
   assert(!redis.by_legacy[tick]);   /* run twice by legacy */
   redis.by_legacy[tick] = true; ever[tick] = true
 }
+
+#ifdef RESTORE
+#define note_told(tick) if :: answer == shadow || answer == live -> redis.told[tick] = true :: else fi
+#else
+#define note_told(tick) skip
+#endif
 
 inline airflow_decides(tick) {
   assert(!redis.by_legacy[tick]);   /* run by both sides */
@@ -182,13 +201,18 @@ inline repark_script(fence_read, was_open, expected) {
   fi
 }
 
-/* give_back.lua */
-inline give_back_script(claim_read, expected, new, ok) {
+/* give_back.lua. What legacy goes on from is computed from three values; all three must be as they were read. */
+#ifdef ANY_LEGACY
+#define same_legacy(read) true
+#else
+#define same_legacy(read) (redis.last_legacy == read)
+#endif
+inline give_back_script(legacy_read, claim_read, expected, new, ok) {
   ok = false;
   if
   :: redis.state == CLOSING || redis.state == AIRFLOW ->
        if
-       :: redis.last_claim == claim_read && redis.last == expected ->
+       :: same_legacy(legacy_read) && redis.last_claim == claim_read && redis.last == expected ->
             redis.open = true;
             if
             :: redis.state == CLOSING && !redis.heal
@@ -248,7 +272,7 @@ inline claim_script(tick, answer) {
 
 /* A beat: starts (and writes the static entry anew), takes the lock, then extends, loads, fires. It may be killed at each step. */
 proctype Beat(byte b) {
-  byte last, i; bool open;
+  byte last, i, seen; bool open;
 starting:
   /* Even a standby does this: it has no lock yet. */
   atomic { redis.open = true; redis.far = (redis.last == PARKED) };
@@ -261,12 +285,13 @@ starting:
   :: atomic { redis.holder == b && (now < TICKS || (redis.open && !redis.far && redis.last < now) ||
                                     (redis.state == CLOSING && !fence_passed)) -> lock_moved(b) };
      if
-     :: d_step { !redis.far -> open = redis.open; last = redis.last; firing[b] = true }
+     :: d_step { !redis.far -> open = redis.open; last = redis.last; firing[b] = true; seen = epoch }
      :: redis.far -> goto ticked
      :: atomic { restarts > 0 -> restarts--; goto killed }
      fi;
      if
-     :: d_step {
+     :: atomic { seen != epoch -> last = 0; open = false; seen = 0; firing[b] = false; stale[b] = false; goto starting }
+     :: d_step { seen == epoch ->
           /* What beat really does: the run stands for every tick since its last; `meta` is written whatever it holds now. */
           if
           :: open && last < now ->
@@ -275,8 +300,8 @@ starting:
                redis.last = now; redis.far = false
           :: else
           fi;
-          i = 0; last = 0; open = false; firing[b] = false; stale[b] = false }
-     :: atomic { restarts > 0 -> restarts--; last = 0; open = false; firing[b] = false; stale[b] = false; goto killed }
+          i = 0; last = 0; open = false; seen = 0; firing[b] = false; stale[b] = false }
+     :: atomic { restarts > 0 -> restarts--; last = 0; open = false; seen = 0; firing[b] = false; stale[b] = false; goto killed }
      fi;
 ticked: skip
   :: atomic { redis.holder != b -> goto starting } /* its lock is gone: beat stops, and is started again */
@@ -289,7 +314,7 @@ killed:
 
 /* An operator's commands. At each step it may die; the next command goes on from what it finds. */
 proctype Operator() {
-  byte left = OPERATIONS, fence, last, claim, new, i; bool ok;
+  byte left = OPERATIONS, fence, last, claim, before, new, i; bool ok;
   do
   :: atomic { left > 0 && redis.state != AIRFLOW && now < TICKS ->
        left--; last = redis.last; ok = false };
@@ -308,17 +333,17 @@ proctype Operator() {
   :: atomic { left > 0 && redis.state != NONE && redis.state != LEGACY -> left--; ok = false };
      /* rollback */
      do
-     :: atomic { claim = redis.last_claim; last = redis.last; new = redis.last_legacy;
+     :: atomic { before = redis.last_legacy; claim = redis.last_claim; last = redis.last; new = redis.last_legacy;
 #ifndef NO_LAST_CLAIM
           if :: claim > new -> new = claim :: else fi;
 #endif
           if :: last != PARKED && last > new -> new = last :: else fi };
-        d_step { give_back_script(claim, last, new, ok) };
+        d_step { give_back_script(before, claim, last, new, ok) };
         if :: ok -> break :: !ok fi
      :: goto ended
      od;
 ended:
-     atomic { fence = 0; last = 0; claim = 0; new = 0; ok = false }
+     atomic { fence = 0; last = 0; claim = 0; before = 0; new = 0; ok = false }
   :: left == 0 -> break
   od
 }
@@ -329,7 +354,7 @@ proctype Gate(byte tick) {
   now + AHEAD >= tick;
   do
   :: atomic { redis.state != CLOSING || fence_passed ->
-       claim_script(tick, answer) };
+       claim_script(tick, answer); note_told(tick) };
      if
      :: answer == shadow || answer == live -> break
      :: atomic { answer == closing -> fence = redis.fence; last = redis.last };
@@ -345,6 +370,40 @@ proctype Clock() {
   do :: now < TICKS -> now++ :: else -> break od
 }
 
+#ifdef RESTORE
+inline copy(into, source) {
+  into.open = source.open; into.last = source.last; into.far = source.far; into.holder = 0; /* the lock has expired meanwhile */
+  into.state = source.state; into.fence = source.fence; into.heal = source.heal;
+  into.last_legacy = source.last_legacy; into.last_claim = source.last_claim;
+  into.fence_holder = source.fence_holder; into.passed = source.passed; into.windows = source.windows; into.shadowed = source.shadowed;
+  i = 0;
+  do :: i < WINDOWS -> into.from[i] = source.from[i]; into.until[i] = source.until[i]; i++ :: else -> break od;
+  i = 0;
+  do
+  :: i <= TICKS ->
+       into.claimed[i] = source.claimed[i]; into.by_legacy[i] = source.by_legacy[i]; into.by_airflow[i] = source.by_airflow[i];
+       into.told[i] = source.told[i]; i++
+  :: else -> break
+  od;
+  i = 0
+}
+
+/* Redis is stopped and comes back as it was at some earlier moment. */
+proctype Restorer() {
+  byte i;
+  d_step { copy(backup, redis) };
+  if
+  :: d_step {
+       i = 1;
+       do :: i <= TICKS -> forgotten[i] = redis.told[i] && !backup.told[i]; i++ :: else -> break od;
+       copy(redis, backup); epoch++;
+       /* The lock of the past expired long ago, and with it passes a fence that watched it. */
+       if :: redis.state == CLOSING -> redis.passed = true :: else fi }
+  :: true
+  fi
+}
+#endif
+
 /* When nothing can happen any more, every tick has been decided. */
 proctype Judge() {
   byte i;
@@ -352,7 +411,7 @@ proctype Judge() {
   d_step {
     assert(now == TICKS);
     i = 1;
-    do :: i <= TICKS -> assert(ever[i]); i++ :: else -> break od
+    do :: i <= TICKS -> assert(ever[i] || is_forgotten(i)); i++ :: else -> break od
   }
 }
 
@@ -367,6 +426,9 @@ init {
     t = 1;
     do :: t <= TICKS -> run Gate(t); t++ :: else -> break od;
     t = 0;
-    run Clock(); run Judge()
+    run Clock(); run Judge();
+#ifdef RESTORE
+    run Restorer()
+#endif
   }
 }
