@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo demo-airflow test test-full soak build release lint format clean packages lab-env airflow-env bench dist
+.PHONY: demo demo-airflow test test-full soak build release lint model format clean packages lab-env airflow-env bench dist
 
 demo: release lab-env
 	scripts/demo
@@ -12,14 +12,19 @@ demo: release lab-env
 demo-airflow: release lab-env airflow-env
 	scripts/demo-airflow
 
-test: packages lint build lab-env airflow-env
+test: packages lint model build lab-env
 	scripts/test
+
+# The switch's protocol, every state of it.
+model: packages
+	docs/model/check
 
 # 5,000 cutovers and rollbacks while everything breaks.
 soak: build lab-env
 	.env-lab/bin/python shadow/tests/switch/torture.py --cutovers 5000 --entries 40
 
-test-full: test
+test-full: test airflow-env
+	scripts/test-switch
 	scripts/test-redbeat
 	scripts/test-airflow
 
@@ -31,7 +36,7 @@ release: packages
 
 lint: packages lab-env
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
-	shellcheck scripts/* .ci/run Benchmarks/run Benchmarks/*/run
+	shellcheck scripts/* .ci/run Benchmarks/run Benchmarks/*/run docs/model/check
 	.env-lab/bin/ruff check --quiet .
 	.env-lab/bin/ruff format --quiet --check .
 	@echo "lint: nothing to say"
