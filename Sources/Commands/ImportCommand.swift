@@ -2,6 +2,7 @@ import ArgumentParser
 import Legacy
 import Migration
 import Reports
+import Schedules
 import Settings
 import Store
 
