@@ -1,17 +1,26 @@
 # make demo   the main job on a real legacy stack, from nothing to the report
+# make demo-airflow   the same with a real Airflow, and a cutover and its rollback
 # make test   what CI runs: lint, build, Swift tests, Python tests
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo test test-full build release lint format clean packages lab-env bench dist
+.PHONY: demo demo-airflow test test-full soak build release lint format clean packages lab-env airflow-env bench dist
 
 demo: release lab-env
 	scripts/demo
 
-test: packages lint build lab-env
+demo-airflow: release lab-env airflow-env
+	scripts/demo-airflow
+
+test: packages lint build lab-env airflow-env
 	scripts/test
 
+# 5,000 cutovers and rollbacks while everything breaks.
+soak: build lab-env
+	.env-lab/bin/python shadow/tests/switch/torture.py --cutovers 5000 --entries 40
+
 test-full: test
+	scripts/test-redbeat
 	scripts/test-airflow
 
 build: packages
@@ -44,5 +53,8 @@ packages:
 lab-env: packages
 	@scripts/python-env lab shadow/requirements-lab.txt
 
+airflow-env: packages
+	@scripts/python-env airflow33 shadow/requirements-airflow33.txt
+
 clean:
-	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211
+	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23

@@ -159,6 +159,9 @@ struct CutoverCommand: AsyncParsableCommand {
             if reports.allSatisfy({ $0.refusal == nil }) {
                 try await perform(parts, &queues, works, &reports, desk, store, share: share)
             }
+            for (index, work) in works.enumerated() where reports[index].outcome != nil {
+                reports[index].preview.entries = try await work.preview(desk, store, request).0.entries
+            }
         }
         var document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)
         document.policies = policies

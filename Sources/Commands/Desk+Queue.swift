@@ -1,6 +1,7 @@
 import Cutover
 import Legacy
 import Migration
+import Postgres
 import Schedules
 import Settings
 import Store
@@ -22,19 +23,24 @@ extension Desk {
         }
     }
 
-    /// The job types that a pipeline took over, by what the queues' own switches say.
+    /// The job types that a pipeline took over, by what the queues' own switches say; and why a queue could not be asked.
     ///
-    /// - Throws: `PostgresError`, or `QueueSwitchError`.
-    func takenParts(_ pipeline: String) async throws -> [QueuePart] {
+    /// - Throws: `QueueSwitchError`.
+    func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [PostgresError]) {
         var parts: [QueuePart] = []
+        var unasked: [PostgresError] = []
         for source in workspace.sources where source.kind == .queue {
             let queue = try queue(source)
             // A table that can only be read was never moved.
             guard queue.layout.hold != nil else { continue }
-            let types = try await QueueSwitch(queue).types(of: pipeline)
-            if !types.isEmpty { parts.append(QueuePart(pipeline: pipeline, source: source, types: types)) }
+            do {
+                let types = try await QueueSwitch(queue).types(of: pipeline)
+                if !types.isEmpty { parts.append(QueuePart(pipeline: pipeline, source: source, types: types)) }
+            } catch let error as PostgresError {
+                unasked.append(error)
+            }
         }
-        return parts
+        return (parts, unasked)
     }
 
     /// What operations on a queue need.

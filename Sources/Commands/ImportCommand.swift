@@ -2,6 +2,7 @@ import ArgumentParser
 import Legacy
 import Migration
 import Reports
+import Schedules
 import Settings
 import Store
 
@@ -18,12 +19,16 @@ struct ImportCommand: AsyncParsableCommand {
         let sources = try desk.sources()
         var inventory = Inventory(readAt: currentInstant())
         let zones = desk.zones
-        let readings = try await withThrowingTaskGroup(of: (Int, SourceReading).self) { group in
-            for (index, source) in sources.enumerated() {
-                Console.note("reading \(source.name) …")
-                group.addTask { (index, try await source.read(zones: zones)) }
+        let started = currentInstant()
+        let elapsed: @Sendable () -> String = { "still reading, \(Int(currentInstant().seconds(since: started))) s" }
+        let readings = try await withProgress(elapsed) {
+            try await withThrowingTaskGroup(of: (Int, SourceReading).self) { group in
+                for (index, source) in sources.enumerated() {
+                    Console.note("reading \(source.name) …")
+                    group.addTask { (index, try await source.read(zones: zones)) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
             }
-            return try await group.reduce(into: []) { $0.append($1) }
         }
         for (_, reading) in readings.sorted(by: { $0.0 < $1.0 }) {
             inventory.sources.append(reading.summary)
@@ -33,7 +38,9 @@ struct ImportCommand: AsyncParsableCommand {
         inventory.entries.sort { $0.id < $1.id }
         for settings in desk.workspace.sources where settings.kind == .redbeat {
             let entries = inventory.entries.filter { $0.id.source == settings.name }
-            let (histories, unattributed) = try await desk.celeryRuns(settings, entries: entries).histories(limit: 500)
+            let (histories, unattributed) = try await withProgress(elapsed) {
+                try await desk.celeryRuns(settings, entries: entries).histories(limit: 500)
+            }
             for index in inventory.entries.indices {
                 if let history = histories[inventory.entries[index].id] { inventory.entries[index].history = history }
             }

@@ -83,6 +83,7 @@ struct Rehearsing: Sendable {
                 )
         }
         try await step("cutover", &rehearsal) {
+            laps.begin()
             switch try await CutoverOperation(engine: engine, group: group).run() {
             case .done(let from), .completed(let from), .already(let from):
                 return (true, "Airflow's window begins at \(from.iso8601)")
@@ -174,10 +175,12 @@ struct Rehearsing: Sendable {
 
 /// The times of a cutover's own steps.
 private final class Laps: Sendable {
-    private let start = ContinuousClock.now
     private let known = Mutex<(last: ContinuousClock.Instant, steps: [Rehearsal.Step])>((ContinuousClock.now, []))
 
     var steps: [Rehearsal.Step] { known.withLock { $0.steps } }
+
+    /// Times are counted from here.
+    func begin() { known.withLock { $0.last = .now } }
 
     func note(_ progress: CutoverProgress) {
         let name: String

@@ -41,13 +41,16 @@ struct RollbackCommand: AsyncParsableCommand {
         var reports: [PipelineReport] = []
         var queues: [QueueReport] = []
         for pipeline in pipelines {
-            let parts = try await desk.takenParts(pipeline)
+            let (parts, unasked) = try await desk.takenParts(pipeline)
+            for error in unasked { Console.note("\(pipeline): job types of this queue are not given back: \(error)") }
             for part in parts {
                 var report = try await part.rollbackReport(desk, store)
                 if execute { try await part.rollBack(desk, store, deadRuns: returnClaims, &report) }
                 queues.append(report)
             }
             guard let (keys, source) = try await desk.takenEntries(pipeline, store: store) else {
+                // That there is no switch is not known of a queue that could not be asked.
+                if parts.isEmpty, let error = unasked.first { throw error }
                 if parts.isEmpty {
                     reports.append(
                         PipelineReport(
@@ -71,8 +74,12 @@ struct RollbackCommand: AsyncParsableCommand {
             var report = PipelineReport(
                 preview: try await operation.preview(pipeline: pipeline, place: desk.place(source))
             )
+            if execute {
+                try await perform(pipeline, keys, source, desk, store, &report)
+                report.preview.entries = try await operation.preview(pipeline: pipeline, place: desk.place(source))
+                    .entries
+            }
             await engine.redbeat.disconnect()
-            if execute { try await perform(pipeline, keys, source, desk, store, &report) }
             reports.append(report)
         }
         let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)

@@ -125,7 +125,7 @@ struct ShadowCommand: AsyncParsableCommand {
             throw CommandFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
         }
         if fromHistory {
-            try await replay(watched, shadow, tally)
+            try await withProgress({ tally.line }) { try await replay(watched, shadow, tally) }
         } else {
             try await watch(watched, seconds: duration.flatMap(YAMLFields.seconds) ?? 60, shadow, tally)
         }

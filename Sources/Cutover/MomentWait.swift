@@ -41,6 +41,9 @@ struct MomentWait {
         }
         let start = began ?? now
         began = start
+        // A legacy that is always late (its clock is behind) runs what is due and has something else due at once: that too ends.
+        let waited = now.seconds(since: max(start, at ?? start))
+        let isEnough = waited > patience
         var lastRuns: [Instant?] = []
         var nextDue: Instant?
         var shortest = Double.infinity
@@ -49,18 +52,15 @@ struct MomentWait {
             lastRuns.append(last)
             guard entry.fires, let due = entry.due(after: last) else { continue }
             if due <= now {
-                if now.seconds(since: max(due, start)) > patience { return .refused(overdue(entry, due, last)) }
+                if isEnough { return .refused(overdue(entry, due, last)) }
                 let since = last == nil ? "it has never run" : "due since \(due.iso8601)"
-                return later(
-                    0.05,
-                    now.seconds(since: start) > 2 ? "waiting until legacy has run \(entry.id) (\(since))" : nil
-                )
+                return later(0.05, waited > 2 ? "waiting until legacy has run \(entry.id) (\(since))" : nil)
             }
             nextDue = min(nextDue ?? due, due)
             if let last { shortest = min(shortest, due.seconds(since: last)) }
         }
         if let shadowed, let last = lastRuns.first ?? nil, last.adding(microseconds: group.slack ?? 0) < shadowed {
-            if now.seconds(since: start) > patience {
+            if isEnough {
                 return .refused(
                     CutoverRefusal(
                         .shadowed,
@@ -74,9 +74,17 @@ struct MomentWait {
         guard let nextDue else { return .now(notAfter: nil, lastRuns: lastRuns) }
         if let at, nextDue < at { return later(min(max(nextDue.seconds(since: now), 0.02), 1), nil) }
         // A tick that falls due before the fence has passed runs late. So close early in the gap between two, if one is long enough.
-        let waited = now.seconds(since: start)
         let wanted = waited > patience / 3 ? 0.05 : min(lead, shortest / 2)
         let left = nextDue.seconds(since: now)
+        if left < wanted, isEnough {
+            return .refused(
+                CutoverRefusal(
+                    .restless,
+                    "something of \(group.pipeline) was due at every moment for \(Int(waited)) s",
+                    "Run it again when less is due, or with a longer --patience"
+                )
+            )
+        }
         if left < wanted { return later(min(max(left, 0.01), 0.25), nil) }
         let margin = min(wanted / 2, 0.25)
         return .now(notAfter: nextDue.adding(microseconds: -Int64(margin * 1_000_000)), lastRuns: lastRuns)
@@ -93,7 +101,7 @@ struct MomentWait {
             last == nil
                 ? "\(entry.id) has never run, so it is due at once, and legacy has not run it"
                 : "\(entry.id) is due since \(due.iso8601), and legacy has not run it",
-            "Start a beat and let it run what is due; then run the command again"
+            "Start a beat and let it run what is due; if one runs, see whether its clock is behind. Then run the command again"
         )
     }
 }

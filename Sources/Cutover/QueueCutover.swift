@@ -47,7 +47,12 @@ public struct QueueSurroundings: Sendable {
         outcome: (Value) -> JSON = { _ in .object([:]) },
         _ body: () async throws -> Value
     ) async throws -> Value {
-        try await journal.step(name, .object(JSONObject([("queue", .string(queue.queue))] + detail)), outcome: outcome, body)
+        try await journal.step(
+            name,
+            .object(JSONObject([("queue", .string(queue.queue))] + detail)),
+            outcome: outcome,
+            body
+        )
     }
 }
 
@@ -146,17 +151,30 @@ public struct QueueCutover: Sendable {
         var fresh: [String] = []
         for type in types {
             if try await queue.standing(type).state == .legacy { fresh.append(type) }
-            let detail: [(String, JSON)] = [("type", .string(type)), ("share", .number(JSONNumber(share))), ("drain", .bool(plan.workers.needDrain))]
+            let detail: [(String, JSON)] = [
+                ("type", .string(type)), ("share", .number(JSONNumber(share))),
+                ("drain", .bool(plan.workers.needDrain)),
+            ]
             let written: (Int64) -> JSON = { ["fence": .number(JSONNumber(Int($0)))] }
             let fence = try await surroundings.step("close", queue, detail, outcome: written) {
-                try await queue.close(type, share: share, pipeline: pipeline, by: surroundings.by, drain: plan.workers.needDrain)
+                try await queue.close(
+                    type,
+                    share: share,
+                    pipeline: pipeline,
+                    by: surroundings.by,
+                    drain: plan.workers.needDrain
+                )
             }
             fences.append((type, fence))
             surroundings.progress(.closed(type: type, fence: fence))
         }
         let end = surroundings.seconds() + limit
         for (type, fence) in fences {
-            try await surroundings.step("settle", queue, [("type", .string(type)), ("fence", .number(JSONNumber(Int(fence))))]) {
+            try await surroundings.step(
+                "settle",
+                queue,
+                [("type", .string(type)), ("fence", .number(JSONNumber(Int(fence))))]
+            ) {
                 try await settle(type, fence: fence, end: end, fresh: fresh)
             }
             surroundings.progress(.settled(type: type))
@@ -164,7 +182,7 @@ public struct QueueCutover: Sendable {
     }
 
     private func settle(_ type: String, fence: Int64, end: Double, fresh: [String]) async throws {
-        var last: (QueueSettling.Reason, Int)?
+        var last: QueueSettling.Reason?
         while true {
             let count = try await queue.hold(type)
             if count > 0 { surroundings.progress(.held(type: type, count: count)) }
@@ -179,15 +197,17 @@ public struct QueueCutover: Sendable {
                     advice: "Run bailey status, then decide again"
                 )
             case .waiting(let reason, let amount):
-                if last?.0 != reason || last?.1 != amount { surroundings.progress(.waiting(type: type, reason, amount)) }
-                last = (reason, amount)
+                if last != reason { surroundings.progress(.waiting(type: type, reason, amount)) }
+                last = reason
                 if surroundings.seconds() >= end { throw try await notDrained(type, reason, amount, fresh) }
                 try await surroundings.wait()
             }
         }
     }
 
-    private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String]) async throws -> QueueSwitchError {
+    private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String])
+        async throws -> QueueSwitchError
+    {
         if !fresh.isEmpty {
             _ = try await surroundings.step("give-back", queue, [("types", .array(fresh.map(JSON.string)))]) {
                 try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)

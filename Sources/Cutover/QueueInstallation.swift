@@ -29,7 +29,8 @@ extension QueueSwitch {
                 queue: queue,
                 operation: "installing the switch",
                 found: "\(readiness.user) lacks \(readiness.missingRights.joined(separator: ", "))",
-                advice: "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
+                advice:
+                    "Give the output of bailey cutover PIPELINE --sql to the database's administrator, then run the command again"
             )
         }
         try await tryHolding()
@@ -42,7 +43,9 @@ extension QueueSwitch {
     public func uninstall() async throws {
         let readiness = try await readiness()
         if readiness.installation == .absent {
-            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) { throw foreign }
+            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) {
+                throw foreign
+            }
             return
         }
         try await run(sql.uninstall, "uninstalling the switch")
@@ -60,7 +63,8 @@ extension QueueSwitch {
                     queue: queue,
                     operation: operation,
                     found: "jobs are held or claimed still",
-                    advice: "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
+                    advice:
+                        "Roll back the pipelines of this queue first, and let their DAG runs finish what they have taken"
                 )
             default: throw error
             }

@@ -262,7 +262,7 @@ extension QueueRowSQL {
             RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
             LANGUAGE sql STABLE \(safe) AS $bailey$
                 WITH switch AS (
-                    SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = the_type), 100) AS share
+                    SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = the_type AND s.state <> 'legacy'), 100) AS share
                 ), row AS (
                     SELECT bailey.bucket(\(id("j"))::text) < switch.share AS ours, \(waits("j")) AS waits, \(begun("j")) AS begun,
                         \(isHeld("j")) AS held, \(isClaimed("j")) AS claimed, \(status("j")) IN \(words("running")) AS running, \(due("j")) AS due,

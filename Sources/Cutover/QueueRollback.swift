@@ -20,7 +20,9 @@ public struct QueueRollback: Sendable {
     /// - Throws: `QueueSwitchError` if the switch is not installed or not this version's, or `PostgresError`.
     public func plan() async throws -> (standings: [QueueStanding], claims: [QueueClaims]) {
         let readiness = try await queue.readiness()
-        if let foreign = readiness.refusals.first(where: { [.foreignSchema, .noRights, .readOnly].contains($0.code) }) { throw foreign }
+        if let foreign = readiness.refusals.first(where: { [.foreignSchema, .noRights, .readOnly].contains($0.code) }) {
+            throw foreign
+        }
         guard readiness.installation != .absent else { return ([], []) }
         var standings: [QueueStanding] = []
         var claims: [QueueClaims] = []
@@ -41,7 +43,9 @@ public struct QueueRollback: Sendable {
     public func execute(deadRuns: [String] = [], limit: Double) async throws -> [String] {
         let standings = try await plan().standings
         guard !standings.isEmpty else { return [] }
-        let detail: [(String, JSON)] = [("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string)))]
+        let detail: [(String, JSON)] = [
+            ("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string))),
+        ]
         let written: ([Int]) -> JSON = { ["released": .array($0.map { .number(JSONNumber($0)) })] }
         let counts = try await surroundings.step("give-back", queue, detail, outcome: written) {
             try await queue.release(types, pipeline: pipeline, by: surroundings.by)

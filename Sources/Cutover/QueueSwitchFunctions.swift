@@ -77,7 +77,7 @@ extension QueueSwitchSchema {
                 switch.since := pg_current_xact_id();
                 UPDATE bailey.switch s SET since = switch.since WHERE s.queue = the_queue AND s.job_type = the_type;
             END IF;
-            IF pg_snapshot_xmin(pg_current_snapshot()) < switch.since THEN
+            IF bailey.under_way(switch.since) THEN
                 RETURN QUERY SELECT 'waiting', 'transactions', 0::bigint;
                 RETURN;
             END IF;
@@ -156,7 +156,7 @@ extension QueueSwitchSchema {
             IF switch.since IS NULL THEN
                 UPDATE bailey.switch s SET since = pg_current_xact_id() WHERE s.queue = the_queue AND s.job_type = the_type;
             ELSE
-                complete := pg_snapshot_xmin(pg_current_snapshot()) >= switch.since;
+                complete := NOT bailey.under_way(switch.since);
             END IF;
             EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
             IF complete AND NOT switch.swept THEN

@@ -117,6 +117,20 @@ enum QueueSwitchSchema {
             RETURN to_jsonb(payload);
         END $bailey$;
 
+        -- Whether a transaction of this database that began to write before another is under way still; those of others do not matter.
+        CREATE OR REPLACE FUNCTION bailey.under_way(since xid8) RETURNS boolean LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+        BEGIN
+            IF pg_snapshot_xmin(pg_current_snapshot()) >= since THEN
+                RETURN false;
+            END IF;
+            RETURN EXISTS (
+                SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+                    AND age(l.transactionid) > age(since::xid) AND (a.datname IS NULL OR a.datname = current_database())
+            );
+        END $bailey$;
+
         -- Refuses a queue that is not installed.
         CREATE OR REPLACE FUNCTION bailey.known(the_queue text) RETURNS void LANGUAGE plpgsql STABLE
         SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$

@@ -121,10 +121,6 @@ public struct RedBeatGroup: Sendable, Hashable {
 }
 
 extension RedBeatGroup.Entry {
-    /// The most steps of a recurrence rule that beat counts through, each time it starts, to find that a parked entry is not due. A quarter of a
-    /// million take it two seconds.
-    static let mostSteps = 250_000.0
-
     fileprivate init(_ entry: LegacyEntry, zones: ZoneDatabase) throws(CutoverRefusal) {
         guard let schedule = entry.schedule,
             let record = entry.raw.first(where: { $0.field == "definition" })
@@ -147,8 +143,8 @@ extension RedBeatGroup.Entry {
             throw CutoverRefusal(.notImported, "\(entry.id): \(error)", "Mend the entry, then run bailey import")
         }
         if case .rrule(let rule) = schedule {
-            let steps = rule.steps(until: RedBeatBytes.parking)
-            if steps > Self.mostSteps {
+            let steps = rule.steps(until: RecurrenceRule.parking)
+            if steps > RecurrenceRule.mostSteps {
                 throw CutoverRefusal(
                     .cannotPark,
                     "\(entry.id) is a recurrence rule of \(rule.frequency.name) steps: to see that it is not due before 2100, "

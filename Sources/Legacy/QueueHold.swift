@@ -52,9 +52,10 @@ public struct QueueHold: Sendable, Hashable {
     /// The status word of a held row that was waiting under that word, the first or another of the profile's.
     public func heldWord(for word: String, first: Bool) -> String { first ? held : "\(held)_\(word)" }
 
+    static let keys = ["by", "held", "claimed", "order", "retries", "pause", "stuck_after"]
+
     init?(_ node: YAMLNode, problems: Problems) {
-        let keys = ["by", "held", "claimed", "order", "retries", "pause", "stuck_after"]
-        guard let fields = YAMLFields(node, known: keys, problems: problems) else { return nil }
+        guard let fields = YAMLFields(node, known: QueueHold.keys, problems: problems) else { return nil }
         if fields.node("by") == nil { problems.note(node, "“by” is missing: status, due or queue") }
         let method = fields.choice("by", Method.self) ?? .status
         self.method = method
@@ -94,9 +95,10 @@ public struct QueueHold: Sendable, Hashable {
 }
 
 extension QueueHold.Retries {
+    static let keys = ["counts", "delay", "backoff", "maximum_delay", "limit"]
+
     init?(_ node: YAMLNode, problems: Problems) {
-        let keys = ["counts", "delay", "backoff", "maximum_delay", "limit"]
-        guard let fields = YAMLFields(node, known: keys, problems: problems) else { return nil }
+        guard let fields = YAMLFields(node, known: QueueHold.Retries.keys, problems: problems) else { return nil }
         counts = fields.choice("counts", Counts.self) ?? .retries
         delay = fields.duration("delay") ?? 60
         backoff = fields.double("backoff") ?? 1

@@ -17,7 +17,8 @@ public struct QueueProfile: Sendable, Hashable {
     /// How rows are held; nil for a table that can only be read.
     public var hold: QueueHold?
 
-    private static let columnNames = [
+    static let keys = ["profile", "table", "columns", "statuses", "naive_timestamps", "caveats", "hold"]
+    static let columnNames = [
         "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
         "error", "result", "queue",
     ]
@@ -35,8 +36,7 @@ public struct QueueProfile: Sendable, Hashable {
         statuses = [:]
         naiveTimestamps = false
         caveats = []
-        let known = ["profile", "table", "columns", "statuses", "naive_timestamps", "caveats", "hold"]
-        if let fields = YAMLFields(root, known: known, problems: problems) {
+        if let fields = YAMLFields(root, known: QueueProfile.keys, problems: problems) {
             name = fields.required("profile") ?? ""
             table = fields.required("table") ?? ""
             naiveTimestamps = fields.bool("naive_timestamps") ?? false

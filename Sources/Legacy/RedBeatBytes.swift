@@ -6,7 +6,7 @@ public import Schedules
 /// `shadow/bailey_runtime/redbeat_bytes.py` is the same in Python; one table of cases tests both.
 public enum RedBeatBytes {
     /// The `last_run_at` that stops legacy's clock.
-    public static let parking = Instant(seconds: 4_102_444_800)
+    public static let parking = RecurrenceRule.parking
 
     /// A definition with `enabled` false.
     ///

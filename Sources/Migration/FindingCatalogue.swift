@@ -56,6 +56,8 @@ extension FindingCode {
     public static let unpauseUnsafe = FindingCode(77, "unpause-unsafe", .error)
     public static let setupMissing = FindingCode(78, "setup-missing", .warning)
     public static let notParsed = FindingCode(79, "not-parsed", .error)
+    // The switch: 80–99
+    public static let cannotPark = FindingCode(80, "clock-cannot-be-parked", .warning)
 
     /// All of them, by number.
     public static let all: [FindingCode] = [
@@ -70,5 +72,6 @@ extension FindingCode {
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,
+        .cannotPark,
     ]
 }

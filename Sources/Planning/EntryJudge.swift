@@ -119,6 +119,12 @@ struct EntryJudge {
                 )
             }
             if rule.count != nil || rule.until != nil { find(.rruleEnds, "The rule ends by itself.") }
+            if rule.steps(until: RecurrenceRule.parking) > RecurrenceRule.mostSteps {
+                find(
+                    .cannotPark,
+                    "It has so short steps that a beat would count for seconds through those until 2100 to find that it is parked: cutover refuses it."
+                )
+            }
         case .cron: break
         }
         let (target, _) = Equivalence.target(for: schedule, in: zone, from: now)

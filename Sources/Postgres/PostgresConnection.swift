@@ -59,8 +59,8 @@ public actor PostgresConnection {
     public nonisolated func query(_ sql: String, _ values: [PostgresValue] = []) async throws(PostgresError)
         -> [PostgresRow]
     {
-        try await cancellable("a statement", sql) { connection throws(PostgresError) in
-            try await connection.run(sql, values)
+        try await cancellable("a statement") { connection, statement throws(PostgresError) in
+            try await connection.run(sql, values, statement)
         }
     }
 
@@ -69,8 +69,8 @@ public actor PostgresConnection {
     /// - Parameter script: holds no value of anybody's that is not quoted, and no `BEGIN`.
     /// - Throws: `PostgresError`; nothing was changed then.
     public nonisolated func execute(script: String) async throws(PostgresError) {
-        try await cancellable("a script", script) { connection throws(PostgresError) in
-            try await connection.runScript(script)
+        try await cancellable("a script") { connection, statement throws(PostgresError) in
+            try await connection.runScript(script, statement)
         }
     }
 
@@ -83,9 +83,12 @@ public actor PostgresConnection {
         batch: Int = 500,
         _ body: @Sendable ([PostgresRow]) async throws -> Void
     ) async throws {
+        let cancellation = cancellation
+        let statement = cancellation.open()
+        defer { cancellation.end(statement) }
+        cancellation.begin(statement)
         try send(sql, values, operation: PostgresConnection.operation(sql))
         guard PQsetSingleRowMode(connection) == 1 else { throw failure(PostgresConnection.operation(sql)) }
-        let cancellation = cancellation
         try await withTaskCancellationHandler {
             var rows: [PostgresRow] = []
             var columns: [String] = []
@@ -103,12 +106,12 @@ public actor PostgresConnection {
                 }
                 if !rows.isEmpty { try await body(rows) }
             } catch {
-                cancellation.fire()
+                cancellation.fire(statement)
                 drain()
                 throw error
             }
         } onCancel: {
-            cancellation.fire()
+            cancellation.fire(statement)
         }
     }
 
@@ -116,6 +119,18 @@ public actor PostgresConnection {
     ///
     /// - Throws: `PostgresError`, or what the body throws; the copy is cancelled then.
     public func copyOut(_ sql: String, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
+        let cancellation = cancellation
+        let statement = cancellation.open()
+        defer { cancellation.end(statement) }
+        cancellation.begin(statement)
+        try await withTaskCancellationHandler {
+            try await copy(sql, statement, body)
+        } onCancel: {
+            cancellation.fire(statement)
+        }
+    }
+
+    private func copy(_ sql: String, _ statement: Int, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
         let operation = PostgresConnection.operation(sql)
         guard let result = PQexec(connection, sql) else { throw failure(operation) }
         let status = PQresultStatus(result)
@@ -127,12 +142,8 @@ public actor PostgresConnection {
         PQclear(result)
         do {
             var piece: [UInt8] = []
-            while true {
-                var buffer: UnsafeMutablePointer<CChar>?
-                let count = PQgetCopyData(connection, &buffer, 0)
-                guard count > 0, let buffer else { break }
-                piece += UnsafeRawBufferPointer(start: buffer, count: Int(count))
-                PQfreemem(buffer)
+            while let row = copiedRow() {
+                piece += row
                 if piece.count >= 64 * 1024 {
                     try Task.checkCancellation()
                     try await body(piece)
@@ -141,7 +152,9 @@ public actor PostgresConnection {
             }
             if !piece.isEmpty { try await body(piece) }
         } catch {
-            cancellation.fire()
+            cancellation.fire(statement)
+            // Until the data are read to their end, there is no result but “copying”.
+            while copiedRow() != nil {}
             drain()
             throw error
         }
@@ -149,6 +162,14 @@ public actor PostgresConnection {
             defer { PQclear(end) }
             try check(end, operation: operation)
         }
+    }
+
+    private func copiedRow() -> [UInt8]? {
+        var buffer: UnsafeMutablePointer<CChar>?
+        let count = PQgetCopyData(connection, &buffer, 0)
+        guard count > 0, let buffer else { return nil }
+        defer { PQfreemem(buffer) }
+        return Array(UnsafeRawBufferPointer(start: buffer, count: Int(count)))
     }
 
     /// Runs statements in one transaction; rolls back if the body throws.
@@ -164,7 +185,8 @@ public actor PostgresConnection {
             _ = try await query("COMMIT")
             return value
         } catch {
-            _ = try? await query("ROLLBACK")
+            // In a task of its own: that of the caller may be cancelled, and would cancel this too.
+            await Task { _ = try? await self.query("ROLLBACK") }.value
             throw error
         }
     }
@@ -218,15 +240,16 @@ public actor PostgresConnection {
 
     private nonisolated func cancellable<Value: Sendable>(
         _ what: String,
-        _ sql: String,
-        _ body: (PostgresConnection) async throws(PostgresError) -> Value
+        _ body: (PostgresConnection, Int) async throws(PostgresError) -> Value
     ) async throws(PostgresError) -> Value {
         let cancellation = cancellation
+        let statement = cancellation.open()
+        defer { cancellation.end(statement) }
         do {
             return try await withTaskCancellationHandler {
-                try await body(self)
+                try await body(self, statement)
             } onCancel: {
-                cancellation.fire()
+                cancellation.fire(statement)
             }
         } catch {
             throw error as? PostgresError
@@ -240,8 +263,11 @@ public actor PostgresConnection {
         }
     }
 
-    private func run(_ sql: String, _ values: [PostgresValue]) throws(PostgresError) -> [PostgresRow] {
+    private func run(_ sql: String, _ values: [PostgresValue], _ statement: Int) throws(PostgresError) -> [PostgresRow]
+    {
         let operation = PostgresConnection.operation(sql)
+        cancellation.begin(statement)
+        defer { cancellation.end(statement) }
         try send(sql, values, operation: operation)
         var rows: [PostgresRow] = []
         var failure: PostgresError?
@@ -254,8 +280,10 @@ public actor PostgresConnection {
         return rows
     }
 
-    private func runScript(_ script: String) throws(PostgresError) {
+    private func runScript(_ script: String, _ statement: Int) throws(PostgresError) {
         let operation = PostgresConnection.operation(script)
+        cancellation.begin(statement)
+        defer { cancellation.end(statement) }
         // One message is one transaction.
         guard PQsendQuery(connection, script) == 1 else { throw failure(operation) }
         var failure: PostgresError?

@@ -1,4 +1,11 @@
 extension RecurrenceRule {
+    /// Where the last run of an entry lies whose clock Bailey has stopped: 2100-01-01T00:00:00Z.
+    public static let parking = Instant(seconds: 4_102_444_800)
+
+    /// The most steps that beat may have to count through, each time it starts, to find that a parked rule is not due. A quarter of a
+    /// million take it two seconds.
+    public static let mostSteps = 250_000.0
+
     /// About how many steps a reader takes that, like dateutil, walks the rule from its start to an instant.
     public func steps(until end: Instant) -> Double {
         let unit: Double

@@ -130,11 +130,12 @@ public struct Ticks: Sequence, IteratorProtocol, Sendable {
         case interval(Interval, Zone, last: Instant)
         case rule(RecurrenceTicks)
         indirect case beat(BeatTicks)
-        case clock
+        case ended
     }
-    // Apart from the others, for it changes in place: the payload of an enum would be copied at each tick.
-    private var clock: WallClockTicks?
-    private var walk = Walk.clock
+    // Apart from the others, and always there, for it changes in place: the payload of an enum would be copied at each tick.
+    private var clock = WallClockTicks.none
+    private var isClock = false
+    private var walk = Walk.ended
 
     init(_ schedule: Schedule, after start: Instant, in zone: Zone, as reading: Reading, maxInterval: Int) {
         if reading == .run, BeatTicks.differs(schedule, zone: zone) {
@@ -142,20 +143,25 @@ public struct Ticks: Sequence, IteratorProtocol, Sendable {
             return
         }
         switch schedule {
-        case .crontab(let crontab): clock = WallClockTicks(crontab.rule, zone: zone, after: start, change: .celery)
-        case .cron(let cron): clock = WallClockTicks(cron.rule, zone: zone, after: start, change: .celery)
+        case .crontab(let crontab): setClock(crontab.rule, zone, start)
+        case .cron(let cron): setClock(cron.rule, zone, start)
         case .interval(let interval): walk = .interval(interval, zone, last: start)
         case .rrule(let rule): walk = .rule(RecurrenceTicks(rule, after: start))
         }
     }
 
+    private mutating func setClock(_ rule: CalendarRule, _ zone: Zone, _ start: Instant) {
+        clock = WallClockTicks(rule, zone: zone, after: start, change: .celery)
+        isClock = true
+    }
+
     public mutating func next() -> Instant? {
-        if clock != nil { return clock?.next().map { Instant(seconds: $0) } }
+        if isClock { return clock.next().map { Instant(seconds: $0) } }
         let current = walk
         // The payload is taken out while it changes, so that its arrays are not copied.
-        walk = .clock
+        walk = .ended
         switch current {
-        case .clock:
+        case .ended:
             return nil
         case .interval(let interval, let zone, let last):
             let due = interval.due(after: last, in: zone)

@@ -3,14 +3,14 @@ import LosslessJSON
 /// Answers questions as lines of JSON, in pieces: memory does not grow with the number of ticks.
 public struct TickAnswer {
     private static let pieceSize = 1 << 15
-    private var piece: [UInt8] = []
+    /// The longest text of one tick with its comma.
+    private static let longest = 32
+    private var piece = [UInt8](repeating: 0, count: TickAnswer.pieceSize + TickAnswer.longest)
+    private var used = 0
     private let write: ([UInt8]) throws -> Void
 
     /// - Parameter write: takes the pieces; whole lines with their ends, but a long line comes in several pieces.
-    public init(write: @escaping ([UInt8]) throws -> Void) {
-        self.write = write
-        piece.reserveCapacity(TickAnswer.pieceSize + 64)
-    }
+    public init(write: @escaping ([UInt8]) throws -> Void) { self.write = write }
 
     /// Answers a line of JSON, with the ticks or with the error.
     ///
@@ -28,8 +28,7 @@ public struct TickAnswer {
             let answer = JSON.object([
                 "error": ["code": .string(failure.code.rawValue), "message": .string(failure.message)]
             ])
-            piece += Array(answer.text().utf8)
-            try endLine()
+            try write(Array((answer.text() + "\n").utf8))
             return
         }
         try answer(query)
@@ -39,41 +38,53 @@ public struct TickAnswer {
     ///
     /// - Throws: only what `write` throws.
     public mutating func answer(_ query: TickQuery) throws {
-        piece += Array("{\"ticks\":[".utf8)
+        append(#"{"ticks":["#)
         var first = true
         let end = try query.each { tick in
-            if !first { piece.append(UInt8(ascii: ",")) }
+            if !first {
+                piece[used] = UInt8(ascii: ",")
+                used += 1
+            }
             first = false
             append(tick)
-            if piece.count >= TickAnswer.pieceSize { try flush() }
+            if used >= TickAnswer.pieceSize { try flush() }
             return true
         }
-        piece += Array("],\"end\":\(end.map { "\"\($0)\"" } ?? "null")}".utf8)
-        try endLine()
-    }
-
-    private mutating func endLine() throws {
-        piece.append(UInt8(ascii: "\n"))
+        append("],\"end\":\(end.map { "\"\($0)\"" } ?? "null")}\n")
         try flush()
     }
 
     private mutating func flush() throws {
-        try write(piece)
-        piece.removeAll(keepingCapacity: true)
+        try write(Array(piece[..<used]))
+        used = 0
     }
 
-    /// Whole seconds digit by digit, which is what nearly all ticks are.
+    private mutating func append(_ text: String) {
+        for byte in text.utf8 {
+            piece[used] = byte
+            used += 1
+        }
+    }
+
+    /// Whole seconds two digits at a time, which is what nearly all ticks are.
     private mutating func append(_ tick: Instant) {
-        var rest = tick.seconds
-        guard rest > 0, tick.microseconds == rest * 1_000_000 else {
-            piece += Array(tick.secondsText.utf8)
-            return
+        let seconds = tick.seconds
+        guard seconds > 0, tick.microseconds == seconds * 1_000_000 else { return append(tick.secondsText) }
+        var width = 10
+        if seconds < 1_000_000_000 || seconds >= 10_000_000_000 { width = String(seconds).utf8.count }
+        var rest = UInt64(seconds)
+        var at = used + width
+        used = at
+        // Unchecked, for this is where the time of a long answer goes: a piece has room for the longest tick beyond its size.
+        piece.withUnsafeMutableBufferPointer { piece in
+            while rest >= 10 {
+                let pair = Int(truncatingIfNeeded: rest % 100)
+                rest /= 100
+                at -= 2
+                piece[at] = UInt8(truncatingIfNeeded: 48 + pair / 10)
+                piece[at + 1] = UInt8(truncatingIfNeeded: 48 + pair % 10)
+            }
+            if rest > 0 { piece[at - 1] = UInt8(truncatingIfNeeded: 48 + rest) }
         }
-        let start = piece.count
-        while rest > 0 {
-            piece.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        }
-        piece[start...].reverse()
     }
 }

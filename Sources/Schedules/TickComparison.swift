@@ -29,17 +29,15 @@ struct TickComparison {
         return Array(pair(onlyLegacy, onlyAirflow).prefix(limit))
     }
 
-    /// Compares day by day of the calendar, and tick by tick round each change of the clock.
+    /// Compares day by day of the calendar, and tick by tick round each change of the clock and on each day that is not the same.
     func byCalendar(_ legacy: CalendarRule, _ others: [CalendarRule], from start: Instant, limit: Int) -> Equivalence {
-        var spans = zone.transitions(from: start.adding(seconds: -86_400), until: .latest).map {
+        var changes = zone.transitions(from: start.adding(seconds: -86_400), until: .latest).map {
             (from: max(start, $0.at.adding(seconds: -5 * 3600)), until: settled(after: $0.at.adding(seconds: 5 * 3600)))
-        }
-        let daySpans = differingDays(legacy, others, from: start, limit: limit)
-        spans += daySpans
-        spans.sort { $0.from < $1.from }
+        }[...]
         var found: [TickDifference] = []
         var reached = start
-        for span in spans where found.count < limit && span.until > reached {
+        func compare(_ span: (from: Instant, until: Instant)) {
+            guard found.count < limit, span.until > reached else { return }
             // One microsecond earlier, so that a tick at the span's beginning counts.
             let from = max(span.from, reached)
             found += differences(
@@ -49,6 +47,17 @@ struct TickComparison {
             )
             reached = span.until
         }
+        // A day may differ on the wall clock and not in its ticks, so days are looked for until enough ticks differ.
+        for day in DifferingDays(legacy, others, from: start, in: zone) where found.count < limit {
+            let from = Instant(seconds: zone.utcSeconds(wall: Int64(day) * 86_400))
+            while let change = changes.first, change.from < from {
+                compare(change)
+                changes.removeFirst()
+            }
+            compare((max(start, from), from.adding(seconds: 86_400)))
+            if found.count >= limit { break }
+        }
+        changes.forEach(compare)
         return found.isEmpty ? .equal(.calendar) : .different(found)
     }
 
@@ -58,36 +67,6 @@ struct TickComparison {
         guard let first = legacy.next(), let second = legacy.next() else { return instant }
         // Airflow's elapsed walk may stray until its second tick.
         return max(first, second).adding(seconds: 1)
-    }
-
-    /// The first local days on which the two sides' wall-clock times are not the same, as spans of instants.
-    private func differingDays(
-        _ legacy: CalendarRule,
-        _ others: [CalendarRule],
-        from start: Instant,
-        limit: Int
-    ) -> [(from: Instant, until: Instant)] {
-        var spans: [(from: Instant, until: Instant)] = []
-        let first = CivilDate(epochDay: Int(zone.wallSeconds(at: start).floorDivided(by: 86_400)))
-        let last = Int(Instant.latest.seconds / 86_400)
-        let legacyTimes = TimesOfDay([legacy])
-        var cache: [Int: TimesOfDay] = [:]
-        for day in first.epochDay..<last where spans.count < limit {
-            let date = CivilDate(epochDay: day)
-            let weekday = CivilDate.weekday(epochDay: day)
-            let a = legacy.matches(date, weekday: weekday)
-            var mask = 0
-            for (index, other) in others.enumerated() where other.matches(date, weekday: weekday) { mask |= 1 << index }
-            if !a, mask == 0 { continue }
-            if a, mask != 0 {
-                let times = cache[mask] ?? TimesOfDay(others.indices.filter { mask >> $0 & 1 == 1 }.map { others[$0] })
-                cache[mask] = times
-                if times == legacyTimes { continue }
-            }
-            let from = Instant(seconds: zone.utcSeconds(wall: Int64(day) * 86_400))
-            spans.append((max(start, from), from.adding(seconds: 86_400)))
-        }
-        return spans
     }
 
     /// Compares every tick until 2101, up to a few million.
@@ -146,6 +125,42 @@ struct TickComparison {
         let second = zone.utcSeconds(wall: wall, .second)
         guard first < second else { return nil }
         return instant.seconds == first ? "first" : "second"
+    }
+}
+
+/// The local days, since 1970, on which the wall-clock times of a rule and of several others together are not the same.
+private struct DifferingDays: Sequence, IteratorProtocol {
+    private let legacy: CalendarRule
+    private let others: [CalendarRule]
+    private let legacyTimes: TimesOfDay
+    /// The times of the others that hold on a day, by which they are.
+    private var times: [Int: TimesOfDay] = [:]
+    private var day: Int
+
+    init(_ legacy: CalendarRule, _ others: [CalendarRule], from start: Instant, in zone: Zone) {
+        (self.legacy, self.others) = (legacy, others)
+        legacyTimes = TimesOfDay([legacy])
+        day = Int(zone.wallSeconds(at: start).floorDivided(by: 86_400)) - 1
+    }
+
+    mutating func next() -> Int? {
+        let last = Int(Instant.latest.seconds / 86_400)
+        while day < last {
+            day += 1
+            let date = CivilDate(epochDay: day)
+            let weekday = CivilDate.weekday(epochDay: day)
+            let a = legacy.matches(date, weekday: weekday)
+            var mask = 0
+            for (index, other) in others.enumerated() where other.matches(date, weekday: weekday) { mask |= 1 << index }
+            if !a, mask == 0 { continue }
+            if a, mask != 0 {
+                let known = times[mask] ?? TimesOfDay(others.indices.filter { mask >> $0 & 1 == 1 }.map { others[$0] })
+                times[mask] = known
+                if known == legacyTimes { continue }
+            }
+            return day
+        }
+        return nil
     }
 }
 

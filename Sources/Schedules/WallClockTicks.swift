@@ -31,6 +31,14 @@ struct WallClockTicks: Sendable {
     private var minutes: UInt64 = 0
     private var hour = Int64.min
 
+    /// No ticks.
+    static let none = WallClockTicks(
+        CalendarRule(minutes: 0, hours: 0, daysOfMonth: 0, months: 0, weekdays: 0),
+        zone: .utc,
+        after: .latest,
+        change: .celery
+    )
+
     /// The ticks strictly after an instant, before `Instant.latest`.
     init(_ rule: CalendarRule, zone: Zone, after start: Instant, change: ClockChangeRule) {
         cursor = CalendarCursor(rule)

@@ -124,7 +124,7 @@ import Testing
         try await withFolder { folder in
             let program = folder.path + "/bin/bailey"
             try FileManager.default.createDirectory(atPath: folder.path + "/bin", withIntermediateDirectories: true)
-            try FileManager.default.copyItem(atPath: Bailey.program, toPath: program)
+            try FileManager.default.copyItem(atPath: baileyProgram, toPath: program)
             var bailey = Bailey(in: folder.appendingPathComponent("work"))
             try bailey.settle(postgres: url)
             let below = bailey.folder.appendingPathComponent("a/b")

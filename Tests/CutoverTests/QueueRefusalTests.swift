@@ -5,12 +5,21 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("What a queue's switch refuses, and that nothing was changed then", .timeLimit(.minutes(4))) struct QueueRefusalTests {
-    private func refusal(_ bench: QueueBench, _ url: String? = nil, profile: QueueProfile? = nil) async throws -> QueueSwitchError? {
+@Suite("What a queue's switch refuses, and that nothing was changed then", .timeLimit(.minutes(4)))
+struct QueueRefusalTests {
+    private func refusal(_ bench: QueueBench, _ url: String? = nil, profile: QueueProfile? = nil) async throws
+        -> QueueSwitchError?
+    {
         let schemas = "SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_'"
         let (before, rows) = (try bench.server.psql(bench.url, schemas), try bench.picture())
         let queue = try await bench.open(url, profile: profile)
-        let cutover = QueueCutover(queue: queue, types: ["export"], pipeline: "p", share: 100, surroundings: try bench.surroundings("cutover"))
+        let cutover = QueueCutover(
+            queue: queue,
+            types: ["export"],
+            pipeline: "p",
+            share: 100,
+            surroundings: try bench.surroundings("cutover")
+        )
         let error = await #expect(throws: QueueSwitchError.self) {
             try await cutover.execute(try await cutover.plan(), roles: [], limit: 5)
         }
@@ -20,7 +29,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("varchar(50) CHECK (status IN ('pending', 'running', 'completed', 'failed'))", "forbidden by background_jobs_status_check"),
+        (
+            "varchar(50) CHECK (status IN ('pending', 'running', 'completed', 'failed'))",
+            "forbidden by background_jobs_status_check"
+        ),
         ("job_status", "not in enum job_status"), ("varchar(10)", "longer than the column"),
         ("varchar(50) CHECK (status = lower(status) AND length(status) < 12)", "forbidden by"),
     ])
@@ -87,7 +99,10 @@ import Testing
             try await bench.cutOver(queue)
             #expect(try await queue.standing("export").held == 3)
             let job = try bench.server.psql(own, "SELECT job FROM bailey.take('jobs', 'export', 'dag/1', 1)")
-            #expect(try bench.server.psql(own, "SELECT bailey.finish('jobs', '\(job)', 'dag/1', 'success', NULL)") == "success")
+            #expect(
+                try bench.server.psql(own, "SELECT bailey.finish('jobs', '\(job)', 'dag/1', 'success', NULL)")
+                    == "success"
+            )
             try await bench.rollBack(queue)
             #expect(try await queue.standing("export").waiting == 2)
             // Everybody else may do nothing.
@@ -152,7 +167,9 @@ import Testing
     @Test func aServerThatIsNotThere() async throws {
         try await withFolder { folder in
             let bench = try QueueBench(folder)
-            let error = await #expect(throws: PostgresError.self) { try await bench.open("postgresql://x@127.0.0.1:1/x") }
+            let error = await #expect(throws: PostgresError.self) {
+                try await bench.open("postgresql://x@127.0.0.1:1/x")
+            }
             #expect(error?.code == .unreachable)
         }
     }

@@ -1,8 +1,9 @@
 import Foundation
-import Legacy
+import LosslessJSON
 import Testing
 
 @testable import Cutover
+@testable import Legacy
 
 @Suite("The SQL of a queue's switch") struct QueueSwitchSQLTests {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -20,5 +21,76 @@ import Testing
         let made = sql.install(roles: [])
         if ProcessInfo.processInfo.environment["BAILEY_WRITE_GOLDEN"] != nil { try Data(made.utf8).write(to: golden) }
         #expect(try String(contentsOf: golden, encoding: .utf8) == made)
+    }
+
+    @Test func theProfilesSchemaHasTheKeysThatTheReaderKnows() throws {
+        let file = QueueSwitchSQLTests.root.appendingPathComponent("mappings/schema/profile.schema.json")
+        let properties = try JSON(parsing: String(contentsOf: file, encoding: .utf8))["properties"]
+        func keys(_ json: JSON?) -> Set<String> { Set(json?["properties"]?.object?.keys ?? []) }
+        #expect(Set(properties?.object?.keys ?? []) == Set(QueueProfile.keys))
+        #expect(
+            properties?["columns"]?["propertyNames"]?["enum"]?.array?.compactMap(\.string) == QueueProfile.columnNames
+        )
+        #expect(keys(properties?["hold"]) == Set(QueueHold.keys))
+        #expect(keys(properties?["hold"]?["properties"]?["retries"]) == Set(QueueHold.Retries.keys))
+    }
+
+    @Test func hostileNamesStayNames() throws {
+        var profile = try QueueSwitchSQLTests.backgroundJobs()
+        profile.statuses["queued"] = ["it's \\ \"pending\""]
+        profile.columns["type"] = "the \"type\""
+        let sql = try QueueSwitchSQL(queue: "jobs", profile: profile, timezone: "UTC").install(roles: ["o\"x"])
+        #expect(sql.contains("E'it''s \\\\ \"pending\"'"))
+        #expect(sql.contains("j.\"the \"\"type\"\"\""))
+        #expect(sql.contains("TO \"o\"\"x\";"))
+        profile.table = "tasks.\"$bailey$; DROP TABLE x"
+        #expect(throws: QueueSwitchError.self) { try QueueSwitchSQL(queue: "jobs", profile: profile, timezone: "UTC") }
+    }
+
+    @Test(arguments: [
+        ("held: bailey_held", "held: pending", "must be words that the table does not use otherwise"),
+        ("  by: status", "  bye: status", "did you mean “by”?"),
+        ("  by: status", "  by: queue", "“columns” must name “queue”"),
+        ("  attempts: retry_count", "", "“columns” must name “attempts”"),
+        ("running: [running]", "", "which word means running"),
+        ("backoff: 2", "backoff: 0.5", "“backoff” must be 1 or more"),
+    ])
+    func aHoldThatCannotWork(_ old: String, _ new: String, _ message: String) throws {
+        let file = QueueSwitchSQLTests.root.appendingPathComponent("mappings/profiles/background_jobs.yaml")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        #expect(text.contains(old))
+        let error = #expect(throws: (any Error).self) {
+            try QueueProfile(yaml: text.replacing(old, with: new), file: "p.yaml")
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains(message))
+    }
+
+    @Test(arguments: [
+        (
+            "UPDATE tasks.background_jobs SET status = 'running' WHERE id IN (SELECT id … FOR UPDATE SKIP LOCKED)",
+            "idle", "locks"
+        ),
+        (
+            "SELECT * FROM \"tasks\".\"background_jobs\" WHERE status = 'pending' FOR UPDATE SKIP LOCKED", "idle",
+            "lockless"
+        ),
+        (
+            "SELECT * FROM tasks.background_jobs WHERE status = 'pending' FOR UPDATE SKIP LOCKED",
+            "idle in transaction", "locks"
+        ),
+        ("SELECT count(*) FROM tasks.background_jobs", "idle", "unknown"),
+        (
+            "UPDATE tasks.old_background_jobs SET x = 1 WHERE id IN (SELECT id FOR UPDATE SKIP LOCKED)", "idle",
+            "unknown"
+        ),
+    ])
+    func whatStatementsTellOfWorkers(_ text: String, _ state: String, _ locking: String) {
+        let statement = QueueWorkers.Statement(text: text, state: state, application: "worker")
+        let workers = QueueWorkers(statements: [statement], sightings: 0, table: "tasks.background_jobs")
+        #expect(workers.locking.rawValue == locking)
+        #expect(workers.needDrain == (locking != "locks"))
+        #expect(
+            QueueWorkers(statements: [statement], sightings: 1, table: "tasks.background_jobs").locking == .lockless
+        )
     }
 }

@@ -35,7 +35,8 @@ struct QueueBench {
         var text = try String(contentsOf: file, encoding: .utf8)
         if let hold {
             let lines = text.split(separator: "\n").map(String.init)
-            text = lines.map { $0.hasPrefix("  by: ") ? "  by: \(hold)" : $0 }.filter { !$0.hasPrefix("  held: ") }.joined(separator: "\n")
+            text = lines.map { $0.hasPrefix("  by: ") ? "  by: \(hold)" : $0 }.filter { !$0.hasPrefix("  held: ") }
+                .joined(separator: "\n")
             text = text.replacing("  due: next_retry_at", with: "  due: next_retry_at\n  queue: lane")
         }
         profile = try QueueProfile(yaml: text, file: "profile.yaml")
@@ -43,11 +44,18 @@ struct QueueBench {
 
     func open(_ url: String? = nil, name: String = "jobs", profile: QueueProfile? = nil) async throws -> QueueSwitch {
         try await QueueSwitch(
-            QueueSource(name: name, url: PostgresURL(url ?? self.url), profile: profile ?? self.profile, timezone: "UTC")
+            QueueSource(
+                name: name,
+                url: PostgresURL(url ?? self.url),
+                profile: profile ?? self.profile,
+                timezone: "UTC"
+            )
         )
     }
 
-    func surroundings(_ operation: String, progress: @escaping @Sendable (QueueProgress) -> Void = { _ in }) throws -> QueueSurroundings {
+    func surroundings(_ operation: String, progress: @escaping @Sendable (QueueProgress) -> Void = { _ in }) throws
+        -> QueueSurroundings
+    {
         let now: @Sendable () -> Instant = { Instant(microseconds: 1_790_000_000_000_000) }
         let store = try StateStore(path: folder.appendingPathComponent("state.sqlite").path)
         let start = ContinuousClock.now
@@ -59,8 +67,16 @@ struct QueueBench {
         )
     }
 
-    func cutOver(_ queue: QueueSwitch, _ types: [String] = ["export"], share: Int = 100, limit: Double = 30) async throws {
-        let cutover = QueueCutover(queue: queue, types: types, pipeline: "p", share: share, surroundings: try surroundings("cutover"))
+    func cutOver(_ queue: QueueSwitch, _ types: [String] = ["export"], share: Int = 100, limit: Double = 30)
+        async throws
+    {
+        let cutover = QueueCutover(
+            queue: queue,
+            types: types,
+            pipeline: "p",
+            share: share,
+            surroundings: try surroundings("cutover")
+        )
         var plan = try await cutover.plan()
         // No worker is at work here, so none can be seen to lock its rows.
         plan.workers.locking = .locks
@@ -81,7 +97,8 @@ struct QueueBench {
     }
 
     func take(_ run: String, _ most: Int = 100) throws -> [String] {
-        try server.psql(url, "SELECT job FROM bailey.take('jobs', 'export', '\(run)', \(most))").split(separator: "\n").map(String.init)
+        try server.psql(url, "SELECT job FROM bailey.take('jobs', 'export', '\(run)', \(most))").split(separator: "\n")
+            .map(String.init)
     }
 
     func finish(_ job: String, _ run: String, _ state: String) throws -> String {
@@ -113,8 +130,11 @@ struct QueueBench {
             #expect(standing.retries == 3)
             #expect(standing.waiting == 0)
             // The company's worker sees none of them.
-            let claim = "status = 'pending' AND (next_retry_at IS NULL OR next_retry_at < now()) AND lane IS NOT DISTINCT FROM 'fast'"
-            #expect(try bench.server.psql(bench.url, "SELECT count(*) FROM tasks.background_jobs WHERE \(claim)") == "3")
+            let claim =
+                "status = 'pending' AND (next_retry_at IS NULL OR next_retry_at < now()) AND lane IS NOT DISTINCT FROM 'fast'"
+            #expect(
+                try bench.server.psql(bench.url, "SELECT count(*) FROM tasks.background_jobs WHERE \(claim)") == "3"
+            )
             try await bench.cutOver(queue)
             try await bench.rollBack(queue)
             #expect(try bench.picture() == before)
@@ -135,12 +155,20 @@ struct QueueBench {
             )
             #expect(rows == "completed|1|0|0\npending|46|5|0")
             #expect(
-                try bench.server.psql(bench.url, "SELECT count(*) FROM tasks.background_jobs WHERE next_retry_at > '9000-01-01'") == "9"
+                try bench.server.psql(
+                    bench.url,
+                    "SELECT count(*) FROM tasks.background_jobs WHERE next_retry_at > '9000-01-01'"
+                ) == "9"
             )
             try await queue.uninstall()
             try await queue.uninstall()
             let left = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'bailey%'"
-            #expect(try bench.server.psql(bench.url, "\(left) UNION ALL SELECT count(*) FROM pg_namespace WHERE nspname = 'bailey'") == "0\n0")
+            #expect(
+                try bench.server.psql(
+                    bench.url,
+                    "\(left) UNION ALL SELECT count(*) FROM pg_namespace WHERE nspname = 'bailey'"
+                ) == "0\n0"
+            )
         }
     }
 
@@ -154,7 +182,8 @@ struct QueueBench {
             let lines = try store.journal(pipeline: "p").map { "\($0.step) \($0.phase.rawValue)" }
             #expect(
                 lines == [
-                    "install before", "install after", "close before", "close after", "close before", "close after", "settle before",
+                    "install before", "install after", "close before", "close after", "close before", "close after",
+                    "settle before",
                     "settle after", "settle before", "settle after", "give-back before", "give-back after",
                 ]
             )
@@ -180,7 +209,9 @@ struct QueueBench {
             await #expect(throws: QueueSwitchError.self) {
                 try await queue.close("export", share: 50, pipeline: "another", by: "x", drain: false)
             }
-            await #expect(throws: QueueSwitchError.self) { try await queue.release(["export"], pipeline: "another", by: "x") }
+            await #expect(throws: QueueSwitchError.self) {
+                try await queue.release(["export"], pipeline: "another", by: "x")
+            }
         }
     }
 
@@ -193,16 +224,27 @@ struct QueueBench {
             let queue = try await bench.open()
             let told = Mutex<[QueueProgress]>([])
             let surroundings = try bench.surroundings("cutover") { line in told.withLock { $0.append(line) } }
-            let cutover = QueueCutover(queue: queue, types: ["export"], pipeline: "p", share: 100, surroundings: surroundings)
+            let cutover = QueueCutover(
+                queue: queue,
+                types: ["export"],
+                pipeline: "p",
+                share: 100,
+                surroundings: surroundings
+            )
             let plan = try await cutover.plan()
             #expect(plan.workers.locking == .unknown)
-            let error = await #expect(throws: QueueSwitchError.self) { try await cutover.execute(plan, roles: [], limit: 0) }
+            let error = await #expect(throws: QueueSwitchError.self) {
+                try await cutover.execute(plan, roles: [], limit: 2)
+            }
             #expect(error?.code == .notDrained)
             #expect(error?.found.contains("1 jobs are run by legacy's workers") == true)
             #expect(told.withLock { $0.contains(.waiting(type: "export", .running, 1)) })
             #expect(try bench.picture() == before)
             // A job of a worker that died long ago is not waited for.
-            try bench.server.psql(bench.url, "UPDATE tasks.background_jobs SET started_at = now() - interval '2 hours' WHERE status = 'running'")
+            try bench.server.psql(
+                bench.url,
+                "UPDATE tasks.background_jobs SET started_at = now() - interval '2 hours' WHERE status = 'running'"
+            )
             #expect(try await queue.standing("export").stuck == 1)
         }
     }

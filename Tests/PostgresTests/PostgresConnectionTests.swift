@@ -101,6 +101,53 @@ import Testing
         #expect(lines.withLock { $0 } == 50_000)
     }
 
+    @Test func aCopyThatIsLeftOrCancelledCanBeFollowedByAStatement() async throws {
+        let url = try PostgresServer.running().database()
+        let postgres = try await connect(url)
+        await #expect(throws: Stop.self) {
+            try await postgres.copyOut("COPY (SELECT n FROM generate_series(1, 3000000) n) TO STDOUT") { _ in
+                throw Stop()
+            }
+        }
+        #expect(try await postgres.query("SELECT 1 AS one").first?["one"] == "1")
+        let work = Task { try await postgres.copyOut("COPY (SELECT pg_sleep(300)) TO STDOUT") { _ in } }
+        try await waitUntil("the copy runs") { try active(url, "COPY (SELECT pg_sleep(300)) TO STDOUT") }
+        work.cancel()
+        await #expect(throws: (any Error).self) { try await work.value }
+        #expect(try await postgres.query("SELECT 2 AS two").first?["two"] == "2")
+    }
+
+    @Test func aCancelledTransactionIsRolledBackAndNothingLaterIsCancelled() async throws {
+        let url = try PostgresServer.running().database()
+        let postgres = try await connect(url)
+        _ = try await postgres.query("CREATE TABLE t (n int)")
+        for _ in 0..<5 {
+            let work = Task {
+                try await postgres.transaction { connection in
+                    _ = try await connection.query("INSERT INTO t VALUES (1)")
+                    _ = try await connection.query("SELECT pg_sleep(301)")
+                }
+            }
+            try await waitUntil("the transaction waits") { try active(url, "SELECT pg_sleep(301)") }
+            work.cancel()
+            await #expect(throws: (any Error).self) { try await work.value }
+            // Outside any transaction, and not hit by a late request.
+            #expect(try await postgres.query("SELECT count(*) AS n, pg_sleep(0.3) FROM t").first?["n"] == "0")
+            #expect(
+                try await postgres.query("SELECT now() = statement_timestamp() AS alone").first?.bool("alone") == true
+            )
+        }
+    }
+
+    /// Whether a statement runs, as another session sees it.
+    private func active(_ url: String, _ statement: String) throws -> Bool {
+        let text = statement.replacing("'", with: "''")
+        return try PostgresServer.running().psql(
+            url,
+            "SELECT count(*) FROM pg_stat_activity WHERE query = '\(text)' AND state = 'active'"
+        ) == "1"
+    }
+
     @Test func notificationsArrive() async throws {
         let url = try PostgresServer.running().database()
         let postgres = try await connect(url)

@@ -111,6 +111,18 @@ import Testing
         }
     }
 
+    /// The first local day differs only before the start: the search must go on.
+    @Test func aDayThatDiffersBeforeTheStartOnly() throws {
+        let nine = Schedule.crontab(try Crontab(cronOrder: "0 9 * * *"))
+        let ten = AirflowTimetable.cron(try CronExpression("0 10 * * *", dialect: .croniter), zone: .utc)
+        let noon = try #require(Instant(iso8601: "2026-11-23T12:00:00Z"))
+        guard case .different(let found) = Equivalence.compare(nine, in: .utc, with: ten, from: noon, limit: 1) else {
+            Issue.record("9 is not 10")
+            return
+        }
+        #expect(found.map(\.at.iso8601) == ["2026-11-24T09:00:00Z"])
+    }
+
     /// Every difference that is told, and none that is not, over six years of ticks of both sides.
     @Test func differencesAreThoseOfBruteForce() throws {
         var random = SplitMix(state: 20_261_125)

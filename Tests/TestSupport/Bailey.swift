@@ -17,13 +17,6 @@ public struct Bailey: Sendable {
         try? FileManager.default.createDirectory(atPath: folder.path + "/tmp", withIntermediateDirectories: true)
     }
 
-    /// The program, built beside the tests.
-    public static var program: String {
-        let tests =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-        return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("bailey").path
-    }
-
     /// Writes a file of the workspace.
     public func write(_ text: String, to name: String) throws {
         let file = folder.appendingPathComponent(name)
@@ -49,7 +42,7 @@ public struct Bailey: Sendable {
     ///
     /// - Parameter wrapper: words before it, such as those of `prlimit`.
     public func start(_ words: [String], wrapper: [String] = []) throws -> Running {
-        try Running(wrapper + [Bailey.program] + words, in: folder, environment: environment)
+        try Running(wrapper + [baileyProgram] + words, in: folder, environment: environment)
     }
 
     /// Runs the program to its end, within a minute.

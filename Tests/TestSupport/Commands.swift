@@ -128,6 +128,9 @@ public func run(_ words: String..., in folder: URL? = nil, environment: [String:
 public struct NotInTime: Error, CustomStringConvertible {
     /// What was waited for.
     public let description: String
+
+    /// A condition that did not hold.
+    public init(description: String) { self.description = description }
 }
 
 /// Waits for a condition.

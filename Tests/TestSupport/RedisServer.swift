@@ -9,7 +9,10 @@ public final class RedisServer: Sendable {
     private let password: String?
     private let tls: Bool
 
-    init(folder: URL, password: String?, tls: Bool) {
+    private let options: [String]
+
+    init(folder: URL, password: String?, tls: Bool, options: [String]) {
+        self.options = options
         self.folder = folder
         self.password = password
         self.tls = tls
@@ -54,6 +57,7 @@ public final class RedisServer: Sendable {
             words += ["--port", "\(port)"]
         }
         if let password { words += ["--requirepass", password] }
+        words += options
         _ = try Running(words).ended()
         try await waitUntil("redis-server answers") { try cli("PING").contains("PONG") }
     }
@@ -88,10 +92,11 @@ public final class RedisServer: Sendable {
 public func withRedis<Value>(
     password: String? = nil,
     tls: Bool = false,
+    options: [String] = [],
     _ body: (RedisServer) async throws -> Value
 ) async throws -> Value {
     try await withFolder { folder in
-        let server = RedisServer(folder: folder, password: password, tls: tls)
+        let server = RedisServer(folder: folder, password: password, tls: tls, options: options)
         try await server.start()
         do {
             let value = try await body(server)

@@ -91,10 +91,14 @@ class Gate:
         """
         ends = self._clock() + limit
         alerts: list[str] = []
+        said = ""
         while True:
             answer = self.ask(tick, run, since)
             alerts += [alert for alert in answer.alerts if alert not in alerts]
-            if answer.mode == "live" and self._durable and not answer.again:
+            # A window that ended a moment ago may be open again after a restart: a tick told to be legacy's would be nobody's.
+            unsure = answer.how == "not-ours" and said != answer.how
+            if self._durable and (unsure or (answer.mode == "live" and not answer.again)):
+                said = answer.how
                 self._sleep(self._durable)
                 continue
             if answer.mode != "wait" or self._clock() + pause > ends:

@@ -45,11 +45,12 @@ for i = 1, COUNT do
   local key, old = switch_key(i), before[i]
   local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
   local number_of_close = text((old and number(old.fence) or 0) + 1)
-  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy')
+  -- The first write must be one that Redis refuses when its memory is full: once one was done it lets all others pass.
   redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group,
     'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
     'definition', of(i, 1), 'closed_definition', of(i, 2),
     'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace)
+  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy')
   local was = unpacked(of(i, 3))
   if was then redis.call('HSET', key, 'meta', was) end
   if ticks ~= '' then redis.call('HSET', key, 'ticks_left', ticks) end

@@ -98,6 +98,20 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeri
     RETURN to_jsonb(payload);
 END $bailey$;
 
+-- Whether a transaction of this database that began to write before another is under way still; those of others do not matter.
+CREATE OR REPLACE FUNCTION bailey.under_way(since xid8) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) >= since THEN
+        RETURN false;
+    END IF;
+    RETURN EXISTS (
+        SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+            AND age(l.transactionid) > age(since::xid) AND (a.datname IS NULL OR a.datname = current_database())
+    );
+END $bailey$;
+
 -- Refuses a queue that is not installed.
 CREATE OR REPLACE FUNCTION bailey.known(the_queue text) RETURNS void LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
@@ -183,7 +197,7 @@ BEGIN
         switch.since := pg_current_xact_id();
         UPDATE bailey.switch s SET since = switch.since WHERE s.queue = the_queue AND s.job_type = the_type;
     END IF;
-    IF pg_snapshot_xmin(pg_current_snapshot()) < switch.since THEN
+    IF bailey.under_way(switch.since) THEN
         RETURN QUERY SELECT 'waiting', 'transactions', 0::bigint;
         RETURN;
     END IF;
@@ -262,7 +276,7 @@ BEGIN
     IF switch.since IS NULL THEN
         UPDATE bailey.switch s SET since = pg_current_xact_id() WHERE s.queue = the_queue AND s.job_type = the_type;
     ELSE
-        complete := pg_snapshot_xmin(pg_current_snapshot()) >= switch.since;
+        complete := NOT bailey.under_way(switch.since);
     END IF;
     EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
     IF complete AND NOT switch.swept THEN
@@ -307,6 +321,7 @@ BEGIN
 END $bailey$;
 
 -- What a run may do with jobs of a type: live, closing (ask again) or shadow. A run that holds a claim is live until it is finished.
+-- Not to be called in the transaction that closed or released the type.
 CREATE OR REPLACE FUNCTION bailey.mode(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS text LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
@@ -317,8 +332,15 @@ BEGIN
         RETURN 'live';
     END IF;
     SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
-    IF switch.state = 'legacy' AND switch.given_back_at > now() - interval '1 day' AND current_setting('transaction_read_only') = 'off' THEN
-        PERFORM bailey.sweep(the_queue, the_type);
+    -- Whoever asks brings on what a Bailey that was killed has left half done.
+    IF current_setting('transaction_read_only') = 'off' THEN
+        IF switch.state = 'closing' THEN
+            PERFORM bailey.hold(the_queue, the_type, 1000);
+            PERFORM bailey.settle(the_queue, the_type, switch.fence);
+            SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
+        ELSIF switch.state = 'legacy' AND switch.given_back_at > now() - interval '1 day' THEN
+            PERFORM bailey.sweep(the_queue, the_type);
+        END IF;
     END IF;
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
 END $bailey$;
@@ -350,7 +372,6 @@ BEGIN
             INSERT INTO bailey.sighting (queue, job, job_type, what, application)
             VALUES ('jobs', old."id"::text, old."job_type"::text, old."status"::text || ' to ' || new."status"::text,
                 current_setting('application_name'));
-            
             RETURN new;
         END IF;
         IF claim.run IS NOT NULL AND claim.finished_at IS NULL THEN
@@ -407,7 +428,7 @@ CREATE OR REPLACE FUNCTION bailey."look:jobs"(the_type text)
 RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' AS $bailey$
     WITH switch AS (
-        SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = 'jobs' AND s.job_type = the_type), 100) AS share
+        SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = 'jobs' AND s.job_type = the_type AND s.state <> 'legacy'), 100) AS share
     ), row AS (
         SELECT bailey.bucket(j."id"::text) < switch.share AS ours, j."status" IN ('pending') AS waits, (coalesce(j."retry_count" > 0, false) OR j."started_at" IS NOT NULL) AS begun,
             j."status" IN ('bailey_held') AS held, j."status" = 'bailey_claimed' AS claimed, j."status" IN ('running') AS running, coalesce(j."next_retry_at" <= now(), true) AS due,
@@ -539,7 +560,6 @@ BEGIN
         WHERE c.place = claim.place;
         IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
             UPDATE "tasks"."background_jobs" j SET "status" = CASE j."status" WHEN 'bailey_held' THEN 'pending' END WHERE j."id" = the_id AND j."status" IN ('bailey_held');
-            
         END IF;
         number := number + 1;
     END LOOP;
@@ -555,7 +575,7 @@ CREATE TRIGGER bailey_change BEFORE UPDATE OF "status", "job_type" ON "tasks"."b
 WHEN (new."status" IN ('pending') OR (new."status" IN ('running') AND NOT old."status" IN ('pending')))
 EXECUTE FUNCTION bailey."arrival:jobs"();
 
-INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '8163b271ecc1d6b5')
+INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '26a186246cb3f9d0')
 ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;

@@ -15,7 +15,9 @@ sys.path.insert(0, str(SHADOW))
 os.environ["PYTHONPATH"] = str(SHADOW)
 
 from bailey import company_environment  # noqa: E402
+from road import Road  # noqa: E402
 
+from lab.airflow import AirflowStack  # noqa: E402
 from lab.laboratory import Laboratory  # noqa: E402
 from lab.record import Record  # noqa: E402
 
@@ -68,3 +70,33 @@ def legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Legacy]:
         yield Legacy(laboratory.up(speed=600.0, poll_interval=1.0, owner=os.getpid()))
     finally:
         laboratory.down()
+
+
+@pytest.fixture(scope="session")
+def road(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """The way from the legacy stack to a running Airflow 3.3 with LocalExecutor."""
+    yield from roads(legacy, tmp_path_factory, "33", "local")
+
+
+@pytest.fixture(scope="module")
+def celery_road(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """The same with CeleryExecutor, on another database of the legacy stack's Redis."""
+    yield from roads(legacy, tmp_path_factory, "33", "celery")
+
+
+@pytest.fixture(scope="module")
+def road_211(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """The same with Airflow 2.11."""
+    yield from roads(legacy, tmp_path_factory, "211", "local")
+
+
+def roads(legacy: Legacy, folders: pytest.TempPathFactory, version: str, executor: str) -> Iterator[Road]:
+    """An Airflow and a workspace before it, for as long as they are used."""
+    folder = folders.mktemp(f"airflow-{version}-{executor}")
+    stack = AirflowStack(folder / "airflow", say)
+    broker = legacy.record.redis_url.removesuffix("/0") + "/1" if executor == "celery" else ""
+    try:
+        record = stack.up(version, executor, redis=broker, owner=os.getpid())
+        yield Road(folder / "workspace", legacy.record, stack, record)
+    finally:
+        stack.down()

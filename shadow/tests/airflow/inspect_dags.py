@@ -59,7 +59,6 @@ def _task(task: Any) -> dict[str, Any]:
         "timeout": timeout.total_seconds() if timeout else None,
         "pool": task.pool,
         "priority": task.priority_weight,
-        "mapped": bool(task.is_mapped),
     }
 
 

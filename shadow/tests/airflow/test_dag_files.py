@@ -94,11 +94,15 @@ def assert_as_planned(workspace: Workspace, seen: dict[str, Any]) -> int:
 def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any]) -> None:
     """Every task of the plan is there, nothing else but the gate, and each runs after what the plan says."""
     planned = {task["id"]: task for task in pipeline["tasks"]}
-    assert set(tasks) == {"gate", *planned}, pipeline["id"]
+    # A task that takes a queue's jobs runs once per job, after one that claims them.
+    entrances = {name: f"take_{name}" if task["runs"] == "queue" else name for name, task in planned.items()}
+    assert set(tasks) == {"gate", *planned, *entrances.values()}, pipeline["id"]
     upstream = {name: {other for other, task in tasks.items() if name in task["downstream"]} for name in tasks}
     for name, task in planned.items():
-        assert upstream[name] == (set(task["after"]) or {"gate"}), f"{pipeline['id']}.{name}"
-        assert tasks[name]["trigger_rule"] == task["trigger_rule"]
+        entrance = entrances[name]
+        assert upstream[entrance] == (set(task["after"]) or {"gate"}), f"{pipeline['id']}.{name}"
+        assert tasks[entrance]["trigger_rule"] == task["trigger_rule"]
+        assert entrance == name or upstream[name] == {entrance}
 
 
 def assert_ticks(workspace: Workspace, pipelines: dict[str, Any], seen: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import redis
 from legacy_redis import Legacy, Server
 
-from bailey_runtime import redbeat_bytes
+from bailey_runtime import redbeat_bytes, switch_steps
 from bailey_runtime.gate import Gate, SwitchError
 
 SECOND = 1_000_000
@@ -300,6 +300,28 @@ def test_a_durable_gate_looks_again_before_it_answers_live(legacy):
     assert (answer.mode, answer.again) == ("live", True)
     assert clock.slept == [1, 1]
     assert it.claims()[it.now]["run"] == "d/a"
+
+
+def test_a_durable_gate_looks_again_before_it_says_that_legacy_has_the_tick(legacy):
+    it = legacy()
+    fence = it.cut_over()
+    keys = ["redbeat:one", "bailey:switch:{redbeat:one}"]
+    before = {key: it.client.dump(key) for key in keys}
+    assert it.switch.call("give_back", *switch_steps.give_back(it.switch.status(), fence, "UTC"))[0] == "ok"
+
+    def lose_the_giving_back(slept: int) -> None:
+        if slept == 1:
+            for key, stored in before.items():
+                it.client.restore(key, 0, stored, replace=True)
+
+    clock = Clock(lose_the_giving_back)
+    answer = gate(it, durable=1, clock=clock, sleep=clock.sleep).wait(it.now, "d/a", 10)
+    assert (answer.mode, answer.again) == ("live", True)
+    clock = Clock(lambda slept: None)
+    it.switch.call("give_back", *switch_steps.give_back(it.switch.status(), "", "UTC"))
+    answer = gate(it, durable=1, clock=clock, sleep=clock.sleep).wait(it.time(), "d/b", 10)
+    assert (answer.mode, answer.how) == ("shadow", "not-ours")
+    assert clock.slept == [1]
 
 
 def test_a_replica_gives_no_answer(legacy, server):

@@ -19,7 +19,6 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bailey_runtime import queue as switch  # noqa: E402
-
 from lab import poller  # noqa: E402
 
 EFFECT = "INSERT INTO effects (job, by, attempt, failed) VALUES (%s, %s, %s, %s)"

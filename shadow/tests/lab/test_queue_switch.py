@@ -186,7 +186,7 @@ def test_three_thousand_jobs_move_over_and_back_and_by_share(database: Database,
         for n in range(2):
             crew.start(f"dag-{n}", "dag")
         while feeder.is_alive() or database.unfinished() > 300:
-            step = chance.choice(("over", "share", "share", "back", "kill", "kill"))
+            step = chance.choice(("over", "over", "share", "share", "back", "kill"))
             if step == "over":
                 database.cut_over()
             elif step == "share":
@@ -221,7 +221,7 @@ def test_three_thousand_jobs_move_over_and_back_and_by_share(database: Database,
     assert database.statuses() == {"completed": jobs}
     assert database.one("SELECT count(*) FROM bailey.claim WHERE finished_at IS NULL") == 0
     assert database.one("SELECT count(*) FROM bailey.sighting") == 0
-    assert min(ran.values()) > 200
+    assert min(ran.values()) > 50
     assert kills > 0
 
 
@@ -270,7 +270,9 @@ def test_a_worker_cannot_begin_what_a_run_has(database: Database) -> None:
 def test_what_no_run_has_taken_goes_back_as_it_was(database: Database) -> None:
     database.add(20)
     database.add(5, "other")
-    database.connection.execute("UPDATE tasks.background_jobs SET next_retry_at = '2099-01-01' WHERE job_type = 'other'")
+    database.connection.execute(
+        "UPDATE tasks.background_jobs SET next_retry_at = '2099-01-01' WHERE job_type = 'other'"
+    )
     picture = "SELECT * FROM tasks.background_jobs ORDER BY id"
     before = database.rows(picture)
     database.cut_over()
@@ -313,8 +315,10 @@ def test_a_take_may_be_repeated_and_ends_once(database: Database) -> None:
     for attempt in (2, 3, 4):
         run = f"dag/{attempt + 1}"
         wait_until("due", lambda: switch.take(database.connection, "jobs", "export", run, 3) != [] or attempt == 2)
-        said = switch.finish(database.connection, "jobs", job, run, "failed") if attempt > 2 else switch.finish(
-            database.connection, "jobs", job, "dag/3", "failed"
+        said = (
+            switch.finish(database.connection, "jobs", job, run, "failed")
+            if attempt > 2
+            else switch.finish(database.connection, "jobs", job, "dag/3", "failed")
         )
     assert said == "failed"
     database.connection.execute("DELETE FROM tasks.background_jobs WHERE id = %s", (first[1]["job"],))
@@ -325,7 +329,9 @@ def test_a_share_moves_no_job_that_is_held_or_taken(database: Database) -> None:
     database.add(200)
     database.cut_over(30)
     held = {row[0] for row in database.rows("SELECT id FROM tasks.background_jobs WHERE status = 'bailey_held'")}
-    expected = {row[0] for row in database.rows("SELECT id FROM tasks.background_jobs WHERE bailey.bucket(id::text) < 30")}
+    expected = {
+        row[0] for row in database.rows("SELECT id FROM tasks.background_jobs WHERE bailey.bucket(id::text) < 30")
+    }
     assert held == expected
     taken = switch.take(database.connection, "jobs", "export", "dag/1", 10)
     database.cut_over(10)
@@ -338,7 +344,9 @@ def test_a_share_moves_no_job_that_is_held_or_taken(database: Database) -> None:
     assert switch.finish(database.connection, "jobs", outside["job"], "dag/1", "failed") == "retry"
     # What legacy has begun stays legacy's, whatever the share becomes.
     begun = database.one("SELECT id FROM tasks.background_jobs WHERE status = 'pending' LIMIT 1")
-    database.connection.execute("UPDATE tasks.background_jobs SET status = 'running', started_at = now() WHERE id = %s", (begun,))
+    database.connection.execute(
+        "UPDATE tasks.background_jobs SET status = 'running', started_at = now() WHERE id = %s", (begun,)
+    )
     database.cut_over(100)
     database.connection.execute(poller.RETRY, (0, begun))
     assert database.statuses()["pending"] == 1
@@ -353,7 +361,10 @@ def test_a_dead_runs_claims_come_back_on_a_persons_word_only(database: Database)
     assert switch.take(database.connection, "jobs", "export", "dag/3", 9) == []
     give_up = "SELECT bailey.give_up('jobs', 'export', %s, 'test')"
     assert database.one(give_up, ["dag/dead"]) == 2
-    assert database.one("SELECT count(*) FROM tasks.background_jobs WHERE status = 'bailey_held' AND started_at IS NULL") == 2
+    assert (
+        database.one("SELECT count(*) FROM tasks.background_jobs WHERE status = 'bailey_held' AND started_at IS NULL")
+        == 2
+    )
     assert switch.finish(database.connection, "jobs", taken[0]["job"], "dag/dead", "success") == "returned"
     assert switch.take(database.connection, "jobs", "export", "dag/dead", 9) == []
     assert len(switch.take(database.connection, "jobs", "export", "dag/4", 9)) == 2

@@ -14,11 +14,12 @@ CLOCKS = 3.0
 class Run:
     """One execution. `at` is its place in time: for legacy when beat fired, by beat's clock; for a DAG the tick.
 
-    `went_on_from` is the last run that beat found in the entry: a fire stands for every tick after that.
+    `ran_at` is when it ran. `went_on_from` is the last run that beat found in the entry: a fire stands for every tick after that.
     """
 
     side: str
     at: float
+    ran_at: float
     went_on_from: float | None = None
 
 
@@ -39,13 +40,14 @@ def judge_interval(
     runs: list[Run],
     decided: set[float],
     resets: list[float],
+    unsent: list[float],
     outages: list[tuple[float, float]],
     until: float,
 ) -> Verdict:
     """An entry that is due so long after each run; the DAG's ticks stand on a grid with a phase.
 
     `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
-    anew. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
+    anew. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
     """
     found = Verdict(runs=len(runs), coalesced=len(decided))
     ordered = sorted(runs, key=lambda run: run.at)
@@ -54,11 +56,12 @@ def judge_interval(
         reset = max([at for at in resets if at <= run.at + CLOCKS], default=0.0)
         # A claim that was coalesced into a live run is no run, and its tick is decided all the same.
         last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)
-        known = max(before.at, min(reset, run.at), last_decided)
+        last_unsent = max([at for at in unsent if at <= run.at + SLACK], default=0.0)
+        known = max(before.at, min(reset, run.at), last_decided, last_unsent)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
             if reset > before.at - every - CLOCKS or (
-                run.side == "legacy" and any(start <= before.at <= end for start, end in outages)
+                before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages)
             ):
                 found.excused.append(where)
             else:
@@ -78,6 +81,7 @@ def judge_interval(
 def judge_minutes(
     runs: list[Run],
     decided: set[float],
+    unsent: list[float],
     outages: list[tuple[float, float]],
     begin: float,
     until: float,
@@ -93,19 +97,13 @@ def judge_minutes(
         mine = covered.get(minute, [])
         if len(mine) > 1:
             text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
-            excused = any(
-                run.side == "legacy" and start <= run.at <= end for run in mine for start, end in outages
-            )
+            excused = any(run.side == "legacy" and start <= run.ran_at <= end for run in mine for start, end in outages)
             (found.excused if excused else found.twice).append(text)
         if not mine and minute * 60.0 not in decided:
             tick = minute * 60.0
             # One late fire stands for all minutes since the last run.
-            late = [
-                run
-                for run in runs
-                if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick
-            ]
-            if late:
+            late = [run for run in runs if run.side == "legacy" and run.at >= tick and (run.went_on_from or 0) < tick]
+            if late or any(int(at // 60) == minute for at in unsent):
                 found.coalesced += 1
             else:
                 found.lost.append(f"minute {minute * 60} is nobody's")

@@ -17,6 +17,7 @@ from celery.schedules import crontab, schedule
 from redbeat import RedBeatScheduler
 
 RUNS = "runs"
+ATTEMPTS = "attempts"
 SKEW = float(os.environ.get("LEGACY_SKEW", "0"))
 
 
@@ -34,6 +35,8 @@ class RecordingScheduler(RedBeatScheduler):
         last = entry.last_run_at
         headers = {"went_on_from": last.timestamp() if last else None, "fired_at": time.time() + SKEW}
         entry.options = {**entry.options, "headers": headers}
+        # Beat notes a fire before it sends the message; one that dies between has lost that run, with or without Bailey.
+        _records().rpush(ATTEMPTS, json.dumps({"entry": entry.name, "fired_at": headers["fired_at"]}))
         return super().apply_async(entry, *args, **kwargs)
 
 

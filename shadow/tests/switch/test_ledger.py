@@ -1,0 +1,67 @@
+"""The ledger finds what ran twice and what nobody ran: a torture whose judge sees nothing proves nothing."""
+
+from __future__ import annotations
+
+from ledger import Run, Verdict, judge_interval, judge_minutes
+
+
+def legacy(at: float, went_on_from: float) -> Run:
+    return Run("legacy", at, at, went_on_from)
+
+
+def airflow(at: float) -> Run:
+    return Run("airflow", at, at + 1)
+
+
+def interval(*runs: Run, decided: tuple[float, ...] = (), **rest: list) -> Verdict:
+    given = {"resets": [], "unsent": [], "outages": [], **rest}
+    return judge_interval(2, 0, list(runs), set(decided), until=runs[-1].at, **given)
+
+
+def counts(found: Verdict) -> tuple[int, int, int]:
+    return len(found.twice), len(found.lost), len(found.excused)
+
+
+def test_there_and_back_is_well() -> None:
+    there_and_back = (legacy(100.5, 98.5), airflow(102), airflow(104), legacy(106.01, 104), legacy(108.02, 106.01))
+    assert counts(interval(*there_and_back)) == (0, 0, 0)
+
+
+def test_a_tick_of_both_sides_is_found() -> None:
+    assert counts(interval(legacy(100.01, 98.01), airflow(100))) == (1, 0, 0)
+    assert counts(interval(airflow(102), legacy(102.9, 100.9))) == (1, 0, 0)
+    assert counts(interval(airflow(102), airflow(102))) == (1, 0, 0)
+
+
+def test_a_tick_of_nobody_is_found() -> None:
+    # The window begins a tick too late.
+    assert counts(interval(legacy(100.01, 98.01), airflow(104))) == (0, 1, 0)
+    # Legacy is given back a clock that is a tick ahead of what ran.
+    assert counts(interval(airflow(102), legacy(106.01, 104))) == (0, 1, 0)
+    # One that comes late stands for all it went past.
+    assert counts(interval(airflow(102), legacy(110.01, 102))) == (0, 0, 0)
+    assert counts(interval(airflow(102), airflow(106), decided=(104,))) == (0, 0, 0)
+    assert counts(interval(airflow(102), airflow(106))) == (0, 1, 0)
+
+
+def test_only_what_legacy_does_to_itself_is_excused() -> None:
+    repeated = (legacy(100.01, 98.01), legacy(100.9, 98.01))
+    assert counts(interval(*repeated)) == (1, 0, 0)
+    assert counts(interval(*repeated, outages=[(99.5, 100.5)])) == (0, 0, 1)
+    assert counts(interval(airflow(100), legacy(100.9, 98), outages=[(99.5, 100.5)])) == (1, 0, 0)
+    assert counts(interval(legacy(100.01, 98.01), legacy(104.1, 102.05))) == (0, 1, 0)
+    assert counts(interval(legacy(100.01, 98.01), legacy(104.1, 102.05), unsent=[102.05])) == (0, 0, 0)
+
+
+def minutes(*runs: Run, decided: tuple[float, ...] = ()) -> Verdict:
+    return judge_minutes(list(runs), set(decided), [], [], 59.0, 330.0)
+
+
+def test_each_minute_is_somebodys_once() -> None:
+    well = [legacy(60.01, 0.01), airflow(120), airflow(180), legacy(240.01, 180), legacy(300.01, 240.01)]
+    assert counts(minutes(*well)) == (0, 0, 0)
+    assert counts(minutes(*well, airflow(240))) == (1, 0, 0)
+    assert counts(minutes(*well[:2], *well[3:])) == (0, 1, 0)
+    assert counts(minutes(*well[:2], *well[3:], decided=(180,))) == (0, 0, 0)
+    late = [legacy(60.01, 0.01), airflow(120), legacy(241, 120), legacy(300.01, 241)]
+    assert counts(minutes(*late)) == (0, 0, 0)

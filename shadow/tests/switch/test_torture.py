@@ -1,0 +1,39 @@
+"""A share of the torture for every test run; `make soak` runs 5,000 cutovers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+import pytest
+from torture import report, torture
+
+
+def run(capsys: pytest.CaptureFixture[str], **options: object) -> None:
+    given = argparse.Namespace(
+        cutovers=200,
+        entries=40,
+        seed=int(os.environ.get("BAILEY_SEED", time.time())),
+        at_once=4,
+        prefix="redbeat:",
+        lock=None,
+        python=os.environ.get("BAILEY_CELERY_PYTHON", os.sys.executable),
+        durable=1.1,
+        calm=False,
+    )
+    vars(given).update(options)
+    tally, verdicts, folder = torture(given)
+    status = report(given.seed, tally, verdicts, folder)
+    said = capsys.readouterr().out
+    with capsys.disabled():
+        print(f"\n{said.strip().splitlines()[-1]}")
+    assert status == 0, said
+
+
+def test_nothing_runs_twice_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, cutovers=int(os.environ.get("BAILEY_CUTOVERS", "200")))
+
+
+def test_with_another_prefix_and_without_a_lock(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, cutovers=8, entries=8, prefix="acme:rb:", lock="none", calm=True)
