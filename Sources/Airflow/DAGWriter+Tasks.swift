@@ -48,7 +48,7 @@ extension DAGWriter {
             if task.retry.backoff > 1 { add("retry_exponential_backoff", .bool(true)) }
             if let maximum = task.retry.maximumDelay { add("max_retry_delay", seconds(maximum)) }
         }
-        if let timeout = task.timeout, !isOperator(task) { add("execution_timeout", seconds(timeout)) }
+        if let timeout = task.timeout { add("execution_timeout", seconds(timeout)) }
         if let pool = task.pool { add("pool", .string(pool)) }
         if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
         if let queue = task.queue { add("queue", .string(queue)) }

@@ -11,7 +11,6 @@ extension DAGWriter {
         arguments += [("source", .string(call.source)), ("task", .string(call.task)), ("args", json(call.args))]
         arguments += [("kwargs", json(call.kwargs)), ("options", json(call.options))]
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
-        if let timeout = task.timeout { arguments.append(("timeout", seconds(timeout))) }
         if hasOwnResults(call.source) { arguments.append(("results", .string("_results"))) }
         return .call("CeleryTask", [], arguments)
     }

@@ -24,7 +24,8 @@ class CeleryTask(BaseOperator):
 
     `args`, `kwargs` and `options` are JSON text. The message's id follows from the run, so that a repeated attempt first
     finds out what became of the message before, and sends another only if that one failed. `results` is the suffix of the
-    connection of the result backend, where that is another Redis.
+    connection of the result backend, where that is another Redis. `execution_timeout` is for the whole of it; a day if none is
+    given.
     """
 
     template_fields: ClassVar[Sequence[str]] = ()
@@ -39,7 +40,6 @@ class CeleryTask(BaseOperator):
         kwargs: str = "{}",
         options: str = "{}",
         entry: str | None = None,
-        timeout: timedelta = _DAY,
         results: str = "",
         **airflow: Any,
     ) -> None:
@@ -50,7 +50,6 @@ class CeleryTask(BaseOperator):
         self.call_kwargs = kwargs
         self.options = options
         self.entry = entry
-        self.timeout = timeout
         self.results = results
 
     def execute(self, context: Mapping[str, Any]) -> None:
@@ -68,7 +67,7 @@ class CeleryTask(BaseOperator):
             raise
         self.log.info("Waiting for %s, Celery task %s", self.task, id)
         self.defer(
-            trigger=CeleryResultTrigger(self.source, id, time.time() + self.timeout.total_seconds(), self.results),
+            trigger=CeleryResultTrigger(self.source, id, time.time() + self._seconds, self.results),
             method_name="execute_complete",
             kwargs={"id": id, "start": run.start.isoformat()},
         )
@@ -78,7 +77,7 @@ class CeleryTask(BaseOperator):
         run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
         run = replace(run, start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
-            problem = BodyError("timeout", f"{self.task} gave no result within {self.timeout} (Celery task {id})")
+            problem = BodyError("timeout", f"{self.task} gave no result in time (Celery task {id})")
             record(context, run, "failed", error=problem)
             raise AirflowException(problem.message)
         client = redis_client(self.source, self.results)
@@ -93,6 +92,12 @@ class CeleryTask(BaseOperator):
         problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
         record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
+
+    @property
+    def _seconds(self) -> float:
+        """How long the trigger waits: a little less than Airflow itself, which would end the task without an outcome."""
+        limit = (self.execution_timeout or _DAY).total_seconds()
+        return max(limit / 2, limit - 5)
 
     def _send(self, run_key: str, attempt: int) -> str:
         broker, results = redis_client(self.source), redis_client(self.source, self.results)

@@ -19,6 +19,8 @@ from .outcome import BodyError, BodyFailed
 _LOG = logging.getLogger("bailey.body")
 _ERROR_LINE = re.compile(r"([A-Za-z_.][\w.]*):(?: (.*))?")
 _MOST_LINES = 40
+# All that a shadowed body gets of the worker's own variables: what leads to legacy systems is not handed on.
+_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
 
 # What an interpreter runs to call a function: reads {"callable","args","kwargs"}, prints the result last.
 CALL_FUNCTION = """\
@@ -49,7 +51,7 @@ def run_program(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=directory,
-            env={**os.environ, **(environment or {})},
+            env=_variables(environment or {}),
             start_new_session=True,
             text=True,
             encoding="utf-8",
@@ -82,6 +84,12 @@ def run_program(
         message = f"the last line that {arguments[0]} printed is not JSON: {error}"
         raise BodyFailed(BodyError("result", message)) from error
     return lines[-1].strip()
+
+
+def _variables(given: Mapping[str, str]) -> dict[str, str]:
+    if "BAILEY_SHADOW" not in given:
+        return {**os.environ, **given}
+    return {**{name: value for name, value in os.environ.items() if name in _PLAIN}, **given}
 
 
 def _no_json(word: str) -> None:

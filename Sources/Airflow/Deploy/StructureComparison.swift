@@ -81,7 +81,8 @@ public struct StructureComparison {
         }
         if let pool = task.pool, found.pool != pool { say("the pool", pool, found.pool) }
         if let queue = task.queue, found.queue != queue { say("the queue", queue, found.queue) }
-        let isFirst = gated && (task.after.isEmpty || task.triggerRule == .always)
+        // The rule of a task that is mapped over the jobs of a queue is that of the one that takes them.
+        let isFirst = gated && (task.after.isEmpty || task.triggerRule == .always || found.isMapped)
         if found.triggerRule != task.triggerRule.rawValue, !isFirst {
             say("the trigger rule", task.triggerRule.rawValue, found.triggerRule)
         }

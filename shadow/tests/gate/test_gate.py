@@ -6,7 +6,7 @@ import time
 
 import pytest
 import redis
-from conftest import Legacy, Server
+from legacy_redis import Legacy, Server
 
 from bailey_runtime import redbeat_bytes, switch_steps
 from bailey_runtime.gate import Gate, SwitchError

@@ -57,7 +57,7 @@ with DAG(
 
     @task(task_id="redirected", trigger_rule="all_done")
     def redirected():
-        return run_command(["sh", "-c", 'echo "\\\\"$BAILEY_SHADOW $DB\\\\""'], shadow="redirected", redirect={{"DB": "copy"}})
+        return run_command(["sh", "-c", 'echo "\\\\"$BAILEY_SHADOW $DB $SECRET_URL\\\\""'], shadow="redirected", redirect={{"DB": "copy"}})
 
     redirected_task = redirected()
 
@@ -158,6 +158,9 @@ def test_a_gate_that_fails_lets_nothing_run(gated, monkeypatch):
 
 def test_shadow_runs_what_it_may_and_records_everything(gated, monkeypatch):
     answered(monkeypatch, "shadow")
+    # A worker's own variables lead to production.
+    monkeypatch.setenv("DB", "production")
+    monkeypatch.setenv("SECRET_URL", "production")
     states, outcomes = run(gated)
     export = states.pop("export")
     assert export == "skipped"
@@ -167,7 +170,7 @@ def test_shadow_runs_what_it_may_and_records_everything(gated, monkeypatch):
     assert read["pure"]["result"] == [2.5, HOSTILE]
     assert read["observed"]["state"] == read["sent"]["state"] == read["lost"]["state"] == "observed"
     assert '"args":[1.50]' in outcomes["sent"]
-    assert read["redirected"]["result"] == "1 copy"
+    assert read["redirected"]["result"] == "1 copy "
     assert {outcome["mode"] for outcome in read.values()} == {"shadow"}
 
 
@@ -197,4 +200,4 @@ def test_live_fails_with_the_reason_and_records_it(gated, monkeypatch):
         recorded = json.loads(outcomes[task])
         assert (recorded["state"], recorded["error"]["type"]) == ("failed", kind)
     assert states["take_export"] == "failed"
-    assert json.loads(outcomes["redirected"])["result"] == " "
+    assert json.loads(outcomes["redirected"])["result"] == "  "
