@@ -72,6 +72,7 @@ public struct RollbackOperation: Sendable {
     private func entry(_ found: EntryStatus) throws -> GiveBackOrder.Entry {
         GiveBackOrder.Entry(
             lastClaim: found.record?.lastClaim,
+            lastLegacy: found.record?.lastLegacy,
             meta: found.meta,
             new: try RollbackOperation.meta(found, zones: engine.zones)
         )

@@ -162,14 +162,17 @@ public struct GiveBackOrder: Sendable, Hashable {
 
         /// The newest claim as read.
         public var lastClaim: Instant?
+        /// The last instant that legacy decided before the present window, as read.
+        public var lastLegacy: Instant?
         /// The meta as read.
         public var meta: [UInt8]?
         /// The meta to give back.
         public var new: Meta
 
         /// Makes an entry.
-        public init(lastClaim: Instant?, meta: [UInt8]?, new: Meta) {
+        public init(lastClaim: Instant?, lastLegacy: Instant?, meta: [UInt8]?, new: Meta) {
             self.lastClaim = lastClaim
+            self.lastLegacy = lastLegacy
             self.meta = meta
             self.new = new
         }
@@ -202,7 +205,7 @@ public struct GiveBackOrder: Sendable, Hashable {
                 case .remove: new = [UInt8(ascii: "-")]
                 case .leave: new = [UInt8(ascii: "*")]
                 }
-                return [entry.lastClaim.argument, entry.meta.packed, new]
+                return [entry.lastClaim.argument, entry.lastLegacy.argument, entry.meta.packed, new]
             }
     }
 }

@@ -5,6 +5,7 @@ public import Schedules
 public enum SwitchChange: String, Sendable, Hashable {
     case gone, definition, meta, fence, parked
     case lastClaim = "last_claim"
+    case lastLegacy = "last_legacy"
 }
 
 extension SwitchAnswer {

@@ -53,5 +53,5 @@ def give_back(entries: list[EntryStatus], fence: str, zone: str) -> Arguments:
         else:
             zone_of = redbeat_bytes.zone_of(stored) or zone
             new = packed(redbeat_bytes.with_last_run(stored, max(known), zone_of))
-        arguments += [entry.text("last_claim"), packed(entry.meta), new]
+        arguments += [entry.text("last_claim"), entry.text("last_legacy"), packed(entry.meta), new]
     return arguments

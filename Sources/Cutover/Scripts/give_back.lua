@@ -1,7 +1,7 @@
 -- give_back: legacy has its clock again, from `closing` or `airflow`, all or none; from `legacy` there is nothing to do.
-usage('give_back', 3, 3)
+usage('give_back', 3, 4)
 local expected_fence, gone, redefined = ARGV[1], ARGV[2], ARGV[3]
-local function of(i, at) return ARGV[3 + 3 * (i - 1) + at] end
+local function of(i, at) return ARGV[3 + 4 * (i - 1) + at] end
 
 local fields, work = {}, {}
 for i = 1, COUNT do
@@ -14,11 +14,13 @@ for _, i in ipairs(work) do
   local mine = fields[i]
   if expected_fence ~= '' and mine.fence ~= expected_fence then return { 'changed', tostring(i), 'fence', mine.fence } end
   if (mine.last_claim or '') ~= of(i, 1) then return { 'changed', tostring(i), 'last_claim', mine.last_claim or '' } end
+  -- What legacy goes on from was computed from these; somebody may have given back and taken over again since.
+  if (mine.last_legacy or '') ~= of(i, 2) then return { 'changed', tostring(i), 'last_legacy', mine.last_legacy or '' } end
   if not exists(i) then
     if gone == 'refuse' then return { 'gone', tostring(i) } end
   else
     local is = definition(i)
-    if meta(i) ~= unpacked(of(i, 2)) then return { 'changed', tostring(i), 'meta' } end
+    if meta(i) ~= unpacked(of(i, 3)) then return { 'changed', tostring(i), 'meta' } end
     if is and is ~= mine.closed_definition and is ~= mine.definition and redefined ~= 'keep' then
       return { 'redefined', tostring(i), is }
     end
@@ -37,7 +39,7 @@ for _, i in ipairs(work) do
       redis.call('HSET', entry_key(i), 'definition', mine.definition)
     end
     -- During a first close legacy's meta is its own: a beat may just have written it. `*` leaves what is there.
-    local new = of(i, 3)
+    local new = of(i, 4)
     if new == '*' or (fresh and here) then
       if not here and mine.meta then redis.call('HSET', entry_key(i), 'meta', mine.meta) end
     elseif new == '-' then
