@@ -100,6 +100,8 @@ struct Desk {
     }
 
     /// The plan of an inventory and the workspace's mappings.
+    ///
+    /// - Throws: `CommandFailure`, or `CancellationError`.
     func plan(_ inventory: Inventory) throws -> Plan {
         let planner = Planner(
             inventory: inventory,
@@ -108,7 +110,10 @@ struct Desk {
             policy: policy,
             now: currentInstant()
         )
-        return planner.plan(files: try mappingFiles())
+        let files = try mappingFiles()
+        let plan = withProgress({ "proving timetables equal …" }) { planner.plan(files: files) }
+        try Task.checkCancellation()
+        return plan
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.

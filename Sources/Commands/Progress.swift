@@ -1,15 +1,26 @@
+import Dispatch
+
 /// Says on standard error how far something is, first after two seconds and then every five, until it ends.
 func withProgress<Value>(
     _ line: @escaping @Sendable () -> String,
     _ body: () async throws -> Value
 ) async rethrows -> Value {
-    let ticker = Task {
-        try await Task.sleep(for: .seconds(2))
-        while true {
-            Console.note("  " + line())
-            try await Task.sleep(for: .seconds(5))
-        }
-    }
+    let ticker = ticker(line)
     defer { ticker.cancel() }
     return try await body()
+}
+
+/// The same for what computes without a pause.
+func withProgress<Value>(_ line: @escaping @Sendable () -> String, _ body: () throws -> Value) rethrows -> Value {
+    let ticker = ticker(line)
+    defer { ticker.cancel() }
+    return try body()
+}
+
+private func ticker(_ line: @escaping @Sendable () -> String) -> any DispatchSourceTimer {
+    let timer = DispatchSource.makeTimerSource(queue: .global())
+    timer.schedule(deadline: .now() + 2, repeating: 5)
+    timer.setEventHandler { Console.note("  " + line()) }
+    timer.resume()
+    return timer
 }

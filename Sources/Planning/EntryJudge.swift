@@ -5,6 +5,7 @@ import Schedules
 /// What can be said of one entry by itself: its verdict, its schedule in words, its ticks, and its findings.
 struct EntryJudge {
     let zones: ZoneDatabase
+    let timetables: ProvenTimetables
     let now: Instant
 
     /// The options of a Celery message that Bailey's own messages carry on.
@@ -127,7 +128,7 @@ struct EntryJudge {
             }
         case .cron: break
         }
-        let (target, _) = Equivalence.target(for: schedule, in: zone, from: now)
+        let target = timetables.timetable(for: schedule, in: zone)
         if case .exact = target, let stock = AirflowTimetable.candidates(for: schedule, zone: zone).first {
             if case .different(let differences) = Equivalence.compare(
                 schedule,

@@ -10,6 +10,7 @@ public struct Planner {
     private let environments: Set<String>
     private let policy: CutoverPolicy
     private let judge: EntryJudge
+    private let timetables: ProvenTimetables
     private let now: Instant
 
     /// A planner.
@@ -30,10 +31,13 @@ public struct Planner {
         self.environments = environments
         self.policy = policy
         self.now = now
-        judge = EntryJudge(zones: zones, now: now)
+        timetables = ProvenTimetables(now: now)
+        judge = EntryJudge(zones: zones, timetables: timetables, now: now)
     }
 
     /// The plan of mapping files, given with their texts. What is wrong in them becomes findings that name file and line.
+    ///
+    /// Proofs take a while: once the task is cancelled, the plan is given without the entries that were not looked at yet.
     public func plan(files: [(file: String, text: String)]) -> Plan {
         var mappings: [Mapping] = []
         var policies: [String: CutoverPolicy] = [:]
@@ -85,7 +89,7 @@ public struct Planner {
         }
         var judgements: [EntryJudgement] = []
         var pipelines: [PlannedPipeline] = []
-        for entry in inventory.entries {
+        for entry in inventory.entries where !Task.isCancelled {
             var (judgement, found) = judge.judge(entry)
             if let pipeline = owner[entry.id] {
                 // A person has decided: the entry moves, and the reason against it stays a finding.
@@ -225,7 +229,7 @@ public struct Planner {
     private func clock(driver: LegacyEntry?, own: Schedule?, timezone: String) -> PipelineClock {
         let schedule = driver?.schedule ?? own
         let zone = (try? zones.zone(timezone)) ?? .utc
-        let target = schedule.map { Equivalence.target(for: $0, in: zone, from: now).0 }
+        let target = schedule.map { timetables.timetable(for: $0, in: zone) }
         return PipelineClock(driver: driver?.id, schedule: schedule, timezone: timezone, timetable: target)
     }
 

@@ -158,10 +158,12 @@ public actor PostgresConnection {
             drain()
             throw error
         }
+        var failure: PostgresError?
         while let end = PQgetResult(connection) {
             defer { PQclear(end) }
-            try check(end, operation: operation)
+            do throws(PostgresError) { try check(end, operation: operation) } catch { failure = error }
         }
+        if let failure { throw failure }
     }
 
     private func copiedRow() -> [UInt8]? {

@@ -52,12 +52,11 @@ public func nearest(to word: String, of known: some Sequence<String>) -> String?
     let word = word.lowercased()
     let ranked = known.map { candidate -> (word: String, distance: Int) in
         let other = candidate.lowercased()
-        // A word that was only begun, or went on too long, is nearer than one with other letters.
-        let begun = word.count > 2 && (other.hasPrefix(word) || word.hasPrefix(other))
-        return (candidate, begun ? 1 : editDistance(word, other))
+        // A beginning in common brings words nearer: “retry” means “retries”, not “entry”.
+        return (candidate, 2 * editDistance(word, other) - zip(word, other).prefix { $0 == $1 }.count)
     }
     guard let best = ranked.min(by: { ($0.distance, $0.word) < ($1.distance, $1.word) }) else { return nil }
-    return best.distance <= max(2, word.count / 3) ? best.word : nil
+    return best.distance <= 2 * max(2, word.count / 3) ? best.word : nil
 }
 
 /// Levenshtein's distance.

@@ -30,7 +30,9 @@ import Testing
         let text = try String(contentsOf: page, encoding: .utf8)
         let section = try #require(text.components(separatedBy: "\n## ").first { $0.hasPrefix(title) }, "\(title)")
         let quoted = section.components(separatedBy: "`").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
-        return Set(quoted.flatMap { $0.split { !$0.isLetter && $0 != "_" && $0 != "-" } }.map(String.init)).union([
+        return Set(
+            quoted.flatMap { $0.split { !$0.isLetter && !$0.isNumber && $0 != "_" && $0 != "-" } }.map(String.init)
+        ).union([
             "bailey", "version",
         ])
     }

@@ -123,20 +123,22 @@ import Testing
                 let before =
                     try await reader.read { try String.fetchOne($0, sql: "SELECT max(compared_at) FROM comparison") }
                     ?? ""
-                try await waitUntil("\(killAt) comparisons are written") {
-                    let count = try await reader.read { database in
+                // Without a pause: the writer is quick.
+                var count = 0
+                let end = Date(timeIntervalSinceNow: 60)
+                while count < killAt, writer.isRunning, Date() < end {
+                    count = try await reader.read { database in
                         try Int.fetchOne(
                             database,
                             sql: "SELECT count(*) FROM comparison WHERE compared_at > ?",
                             arguments: [before]
-                        )
+                        ) ?? 0
                     }
-                    return (count ?? 0) >= killAt || !writer.isRunning
                 }
                 writer.signal(SIGKILL)
                 #expect(writer.ended().status == SIGKILL, "it ended before it was killed")
                 let store = try StateStore(path: path)
-                let count = try store.comparisons(limitPerPipeline: 3000).count
+                count = try store.comparisons(limitPerPipeline: 3000).count
                 #expect(count >= max(kept, killAt))
                 kept = count
                 let check = try await reader.read { try String.fetchOne($0, sql: "PRAGMA integrity_check") }
