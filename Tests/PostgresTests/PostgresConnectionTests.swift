@@ -198,7 +198,11 @@ import Testing
         let url = try server.database()
         try server.psql(
             url,
-            "CREATE ROLE locked LOGIN PASSWORD 'right'; CREATE ROLE poor LOGIN; CREATE TABLE t (n int)"
+            """
+            DO $$ BEGIN CREATE ROLE locked LOGIN PASSWORD 'right'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+            DO $$ BEGIN CREATE ROLE poor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+            CREATE TABLE t (n int);
+            """
         )
         let base = url.replacingOccurrences(of: "postgres@", with: "")
         func error(_ url: String, _ sql: String) async -> PostgresError? {
