@@ -25,10 +25,19 @@ public struct StateStore: Sendable {
             // A line of the journal must outlive the machine's power, not only the process.
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             pool = try DatabasePool(path: path, configuration: configuration)
-            try StateStore.migrator.migrate(pool)
+            try StateStore.migrate(pool)
         } catch {
             throw StoreError(operation: "opening", path: path, error)
         }
+    }
+
+    /// Another process may make the same tables between the look at what is missing and the writing; looking again finds them made.
+    private static func migrate(_ pool: DatabasePool) throws {
+        let migrator = StateStore.migrator
+        for _ in migrator.migrations {
+            do { return try migrator.migrate(pool) } catch is DatabaseError {}
+        }
+        try migrator.migrate(pool)
     }
 
     private static var migrator: DatabaseMigrator {
