@@ -45,7 +45,14 @@ def give_back(entries: list[EntryStatus], fence: str, zone: str) -> Arguments:
     arguments: Arguments = [fence, "skip", "keep"]
     for entry in entries:
         stored = entry.switch.get("meta")
+        parked = entry.switch.get("parked")
         known = [at for at in (entry.number("last_claim"), entry.number("last_legacy")) if at is not None]
+        if entry.meta != parked and redbeat_bytes.has_fired(entry.meta):
+            # Legacy's clock was running: what it fired meanwhile is its own.
+            fired = redbeat_bytes.last_run(entry.meta)
+            if fired is not None:
+                stored = entry.meta
+                known.append(fired)
         if entry.text("state") == "closing" and not entry.text("heal"):
             new = b"*"
         elif not known or redbeat_bytes.last_run(stored) == max(known):

@@ -324,6 +324,30 @@ def test_a_durable_gate_looks_again_before_it_says_that_legacy_has_the_tick(lega
     assert clock.slept == [1]
 
 
+def test_giving_back_what_was_computed_before_another_rollback_and_cutover_is_refused(legacy):
+    it = legacy()
+    it.cut_over()
+    order = switch_steps.give_back(it.switch.status(), "", "UTC")
+    parked = it.meta(0)
+    assert it.switch.call("give_back", *order)[0] == "ok"
+    it.fire(it.keys[0], it.now)
+    it.cut_over()
+    # RedBeat counts its runs in meta; without that the parked bytes are the same as before.
+    it.client.hset(it.keys[0], "meta", parked)
+    it.client.hset("bailey:switch:{redbeat:one}", "parked", parked)
+    assert it.switch.call("give_back", *order)[:3] == ["changed", "1", "last_legacy"]
+    assert it.meta(0) == parked
+
+
+def test_giving_back_keeps_what_legacy_fired_while_its_clock_was_running(legacy):
+    it = legacy()
+    it.cut_over()
+    it.fire(it.keys[0], it.now)
+    fired = it.meta(0)
+    assert it.switch.call("give_back", *switch_steps.give_back(it.switch.status(), "", "UTC"))[0] == "ok"
+    assert redbeat_bytes.last_run(it.meta(0)) == redbeat_bytes.last_run(fired)
+
+
 def test_a_replica_gives_no_answer(legacy, server):
     it = legacy()
     it.cut_over()
