@@ -10,7 +10,7 @@ struct GenerateCommand: AsyncParsableCommand {
         abstract: "Write one self-contained DAG file per pipeline; a second run changes nothing.",
         discussion: """
             A file that was edited by hand, or is not Bailey's, is never overwritten silently: it is named, and the status is 1.
-            Each DAG begins with a gate that leaves every tick to the legacy system; --ungated writes DAGs without it.
+            Each DAG begins with a gate that asks the switch who owns the tick, legacy without one; --ungated writes DAGs without it.
             """
     )
 
