@@ -114,7 +114,7 @@ let package = Package(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, arguments,
+                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, nioPosix, arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),

@@ -86,8 +86,12 @@ indirect enum PythonExpression: Sendable, Hashable {
             case "'" where quote == "'": result += "\\'"
             default:
                 // Characters that end a line or cannot be seen are written by number.
+                if (32..<127).contains(scalar.value) {
+                    result.unicodeScalars.append(scalar)
+                    continue
+                }
                 let invisible =
-                    scalar.value < 32 || (0x7F...0x9F).contains(scalar.value)
+                    scalar.value < 0xA0
                     || scalar.properties.generalCategory == .format
                     || scalar.properties.generalCategory == .lineSeparator
                     || scalar.properties.generalCategory == .paragraphSeparator

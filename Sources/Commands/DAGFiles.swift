@@ -1,5 +1,6 @@
 import Airflow
 import Migration
+import NIOPosix
 import Settings
 
 /// The DAG files of a workspace.
@@ -7,19 +8,64 @@ extension Desk {
     /// The Airflow that files are written for.
     var target: DAGFile.Target { DAGFile.Target(rawValue: workspace.airflow.version) ?? .airflow3 }
 
-    /// The file of a pipeline of a plan.
-    func dagFile(_ pipeline: PlannedPipeline, of plan: Plan, gated: Bool) -> DAGFile {
+    /// The file of a pipeline.
+    ///
+    /// - Parameter findings: those of its plan, by pipeline.
+    func dagFile(_ pipeline: PlannedPipeline, findings: [String: [Finding]], gated: Bool) -> DAGFile {
         DAGFile(
             pipeline.dag,
             words: pipeline.scheduleWords,
             target: target,
             gated: gated,
             sources: dagSources,
-            findings: plan.findings(of: pipeline.dag),
+            findings: findings[pipeline.dag.id] ?? [],
             environments: workspace.environments.mapValues {
                 (python: $0.python, path: $0.path.map(absolute), variables: $0.variables)
             }
         )
+    }
+
+    /// Writes the files of pipelines; several at once, because most of the time of each goes in waiting for the disk.
+    ///
+    /// - Returns: The files in the order of the pipelines, and what was done with each.
+    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was.
+    func writeDAGFiles(
+        _ pipelines: [PlannedPipeline],
+        of plan: Plan,
+        gated: Bool,
+        force: Bool,
+        to folder: DAGFolder
+    ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
+        let atOnce = 16
+        let findings = plan.findingsByPipeline()
+        let threads = NIOThreadPool(numberOfThreads: atOnce)
+        threads.start()
+        var written: [Int: (DAGFile, DAGFolder.Change)] = [:]
+        do {
+            try await withThrowingTaskGroup(of: (Int, DAGFile, DAGFolder.Change).self) { group in
+                var waiting = pipelines.indices.makeIterator()
+                func begin() {
+                    guard let index = waiting.next() else { return }
+                    group.addTask {
+                        try await threads.runIfActive {
+                            let file = dagFile(pipelines[index], findings: findings, gated: gated)
+                            return (index, file, try folder.write(file, force: force))
+                        }
+                    }
+                }
+                for _ in 0..<atOnce { begin() }
+                while let (index, file, change) = try await group.next() {
+                    written[index] = (file, change)
+                    try Task.checkCancellation()
+                    begin()
+                }
+            }
+        } catch {
+            try await threads.shutdownGracefully()
+            throw error
+        }
+        try await threads.shutdownGracefully()
+        return pipelines.indices.compactMap { written[$0] }
     }
 
     /// The pipelines of those ids; all if none is named.

@@ -42,7 +42,8 @@ struct DeployCommand: AsyncParsableCommand {
         guard plan.holds else {
             throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
         }
-        let prepared = try desk.chosen(pipelines, of: plan).map { try prepare($0, of: plan, desk) }
+        let findings = plan.findingsByPipeline()
+        let prepared = try desk.chosen(pipelines, of: plan).map { try prepare($0, findings, desk) }
         let delivery = desk.delivery
         let report = try await desk.withAirflow("deploy") { client in
             try await deploy(prepared, delivery, desk, client)
@@ -58,9 +59,10 @@ struct DeployCommand: AsyncParsableCommand {
     }
 
     /// The generated file of a pipeline, which must be as the plan wants it: what was reviewed is what is brought.
-    private func prepare(_ pipeline: PlannedPipeline, of plan: Plan, _ desk: Desk) throws -> Prepared {
+    private func prepare(_ pipeline: PlannedPipeline, _ findings: [String: [Finding]], _ desk: Desk) throws -> Prepared
+    {
         for gated in [true, false] {
-            let file = desk.dagFile(pipeline, of: plan, gated: gated)
+            let file = desk.dagFile(pipeline, findings: findings, gated: gated)
             let place = desk.absolute(desk.workspace.airflow.dagsFolder) + "/" + file.name
             guard FileManager.default.contents(atPath: place).map({ $0 == Data(file.text.utf8) }) == true else {
                 continue

@@ -36,16 +36,12 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         let chosen = try desk.chosen(pipelines, of: plan)
         let folder = DAGFolder(path: desk.absolute(desk.workspace.airflow.dagsFolder))
-        var changes: [(name: String, change: DAGFolder.Change)] = []
-        var files: [DAGFile] = []
-        for pipeline in chosen {
-            let file = desk.dagFile(pipeline, of: plan, gated: !ungated)
-            try Task.checkCancellation()
-            changes.append((file.name, try folder.write(file, force: force)))
-            files.append(file)
+        let written = try await withProgress({ "still writing \(chosen.count) files" }) {
+            try await desk.writeDAGFiles(chosen, of: plan, gated: !ungated, force: force, to: folder)
         }
+        var changes = written.map { (name: $0.file.name, change: $0.change) }
         if pipelines.isEmpty {
-            for (name, text) in DAGNotes(files: files).texts {
+            for (name, text) in DAGNotes(files: written.map(\.file)).texts {
                 changes.append((name, try folder.write(note: text, name: name)))
             }
         }

@@ -32,18 +32,15 @@ struct ImportCommand: AsyncParsableCommand {
         }
         for (_, reading) in readings.sorted(by: { $0.0 < $1.0 }) {
             inventory.sources.append(reading.summary)
-            inventory.entries += reading.entries
+            inventory.add(reading.entries)
             inventory.unread += reading.unread
         }
-        inventory.entries.sort { $0.id < $1.id }
         for settings in desk.workspace.sources where settings.kind == .redbeat {
             let entries = inventory.entries.filter { $0.id.source == settings.name }
             let (histories, unattributed) = try await withProgress(elapsed) {
                 try await desk.celeryRuns(settings, entries: entries).histories(limit: 500)
             }
-            for index in inventory.entries.indices {
-                if let history = histories[inventory.entries[index].id] { inventory.entries[index].history = history }
-            }
+            inventory.setHistories(histories)
             for index in inventory.sources.indices where inventory.sources[index].name == settings.name {
                 inventory.sources[index].notes += unattributed.sorted { $0.key < $1.key }.map { reason, count in
                     EntryNote(.historyBiased, "\(count) recorded results left out of the history: \(reason)")

@@ -10,7 +10,8 @@ func withProgress<Value>(
     return try await body()
 }
 
-/// The same for what computes without a pause.
+/// The same for what computes without a pause. Inlined, it makes the optimiser of Swift 6.3.1 write code that its own verifier refuses.
+@inline(never)
 func withProgress<Value>(_ line: @escaping @Sendable () -> String, _ body: () throws -> Value) rethrows -> Value {
     let ticker = ticker(line)
     defer { ticker.cancel() }

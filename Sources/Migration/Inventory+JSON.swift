@@ -22,7 +22,9 @@ extension Inventory {
         }
         self.init(readAt: try object.instant("read_at"))
         for item in object.items("sources") { sources.append(try SourceSummary(json: item)) }
+        var entries: [LegacyEntry] = []
         for item in object.items("entries") { entries.append(try LegacyEntry(json: item)) }
+        add(entries)
         for item in object.items("unread") { unread.append(try UnreadRecord(json: item)) }
     }
 }
@@ -81,7 +83,8 @@ extension UnreadRecord {
 }
 
 extension LegacyEntry {
-    var json: JSON {
+    /// One of `entries[]` of that document.
+    public var json: JSON {
         [
             "id": .string(id.description), "source": .string(id.source), "kind": .string(kind.rawValue),
             "name": .string(id.name),
@@ -94,7 +97,10 @@ extension LegacyEntry {
         ]
     }
 
-    init(json: JSON) throws(StoredJSONError) {
+    /// Reads it.
+    ///
+    /// - Throws: `StoredJSONError` with the path of what is wrong.
+    public init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "entry")
         let kind = try object.value("kind", "a kind of entry") { $0.string.flatMap(Kind.init(rawValue:)) }
         self.init(id: try object.entry("id"), kind: kind, task: try object.string("task"))

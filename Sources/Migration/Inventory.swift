@@ -6,8 +6,8 @@ public struct Inventory: Sendable, Hashable {
     public var readAt: Instant
     /// One summary per source, in the order of `bailey.yaml`.
     public var sources: [SourceSummary]
-    /// The entries, by identity.
-    public var entries: [LegacyEntry]
+    /// The entries, sorted by identity.
+    public private(set) var entries: [LegacyEntry]
     /// What was found and is not an entry, each with the reason: N in = N accounted for.
     public var unread: [UnreadRecord]
 
@@ -20,12 +20,35 @@ public struct Inventory: Sendable, Hashable {
     ) {
         self.readAt = readAt
         self.sources = sources
-        self.entries = entries
+        self.entries = entries.sorted { $0.id < $1.id }
         self.unread = unread
     }
 
+    /// Adds what one source gave.
+    public mutating func add(_ found: [LegacyEntry]) {
+        entries += found
+        entries.sort { $0.id < $1.id }
+    }
+
+    /// Sets what legacy recorded of the runs of some entries; the others keep what they have.
+    public mutating func setHistories(_ histories: [EntryID: RunHistory]) {
+        for (id, history) in histories {
+            if let index = index(of: id) { entries[index].history = history }
+        }
+    }
+
     /// The entry of that identity.
-    public subscript(_ id: EntryID) -> LegacyEntry? { entries.first { $0.id == id } }
+    public subscript(_ id: EntryID) -> LegacyEntry? { index(of: id).map { entries[$0] } }
+
+    private func index(of id: EntryID) -> Int? {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < entries.count && entries[low].id == id ? low : nil
+    }
 }
 
 /// What one source said of itself.

@@ -27,9 +27,18 @@ public struct Plan: Sendable, Hashable {
     /// Whether nothing of error severity was found.
     public var holds: Bool { !findings.contains { $0.severity == .error } }
 
-    /// The findings about a pipeline and about its entries.
-    public func findings(of dag: DAGDefinition) -> [Finding] {
-        findings.filter { $0.pipeline == dag.id || $0.entry.map(dag.entries.contains) == true }
+    /// The findings about each pipeline and about its entries, by the pipeline's id.
+    public func findingsByPipeline() -> [String: [Finding]] {
+        var pipelinesOfEntries: [EntryID: [String]] = [:]
+        for pipeline in pipelines {
+            for entry in pipeline.dag.entries { pipelinesOfEntries[entry, default: []].append(pipeline.dag.id) }
+        }
+        var result: [String: [Finding]] = [:]
+        for finding in findings {
+            let owners = finding.entry.flatMap { pipelinesOfEntries[$0] } ?? []
+            for id in Set(owners + [finding.pipeline].compactMap { $0 }) { result[id, default: []].append(finding) }
+        }
+        return result
     }
 }
 

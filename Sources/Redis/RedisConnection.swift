@@ -18,7 +18,8 @@ public final class RedisConnection: Sendable {
     /// Connects, logs in and selects the database.
     ///
     /// - Parameters:
-    ///   - attempts: how often to try to connect, a second apart at most.
+    ///   - attempts: how often to try to connect, a second apart at most; a server that is starting, or that ends while the login is
+    ///     under way, is tried again.
     ///   - timeoutSeconds: the time each answer may take.
     ///   - push: takes messages of subscriptions, on the event loop.
     /// - Throws: `RedisError` with the code `unreachable`, `authentication`, `timeout` or `server`.
@@ -37,7 +38,7 @@ public final class RedisConnection: Sendable {
                 try await connection.logIn(url)
                 return connection
             } catch {
-                guard error.code == .unreachable, attempt < attempts, !Task.isCancelled else { throw error }
+                guard error.isOfConnecting, attempt < attempts, !Task.isCancelled else { throw error }
                 attempt += 1
                 try? await Task.sleep(for: .milliseconds(min(1000, 100 * attempt)))
             }
@@ -68,7 +69,10 @@ public final class RedisConnection: Sendable {
             deadline.cancel()
             promise.completeWith(result.mapError { $0 as any Error })
         }
-        channel.writeAndFlush(request, promise: nil)
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        // Once the channel's handlers have gone, nobody else would tell.
+        written.futureResult.whenFailure { promise.fail($0) }
+        channel.writeAndFlush(request, promise: written)
         do {
             return try await withTaskCancellationHandler {
                 try await promise.futureResult.get()

@@ -31,6 +31,11 @@ public struct RedisError: Error, Sendable, Hashable, CustomStringConvertible {
         self.advice = advice
     }
 
+    /// Whether a new connection a little later may fare better: the server is away, ending, or reading its data.
+    var isOfConnecting: Bool {
+        code == .unreachable || code == .closed || (code == .server && found.contains("LOADING"))
+    }
+
     /// One line: system, operation, what was found, what to do.
     public var description: String { "Redis at \(address), \(operation): \(found). \(advice)" }
 }

@@ -20,6 +20,7 @@ public struct RedisSubscription: Sendable {
         handle: (Event) async throws -> Void
     ) async throws {
         var first = true
+        var failures = 0
         while !Task.isCancelled {
             let (stream, continuation) = AsyncStream.makeStream(
                 of: RedisValue.self,
@@ -30,7 +31,15 @@ public struct RedisSubscription: Sendable {
                 if case .dropped = continuation.yield(value) { overflowed.set() }
             }
             connection.onClose { continuation.finish() }
-            try await connection.subscribe(patterns: patterns)
+            do throws(RedisError) {
+                try await connection.subscribe(patterns: patterns)
+            } catch {
+                await connection.close()
+                failures += 1
+                guard error.isOfConnecting, failures < attempts else { throw error }
+                continue
+            }
+            failures = 0
             if first { await ready() } else { try await handle(.gap("the connection to \(url.address) was renewed")) }
             first = false
             do {

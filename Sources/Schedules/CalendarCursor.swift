@@ -88,7 +88,7 @@ struct CalendarCursor: Sendable {
 
 extension CalendarRule {
     /// The days of a month (bits 1–31) on which the rule holds.
-    fileprivate func days(ofMonth month: Int, length: Int, firstWeekday: Int) -> UInt32 {
+    func days(ofMonth month: Int, length: Int, firstWeekday: Int) -> UInt32 {
         guard months >> UInt16(month) & 1 == 1 else { return 0 }
         let all = (UInt32.max >> UInt32(31 - length)) & ~1
         var byDay = daysOfMonth

@@ -148,11 +148,18 @@ public struct ScheduleFrequency: Sendable, Hashable {
     init(perYear: Double) { self.perYear = perYear }
 
     init(_ rule: CalendarRule, from start: Instant) {
-        let first = Int(start.seconds / 86_400)
+        let date = CivilDate(epochDay: Int(start.seconds / 86_400))
+        var (year, month) = (date.year, date.month)
+        var first = CivilDate(year: year, month: month, day: 1).epochDay
         var days = 0
-        for day in first..<(first + 10_227)
-        where rule.matches(CivilDate(epochDay: day), weekday: CivilDate.weekday(epochDay: day)) {
-            days += 1
+        for _ in 0..<(28 * 12) {
+            let length = CivilDate.daysInMonth(year: year, month: month)
+            days +=
+                rule.days(ofMonth: month, length: length, firstWeekday: CivilDate.weekday(epochDay: first))
+                .nonzeroBitCount
+            first += length
+            month += 1
+            if month > 12 { (year, month) = (year + 1, 1) }
         }
         perYear = Double(days * rule.timesPerDay) / 28
         perActiveDay = rule.timesPerDay

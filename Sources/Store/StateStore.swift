@@ -71,6 +71,19 @@ public struct StateStore: Sendable {
         migrator.registerMigration("3 rehearsals, alerts, archives") { database in
             try database.execute(sql: keepsakeTables)
         }
+        // Documents that were stored before have their entries in themselves.
+        migrator.registerMigration("4 entries of inventories, a row each") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE inventory_entry (
+                        id INTEGER PRIMARY KEY,
+                        inventory INTEGER NOT NULL REFERENCES inventory (id) ON DELETE CASCADE,
+                        document TEXT NOT NULL
+                    ) STRICT;
+                    CREATE INDEX inventory_entry_inventory ON inventory_entry (inventory, id);
+                    """
+            )
+        }
         return migrator
     }
 
@@ -78,12 +91,17 @@ public struct StateStore: Sendable {
     ///
     /// - Throws: `StoreError`.
     public func save(_ inventory: Inventory) throws(StoreError) {
-        let document = inventory.json.text()
+        let head = Inventory(readAt: inventory.readAt, sources: inventory.sources, unread: inventory.unread).json.text()
         try write("saving the inventory") { database in
             try database.execute(
                 sql: "INSERT INTO inventory (read_at, document) VALUES (?, ?)",
-                arguments: [inventory.readAt.iso8601, document]
+                arguments: [inventory.readAt.iso8601, head]
             )
+            let id = database.lastInsertedRowID
+            let statement = try database.makeStatement(
+                sql: "INSERT INTO inventory_entry (inventory, document) VALUES (?, ?)"
+            )
+            for entry in inventory.entries { try statement.execute(arguments: [id, entry.json.text()]) }
             try database.execute(
                 sql: "DELETE FROM inventory WHERE id NOT IN (SELECT id FROM inventory ORDER BY id DESC LIMIT 10)"
             )
@@ -94,14 +112,24 @@ public struct StateStore: Sendable {
     ///
     /// - Throws: `StoreError`.
     public func latestInventory() throws(StoreError) -> Inventory? {
-        let document = try read("reading the inventory") { database in
-            try String.fetchOne(database, sql: "SELECT document FROM inventory ORDER BY id DESC LIMIT 1")
-        }
-        guard let document else { return nil }
-        do {
-            return try Inventory(json: JSON(parsing: document))
-        } catch {
-            throw StoreError(operation: "reading the inventory", path: path, error)
+        try read("reading the inventory") { database in
+            guard
+                let row = try Row.fetchOne(database, sql: "SELECT id, document FROM inventory ORDER BY id DESC LIMIT 1")
+            else { return nil }
+            let id: Int64 = row["id"]
+            let head: String = row["document"]
+            var inventory = try Inventory(json: JSON(parsing: head))
+            var entries: [LegacyEntry] = []
+            let documents = try String.fetchCursor(
+                database,
+                sql: "SELECT document FROM inventory_entry WHERE inventory = ? ORDER BY id",
+                arguments: [id]
+            )
+            while let document = try documents.next() {
+                entries.append(try LegacyEntry(json: JSON(parsing: document)))
+            }
+            inventory.add(entries)
+            return inventory
         }
     }
 

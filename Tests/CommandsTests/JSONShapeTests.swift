@@ -43,7 +43,8 @@ import Testing
         try server.psql(url, jobsTable)
         try await withRedis { redis in
             try redis.addEntry("a", task: "a")
-            try redis.addEntry("moon", schedule: #"{"__type__":"lunar"}"#)
+            // A member of the schedule without its key: beat passes over it, so the plan holds.
+            try redis.cli("ZADD", "redbeat::schedule", "1", "redbeat:gone")
             try redis.addResults(0..<3, task: "a", result: #"{"n":1}"#)
             var bailey = Bailey(in: redis.folder)
             try bailey.settle(redis: redis.url, postgres: url)

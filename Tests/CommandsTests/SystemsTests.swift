@@ -176,4 +176,39 @@ import Testing
             #expect(try await bailey.run("generate").output.contains("updated  dags/s__big.py"))
         }
     }
+
+    /// Whether this machine lets us mount a file system of our own.
+    private static var mayMount: Bool {
+        let probe = try? Running(["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]).ended()
+        return probe?.status == 0
+    }
+
+    /// The same on a file system that is really full: it has room for the old file and not for the new one beside it.
+    @Test(.enabled(if: mayMount)) func aFileSystemThatIsFullLeavesTheOldDAGFile() async throws {
+        try await withRedis { server in
+            try server.addEntry("big", args: "[1]")
+            var bailey = Bailey(in: server.folder)
+            try bailey.settle(redis: server.url)
+            #expect(try await bailey.run("import").status == 0)
+            #expect(try await bailey.run("generate").status == 0)
+            let folder = server.folder.path
+            let old = FileManager.default.contents(atPath: folder + "/dags/s__big.py")
+            try server.addEntry("big", args: "[\"\(String(repeating: "x", count: 200_000))\"]")
+            #expect(try await bailey.run("import").status == 0)
+            // The small file system is seen by this one program alone; what it leaves is copied out.
+            let script = """
+                cp -a "$0/dags" "$0/before" && mount -t tmpfs -o size=100k none "$0/dags" && cp -a "$0/before/." "$0/dags" || exit 99
+                "$@"; status=$?
+                cp -a "$0/dags" "$0/after"; exit $status
+                """
+            let ended = try await bailey.run("generate", wrapper: ["unshare", "-m", "sh", "-c", script, folder])
+            #expect(ended.status == 3, "\(ended.errors)")
+            #expect(ended.errors.contains("s__big.py") && ended.errors.contains("No space left"), "\(ended.errors)")
+            #expect(FileManager.default.contents(atPath: folder + "/after/s__big.py") == old)
+            #expect(
+                try Set(FileManager.default.contentsOfDirectory(atPath: folder + "/after"))
+                    == Set(FileManager.default.contentsOfDirectory(atPath: folder + "/before"))
+            )
+        }
+    }
 }

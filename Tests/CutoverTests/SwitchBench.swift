@@ -67,7 +67,7 @@ struct SwitchBench {
                     bytes: Array(Self.definition(name).utf8)
                 )
             ]
-            inventory.entries.append(entry)
+            inventory.add([entry])
         }
         let ids = names.map { EntryID(source: "scheduler", name: $0) }
         let dag = DAGDefinition(
