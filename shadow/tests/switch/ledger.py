@@ -32,6 +32,7 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     excused: list[str] = field(default_factory=list)
     coalesced: int = 0
+    listed: list[str] = field(default_factory=list)
 
 
 def judge_interval(
@@ -49,7 +50,7 @@ def judge_interval(
     `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
     anew. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
     """
-    found = Verdict(runs=len(runs), coalesced=len(decided))
+    found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     ordered = sorted(runs, key=lambda run: run.at)
     half = every / 2
     for before, run in zip(ordered, ordered[1:]):
@@ -87,7 +88,7 @@ def judge_minutes(
     until: float,
 ) -> Verdict:
     """An entry that is due each minute: each minute is covered once, by a fire of beat, a live claim, or a recorded claim."""
-    found = Verdict(runs=len(runs), coalesced=len(decided))
+    found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     covered: dict[int, list[Run]] = {}
     for run in runs:
         last = int((run.at + SLACK) // 60)

@@ -13,18 +13,23 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from ledger import Run, Verdict, judge_interval, judge_minutes  # noqa: E402
 from world import Airflow, Entry, World, fresh_folder  # noqa: E402
 
+Item = TypeVar("Item")
+
 # What may happen around one cutover and rollback of one entry.
 FAULTS = ("none", "die", "die-undo", "die-in-rollback", "save", "recreate", "delete", "bounded", "save-while-closing")
+# The lines that a cutover and a rollback write into the journal, in order: policy, then each step before and after, then the end.
+CUTOVER_LINES, ROLLBACK_LINES = 10, 3
 # What is tried here is the switch, not the policy.
 OVERRIDE = ("--override", "torture", "--reason", "no shadowing here")
 # What may happen to everything at once.
@@ -36,7 +41,8 @@ CALAMITIES = (
     "redis-loses-a-second",
     "network",
     "airflow",
-    "clock",
+    "beat-clock",
+    "airflow-clock",
 )
 
 
@@ -57,18 +63,40 @@ class Tally:
             self.problems.append(text)
 
 
+class Bag(Generic[Item]):
+    """Draws at random, and each thing once before any comes again: nothing of the list is left out by chance."""
+
+    def __init__(self, things: Iterable[Item], chance: random.Random) -> None:
+        self._things = list(things)
+        self._chance = chance
+        self._left: list[Item] = []
+        self._lock = threading.Lock()
+
+    def draw(self) -> Item:
+        with self._lock:
+            if not self._left:
+                self._left = self._chance.sample(self._things, len(self._things))
+            return self._left.pop()
+
+
 class Torture:
     """One run of it."""
 
     def __init__(self, world: World, seed: int, cutovers: int, at_once: int, calm: bool) -> None:
         self._world = world
         self._random = random.Random(seed)
-        self._left = cutovers
+        self._wanted = cutovers
+        # One that never succeeds must end, too.
+        self._tries = 3 * cutovers + 20
         self._lock = threading.Lock()
         self._tally = Tally()
         self._programs = threading.Semaphore(at_once)
         self._calm = calm
         self._over = threading.Event()
+        self._faults = Bag(FAULTS, self._random)
+        self._deaths = Bag(range(1, CUTOVER_LINES + 1), self._random)
+        self._rollback_deaths = Bag(range(1, ROLLBACK_LINES + 1), self._random)
+        self._calamity = Bag(CALAMITIES, self._random)
 
     def run(self) -> tuple[Tally, dict[str, Verdict]]:
         world = self._world
@@ -91,7 +119,10 @@ class Torture:
         for text in airflow.alerts:
             if text.startswith(("broken", "undecided")):
                 self._tally.problem(text)
-        self._tally.add("alerts", len(airflow.alerts))
+        for text in airflow.alerts:
+            self._tally.add(f"alert {text.split(':')[0]}")
+        self._tally.add("connections cut", world.network.broken)
+        self._tally.add("connections refused while cut", world.network.refused)
         return self._tally, self._judge(airflow, until)
 
     # One entry
@@ -106,23 +137,22 @@ class Torture:
 
     def _take(self) -> bool:
         with self._lock:
-            self._left -= 1
-            return self._left >= 0
+            self._tries -= 1
+            done = min(self._tally.counts["cutovers"], self._tally.counts["rollbacks"])
+            return done < self._wanted and self._tries >= 0
 
     def _move(self, entry: Entry, chance: random.Random) -> None:
         world = self._world
         dwell = min(entry.seconds, 5.0)
         time.sleep(chance.uniform(0, 2 * dwell))
-        fault = "none" if self._calm else chance.choice(FAULTS)
-        self._tally.add(f"fault {fault}")
+        fault = "none" if self._calm else self._faults.draw()
         words = ["cutover", entry.pipeline, "--execute", "--patience", "15", *OVERRIDE]
         if fault == "bounded":
             words += ["--ticks", str(chance.randint(1, 3))]
         if fault == "save-while-closing":
             threading.Thread(target=self._save_soon, args=(entry, chance.uniform(0, 2)), daemon=True).start()
-        status = self._bailey(*words, die_at=chance.randint(1, 8) if fault.startswith("die") else None)
+        status = self._bailey(*words, die_at=self._deaths.draw() if fault in ("die", "die-undo") else None)
         if status == -9:
-            self._tally.add("bailey killed")
             time.sleep(chance.uniform(0, 1.5 * dwell))
             if fault == "die-undo":
                 self._bailey("rollback", entry.pipeline, "--execute")
@@ -137,20 +167,23 @@ class Torture:
         time.sleep(chance.uniform(0, 3 * dwell))
         if fault == "save":
             world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
+            self._tally.add("fault entry saved")
         elif fault == "recreate":
             world.application(f"e = entry({entry.name!r}, {entry.every!r})\ne.delete()\ne.save()")
             entry.resets.append(time.time())
+            self._tally.add("fault entry re-created")
         elif fault == "delete" and world.owner(entry) == "airflow":
             # Also what a beat's start writes anew has a clock that the application set.
             entry.resets.append(time.time())
             world.application(f"entry({entry.name!r}, {entry.every!r}).delete()")
+            self._tally.add("fault entry deleted")
+        elif fault == "bounded":
+            self._tally.add("fault window bounded")
         if fault in ("save", "recreate", "delete"):
             time.sleep(chance.uniform(0, 2 * dwell))
-        die = chance.randint(1, 4) if fault == "die-in-rollback" else None
+        die = self._rollback_deaths.draw() if fault == "die-in-rollback" else None
         for _ in range(20):
             status = self._bailey("rollback", entry.pipeline, "--execute", "--recreate", die_at=die)
-            if status == -9:
-                self._tally.add("bailey killed")
             die = None
             if status == 0:
                 self._tally.add("rollbacks")
@@ -163,6 +196,7 @@ class Torture:
     def _save_soon(self, entry: Entry, wait: float) -> None:
         time.sleep(wait)
         self._world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
+        self._tally.add("fault entry saved during cutover")
 
     def _bailey(self, *words: str, die_at: int | None = None) -> int:
         with self._programs:
@@ -171,6 +205,8 @@ class Torture:
             log.write(f"{time.time():.3f} {' '.join(words)} die_at={die_at} -> {ended.returncode}\n{ended.stderr}")
             if ended.returncode == 1:
                 log.write(ended.stdout)
+        if ended.returncode == -9:
+            self._tally.add(f"fault bailey killed after {self._world.last_journal_line(words[1])}")
         if ended.returncode in (2, 70, -11, -6, -4):
             self._tally.problem(f"bailey {' '.join(words)} ended with {ended.returncode}: {ended.stderr[-400:]}")
         return ended.returncode
@@ -184,38 +220,48 @@ class Torture:
             world.revive_beats()
             if self._calm:
                 continue
-            what = chance.choice(CALAMITIES)
-            self._tally.add(f"calamity {what}")
+            what = self._calamity.draw()
             try:
                 self._befall(what, airflow, chance)
             except Exception as error:
                 self._tally.problem(f"{what}: {type(error).__name__}: {error}")
-        world.skew = 0.0
+        world.skew = airflow.skew = 0.0
 
     def _befall(self, what: str, airflow: Airflow, chance: random.Random) -> None:
         world = self._world
         if what in ("beat-killed", "beat-ended"):
             if world.beats:
                 world.kill_beat(chance.randrange(len(world.beats)), hard=what == "beat-killed")
+                self._tally.add(f"fault {what}")
             time.sleep(chance.uniform(0, 3))
         elif what == "second-beat":
             world.wanted_beats = 3 - world.wanted_beats
             if world.wanted_beats == 1 and len(world.beats) > 1:
                 world.kill_beat(chance.randrange(len(world.beats)), hard=False)
+            self._tally.add(f"fault {world.wanted_beats} beats from then on")
         elif what == "redis":
             world.server.restart()
+            self._tally.add("fault redis restarted")
         elif what == "redis-loses-a-second":
-            killed = world.server.restart(lose=1.0)
-            world.outages.append((killed - 3.5, killed + 0.5))
+            loss = world.server.restart(lose=1.0)
+            world.outages.append((loss.since - 0.1, loss.killed + 1.0))
+            self._tally.add("fault redis restarted without its last second")
+            self._tally.add("bytes of its log that redis lost", loss.bytes)
         elif what == "network":
             world.network.cut(chance.uniform(0.5, 3))
+            self._tally.add("fault network cut")
         elif what == "airflow":
             airflow.stalled.set()
             time.sleep(chance.uniform(2, 8))
             airflow.stalled.clear()
-        elif what == "clock":
+            self._tally.add("fault scheduler stalled")
+        elif what == "airflow-clock":
+            airflow.skew = chance.choice((-2.0, 2.0)) if airflow.skew == 0 else 0.0
+            self._tally.add(f"fault airflow's clock {airflow.skew:+g} s off")
+        elif what == "beat-clock":
             # All beats together: two beats whose clocks differ disagree even without Bailey.
-            world.skew = chance.choice((-2.0, 0.0, 2.0))
+            world.skew = chance.choice((-2.0, 2.0)) if world.skew == 0 else 0.0
+            self._tally.add(f"fault beat's clock {world.skew:+g} s off")
             wanted, world.wanted_beats = world.wanted_beats, 0
             while world.beats:
                 world.kill_beat(0, hard=False)
@@ -230,8 +276,8 @@ class Torture:
         attempts = [json.loads(line) for line in self._world.records.lrange("attempts", 0, -1)]
         verdicts: dict[str, Verdict] = {}
         for entry in self._world.entries:
-            runs = [_run(record) for record in records if record["entry"] == entry.name]
-            decided = airflow.decided[entry.name]
+            runs = [run_of(record) for record in records if record["entry"] == entry.name]
+            decided = airflow.decided(entry)
             sent = {round(run.at, 4) for run in runs}
             tried = [attempt["fired_at"] for attempt in attempts if attempt["entry"] == entry.name]
             unsent = [at for at in tried if round(at, 4) not in sent]
@@ -246,7 +292,7 @@ class Torture:
         return verdicts
 
 
-def _run(record: dict[str, Any]) -> Run:
+def run_of(record: dict[str, Any]) -> Run:
     if record["side"] == "airflow":
         return Run("airflow", record["at"], record["ran_at"])
     return Run("legacy", record["fired_at"], record["ran_at"], record["went_on_from"])
@@ -317,6 +363,9 @@ def report(seed: int, tally: Tally, verdicts: dict[str, Verdict], folder: Path) 
             print(
                 f"  legacy's own repeat, its store had lost the record, or the application set the clock anew: {name}: {text}"
             )
+    for name, found in verdicts.items():
+        if found.listed:
+            print(f"  coalesced by policy: {name}: {', '.join(found.listed)}")
     for text in tally.problems:
         print(f"PROBLEM {text}")
     print(
