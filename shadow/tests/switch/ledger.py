@@ -44,8 +44,11 @@ def judge_interval(
     unsent: list[float],
     outages: list[tuple[float, float]],
     until: float,
+    absorbed: bool = False,
 ) -> Verdict:
     """An entry that is due so long after each run; the DAG's ticks stand on a grid with a phase.
+
+    An `absorbed` one runs whenever its driver does: its first run in Airflow may lie nearer to legacy's last, or further from it, than its interval.
 
     `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
     anew. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
@@ -54,6 +57,8 @@ def judge_interval(
     ordered = sorted(runs, key=lambda run: run.at)
     half = every / 2
     for before, run in zip(ordered, ordered[1:]):
+        if absorbed and (before.side, run.side) == ("legacy", "airflow"):
+            continue
         reset = max([at for at in resets if at <= run.at + CLOCKS], default=0.0)
         # A claim that was coalesced into a live run is no run, and its tick is decided all the same.
         last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)

@@ -22,12 +22,30 @@ from typing import Any, Generic, TypeVar
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from ledger import Run, Verdict, judge_interval, judge_minutes  # noqa: E402
+from witness import Witness  # noqa: E402
 from world import Airflow, Entry, World, fresh_folder  # noqa: E402
 
 Item = TypeVar("Item")
 
 # What may happen around one cutover and rollback of one entry.
 FAULTS = ("none", "die", "die-undo", "die-in-rollback", "save", "recreate", "delete", "bounded", "save-while-closing")
+# What must have happened by the end, or the run proves less than it says: the beginnings of what is counted.
+EVENTS = (
+    "fault bailey killed",
+    "fault beat-killed",
+    "fault beat-ended",
+    "fault 2 beats",
+    "fault redis restarted",
+    "fault redis restarted without its last second",
+    "fault network cut",
+    "fault scheduler stalled",
+    "fault entry saved",
+    "fault entry re-created",
+    "fault entry deleted",
+    "fault window bounded",
+    "fault beat's clock",
+    "fault airflow's clock",
+)
 # The lines that a cutover and a rollback write into the journal, in order: policy, then each step before and after, then the end.
 CUTOVER_LINES, ROLLBACK_LINES = 10, 3
 # What is tried here is the switch, not the policy.
@@ -102,6 +120,7 @@ class Torture:
         world = self._world
         airflow = Airflow(world, world.entries)
         calamities = threading.Thread(target=self._calamities, args=(airflow,), daemon=True)
+        witness = Witness(world)
         calamities.start()
         with ThreadPoolExecutor(max_workers=len(world.entries)) as pool:
             seeds = [self._random.randrange(1 << 30) for _ in world.entries]
@@ -115,15 +134,20 @@ class Torture:
         time.sleep(max(entry.seconds for entry in world.entries if entry.every != "cron") + 3)
         airflow.stop()
         time.sleep(2)
+        witness.stop()
         until = time.time()
         for text in airflow.alerts:
             if text.startswith(("broken", "undecided")):
                 self._tally.problem(text)
+        self._tally.problems += witness.problems
+        self._tally.add("looks of a witness at all switches", witness.looks)
+        for event in self._missing():
+            self._tally.problem(f"never happened: {event}")
         for text in airflow.alerts:
             self._tally.add(f"alert {text.split(':')[0]}")
         self._tally.add("connections cut", world.network.broken)
         self._tally.add("connections refused while cut", world.network.refused)
-        return self._tally, self._judge(airflow, until)
+        return self._tally, self._judge(airflow, witness, until)
 
     # One entry
 
@@ -139,7 +163,12 @@ class Torture:
         with self._lock:
             self._tries -= 1
             done = min(self._tally.counts["cutovers"], self._tally.counts["rollbacks"])
-            return done < self._wanted and self._tries >= 0
+            return (done < self._wanted or bool(self._missing())) and self._tries >= 0
+
+    def _missing(self) -> list[str]:
+        """What has not happened yet."""
+        happened = list(self._tally.counts)
+        return [] if self._calm else [event for event in EVENTS if not any(one.startswith(event) for one in happened)]
 
     def _move(self, entry: Entry, chance: random.Random) -> None:
         world = self._world
@@ -165,17 +194,18 @@ class Torture:
             return
         self._tally.add("cutovers")
         time.sleep(chance.uniform(0, 3 * dwell))
+        one = chance.choice(entry.everyone)
         if fault == "save":
-            world.application(f"entry({entry.name!r}, {entry.every!r}).save()")
+            world.application(f"entry({one.name!r}, {one.every!r}).save()")
             self._tally.add("fault entry saved")
         elif fault == "recreate":
-            world.application(f"e = entry({entry.name!r}, {entry.every!r})\ne.delete()\ne.save()")
-            entry.resets.append(time.time())
+            world.application(f"e = entry({one.name!r}, {one.every!r})\ne.delete()\ne.save()")
+            one.resets.append(time.time())
             self._tally.add("fault entry re-created")
-        elif fault == "delete" and world.owner(entry) == "airflow":
+        elif fault == "delete" and world.owner(one) == "airflow":
             # Also what a beat's start writes anew has a clock that the application set.
-            entry.resets.append(time.time())
-            world.application(f"entry({entry.name!r}, {entry.every!r}).delete()")
+            one.resets.append(time.time())
+            world.application(f"entry({one.name!r}, {one.every!r}).delete()")
             self._tally.add("fault entry deleted")
         elif fault == "bounded":
             self._tally.add("fault window bounded")
@@ -270,25 +300,42 @@ class Torture:
 
     # Judging
 
-    def _judge(self, airflow: Airflow, until: float) -> dict[str, Verdict]:
+    def _judge(self, airflow: Airflow, witness: Witness, until: float) -> dict[str, Verdict]:
         records = [json.loads(line) for line in self._world.records.lrange("runs", 0, -1)]
         (self._world.folder / "runs.jsonl").write_text("\n".join(json.dumps(record) for record in records))
         attempts = [json.loads(line) for line in self._world.records.lrange("attempts", 0, -1)]
         verdicts: dict[str, Verdict] = {}
         for entry in self._world.entries:
-            runs = [run_of(record) for record in records if record["entry"] == entry.name]
             decided = airflow.decided(entry)
-            sent = {round(run.at, 4) for run in runs}
-            tried = [attempt["fired_at"] for attempt in attempts if attempt["entry"] == entry.name]
-            unsent = [at for at in tried if round(at, 4) not in sent]
-            self._tally.add("runs that beat noted and never sent", len(unsent))
-            if entry.every == "cron":
-                first = min(run.at for run in runs)
-                verdicts[entry.name] = judge_minutes(runs, decided, unsent, self._world.outages, first, until)
-            else:
-                verdicts[entry.name] = judge_interval(
-                    entry.seconds, entry.phase, runs, decided, entry.resets, unsent, self._world.outages, until
-                )
+            for member in entry.everyone:
+                mine = [record for record in records if record["entry"] == member.name]
+                for record in mine:
+                    if record["side"] == "legacy" and witness.seen[entry.name].holds(
+                        record["fired_at"] - record["skew"]
+                    ):
+                        self._tally.problem(
+                            f"legacy fired {member.name} at {record['fired_at']:.3f} while Airflow owned it"
+                        )
+                runs = [run_of(record) for record in mine]
+                sent = {round(run.at, 4) for run in runs}
+                tried = [attempt["fired_at"] for attempt in attempts if attempt["entry"] == member.name]
+                unsent = [at for at in tried if round(at, 4) not in sent]
+                self._tally.add("runs that beat noted and never sent", len(unsent))
+                if member.every == "cron":
+                    first = min(run.at for run in runs)
+                    verdicts[member.name] = judge_minutes(runs, decided, unsent, self._world.outages, first, until)
+                else:
+                    verdicts[member.name] = judge_interval(
+                        member.seconds,
+                        entry.phase,
+                        runs,
+                        decided,
+                        member.resets,
+                        unsent,
+                        self._world.outages,
+                        until,
+                        absorbed=member is not entry,
+                    )
         return verdicts
 
 
@@ -299,14 +346,15 @@ def run_of(record: dict[str, Any]) -> Run:
 
 
 def make_entries(number: int, seed: int) -> list[Entry]:
-    """Static and dynamic ones, due each 1 to 5 seconds, and some each minute."""
+    """Static and dynamic ones, due each 1 to 5 seconds, and some each minute; each eighth leads a pipeline of five."""
     chance = random.Random(seed)
     entries = []
     for index in range(number):
         every = ("2", "3", "cron", "5", "1", "2", "3", "5")[index % 8]
-        entries.append(Entry(f"e{index}", every, static=index % 2 == 0, phase=round(chance.uniform(0, 5), 3)))
-        if every == "cron":
-            entries[-1].phase = 0.0
+        phase = 0.0 if every == "cron" else round(chance.uniform(0, 5), 3)
+        absorbed = [Entry(f"e{index}-{part}", every, static=part % 2 == 0) for part in range(2, 6)]
+        group = tuple(absorbed) if index % 8 == 3 else ()
+        entries.append(Entry(f"e{index}", every, static=index % 2 == 0, phase=phase, absorbed=group))
     return entries
 
 

@@ -207,7 +207,14 @@ class Entry:
     # What becomes of ticks that nobody was up to run, and for `none` after how many seconds a tick counts as missed.
     policy: str = "coalesce"
     late_after: float | None = None
+    # What its pipeline takes over besides it.
+    absorbed: tuple[Entry, ...] = ()
     resets: list[float] = field(default_factory=list)
+
+    @property
+    def everyone(self) -> tuple[Entry, ...]:
+        """All entries of its pipeline."""
+        return (self, *self.absorbed)
 
     @property
     def pipeline(self) -> str:
@@ -237,7 +244,7 @@ class Airflow:
         self._gates = {
             entry.name: Gate(
                 redis.Redis(port=world.network.port, socket_timeout=2, socket_connect_timeout=2),
-                Group((entry.name,), world.prefix),
+                Group(tuple(one.name for one in entry.everyone), world.prefix),
                 entry.policy,
                 late_after=entry.late_after,
                 durable=world.durable,
@@ -285,8 +292,9 @@ class Airflow:
                     self.alerts.append(f"undecided: {run}")
                     return
             if answer.mode == "live":
-                record = {"entry": entry.name, "side": "airflow", "at": tick, "ran_at": time.time()}
-                self._world.records.rpush("runs", json.dumps(record))
+                run = {"side": "airflow", "at": tick, "ran_at": time.time()}
+                records = [json.dumps({"entry": one.name, **run}) for one in entry.everyone]
+                self._world.records.rpush("runs", *records)
             self.told[entry.name][round(tick, 3)] = answer.how
         except Exception as error:  # A gate that breaks is a defect: told at the end.
             self.alerts.append(f"broken: {run}: {type(error).__name__}: {error}")
@@ -308,6 +316,7 @@ class World:
     ) -> None:
         self.folder = folder
         self.entries = entries
+        self.legacy = [member for entry in entries for member in entry.everyone]
         self.prefix = prefix
         self.lock = lock
         self.durable = durable
@@ -368,14 +377,14 @@ class World:
         return all(
             ("total_run_count" if entry.seconds < 60 else "last_run_at")
             in (client.hget(self.prefix + entry.name, "meta") or "")
-            for entry in self.entries
+            for entry in self.legacy
         )
 
     # Legacy
 
     @property
     def environment(self) -> dict[str, str]:
-        static = {entry.name: entry.every for entry in self.entries if entry.static}
+        static = {entry.name: entry.every for entry in self.legacy if entry.static}
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("BAILEY_")},
             "LEGACY_BROKER": self.records_server.url,
@@ -435,7 +444,7 @@ class World:
         )
 
     def _dynamic_entries(self) -> None:
-        lines = [f"entry({entry.name!r}, {entry.every!r}).save()" for entry in self.entries if not entry.static]
+        lines = [f"entry({entry.name!r}, {entry.every!r}).save()" for entry in self.legacy if not entry.static]
         self.application("\n".join(lines))
 
     # Bailey
@@ -450,8 +459,9 @@ class World:
         mappings = self.folder / "mappings"
         mappings.mkdir(exist_ok=True)
         for entry in self.entries:
+            absorbed = [f"scheduler/{one.name}" for one in entry.absorbed]
             (mappings / f"{entry.name}.yaml").write_text(
-                f"pipeline: {entry.pipeline}\nclock: scheduler/{entry.name}\n"
+                f"pipeline: {entry.pipeline}\nclock: scheduler/{entry.name}\nabsorbs: {json.dumps(absorbed)}\n"
                 f"tasks:\n  run:\n    entry: scheduler/{entry.name}\n",
                 encoding="utf-8",
             )
