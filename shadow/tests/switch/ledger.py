@@ -15,12 +15,14 @@ class Run:
     """One execution. `at` is its place in time: for legacy when beat fired, by beat's clock; for a DAG the tick.
 
     `ran_at` is when it ran. `went_on_from` is the last run that beat found in the entry: a fire stands for every tick after that.
+    `first` says that the entry had counted no run yet, so that this was the instant of its creation.
     """
 
     side: str
     at: float
     ran_at: float
     went_on_from: float | None = None
+    first: bool = False
 
 
 @dataclass
@@ -64,6 +66,9 @@ def judge_interval(
         last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)
         last_unsent = max([at for at in unsent if at <= run.at + SLACK], default=0.0)
         known = max(before.at, min(reset, run.at), last_decided, last_unsent)
+        if run.first and run.went_on_from is not None and reset > before.at - every - CLOCKS:
+            # The application deleted its entry, and wrote it anew later, or a beat's start did: what was due meanwhile was due by no clock.
+            known = max(known, run.went_on_from)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
             if reset > before.at - every - CLOCKS or (

@@ -33,7 +33,12 @@ class RecordingScheduler(RedBeatScheduler):
 
     def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
         last = entry.last_run_at
-        headers = {"went_on_from": last.timestamp() if last else None, "fired_at": time.time() + SKEW, "skew": SKEW}
+        headers = {
+            "went_on_from": last.timestamp() if last else None,
+            "fired_at": time.time() + SKEW,
+            "skew": SKEW,
+            "first": entry.total_run_count == 0,
+        }
         entry.options = {**entry.options, "headers": headers}
         # Beat notes a fire before it sends the message; one that dies between has lost that run, with or without Bailey.
         _records().rpush(ATTEMPTS, json.dumps({"entry": entry.name, "fired_at": headers["fired_at"]}))

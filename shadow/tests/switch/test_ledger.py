@@ -53,6 +53,14 @@ def test_only_what_legacy_does_to_itself_is_excused() -> None:
     assert counts(interval(legacy(100.01, 98.01), legacy(104.1, 102.05), unsent=[102.05])) == (0, 0, 0)
 
 
+def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
+    anew = Run("legacy", 110.01, 110.02, 108, True)
+    assert counts(interval(airflow(102), anew, resets=[103])) == (0, 0, 0)
+    # Neither without a reset, nor with a clock that had counted runs, which is what a giving back writes.
+    assert counts(interval(airflow(102), anew)) == (0, 1, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108), resets=[103])) == (0, 1, 0)
+
+
 def minutes(*runs: Run, decided: tuple[float, ...] = ()) -> Verdict:
     return judge_minutes(list(runs), set(decided), [], [], 59.0, 330.0)
 

@@ -342,7 +342,7 @@ class Torture:
 def run_of(record: dict[str, Any]) -> Run:
     if record["side"] == "airflow":
         return Run("airflow", record["at"], record["ran_at"])
-    return Run("legacy", record["fired_at"], record["ran_at"], record["went_on_from"])
+    return Run("legacy", record["fired_at"], record["ran_at"], record["went_on_from"], record["first"])
 
 
 def make_entries(number: int, seed: int) -> list[Entry]:
