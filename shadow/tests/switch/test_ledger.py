@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger import Run, Verdict, judge_interval, judge_minutes
+from witness import Seen
 
 
 def legacy(at: float, went_on_from: float) -> Run:
@@ -73,3 +74,14 @@ def test_each_minute_is_somebodys_once() -> None:
     assert counts(minutes(*well[:2], *well[3:], decided=(180,))) == (0, 0, 0)
     late = [legacy(60.01, 0.01), airflow(120), legacy(241, 120), legacy(300.01, 241)]
     assert counts(minutes(*late)) == (0, 0, 0)
+
+
+def test_a_witness_finds_a_fire_while_the_clock_stood() -> None:
+    seen = Seen()
+    for look in range(10):
+        seen.note(100 + look * 0.15, look >= 2)
+    # Nobody looked for a while.
+    seen.note(103, True)
+    seen.note(103.1, False)
+    assert seen.spans == [(100.3, 101.35), (103, 103)]
+    assert [seen.holds(at) for at in (100.2, 100.5, 101.2, 102, 103)] == [False, True, False, False, False]

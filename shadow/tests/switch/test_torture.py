@@ -18,6 +18,7 @@ def run(capsys: pytest.CaptureFixture[str], **options: object) -> None:
         at_once=4,
         prefix="redbeat:",
         lock=None,
+        beats=1,
         python=os.environ.get("BAILEY_CELERY_PYTHON", os.sys.executable),
         durable=1.1,
         calm=False,

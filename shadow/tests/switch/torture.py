@@ -34,7 +34,7 @@ EVENTS = (
     "fault bailey killed",
     "fault beat-killed",
     "fault beat-ended",
-    "fault 2 beats",
+    "fault one more beat",
     "fault redis restarted",
     "fault redis restarted without its last second",
     "fault network cut",
@@ -114,7 +114,11 @@ class Torture:
         self._faults = Bag(FAULTS, self._random)
         self._deaths = Bag(range(1, CUTOVER_LINES + 1), self._random)
         self._rollback_deaths = Bag(range(1, ROLLBACK_LINES + 1), self._random)
-        self._calamity = Bag(CALAMITIES, self._random)
+        self._beats = world.wanted_beats
+        # Beats that keep no lock fire twice what two of them fire, with or without Bailey.
+        without = {"second-beat"} if world.lock == "none" else set()
+        self._calamity = Bag([what for what in CALAMITIES if what not in without], self._random)
+        self._events = [event for event in EVENTS if not (without and event == "fault one more beat")]
 
     def run(self) -> tuple[Tally, dict[str, Verdict]]:
         world = self._world
@@ -168,7 +172,11 @@ class Torture:
     def _missing(self) -> list[str]:
         """What has not happened yet."""
         happened = list(self._tally.counts)
-        return [] if self._calm else [event for event in EVENTS if not any(one.startswith(event) for one in happened)]
+        return (
+            []
+            if self._calm
+            else [event for event in self._events if not any(one.startswith(event) for one in happened)]
+        )
 
     def _move(self, entry: Entry, chance: random.Random) -> None:
         world = self._world
@@ -265,10 +273,11 @@ class Torture:
                 self._tally.add(f"fault {what}")
             time.sleep(chance.uniform(0, 3))
         elif what == "second-beat":
-            world.wanted_beats = 3 - world.wanted_beats
-            if world.wanted_beats == 1 and len(world.beats) > 1:
+            world.wanted_beats = self._beats + (world.wanted_beats == self._beats)
+            if len(world.beats) > world.wanted_beats:
                 world.kill_beat(chance.randrange(len(world.beats)), hard=False)
-            self._tally.add(f"fault {world.wanted_beats} beats from then on")
+            if world.wanted_beats > self._beats:
+                self._tally.add("fault one more beat started")
         elif what == "redis":
             world.server.restart()
             self._tally.add("fault redis restarted")
@@ -367,6 +376,7 @@ def main() -> int:
     options.add_argument("--at-once", type=int, default=3)
     options.add_argument("--prefix", default="redbeat:")
     options.add_argument("--lock", help="none: the application keeps no lock")
+    options.add_argument("--beats", type=int, default=1, help="how many run at least")
     options.add_argument("--python", default=sys.executable, help="an interpreter with another RedBeat")
     options.add_argument("--durable", type=float, default=1.1)
     options.add_argument("--calm", action="store_true", help="nothing breaks")
@@ -387,6 +397,7 @@ def torture(given: argparse.Namespace) -> tuple[Tally, dict[str, Verdict], Path]
         lock=given.lock,
         durable=given.durable,
         python=given.python,
+        beats=given.beats,
     )
     with world.running():
         tally, verdicts = Torture(world, given.seed, given.cutovers, given.at_once, given.calm).run()

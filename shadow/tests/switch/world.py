@@ -313,6 +313,7 @@ class World:
         durable: float = 1.1,
         python: str = sys.executable,
         max_interval: int = 1,
+        beats: int = 1,
     ) -> None:
         self.folder = folder
         self.entries = entries
@@ -326,7 +327,7 @@ class World:
         self.server = Server(folder / "redis", durable=True)
         self.records_server = Server(folder / "records", durable=False)
         self.beats: list[subprocess.Popen[bytes]] = []
-        self.wanted_beats = 1
+        self.wanted_beats = beats
         self.skew = 0.0
         self.outages: list[tuple[float, float]] = []
         self._beat_lock = threading.RLock()
@@ -343,7 +344,7 @@ class World:
         self._worker = self._celery(
             "worker", "--pool", "threads", "--concurrency", "8", "--without-gossip", log="worker"
         )
-        self.start_beat()
+        self.revive_beats()
         self._write_workspace()
         wait_until("beat has fired every entry", self._all_have_fired, 120)
         ended = self.bailey("import", "--json")
