@@ -15,14 +15,12 @@ class Run:
     """One execution. `at` is its place in time: for legacy when beat fired, by beat's clock; for a DAG the tick.
 
     `ran_at` is when it ran. `went_on_from` is the last run that beat found in the entry: a fire stands for every tick after that.
-    `first` says that the entry had counted no run yet, so that this was the instant of its creation.
     """
 
     side: str
     at: float
     ran_at: float
     went_on_from: float | None = None
-    first: bool = False
 
 
 @dataclass
@@ -42,7 +40,7 @@ def judge_interval(
     phase: float,
     runs: list[Run],
     decided: set[float],
-    resets: list[float],
+    created: list[float],
     unsent: list[float],
     outages: list[tuple[float, float]],
     until: float,
@@ -52,8 +50,8 @@ def judge_interval(
 
     An `absorbed` one runs whenever its driver does: its first run in Airflow may lie nearer to legacy's last, or further from it, than its interval.
 
-    `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
-    anew. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
+    `decided`: ticks that a claim recorded as coalesced or dropped. `created`: the clocks that entries were created with, by the application or by a beat's start: what would
+    have been due before such a clock is due by none, and legacy's runs follow it, not what ran before. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
     """
     found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     ordered = sorted(runs, key=lambda run: run.at)
@@ -61,17 +59,14 @@ def judge_interval(
     for before, run in zip(ordered, ordered[1:]):
         if absorbed and (before.side, run.side) == ("legacy", "airflow"):
             continue
-        reset = max([at for at in resets if at <= run.at + CLOCKS], default=0.0)
+        clock = max([at for at in created if at <= run.at + SLACK], default=0.0)
         # A claim that was coalesced into a live run is no run, and its tick is decided all the same.
         last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)
         last_unsent = max([at for at in unsent if at <= run.at + SLACK], default=0.0)
-        known = max(before.at, min(reset, run.at), last_decided, last_unsent)
-        if run.first and run.went_on_from is not None and reset > before.at - every - CLOCKS:
-            # The application deleted its entry, and wrote it anew later, or a beat's start did: what was due meanwhile was due by no clock.
-            known = max(known, run.went_on_from)
+        known = max(before.at, clock, last_decided, last_unsent)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
-            if reset > before.at - every - CLOCKS or (
+            if clock > before.at - every - CLOCKS or (
                 before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages)
             ):
                 found.excused.append(where)

@@ -15,7 +15,7 @@ def airflow(at: float) -> Run:
 
 
 def interval(*runs: Run, decided: tuple[float, ...] = (), **rest: list) -> Verdict:
-    given = {"resets": [], "unsent": [], "outages": [], **rest}
+    given = {"created": [], "unsent": [], "outages": [], **rest}
     return judge_interval(2, 0, list(runs), set(decided), until=runs[-1].at, **given)
 
 
@@ -55,11 +55,9 @@ def test_only_what_legacy_does_to_itself_is_excused() -> None:
 
 
 def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
-    anew = Run("legacy", 110.01, 110.02, 108, True)
-    assert counts(interval(airflow(102), anew, resets=[103])) == (0, 0, 0)
-    # Neither without a reset, nor with a clock that had counted runs, which is what a giving back writes.
-    assert counts(interval(airflow(102), anew)) == (0, 1, 0)
-    assert counts(interval(airflow(102), legacy(110.01, 108), resets=[103])) == (0, 1, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108), created=[108])) == (0, 0, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108), created=[105])) == (0, 1, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108))) == (0, 1, 0)
 
 
 def minutes(*runs: Run, decided: tuple[float, ...] = ()) -> Verdict:

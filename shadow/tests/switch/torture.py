@@ -72,9 +72,15 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, what: str, number: int = 1) -> None:
+    # Where each thing that befalls is written with its time.
+    log: Path | None = None
+
+    def add(self, what: str, number: int = 1, detail: str = "") -> None:
         with self.lock:
             self.counts[what] += number
+            if self.log is not None and what.startswith("fault"):
+                with self.log.open("a", encoding="utf-8") as log:
+                    log.write(f"{time.time():.3f} {what} {detail}\n")
 
     def problem(self, text: str) -> None:
         with self.lock:
@@ -107,13 +113,15 @@ class Torture:
         # One that never succeeds must end, too.
         self._tries = 3 * cutovers + 20
         self._lock = threading.Lock()
-        self._tally = Tally()
+        self._tally = Tally(log=world.folder / "faults.log")
         self._programs = threading.Semaphore(at_once)
         self._calm = calm
         self._over = threading.Event()
         self._faults = Bag(FAULTS, self._random)
         self._deaths = Bag(range(1, CUTOVER_LINES + 1), self._random)
         self._rollback_deaths = Bag(range(1, ROLLBACK_LINES + 1), self._random)
+        self._beat_clock = Bag((-2.0, 2.0), self._random)
+        self._airflow_clock = Bag((-2.0, 2.0), self._random)
         self._beats = world.wanted_beats
         # Beats that keep no lock fire twice what two of them fire, with or without Bailey.
         without = {"second-beat"} if world.lock == "none" else set()
@@ -205,16 +213,13 @@ class Torture:
         one = chance.choice(entry.everyone)
         if fault == "save":
             world.application(f"entry({one.name!r}, {one.every!r}).save()")
-            self._tally.add("fault entry saved")
+            self._tally.add("fault entry saved", detail=one.name)
         elif fault == "recreate":
             world.application(f"e = entry({one.name!r}, {one.every!r})\ne.delete()\ne.save()")
-            one.resets.append(time.time())
-            self._tally.add("fault entry re-created")
+            self._tally.add("fault entry re-created", detail=one.name)
         elif fault == "delete" and world.owner(one) == "airflow":
-            # Also what a beat's start writes anew has a clock that the application set.
-            one.resets.append(time.time())
             world.application(f"entry({one.name!r}, {one.every!r}).delete()")
-            self._tally.add("fault entry deleted")
+            self._tally.add("fault entry deleted", detail=one.name)
         elif fault == "bounded":
             self._tally.add("fault window bounded")
         if fault in ("save", "recreate", "delete"):
@@ -295,11 +300,11 @@ class Torture:
             airflow.stalled.clear()
             self._tally.add("fault scheduler stalled")
         elif what == "airflow-clock":
-            airflow.skew = chance.choice((-2.0, 2.0)) if airflow.skew == 0 else 0.0
+            airflow.skew = self._airflow_clock.draw() if airflow.skew == 0 else 0.0
             self._tally.add(f"fault airflow's clock {airflow.skew:+g} s off")
         elif what == "beat-clock":
             # All beats together: two beats whose clocks differ disagree even without Bailey.
-            world.skew = chance.choice((-2.0, 2.0)) if world.skew == 0 else 0.0
+            world.skew = self._beat_clock.draw() if world.skew == 0 else 0.0
             self._tally.add(f"fault beat's clock {world.skew:+g} s off")
             wanted, world.wanted_beats = world.wanted_beats, 0
             while world.beats:
@@ -313,6 +318,10 @@ class Torture:
         records = [json.loads(line) for line in self._world.records.lrange("runs", 0, -1)]
         (self._world.folder / "runs.jsonl").write_text("\n".join(json.dumps(record) for record in records))
         attempts = [json.loads(line) for line in self._world.records.lrange("attempts", 0, -1)]
+        created: dict[str, list[float]] = {}
+        for line in self._world.records.lrange("creations", 0, -1):
+            creation = json.loads(line)
+            created.setdefault(creation["entry"], []).append(creation["at"])
         verdicts: dict[str, Verdict] = {}
         for entry in self._world.entries:
             decided = airflow.decided(entry)
@@ -339,7 +348,7 @@ class Torture:
                         entry.phase,
                         runs,
                         decided,
-                        member.resets,
+                        created.get(member.name, []),
                         unsent,
                         self._world.outages,
                         until,
@@ -351,7 +360,7 @@ class Torture:
 def run_of(record: dict[str, Any]) -> Run:
     if record["side"] == "airflow":
         return Run("airflow", record["at"], record["ran_at"])
-    return Run("legacy", record["fired_at"], record["ran_at"], record["went_on_from"], record["first"])
+    return Run("legacy", record["fired_at"], record["ran_at"], record["went_on_from"])
 
 
 def make_entries(number: int, seed: int) -> list[Entry]:

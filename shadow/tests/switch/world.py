@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,6 @@ class Entry:
     late_after: float | None = None
     # What its pipeline takes over besides it.
     absorbed: tuple[Entry, ...] = ()
-    resets: list[float] = field(default_factory=list)
 
     @property
     def everyone(self) -> tuple[Entry, ...]:
