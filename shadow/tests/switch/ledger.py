@@ -66,10 +66,10 @@ def judge_interval(
         known = max(before.at, clock, last_decided, last_unsent)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
-            if clock > before.at - every - CLOCKS or (
-                before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages)
-            ):
-                found.excused.append(where)
+            if before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages):
+                found.excused.append(f"{where}: legacy repeats a run of which its store lost the record")
+            elif "legacy" in (before.side, run.side) and clock > before.at - every - CLOCKS:
+                found.excused.append(f"{where}: a clock that was created with {clock:.3f}")
             else:
                 found.twice.append(f"{where}: {run.at - before.at:.3f} s apart, due every {every:g} s")
         elif run.side == "legacy":
@@ -104,7 +104,10 @@ def judge_minutes(
         if len(mine) > 1:
             text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
             excused = any(run.side == "legacy" and start <= run.ran_at <= end for run in mine for start, end in outages)
-            (found.excused if excused else found.twice).append(text)
+            if excused:
+                found.excused.append(f"{text}: legacy repeats a run of which its store lost the record")
+            else:
+                found.twice.append(text)
         if not mine and minute * 60.0 not in decided:
             tick = minute * 60.0
             # One late fire stands for all minutes since the last run.

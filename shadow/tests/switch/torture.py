@@ -428,9 +428,7 @@ def report(seed: int, tally: Tally, verdicts: dict[str, Verdict], folder: Path) 
         for text in found.lost:
             print(f"LOST {name}: {text}")
         for text in found.excused:
-            print(
-                f"  legacy's own repeat, its store had lost the record, or the application set the clock anew: {name}: {text}"
-            )
+            print(f"  legacy's own: {name}: {text}")
     for name, found in verdicts.items():
         if found.listed:
             print(f"  coalesced by policy: {name}: {', '.join(found.listed)}")
