@@ -45,7 +45,7 @@ class Gate:
 
     `policy` is for ticks that nobody was up to run in time: `coalesce`, `every` or `none`; `late_after`, in seconds, is when
     a tick counts as missed, for `none` only. `timezone` is the Celery application's. With `durable` seconds, `wait` looks
-    again that much later before it answers `live`: a Redis that loses its last second then cannot lose the claim.
+    again that much later before it answers `live` or `shadow`: a Redis that loses its last second then cannot lose the answer.
     """
 
     def __init__(
@@ -95,8 +95,9 @@ class Gate:
         while True:
             answer = self.ask(tick, run, since)
             alerts += [alert for alert in answer.alerts if alert not in alerts]
-            # A window that ended a moment ago may be open again after a restart: a tick told to be legacy's would be nobody's.
-            unsure = answer.how == "not-ours" and said != answer.how
+            # A Redis that comes back without its last second may have forgotten that this tick was told to be legacy's, or that legacy
+            # had its clock back: Airflow's window could then hold a tick whose run will not ask again.
+            unsure = answer.mode == "shadow" and said != answer.how
             if self._durable and (unsure or (answer.mode == "live" and not answer.again)):
                 said = answer.how
                 self._sleep(self._durable)

@@ -324,6 +324,16 @@ def test_a_durable_gate_looks_again_before_it_says_that_legacy_has_the_tick(lega
     assert clock.slept == [1]
 
 
+def test_a_durable_gate_looks_again_before_it_leaves_a_tick_to_legacy_without_a_switch(legacy):
+    it = legacy()
+    # What a Redis that comes back without its last second has forgotten is written once more: closing has to see it.
+    clock = Clock(lambda slept: it.client.delete("bailey:claims:{redbeat:one}"))
+    answer = gate(it, durable=1, clock=clock, sleep=clock.sleep).wait(it.now, "d/a", 10)
+    assert (answer.mode, answer.how) == ("shadow", "no-switch")
+    assert clock.slept == [1]
+    assert it.client.hget("bailey:claims:{redbeat:one}", "shadowed") == str(it.now).encode()
+
+
 def test_giving_back_what_was_computed_before_another_rollback_and_cutover_is_refused(legacy):
     it = legacy()
     it.cut_over()

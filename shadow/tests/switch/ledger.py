@@ -32,6 +32,7 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     excused: list[str] = field(default_factory=list)
     coalesced: int = 0
+    listed: list[str] = field(default_factory=list)
 
 
 def judge_interval(
@@ -39,31 +40,36 @@ def judge_interval(
     phase: float,
     runs: list[Run],
     decided: set[float],
-    resets: list[float],
+    created: list[float],
     unsent: list[float],
     outages: list[tuple[float, float]],
     until: float,
+    absorbed: bool = False,
 ) -> Verdict:
     """An entry that is due so long after each run; the DAG's ticks stand on a grid with a phase.
 
-    `decided`: ticks that a claim recorded as coalesced or dropped. `resets`: when the application itself set the entry's clock
-    anew. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
+    An `absorbed` one runs whenever its driver does: its first run in Airflow may lie nearer to legacy's last, or further from it, than its interval.
+
+    `decided`: ticks that a claim recorded as coalesced or dropped. `created`: the clocks that entries were created with, by the application or by a beat's start: what would
+    have been due before such a clock is due by none, and legacy's runs follow it, not what ran before. `unsent`: fires of a beat that died after it had noted them and before it had sent the message, or lost the message. `outages`: spans whose records the store lost; legacy itself repeats what it fired in them.
     """
-    found = Verdict(runs=len(runs), coalesced=len(decided))
+    found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     ordered = sorted(runs, key=lambda run: run.at)
     half = every / 2
     for before, run in zip(ordered, ordered[1:]):
-        reset = max([at for at in resets if at <= run.at + CLOCKS], default=0.0)
+        if absorbed and (before.side, run.side) == ("legacy", "airflow"):
+            continue
+        clock = max([at for at in created if at <= run.at + SLACK], default=0.0)
         # A claim that was coalesced into a live run is no run, and its tick is decided all the same.
         last_decided = max([tick for tick in decided if tick <= run.at + SLACK], default=0.0)
         last_unsent = max([at for at in unsent if at <= run.at + SLACK], default=0.0)
-        known = max(before.at, min(reset, run.at), last_decided, last_unsent)
+        known = max(before.at, clock, last_decided, last_unsent)
         where = f"{run.side} {run.at:.3f} after {before.side} {before.at:.3f}"
         if run.at - before.at < half - SLACK:
-            if reset > before.at - every - CLOCKS or (
-                before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages)
-            ):
-                found.excused.append(where)
+            if before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages):
+                found.excused.append(f"{where}: legacy repeats a run of which its store lost the record")
+            elif "legacy" in (before.side, run.side) and clock > before.at - every - CLOCKS:
+                found.excused.append(f"{where}: a clock that was created with {clock:.3f}")
             else:
                 found.twice.append(f"{where}: {run.at - before.at:.3f} s apart, due every {every:g} s")
         elif run.side == "legacy":
@@ -87,7 +93,7 @@ def judge_minutes(
     until: float,
 ) -> Verdict:
     """An entry that is due each minute: each minute is covered once, by a fire of beat, a live claim, or a recorded claim."""
-    found = Verdict(runs=len(runs), coalesced=len(decided))
+    found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     covered: dict[int, list[Run]] = {}
     for run in runs:
         last = int((run.at + SLACK) // 60)
@@ -98,7 +104,10 @@ def judge_minutes(
         if len(mine) > 1:
             text = f"minute {minute * 60}: " + ", ".join(f"{run.side} {run.at:.3f}" for run in mine)
             excused = any(run.side == "legacy" and start <= run.ran_at <= end for run in mine for start, end in outages)
-            (found.excused if excused else found.twice).append(text)
+            if excused:
+                found.excused.append(f"{text}: legacy repeats a run of which its store lost the record")
+            else:
+                found.twice.append(text)
         if not mine and minute * 60.0 not in decided:
             tick = minute * 60.0
             # One late fire stands for all minutes since the last run.

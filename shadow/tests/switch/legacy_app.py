@@ -14,10 +14,12 @@ from typing import Any
 import redis
 from celery import Celery, Task
 from celery.schedules import crontab, schedule
-from redbeat import RedBeatScheduler
+from redbeat import RedBeatScheduler, RedBeatSchedulerEntry
+from redbeat.schedulers import get_redis
 
 RUNS = "runs"
 ATTEMPTS = "attempts"
+CREATIONS = "creations"
 SKEW = float(os.environ.get("LEGACY_SKEW", "0"))
 
 
@@ -33,11 +35,27 @@ class RecordingScheduler(RedBeatScheduler):
 
     def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
         last = entry.last_run_at
-        headers = {"went_on_from": last.timestamp() if last else None, "fired_at": time.time() + SKEW}
+        headers = {
+            "went_on_from": last.timestamp() if last else None,
+            "fired_at": time.time() + SKEW,
+            "skew": SKEW,
+        }
         entry.options = {**entry.options, "headers": headers}
         # Beat notes a fire before it sends the message; one that dies between has lost that run, with or without Bailey.
         _records().rpush(ATTEMPTS, json.dumps({"entry": entry.name, "fired_at": headers["fired_at"]}))
         return super().apply_async(entry, *args, **kwargs)
+
+
+def save(entry: Any) -> Any:
+    """RedBeat's, with a record of each clock that it sets: that of an entry which was not there, or not there any more."""
+    made = not get_redis(app).hexists(entry.key, "meta")
+    saved = _save(entry)
+    if made:
+        _records().rpush(CREATIONS, json.dumps({"entry": entry.name, "at": entry.last_run_at.timestamp()}))
+    return saved
+
+
+_save, RedBeatSchedulerEntry.save = RedBeatSchedulerEntry.save, save
 
 
 def when(text: str) -> Any:

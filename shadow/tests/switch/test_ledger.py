@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger import Run, Verdict, judge_interval, judge_minutes
+from witness import Seen
 
 
 def legacy(at: float, went_on_from: float) -> Run:
@@ -14,7 +15,7 @@ def airflow(at: float) -> Run:
 
 
 def interval(*runs: Run, decided: tuple[float, ...] = (), **rest: list) -> Verdict:
-    given = {"resets": [], "unsent": [], "outages": [], **rest}
+    given = {"created": [], "unsent": [], "outages": [], **rest}
     return judge_interval(2, 0, list(runs), set(decided), until=runs[-1].at, **given)
 
 
@@ -53,6 +54,12 @@ def test_only_what_legacy_does_to_itself_is_excused() -> None:
     assert counts(interval(legacy(100.01, 98.01), legacy(104.1, 102.05), unsent=[102.05])) == (0, 0, 0)
 
 
+def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
+    assert counts(interval(airflow(102), legacy(110.01, 108), created=[108])) == (0, 0, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108), created=[105])) == (0, 1, 0)
+    assert counts(interval(airflow(102), legacy(110.01, 108))) == (0, 1, 0)
+
+
 def minutes(*runs: Run, decided: tuple[float, ...] = ()) -> Verdict:
     return judge_minutes(list(runs), set(decided), [], [], 59.0, 330.0)
 
@@ -65,3 +72,14 @@ def test_each_minute_is_somebodys_once() -> None:
     assert counts(minutes(*well[:2], *well[3:], decided=(180,))) == (0, 0, 0)
     late = [legacy(60.01, 0.01), airflow(120), legacy(241, 120), legacy(300.01, 241)]
     assert counts(minutes(*late)) == (0, 0, 0)
+
+
+def test_a_witness_finds_a_fire_while_the_clock_stood() -> None:
+    seen = Seen()
+    for look in range(10):
+        seen.note(100 + look * 0.15, look >= 2)
+    # Nobody looked for a while.
+    seen.note(103, True)
+    seen.note(103.1, False)
+    assert seen.spans == [(100.3, 101.35), (103, 103)]
+    assert [seen.holds(at) for at in (100.2, 100.5, 101.2, 102, 103)] == [False, True, False, False, False]

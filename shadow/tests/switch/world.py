@@ -9,13 +9,14 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def wait_until(what: str, condition: Any, limit: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {limit:g} s: {what}")
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a server lost that was killed: all it had written from one instant on."""
+
+    since: float
+    killed: float
+    bytes: int
 
 
 class Server:
@@ -89,19 +99,24 @@ class Server:
             self._process.kill()
             self._process.wait()
 
-    def restart(self, *, lose: float = 0.0) -> float:
-        """Kills it and starts it again, without the last `lose` seconds of its log. Returns when it was killed."""
+    def restart(self, *, lose: float = 0.0) -> Loss:
+        """Kills it and starts it again, without the last `lose` seconds of its log, and never without more. Returns what it lost."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
-        killed = time.time()
-        if lose:
-            log = self._log()
-            known = [size for at, size in self._sizes if at <= killed - lose]
-            if log is not None and known:
-                os.truncate(log, min(known[-1], log.stat().st_size))
+        killed = since = time.time()
+        lost = 0
+        log = self._log() if lose else None
+        if log is not None:
+            # The oldest size that is no older than that. A machine that was too busy to look has none: then it loses less, or nothing.
+            since, size = next(
+                ((at, size) for at, size in list(self._sizes) if at >= killed - lose), (killed, log.stat().st_size)
+            )
+            lost = max(0, log.stat().st_size - size)
+            os.truncate(log, log.stat().st_size - lost)
+            self._sizes.clear()
         self.start()
-        return killed
+        return Loss(since, killed, lost)
 
     def _log(self) -> Path | None:
         found = sorted((self.folder / "appendonlydir").glob("*.incr.aof"))
@@ -130,6 +145,8 @@ class Network:
         self.port = free_port()
         self._up = True
         self._pairs: set[socket.socket] = set()
+        self.broken = 0
+        self.refused = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -138,6 +155,7 @@ class Network:
         self._up = False
         with self._lock:
             pairs, self._pairs = self._pairs, set()
+        self.broken += len(pairs) // 2
         for end in pairs:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -155,6 +173,7 @@ class Network:
                 return
             if not self._up:
                 near.close()
+                self.refused += 1
                 continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._target))
@@ -185,7 +204,16 @@ class Entry:
     every: str
     static: bool
     phase: float = 0.0
-    resets: list[float] = field(default_factory=list)
+    # What becomes of ticks that nobody was up to run, and for `none` after how many seconds a tick counts as missed.
+    policy: str = "coalesce"
+    late_after: float | None = None
+    # What its pipeline takes over besides it.
+    absorbed: tuple[Entry, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Entry, ...]:
+        """All entries of its pipeline."""
+        return (self, *self.absorbed)
 
     @property
     def pipeline(self) -> str:
@@ -207,14 +235,17 @@ class Airflow:
         self._pool = ThreadPoolExecutor(max_workers=4 * len(entries) + 16)
         self._stop = threading.Event()
         self.stalled = threading.Event()
-        self.decided: dict[str, set[float]] = {entry.name: set() for entry in entries}
+        # What each run was told, by its tick: `live`, `coalesced`, `not-ours`, …
+        self.told: dict[str, dict[float, str]] = {entry.name: {} for entry in entries}
         self.alerts: list[str] = []
-        self.pending = 0
+        # How far this side's clock is ahead, in seconds.
+        self.skew = 0.0
         self._gates = {
             entry.name: Gate(
                 redis.Redis(port=world.network.port, socket_timeout=2, socket_connect_timeout=2),
-                Group((entry.name,), world.prefix),
-                "coalesce",
+                Group(tuple(one.name for one in entry.everyone), world.prefix),
+                entry.policy,
+                late_after=entry.late_after,
                 durable=world.durable,
             )
             for entry in entries
@@ -222,6 +253,10 @@ class Airflow:
         self._threads = [threading.Thread(target=self._schedule, args=(entry,), daemon=True) for entry in entries]
         for thread in self._threads:
             thread.start()
+
+    def decided(self, entry: Entry) -> set[float]:
+        """Ticks that a claim recorded as run by nobody, by policy."""
+        return {tick for tick, how in list(self.told[entry.name].items()) if how in ("coalesced", "dropped")}
 
     def stop(self) -> None:
         """No new ticks; those under way are decided first."""
@@ -235,8 +270,10 @@ class Airflow:
         number = int((time.time() - entry.phase) // every) + 1
         while not self._stop.is_set():
             tick = entry.phase + number * every
-            if self._stop.wait(max(0.0, tick - time.time())):
-                return
+            # In small steps: the clock may be set meanwhile.
+            while (left := tick - self.skew - time.time()) > 0:
+                if self._stop.wait(min(left, 0.5)):
+                    return
             while self.stalled.is_set() and not self._stop.wait(0.05):
                 pass
             self._pool.submit(self._run, entry, tick)
@@ -254,10 +291,10 @@ class Airflow:
                     self.alerts.append(f"undecided: {run}")
                     return
             if answer.mode == "live":
-                record = {"entry": entry.name, "side": "airflow", "at": tick, "ran_at": time.time()}
-                self._world.records.rpush("runs", json.dumps(record))
-            elif answer.how in ("coalesced", "dropped"):
-                self.decided[entry.name].add(round(tick, 3))
+                run = {"side": "airflow", "at": tick, "ran_at": time.time()}
+                records = [json.dumps({"entry": one.name, **run}) for one in entry.everyone]
+                self._world.records.rpush("runs", *records)
+            self.told[entry.name][round(tick, 3)] = answer.how
         except Exception as error:  # A gate that breaks is a defect: told at the end.
             self.alerts.append(f"broken: {run}: {type(error).__name__}: {error}")
 
@@ -275,9 +312,11 @@ class World:
         durable: float = 1.1,
         python: str = sys.executable,
         max_interval: int = 1,
+        beats: int = 1,
     ) -> None:
         self.folder = folder
         self.entries = entries
+        self.legacy = [member for entry in entries for member in entry.everyone]
         self.prefix = prefix
         self.lock = lock
         self.durable = durable
@@ -287,7 +326,7 @@ class World:
         self.server = Server(folder / "redis", durable=True)
         self.records_server = Server(folder / "records", durable=False)
         self.beats: list[subprocess.Popen[bytes]] = []
-        self.wanted_beats = 1
+        self.wanted_beats = beats
         self.skew = 0.0
         self.outages: list[tuple[float, float]] = []
         self._beat_lock = threading.RLock()
@@ -304,7 +343,7 @@ class World:
         self._worker = self._celery(
             "worker", "--pool", "threads", "--concurrency", "8", "--without-gossip", log="worker"
         )
-        self.start_beat()
+        self.revive_beats()
         self._write_workspace()
         wait_until("beat has fired every entry", self._all_have_fired, 120)
         ended = self.bailey("import", "--json")
@@ -338,14 +377,14 @@ class World:
         return all(
             ("total_run_count" if entry.seconds < 60 else "last_run_at")
             in (client.hget(self.prefix + entry.name, "meta") or "")
-            for entry in self.entries
+            for entry in self.legacy
         )
 
     # Legacy
 
     @property
     def environment(self) -> dict[str, str]:
-        static = {entry.name: entry.every for entry in self.entries if entry.static}
+        static = {entry.name: entry.every for entry in self.legacy if entry.static}
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("BAILEY_")},
             "LEGACY_BROKER": self.records_server.url,
@@ -405,7 +444,7 @@ class World:
         )
 
     def _dynamic_entries(self) -> None:
-        lines = [f"entry({entry.name!r}, {entry.every!r}).save()" for entry in self.entries if not entry.static]
+        lines = [f"entry({entry.name!r}, {entry.every!r}).save()" for entry in self.legacy if not entry.static]
         self.application("\n".join(lines))
 
     # Bailey
@@ -420,11 +459,19 @@ class World:
         mappings = self.folder / "mappings"
         mappings.mkdir(exist_ok=True)
         for entry in self.entries:
+            absorbed = [f"scheduler/{one.name}" for one in entry.absorbed]
             (mappings / f"{entry.name}.yaml").write_text(
-                f"pipeline: {entry.pipeline}\nclock: scheduler/{entry.name}\n"
+                f"pipeline: {entry.pipeline}\nclock: scheduler/{entry.name}\nabsorbs: {json.dumps(absorbed)}\n"
                 f"tasks:\n  run:\n    entry: scheduler/{entry.name}\n",
                 encoding="utf-8",
             )
+
+    def last_journal_line(self, pipeline: str) -> str:
+        """What the journal of a pipeline ends with."""
+        with contextlib.closing(sqlite3.connect(self.folder / ".bailey" / "state.sqlite", timeout=30)) as state:
+            query = "SELECT operation, step, phase FROM journal WHERE pipeline = ? ORDER BY id DESC LIMIT 1"
+            operation, step, phase = state.execute(query, (pipeline,)).fetchone()
+        return f"{operation}'s line “{step}, {phase}”"
 
     def bailey(self, *words: str, die_at: int | None = None, limit: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Runs `bailey`; with `die_at` it is killed right after so many lines of the journal."""
