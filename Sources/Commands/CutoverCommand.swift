@@ -95,7 +95,7 @@ struct CutoverCommand: AsyncParsableCommand {
 
     func run() async throws {
         let override = try override.decision()
-        let desk = try Desk(common)
+        let desk = execute ? await (try Desk(common)).askingWorkers() : try Desk(common)
         let store = try desk.store()
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)

@@ -1,6 +1,7 @@
 import Airflow
 import Migration
 import Settings
+import Store
 
 /// The DAG files of a workspace.
 extension Desk {
@@ -20,6 +21,15 @@ extension Desk {
                 (python: $0.python, path: $0.path.map(absolute), variables: $0.variables)
             }
         )
+    }
+
+    /// Whether a pipeline's DAG has lost its gate, or is about to. An entry that an inventory has found since is legacy's anew.
+    func isRetired(_ pipeline: String, inventory: Inventory) throws -> Bool {
+        switch try store().retirement(pipeline: pipeline) {
+        case nil: false
+        case .begun?: true
+        case .finished(let at)?: at > inventory.readAt
+        }
     }
 
     /// The pipelines of those ids; all if none is named.

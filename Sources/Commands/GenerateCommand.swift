@@ -27,7 +27,8 @@ struct GenerateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let desk = try Desk(common)
-        let plan = try desk.plan(try desk.inventory())
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
         guard plan.holds else {
             throw CommandFailure(
                 .doesNotHold,
@@ -39,7 +40,11 @@ struct GenerateCommand: AsyncParsableCommand {
         var changes: [(name: String, change: DAGFolder.Change)] = []
         var files: [DAGFile] = []
         for pipeline in chosen {
-            let file = desk.dagFile(pipeline, of: plan, gated: !ungated)
+            let isRetired = try desk.isRetired(pipeline.dag.id, inventory: inventory)
+            if isRetired, !ungated {
+                Console.note("\(pipeline.dag.id) is retired, or about to be: its file has no gate")
+            }
+            let file = desk.dagFile(pipeline, of: plan, gated: !ungated && !isRetired)
             try Task.checkCancellation()
             changes.append((file.name, try folder.write(file, force: force)))
             files.append(file)

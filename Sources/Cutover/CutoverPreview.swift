@@ -83,8 +83,11 @@ extension RollbackOperation {
     ///
     /// - Throws: as `CutoverOperation.preview()`.
     public func preview(pipeline: String, place: RedBeatPlace) async throws -> OwnershipPreview {
-        let checks = try await engine.redbeat.readiness(now: engine.now)
+        var checks = try await engine.redbeat.readiness(now: engine.now)
         let status = try await engine.redbeat.status(claims: 5)
+        if status.entries.contains(where: { $0.record?.isRetiring == true }) {
+            checks.append(CutoverCheck("not being retired", engine.retiring.found, refusal: engine.retiring))
+        }
         var entries: [OwnershipPreview.Entry] = []
         var ticks: [Instant] = []
         for (index, found) in status.entries.enumerated() {

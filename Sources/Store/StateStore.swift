@@ -71,6 +71,9 @@ public struct StateStore: Sendable {
         migrator.registerMigration("3 rehearsals, alerts, archives") { database in
             try database.execute(sql: keepsakeTables)
         }
+        migrator.registerMigration("4 alerts to send again") { database in
+            try database.execute(sql: unsentTables)
+        }
         return migrator
     }
 
