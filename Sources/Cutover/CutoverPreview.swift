@@ -46,6 +46,11 @@ extension CutoverOperation {
     /// - Throws: `RedisError`, `SwitchError`, or `RedBeatBytesError` for an entry that beat could not read either.
     public func preview() async throws -> OwnershipPreview {
         let checks = try await checks()
+        if checks.contains(where: { $0.refusal?.reason == .slots }) {
+            var preview = OwnershipPreview(pipeline: group.pipeline, source: group.place.source)
+            preview.checks = checks
+            return preview
+        }
         let status = try await engine.redbeat.status(claims: 5)
         var entries: [OwnershipPreview.Entry] = []
         for (index, (entry, found)) in zip(group.entries, status.entries).enumerated() {

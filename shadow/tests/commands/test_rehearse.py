@@ -36,6 +36,10 @@ class Office:
         }
         (folder / "mappings").mkdir()
         (folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
+        for name in ("heartbeat-metrics", "refresh-cache"):
+            entry = f"scheduler/{name}"
+            mapping = {"pipeline": name, "clock": entry, "tasks": {"run": {"entry": entry}}}
+            (folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end."""
@@ -67,7 +71,7 @@ def policy(office: Office, pipeline: str) -> dict[str, Any]:
 
 
 def test_every_step_is_timed_and_nothing_stays(office: Office) -> None:
-    pipeline = "scheduler__heartbeat-metrics"
+    pipeline = "heartbeat-metrics"
     before = office.redis.hgetall("redbeat:heartbeat-metrics")["definition"]
     dry = office.run("rehearse", pipeline)
     assert dry.returncode == 0 and "Nothing was changed" in dry.stdout
@@ -86,7 +90,7 @@ def test_every_step_is_timed_and_nothing_stays(office: Office) -> None:
 
 
 def test_one_that_was_killed_is_cleared_away_by_the_next(office: Office) -> None:
-    pipeline = "scheduler__refresh-cache"
+    pipeline = "refresh-cache"
     process = subprocess.Popen(
         [str(BAILEY), "rehearse", pipeline, "--execute"],
         cwd=office.folder,
