@@ -36,6 +36,21 @@ public struct Alert: Sendable, Hashable {
         self.at = at
     }
 
+    /// An alert as its document tells it; nil if that is none.
+    public init?(_ json: JSON, identity: String) {
+        guard let event = json["event"]?.string, let level = json["level"]?.string.flatMap(Level.init(rawValue:)),
+            let text = json["text"]?.string, let at = json["at"]?.string.flatMap({ Instant(iso8601: $0) })
+        else { return nil }
+        self.init(
+            event: event,
+            identity: identity,
+            level: level,
+            pipeline: json["pipeline"]?.string,
+            text: text,
+            at: at
+        )
+    }
+
     /// The alert as a command gets it; see docs/json.md.
     public var json: JSON {
         [

@@ -95,7 +95,7 @@ struct CutoverCommand: AsyncParsableCommand {
 
     func run() async throws {
         let override = try override.decision()
-        let desk = try Desk(common)
+        let desk = execute ? await (try Desk(common)).askingWorkers() : try Desk(common)
         let store = try desk.store()
         let inventory = try desk.inventory()
         let plan = try desk.plan(inventory)
@@ -188,7 +188,7 @@ struct CutoverCommand: AsyncParsableCommand {
             )
             let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
-            let gate = try await engine.redbeat.status().gate
+            let gate = preview.entries.isEmpty ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate
             await engine.redbeat.disconnect()
             return (preview, gate)
         }

@@ -2,6 +2,7 @@ import Airflow
 import Migration
 import NIOPosix
 import Settings
+import Store
 
 /// The DAG files of a workspace.
 extension Desk {
@@ -27,12 +28,13 @@ extension Desk {
 
     /// Writes the files of pipelines; several at once, because most of the time of each goes in waiting for the disk.
     ///
+    /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
     /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was.
     func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
-        gated: Bool,
+        ungated: Set<String>,
         force: Bool,
         to folder: DAGFolder
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
@@ -48,7 +50,7 @@ extension Desk {
                     guard let index = waiting.next() else { return }
                     group.addTask {
                         try await threads.runIfActive {
-                            let file = dagFile(pipelines[index], findings: findings, gated: gated)
+                            let file = dagFile(pipelines[index], findings: findings, gated: !ungated.contains(pipelines[index].dag.id))
                             return (index, file, try folder.write(file, force: force))
                         }
                     }
@@ -66,6 +68,19 @@ extension Desk {
         }
         try await threads.shutdownGracefully()
         return pipelines.indices.compactMap { written[$0] }
+    }
+
+    /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew.
+    func retired(inventory: Inventory) throws -> Set<String> {
+        let stages = try store().retirements()
+        return Set(
+            stages.filter { _, stage in
+                switch stage {
+                case .begun: true
+                case .finished(let at): at > inventory.readAt
+                }
+            }.keys
+        )
     }
 
     /// The pipelines of those ids; all if none is named.

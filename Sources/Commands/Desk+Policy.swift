@@ -1,5 +1,7 @@
 import Airflow
 import Cutover
+import Legacy
+import LosslessJSON
 import Migration
 import Schedules
 import Store
@@ -36,6 +38,7 @@ extension Desk {
             gate: gate,
             timetable: dag.clock.timetable
         )
+        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
         evidence.rehearsals = Desk.stored(store) { try $0.rehearsals(pipeline: dag.id) }
         evidence.findings = plan.findings.filter { finding in
             finding.pipeline == dag.id || finding.entry.map(dag.entries.contains) ?? (finding.pipeline == nil)
@@ -44,6 +47,42 @@ extension Desk {
             id != dag.clock.driver && inventory[id]?.schedule != nil
         }
         return evidence
+    }
+
+    /// Why what legacy runs cannot be observed, or was not to the end.
+    private func observerDefects(
+        _ pipeline: String,
+        _ ids: [EntryID],
+        _ inventory: Inventory,
+        _ store: Known<StateStore>
+    )
+        -> [String]
+    {
+        var defects: [String] = []
+        for entry in ids.compactMap({ inventory[$0] }) where entry.kind == .redbeat {
+            let twins = inventory.entries.filter { other in
+                other.id != entry.id && other.id.source == entry.id.source && other.kind == .redbeat
+                    && other.call == entry.call
+            }
+            if let twin = twins.first {
+                defects.append(
+                    "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
+                )
+            }
+            let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
+            if entry.history == nil, notes.contains(where: { $0.detail.hasSuffix(CeleryRuns.nameless) }) {
+                defects.append(
+                    "the results of \(entry.id.source) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
+                )
+            }
+        }
+        let last = Desk.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }.value
+        if let line = last ?? nil, line.step == ShadowCommand.brokenOff {
+            defects.append(
+                "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
+            )
+        }
+        return defects
     }
 
     /// Something out of Bailey's own state.
@@ -79,7 +118,7 @@ extension Desk {
         }
     }
 
-    private static func deployment(_ dag: AirflowDAG?, _ id: String, _ address: String) -> PolicyEvidence.Deployment {
+    static func deployment(_ dag: AirflowDAG?, _ id: String, _ address: String) -> PolicyEvidence.Deployment {
         guard let dag, !dag.isStale else { return .faulty("Airflow at \(address) has no DAG \(id)") }
         if dag.hasImportErrors { return .faulty("Airflow could not import the file of \(id); see its import errors") }
         if dag.isPaused { return .faulty("the DAG \(id) is paused in Airflow") }
@@ -92,5 +131,12 @@ extension SwitchStatus {
     var gate: PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
         return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
+    }
+}
+
+extension LegacyEntry {
+    /// What a recorded run of it shows: no arguments and an empty list of them are the same call.
+    fileprivate var call: [String] {
+        [task, (args.isNull ? [] : args).text(.canonical), (kwargs.isNull ? [:] : kwargs).text(.canonical)]
     }
 }

@@ -13,7 +13,7 @@ import Store
 
 /// A workspace opened: its settings, its folder, and what they lead to.
 struct Desk {
-    let workspace: Workspace
+    private(set) var workspace: Workspace
     /// The folder of `bailey.yaml`, absolute.
     let folder: String
     let zones = ZoneDatabase()
@@ -180,6 +180,24 @@ struct Desk {
             )
         }
         return try QueueProfile(yaml: text, file: "profiles/\(name).yaml")
+    }
+
+    /// This workspace with `max_interval` at least as long as live workers say that beat sleeps: a fence must not be too short. Asking them is a
+    /// message to each, so only commands do it that a person told to act.
+    func askingWorkers() async -> Desk {
+        var desk = self
+        for (index, source) in workspace.sources.enumerated() where source.kind == .redbeat {
+            guard let url = try? RedisURL(source.url) else { continue }
+            let name = "bailey-\(UUID().uuidString.lowercased())"
+            // Where nobody answers, what is configured counts; what keeps it from being asked, the command itself meets.
+            let said = try? await CeleryWorkers(url: url).maxLoopInterval(name: name, now: currentInstant())
+            guard let said, said > Double(source.maxInterval) else { continue }
+            Console.note(
+                "\(source.name): its workers say that beat sleeps up to \(said) s; max_interval of \(workspace.file) says \(source.maxInterval), which is too short a fence. Their word counts"
+            )
+            desk.workspace.sources[index].maxInterval = Int(said.rounded(.up))
+        }
+        return desk
     }
 
     // MARK: Shadow

@@ -27,7 +27,8 @@ struct GenerateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let desk = try Desk(common)
-        let plan = try desk.plan(try desk.inventory())
+        let inventory = try desk.inventory()
+        let plan = try desk.plan(inventory)
         guard plan.holds else {
             throw CommandFailure(
                 .doesNotHold,
@@ -36,8 +37,15 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         let chosen = try desk.chosen(pipelines, of: plan)
         let folder = DAGFolder(path: desk.absolute(desk.workspace.airflow.dagsFolder))
+        let retired = try desk.retired(inventory: inventory)
+        if !ungated {
+            for id in chosen.map(\.dag.id) where retired.contains(id) {
+                Console.note("\(id) is retired, or about to be: its file has no gate")
+            }
+        }
+        let ungatedIDs = ungated ? Set(chosen.map(\.dag.id)) : retired
         let written = try await withProgress({ "still writing \(chosen.count) files" }) {
-            try await desk.writeDAGFiles(chosen, of: plan, gated: !ungated, force: force, to: folder)
+            try await desk.writeDAGFiles(chosen, of: plan, ungated: ungatedIDs, force: force, to: folder)
         }
         var changes = written.map { (name: $0.file.name, change: $0.change) }
         if pipelines.isEmpty {

@@ -66,6 +66,38 @@ struct ShadowCommand: AsyncParsableCommand {
             throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
         }
         let chosen = try desk.chosen(pipelines, of: plan).map(\.dag)
+        do { try await shadow(chosen, desk, inventory) } catch {
+            // A policy must know that what was not compared may have differed.
+            if !(error is CancellationError) { note(ShadowCommand.brokenOff, "\(error)", chosen, desk) }
+            throw error
+        }
+        note("ended", nil, chosen, desk)
+    }
+
+    /// The step of the journal that says that shadowing broke off.
+    static let brokenOff = "broken-off"
+
+    /// Writes into the pipelines' journals how shadowing ended: each time that it broke off, and the first time after that that it did not.
+    private func note(_ step: String, _ why: String?, _ pipelines: [DAGDefinition], _ desk: Desk) {
+        guard let store = try? desk.store() else { return }
+        for pipeline in pipelines {
+            let last = (try? store.journal(pipeline: pipeline.id, operation: "shadow", limit: 1))?.last
+            guard why != nil || last?.step == ShadowCommand.brokenOff else { continue }
+            let holder = OperatorLock.Holder.current(token: "", operation: "shadow")
+            let journal = Journal(
+                store: store,
+                pipeline: pipeline.id,
+                operation: "shadow",
+                token: "",
+                by: holder.by,
+                now: currentInstant
+            )
+            // That it cannot be written does not hide how shadowing ended.
+            try? journal.write(step, .after, ["why": why.map { .string($0) } ?? .null])
+        }
+    }
+
+    private func shadow(_ chosen: [DAGDefinition], _ desk: Desk, _ inventory: Inventory) async throws {
         switch engine {
         case .embedded:
             let session = ShadowSession(pipelines: chosen, engine: EmbeddedShadow(desk.engine()))

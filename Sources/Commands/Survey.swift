@@ -153,7 +153,10 @@ struct Survey: Sendable {
             status.waitsFor = "the fence; bailey watch, the DAG's gate or bailey cutover settles it"
         case .airflow:
             status.stage = .airflow
-            if let lead, lead.isUnparked || lead.isRewritten {
+            if record?.isRetiring == true {
+                status.waitsFor =
+                    "bailey retire \(id) --execute, which finishes what was begun (--undo puts the gate back)"
+            } else if let lead, lead.isUnparked || lead.isRewritten {
                 status.waitsFor = "healing: something restarted legacy's clock; bailey watch or the gate parks it again"
             } else if record?.isOver == true {
                 status.waitsFor = "bailey watch, which gives back the window that has ended"
@@ -165,9 +168,11 @@ struct Survey: Sendable {
                 status.waitsFor = "clean ticks, then bailey retire \(id)"
             }
         case .legacy, nil:
-            if record == nil, let archive = Desk.stored(store, { try $0.archive(pipeline: id) }).value, archive != nil {
+            if record == nil, let planned, let stage = Desk.stored(store, { try $0.retirement(pipeline: id) }).value,
+                case .finished(let at)? = stage, at > planned.inventory.readAt
+            {
                 status.stage = .retired
-                status.waitsFor = "nothing"
+                status.waitsFor = "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
                 return
             }
             let file = desk.absolute(desk.workspace.airflow.dagsFolder) + "/\(id).py"

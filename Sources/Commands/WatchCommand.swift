@@ -38,7 +38,7 @@ struct WatchCommand: AsyncParsableCommand {
             if events.contains(where: { $0.event == "unreachable" }) { throw ExitCode(ExitStatus.unreachable.rawValue) }
             return
         }
-        Console.note("watching \(desk.redBeatSources.map(\.name).joined(separator: ", ")); end it with Ctrl-C")
+        Console.note("watching \(desk.workspace.sources.map(\.name).joined(separator: ", ")); end it with Ctrl-C")
         let seconds = YAMLFields.seconds(every) ?? 5
         do {
             while true {

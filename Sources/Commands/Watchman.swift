@@ -12,10 +12,12 @@ import Store
 /// Looks after the switches of a workspace. Everything it does is decided by what is true at that moment, so that it may die at any time,
 /// and several may run at once.
 actor Watchman {
-    private let desk: Desk
+    let desk: Desk
     private let sender: AlertSender
     /// Events that were told, where Bailey's own state cannot remember them.
     private var told: Set<String> = []
+    /// Alerts that no way took, where Bailey's own state cannot keep them.
+    private var unsent: [Alert] = []
     /// Since when a source cannot be read.
     private var silent: [String: Instant] = [:]
 
@@ -29,24 +31,22 @@ actor Watchman {
     /// - Returns: what happened, each event once.
     func look() async -> [Alert] {
         let survey = await Survey(desk)
+        await sendAgain(survey.store)
         var events: [Alert] = []
         for source in desk.redBeatSources {
             if let why = survey.blind[source.name] {
-                let since = silent[source.name] ?? currentInstant()
-                silent[source.name] = since
-                let text = "The source \(source.name) cannot be read since \(since.iso8601): \(why)."
-                events.append(alert("unreachable", "\(source.name) \(since.iso8601)", .warning, nil, text))
+                events.append(unreachable(source, why))
             } else {
-                if let since = silent.removeValue(forKey: source.name) {
-                    let text = "The source \(source.name) can be read again."
-                    events.append(alert("reachable", "\(source.name) \(since.iso8601)", .info, nil, text))
-                }
+                events += reachable(source)
                 await sweep(source)
             }
         }
         let found = await withTaskGroup(of: [Alert].self) { group in
             for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
+            }
+            for source in desk.workspace.sources where source.kind == .queue {
+                group.addTask { await self.care(source, survey) }
             }
             var all: [Alert] = []
             for await some in group { all += some }
@@ -56,6 +56,21 @@ actor Watchman {
         var fresh: [Alert] = []
         for event in events where await tell(event, survey.store) { fresh.append(event) }
         return fresh
+    }
+
+    /// That a source cannot be read; the same event for as long as it lasts.
+    func unreachable(_ source: SourceSettings, _ why: String) -> Alert {
+        let since = silent[source.name] ?? currentInstant()
+        silent[source.name] = since
+        let text = "The source \(source.name) cannot be read since \(since.iso8601): \(why)."
+        return alert("unreachable", "\(source.name) \(since.iso8601)", .warning, nil, text)
+    }
+
+    /// That a source can be read again, if it could not before.
+    func reachable(_ source: SourceSettings) -> [Alert] {
+        guard let since = silent.removeValue(forKey: source.name) else { return [] }
+        let text = "The source \(source.name) can be read again."
+        return [alert("reachable", "\(source.name) \(since.iso8601)", .info, nil, text)]
     }
 
     /// What is to be done for one pipeline; an operator who is at work on it is left alone.
@@ -79,7 +94,8 @@ actor Watchman {
                 return events
             }
             let policy = survey.plannedPipeline(pipeline)?.policy ?? desk.policy
-            guard !isClosing, !policy.rollback.isEmpty else { return events }
+            // While it is retired its DAG claims nothing, which is no delay.
+            guard !isClosing, !record.isRetiring, !policy.rollback.isEmpty else { return events }
             let live = await evidence(pipeline, record, status.now, survey)
             if let reason = policy.rollbackReasons(live).first {
                 let why = "by policy: \(reason.text)"
@@ -230,7 +246,7 @@ actor Watchman {
 
     // MARK: Alerts
 
-    private func alert(_ event: String, _ identity: String, _ level: Alert.Level, _ pipeline: String?, _ text: String)
+    func alert(_ event: String, _ identity: String, _ level: Alert.Level, _ pipeline: String?, _ text: String)
         -> Alert
     {
         Alert(
@@ -243,19 +259,34 @@ actor Watchman {
         )
     }
 
-    /// Tells people of an event, once. Returns whether it was new. What no way took is tried again at the next look.
+    /// Tells people of an event, once. Returns whether it was new. What no way took is kept, and sent at a later look.
     private func tell(_ event: Alert, _ store: Known<StateStore>) async -> Bool {
         let inState = Desk.stored(store) { try $0.tellsFirst(event.identity, at: event.at) }.value
         let isFirst = told.insert(event.identity).inserted
         guard inState ?? isFirst else { return false }
-        guard !desk.alertChannels.isEmpty else { return true }
-        let failures = await sender.send(event)
-        for failure in failures { Console.note("\(failure)") }
-        if failures.count == desk.alertChannels.count {
-            told.remove(event.identity)
-            _ = Desk.stored(store) { try $0.forgetAlert(event.identity) }
+        if await !send(event),
+            Desk.stored(store, { try $0.keepUnsent(event.json, identity: event.identity) }).value == nil
+        {
+            unsent.append(event)
         }
         return true
+    }
+
+    /// Sends what no way took before. An event that is over is not seen again, but people should know of it.
+    private func sendAgain(_ store: Known<StateStore>) async {
+        let rows = Desk.stored(store) { try $0.unsentAlerts() }.value ?? []
+        for (identity, document) in rows {
+            if let alert = Alert(document, identity: identity), await !send(alert) { continue }
+            _ = Desk.stored(store) { try $0.forgetUnsent(identity) }
+        }
+        for alert in unsent where await send(alert) { unsent.removeAll { $0.identity == alert.identity } }
+    }
+
+    /// Sends an alert all the ways there are. Whether one of them took it.
+    private func send(_ alert: Alert) async -> Bool {
+        let failures = await sender.send(alert)
+        for failure in failures { Console.note("\(failure)") }
+        return failures.count < desk.alertChannels.count || desk.alertChannels.isEmpty
     }
 }
 
@@ -302,12 +333,7 @@ extension Desk {
                         states[run] = .unknown("Airflow has no run \(run)")
                         continue
                     }
-                    switch found.state {
-                    case .success: states[run] = .success
-                    case .failed: states[run] = .failed
-                    case .queued, .running: states[run] = .running
-                    case nil: states[run] = .unknown("Airflow says a word that Bailey does not know")
-                    }
+                    states[run] = found.liveState
                 }
                 return states
             }

@@ -233,6 +233,15 @@ public struct CutoverEngine: Sendable {
         return keys.indices.contains(index) ? String(decoding: keys[index], as: UTF8.self) : "entry \(index + 1)"
     }
 
+    /// Why nothing is given back while a pipeline is being retired.
+    var retiring: CutoverRefusal {
+        CutoverRefusal(
+            .retiring,
+            "\(journal.pipeline) is being retired: its DAG runs without its gate, or is about to, so both sides would run its ticks",
+            "Finish it with bailey retire \(journal.pipeline) --execute, or put the gate back with --undo --execute and then roll back"
+        )
+    }
+
     func parkedByOthers(_ entry: Int) -> CutoverRefusal {
         CutoverRefusal(
             .parkedByOthers,

@@ -54,6 +54,8 @@ public struct CutoverOperation: Sendable {
     /// - Throws: `RedisError` or `SwitchError`.
     public func checks() async throws -> [CutoverCheck] {
         var checks = try await engine.redbeat.readiness(now: engine.now)
+        // Of keys in several slots no script can tell anything.
+        if checks.contains(where: { $0.refusal?.reason == .slots }) { return checks }
         checks.append(bytesCheck(try await engine.redbeat.status()))
         return checks
     }
@@ -63,6 +65,7 @@ public struct CutoverOperation: Sendable {
     /// - Throws: `CutoverRefusal` before anything was changed, or after everything was given back; `RedisError`, `SwitchError` or
     ///   `StoreError` when it broke off: the next command completes or undoes it.
     public func run() async throws -> Outcome {
+        if let refusal = try await engine.redbeat.slots()?.refusal { throw refusal }
         if let outcome = try await recovered() { return outcome }
         var asked = request.json
         if case .object(var members) = asked {

@@ -46,6 +46,11 @@ extension CutoverOperation {
     /// - Throws: `RedisError`, `SwitchError`, or `RedBeatBytesError` for an entry that beat could not read either.
     public func preview() async throws -> OwnershipPreview {
         let checks = try await checks()
+        if checks.contains(where: { $0.refusal?.reason == .slots }) {
+            var preview = OwnershipPreview(pipeline: group.pipeline, source: group.place.source)
+            preview.checks = checks
+            return preview
+        }
         let status = try await engine.redbeat.status(claims: 5)
         var entries: [OwnershipPreview.Entry] = []
         for (index, (entry, found)) in zip(group.entries, status.entries).enumerated() {
@@ -83,8 +88,11 @@ extension RollbackOperation {
     ///
     /// - Throws: as `CutoverOperation.preview()`.
     public func preview(pipeline: String, place: RedBeatPlace) async throws -> OwnershipPreview {
-        let checks = try await engine.redbeat.readiness(now: engine.now)
+        var checks = try await engine.redbeat.readiness(now: engine.now)
         let status = try await engine.redbeat.status(claims: 5)
+        if status.entries.contains(where: { $0.record?.isRetiring == true }) {
+            checks.append(CutoverCheck("not being retired", engine.retiring.found, refusal: engine.retiring))
+        }
         var entries: [OwnershipPreview.Entry] = []
         var ticks: [Instant] = []
         for (index, found) in status.entries.enumerated() {

@@ -39,6 +39,28 @@ public struct QueueStanding: Sendable, Hashable {
     public var stuck: Int
 }
 
+/// A job type that needs the switch of its queue.
+public struct QueueUse: Sendable, Hashable {
+    /// The job type.
+    public var type: String
+    /// The pipeline that it was moved for.
+    public var pipeline: String
+    /// Who takes its jobs.
+    public var state: QueueStanding.State
+    /// The switch's fence.
+    public var fence: Int64
+    /// Whether rows may still come to be held that were decided before the last giving back.
+    public var isSwept: Bool
+    /// How many jobs runs have taken and not finished.
+    public var claimed: Int
+
+    /// One clause.
+    public var text: String {
+        let owner = state == .legacy ? "was given back" : "is \(state.rawValue)"
+        return "\(type) of \(pipeline) \(owner)\(claimed > 0 ? ", and runs have \(claimed) of its jobs" : "")"
+    }
+}
+
 /// Jobs that one DAG run has taken and not finished.
 public struct QueueClaims: Sendable, Hashable {
     /// The job type.

@@ -167,6 +167,32 @@ public struct QueueSwitch: Sendable {
         return try rows.map { try $0.text("job_type") }
     }
 
+    /// The types of this queue that are not legacy's, or that runs have still taken jobs of.
+    ///
+    /// - Throws: `PostgresError`.
+    public func uses() async throws -> [QueueUse] {
+        let rows = try await connection.query(
+            """
+            SELECT s.job_type, s.pipeline, s.state, s.fence, s.swept, (SELECT count(*) FROM bailey.claim c
+                WHERE c.queue = s.queue AND c.job_type = s.job_type AND c.finished_at IS NULL) AS claimed
+            FROM bailey.switch s WHERE s.queue = $1 ORDER BY s.job_type
+            """,
+            [.text(queue)]
+        )
+        return try rows.compactMap { row in
+            guard let state = QueueStanding.State(rawValue: try row.text("state")) else { return nil }
+            let use = QueueUse(
+                type: try row.text("job_type"),
+                pipeline: try row.text("pipeline"),
+                state: state,
+                fence: Int64(try row.int("fence")),
+                isSwept: try row.bool("swept"),
+                claimed: try row.int("claimed")
+            )
+            return state == .legacy && use.isSwept && use.claimed == 0 ? nil : use
+        }
+    }
+
     /// The runs that have taken jobs of a type and not finished them, oldest first.
     ///
     /// - Throws: `PostgresError`.

@@ -8,7 +8,7 @@ public struct QueueSwitchSQL: Sendable {
     public let queue: String
     /// `schema.table`.
     public let table: String
-    private let rows: QueueRowSQL
+    let rows: QueueRowSQL
 
     /// The SQL of a queue.
     ///

@@ -178,6 +178,7 @@ public struct CutoverRefusal: Error, Sendable, Hashable, CustomStringConvertible
         case slots
         case clock
         case evicting
+        case retiring
     }
 
     /// The sort of reason.

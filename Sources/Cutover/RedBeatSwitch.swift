@@ -75,14 +75,19 @@ public actor RedBeatSwitch {
         try RenewReply(await call(.renew, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
     }
 
+    /// Marks entries as retiring, so that nothing gives them back any more; or takes the mark away.
+    public func retire(fence: Int64, marks: Bool) async throws -> RetireReply {
+        try RetireReply(await call(.retire, [Array(String(fence).utf8), Array((marks ? "mark" : "clear").utf8)]))
+    }
+
     /// Takes switches and claims away, for good.
     ///
     /// - Parameters:
     ///   - deletesEntries: whether the legacy entries go too.
     ///   - definitions: the entries' definitions as read; nil for one that is gone.
-    public func finish(fence: Int64, deletesEntries: Bool, definitions: [[UInt8]?]) async throws -> FinishReply {
+    public func finish(fence: Int64, deletesEntries: Bool, definitions: [[UInt8]?]) async throws -> RetireReply {
         let first = [Array(String(fence).utf8), Array((deletesEntries ? "delete" : "keep").utf8)]
-        return try FinishReply(await call(.finish, first + definitions.map(\.packed)))
+        return try RetireReply(await call(.finish, first + definitions.map(\.packed)))
     }
 
     // MARK: Redis

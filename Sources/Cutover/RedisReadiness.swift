@@ -107,25 +107,27 @@ extension RedBeatSwitch {
         let redis = Instant(microseconds: Int64(time.first?.int ?? 0) * 1_000_000 + Int64(time.last?.int ?? 0))
         let middle = Instant(microseconds: (before.microseconds + after.microseconds) / 2)
         checks.append(RedisReadiness.clocks(redis: redis, here: middle))
-        if readiness.isCluster {
-            var slots: Set<Int> = []
-            for key in keys.all {
-                slots.insert(try await send(RedisCommand("CLUSTER", "KEYSLOT", raw: [key])).int ?? -1)
-            }
-            checks.append(
-                CutoverCheck(
-                    "one hash slot",
-                    "\(keys.all.count) keys in \(slots.count) slots",
-                    refusal: slots.count == 1
-                        ? nil
-                        : CutoverRefusal(
-                            .slots,
-                            "this Redis is a cluster, and the entries, RedBeat's schedule and its lock lie in \(slots.count) different slots",
-                            "Give RedBeat a prefix with a tag, such as redbeat_key_prefix = \"{redbeat}:\", so that one script can change them together"
-                        )
-                )
-            )
-        }
+        if let slots = try await slots() { checks.append(slots) }
         return checks
+    }
+
+    /// That all keys lie in one slot, without which no script can be asked about them; nil where the server is no node of a cluster.
+    public func slots() async throws -> CutoverCheck? {
+        guard RedisReadiness(info: try await send(RedisCommand("INFO", "cluster")).text ?? "").isCluster else {
+            return nil
+        }
+        var slots: Set<Int> = []
+        for key in keys.all { slots.insert(try await send(RedisCommand("CLUSTER", "KEYSLOT", raw: [key])).int ?? -1) }
+        return CutoverCheck(
+            "one hash slot",
+            "\(keys.all.count) keys in \(slots.count) slots",
+            refusal: slots.count == 1
+                ? nil
+                : CutoverRefusal(
+                    .slots,
+                    "this Redis is a cluster, and the entries, RedBeat's schedule and its lock lie in \(slots.count) different slots",
+                    "Give RedBeat a prefix with a tag, such as redbeat_key_prefix = \"{redbeat}:\", so that one script can change them together"
+                )
+        )
     }
 }

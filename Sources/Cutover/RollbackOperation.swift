@@ -27,7 +27,8 @@ public struct RollbackOperation: Sendable {
 
     /// Does it, from any state.
     ///
-    /// - Throws: `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
+    /// - Throws: `CutoverRefusal` while the pipeline is being retired; `RedisError`, `SwitchError` or `StoreError`; nothing is changed
+    ///   then, or everything.
     public func run() async throws -> Outcome { try await giveBack() }
 
     func giveBack() async throws -> Outcome {
@@ -35,6 +36,7 @@ public struct RollbackOperation: Sendable {
         // Each turn follows on a change that somebody made: a claim, a fire of beat, a write of the application.
         for _ in 0..<500 {
             let status = try await engine.redbeat.status()
+            if status.entries.contains(where: { $0.record?.isRetiring == true }) { throw engine.retiring }
             guard status.entries.contains(where: { $0.state != .legacy }) else { return .nothing }
             let order = GiveBackOrder(
                 fence: nil,
@@ -60,6 +62,7 @@ public struct RollbackOperation: Sendable {
                 // The application's own word on its entry is newer than what was closed.
                 keeps = true
             case .gone: throw SwitchError("giving back", "an entry is gone", "Run the command again")
+            case .retiring: throw engine.retiring
             }
         }
         throw SwitchError(
@@ -108,6 +111,7 @@ extension GiveBackReply {
         case .nothing: ["nothing": true]
         case .changed(_, let change): ["refused": "changed", "what": .string(change.rawValue)]
         case .gone: ["refused": "gone"]
+        case .retiring: ["refused": "retiring"]
         case .redefined(_, let bytes):
             ["refused": "redefined", "definition": .string(String(decoding: bytes, as: UTF8.self))]
         }

@@ -190,6 +190,8 @@ public enum GiveBackReply: Sendable, Hashable {
     case gone(entry: Int)
     /// Somebody changed the definition.
     case redefined(entry: Int, bytes: [UInt8])
+    /// The entry is being retired.
+    case retiring(entry: Int)
 
     init(_ answer: SwitchAnswer) throws(SwitchError) {
         switch answer.word {
@@ -207,6 +209,7 @@ public enum GiveBackReply: Sendable, Hashable {
         case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
         case "gone": self = .gone(entry: try answer.entry(1))
         case "redefined": self = .redefined(entry: try answer.entry(1), bytes: answer.items.last ?? [])
+        case "retiring": self = .retiring(entry: try answer.entry(1))
         default: throw answer.unexpected()
         }
     }
@@ -231,22 +234,25 @@ public enum RenewReply: Sendable, Hashable {
     }
 }
 
-/// What `finish` answered.
-public enum FinishReply: Sendable, Hashable {
-    case finished
+/// What `retire` and `finish` answered.
+public enum RetireReply: Sendable, Hashable {
+    case done
     /// The window has an end.
     case bounded(entry: Int, until: Instant)
     case changed(entry: Int, SwitchChange)
     case unparked(entry: Int, fence: Int64)
+    /// The entry is not marked as retiring.
+    case unmarked(entry: Int)
     /// Nil: there is no switch.
     case notMine(entry: Int, state: SwitchState?)
 
     init(_ answer: SwitchAnswer) throws(SwitchError) {
         switch answer.word {
-        case "ok": self = .finished
+        case "ok": self = .done
         case "bounded": self = .bounded(entry: try answer.entry(1), until: try answer.instant(2))
         case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
         case "unparked": self = .unparked(entry: try answer.entry(1), fence: try answer.int(2))
+        case "unmarked": self = .unmarked(entry: try answer.entry(1))
         case "not-mine": self = .notMine(entry: try answer.entry(1), state: SwitchState(rawValue: answer.text(2)))
         default: throw answer.unexpected()
         }

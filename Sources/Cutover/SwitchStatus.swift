@@ -147,6 +147,7 @@ public struct EntryStatus: Sendable, Hashable {
         record.ticksLeft = text("ticks_left").flatMap { Int($0) }
         record.until = instant("until")
         record.isHealing = text("heal") == "1"
+        record.isRetiring = text("retiring") == "1"
         self.record = record
     }
 }

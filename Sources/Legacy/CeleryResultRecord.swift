@@ -43,7 +43,7 @@ struct CeleryResultRecord {
         let state = CeleryResultRecord.state(status)
         guard [.success, .failed, .cancelled].contains(state) else { return .unattributed("not ended (\(status))") }
         guard let task = json["name"]?.string else {
-            return .unattributed("no task name: set result_extended in the Celery application")
+            return .unattributed(CeleryRuns.nameless)
         }
         let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
         guard let entry = found.first else { return .unattributed("no entry calls \(task) with these arguments") }

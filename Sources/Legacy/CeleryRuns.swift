@@ -6,6 +6,9 @@ import Synchronization
 
 /// The runs that Celery's result backend in Redis records.
 public struct CeleryRuns: LegacyRuns {
+    /// Why a result belongs to no entry where the application leaves the task out of it: then no run can be told.
+    public static let nameless = "no task name: set result_extended in the Celery application"
+
     private let url: RedisURL
     private let record: CeleryResultRecord
     private let now: @Sendable () -> Instant

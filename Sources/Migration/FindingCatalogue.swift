@@ -58,6 +58,9 @@ extension FindingCode {
     public static let notParsed = FindingCode(79, "not-parsed", .error)
     // The switch: 80–99
     public static let cannotPark = FindingCode(80, "clock-cannot-be-parked", .warning)
+    public static let ungatedMissedTicks = FindingCode(90, "ungated-missed-ticks", .info)
+    public static let timetableStays = FindingCode(91, "timetable-stays", .warning)
+    public static let jobsNeedTheSwitch = FindingCode(92, "jobs-need-the-switch", .error)
 
     /// All of them, by number.
     public static let all: [FindingCode] = [
@@ -72,6 +75,6 @@ extension FindingCode {
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,
-        .cannotPark,
+        .cannotPark, .ungatedMissedTicks, .timetableStays, .jobsNeedTheSwitch,
     ]
 }

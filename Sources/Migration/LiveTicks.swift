@@ -84,7 +84,7 @@ extension CutoverPolicy {
     /// The fulfilled conditions of automatic rollback. A run of which nobody knows how it went fulfils none, and breaks a row of failures.
     public func rollbackReasons(_ live: LiveEvidence) -> [RollbackReason] {
         let ticks = live.ticks.sorted { $0.tick < $1.tick }
-        return [failure(ticks), lateness(ticks, live), mismatch(live)].compactMap { $0 }
+        return [failure(ticks), lateness(ticks, live), mismatch(live.comparisons)].compactMap { $0 }
     }
 
     private func failure(_ ticks: [LiveTick]) -> RollbackReason? {
@@ -125,9 +125,9 @@ extension CutoverPolicy {
         return nil
     }
 
-    private func mismatch(_ live: LiveEvidence) -> RollbackReason? {
+    func mismatch(_ comparisons: [Comparison]) -> RollbackReason? {
         guard rollback.onMismatch else { return nil }
-        let bad = live.comparisons.first { comparison in
+        let bad = comparisons.first { comparison in
             comparison.verdict == .mismatch
                 && (comparison.differences.isEmpty
                     || comparison.differences.contains { difference in !tolerated.contains { $0.covers(difference) } })

@@ -24,6 +24,10 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case deployed
     case hours
     case cleanTicks = "clean-ticks"
+    case owner
+    case everyTick = "every-tick"
+    case ungated
+    case code
 }
 
 /// One rule and what the evidence says of it.

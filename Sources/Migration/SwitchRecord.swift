@@ -97,6 +97,8 @@ public struct SwitchRecord: Sendable, Hashable {
     public var until: Instant?
     /// Whether an entry that Airflow owns is being closed again, because something had restarted legacy's clock.
     public var isHealing = false
+    /// Whether its DAG may have lost its gate, so that nothing gives it back any more.
+    public var isRetiring = false
 
     /// Makes a record.
     public init(

@@ -161,7 +161,9 @@ public final class RedisConnection: Sendable {
 
     /// The error that the server's answer to a command stands for.
     func refusal(_ name: String, _ message: String) -> RedisError {
-        let kind = message.prefix { $0 != " " }
+        // What a script is not allowed, Redis 7 tells in other words.
+        let isScripts = message.contains("The user executing the script can't")
+        let kind = isScripts ? "NOPERM" : message.prefix { $0 != " " }
         switch kind {
         case "WRONGPASS", "NOAUTH":
             return RedisError(

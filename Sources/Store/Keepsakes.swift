@@ -25,6 +25,13 @@ extension StateStore {
         ) STRICT;
         """
 
+    static let unsentTables = """
+        CREATE TABLE unsent_alert (
+            identity TEXT PRIMARY KEY,
+            document TEXT NOT NULL
+        ) STRICT;
+        """
+
     /// Keeps a rehearsal.
     ///
     /// - Throws: `StoreError`.
@@ -73,12 +80,39 @@ extension StateStore {
         }
     }
 
-    /// Forgets that people were told of an event, because no way took the alert.
+    /// Keeps an alert that no way took, to be sent again.
     ///
     /// - Throws: `StoreError`.
-    public func forgetAlert(_ identity: String) throws(StoreError) {
+    public func keepUnsent(_ document: JSON, identity: String) throws(StoreError) {
+        let text = document.text()
+        try write("keeping an alert") { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO unsent_alert (identity, document) VALUES (?, ?)",
+                arguments: [identity, text]
+            )
+        }
+    }
+
+    /// The alerts that no way has taken yet, by identity.
+    ///
+    /// - Throws: `StoreError`.
+    public func unsentAlerts() throws(StoreError) -> [(identity: String, document: JSON)] {
+        let rows = try read("reading unsent alerts") { database in
+            try Row.fetchAll(database, sql: "SELECT identity, document FROM unsent_alert ORDER BY rowid")
+        }
+        do {
+            return try rows.map { (identity: $0["identity"], document: try JSON(parsing: $0["document"] as String)) }
+        } catch {
+            throw StoreError(operation: "reading unsent alerts", path: path, error)
+        }
+    }
+
+    /// Forgets an alert that was sent after all.
+    ///
+    /// - Throws: `StoreError`.
+    public func forgetUnsent(_ identity: String) throws(StoreError) {
         try write("forgetting an alert") { database in
-            try database.execute(sql: "DELETE FROM alert WHERE identity = ?", arguments: [identity])
+            try database.execute(sql: "DELETE FROM unsent_alert WHERE identity = ?", arguments: [identity])
         }
     }
 

@@ -84,6 +84,9 @@ public struct StateStore: Sendable {
                     """
             )
         }
+        migrator.registerMigration("5 alerts to send again") { database in
+            try database.execute(sql: unsentTables)
+        }
         return migrator
     }
 

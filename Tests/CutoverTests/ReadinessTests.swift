@@ -29,8 +29,9 @@ import Testing
             try server.cli("CONFIG", "SET", "maxmemory", "1")
             let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .notWritable)
-            try server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+            // In this order: a full memory that may throw keys away throws all of them away.
             try server.cli("CONFIG", "SET", "maxmemory", "1gb")
+            try server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
             let evicting = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
             #expect(evicting?.reason == .evicting)
             #expect(try bench.contents() == before)

@@ -93,4 +93,36 @@ import Testing
         #expect(policy.cleanTicksLine(.unknown("Redis does not answer"), next: coming).verdict == .broken)
         #expect(policy.cleanTicksLine(.known([]), next: [at(13)]).when == nil)
     }
+
+    @Test func jobsAreCountedByTheirAttempts() {
+        func job(_ hour: Int, _ succeeded: Bool) -> LiveJob {
+            LiveJob(type: "export", job: "j\(hour)", run: "sync/r\(hour)", endedAt: at(hour), succeeded: succeeded)
+        }
+        func reasons(
+            _ set: (inout RollbackConditions) -> Void,
+            _ jobs: [LiveJob],
+            oldest: (job: String, since: Instant)? = nil,
+            _ comparisons: [Comparison] = []
+        ) -> [String] {
+            var policy = CutoverPolicy()
+            set(&policy.rollback)
+            let live = LiveJobEvidence(
+                pipeline: "sync",
+                now: at(12, 30),
+                jobs: jobs,
+                oldest: oldest,
+                comparisons: comparisons
+            )
+            return policy.rollbackReasons(live).map { "\($0.kind.rawValue) \($0.event)" }
+        }
+        let row = [job(9, true), job(11, false), job(10, false)]
+        #expect(reasons({ $0.failedRuns = 2 }, row) == ["failed-runs sync/r11 j11"])
+        #expect(reasons({ $0.failedRuns = 3 }, row).isEmpty)
+        #expect(reasons({ $0.failedRuns = 1 }, row + [job(12, true)]).isEmpty)
+        let waiting = (job: "j1", since: at(12, 10))
+        #expect(reasons({ $0.lateBy = 600 }, [], oldest: waiting) == ["late j1"])
+        #expect(reasons({ $0.lateBy = 1200 }, [], oldest: waiting).isEmpty)
+        #expect(reasons({ $0.onMismatch = true }, [], [comparison(hour: 12, [difference(.result)])]).count == 1)
+        #expect(reasons({ _ in }, row, oldest: waiting, [comparison(hour: 12, [difference(.result)])]).isEmpty)
+    }
 }

@@ -58,6 +58,8 @@ public final class RedisServer: Sendable {
         }
         if let password { words += ["--requirepass", password] }
         words += options
+        // Its own default is its port and 10000, which may be no port.
+        if options.contains("--cluster-enabled") { words += ["--cluster-port", "\(freePort())"] }
         _ = try Running(words).ended()
         try await waitUntil("redis-server answers") { try cli("PING").contains("PONG") }
     }

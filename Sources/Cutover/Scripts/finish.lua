@@ -5,6 +5,8 @@ for i = 1, COUNT do
   local fields = switch(i)
   if not fields or fields.state ~= 'airflow' then return { 'not-mine', tostring(i), fields and fields.state or 'missing' } end
   if i == 1 and fields.fence ~= expected_fence then return { 'changed', '1', 'fence', fields.fence } end
+  -- Without the mark a rollback could come between the DAG that lost its gate and this.
+  if not fields.retiring then return { 'unmarked', tostring(i) } end
   local list = windows_read(fields.windows)
   if #list > 0 and list[#list][2] then return { 'bounded', tostring(i), text(list[#list][2]) } end
   if exists(i) then

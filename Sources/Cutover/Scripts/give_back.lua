@@ -12,6 +12,8 @@ if #work == 0 then return { 'ok', 'nothing' } end
 
 for _, i in ipairs(work) do
   local mine = fields[i]
+  -- Its DAG may have lost its gate: given back, both would run its ticks.
+  if mine.retiring then return { 'retiring', tostring(i) } end
   if expected_fence ~= '' and mine.fence ~= expected_fence then return { 'changed', tostring(i), 'fence', mine.fence } end
   if (mine.last_claim or '') ~= of(i, 1) then return { 'changed', tostring(i), 'last_claim', mine.last_claim or '' } end
   -- What legacy goes on from was computed from these; somebody may have given back and taken over again since.

@@ -5,7 +5,7 @@ local holder, expiry = lock_seen(LOCK)
 local names = { 'state', 'fence', 'pipeline', 'role', 'clock', 'definition', 'meta', 'closed_definition', 'parked',
   'first_closed_at', 'closed_at', 'settled_at', 'given_back_at', 'windows', 'last_claim', 'last_live_at', 'last_legacy', 'claims_from',
   'ticks_left', 'until', 'heal', 'scheduled', 'by', 'redefined_at', 'slack', 'fence_mode', 'longest_tick', 'grace',
-  'lock_key', 'lock_holder', 'lock_expiry', 'group' }
+  'lock_key', 'lock_holder', 'lock_expiry', 'group', 'retiring' }
 local reply = { 'ok', text(time()), packed(holder), packed(expiry and text(expiry)), table.concat(names, ' ') }
 for i = 1, COUNT do
   local fields = switch(i) or {}

@@ -1,0 +1,164 @@
+import ArgumentParser
+import Cutover
+import LosslessJSON
+import Migration
+import Reports
+import Schedules
+import Settings
+import Store
+
+struct RetireCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retire",
+        abstract:
+            "Take the bridge away from a pipeline that has proved itself in Airflow; without --execute, say what would happen.",
+        discussion: """
+            Proves the policy's clean ticks, keeps the legacy entry's bytes, exchanges the DAG's file for one without a gate, waits until Airflow runs
+            that, and removes the entry and its switch. What the application's code still makes is never removed: delete it there first. May be
+            broken off and repeated. For job types, which need the switch for as long as Airflow takes them, it removes the switch of a queue that
+            was given back.
+            """
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Do it.")
+    var execute = false
+
+    @Flag(
+        help:
+            "Put the gate back where a retirement was begun and not finished, so that the pipeline can be rolled back."
+    )
+    var undo = false
+
+    @Option(
+        help: ArgumentHelp("How long Airflow may take to come to rest and to read a file: 60s, 10m.", valueName: "time")
+    )
+    var wait = "6m"
+
+    @OptionGroup var override: OverrideOptions
+
+    @Argument(help: "The pipeline.")
+    var pipeline: String
+
+    func validate() throws {
+        guard YAMLFields.seconds(wait) != nil else { throw ValidationError("--wait is “\(wait)”; write 60s or 10m.") }
+    }
+
+    func run() async throws {
+        let override = try override.decision()
+        let desk = try Desk(common)
+        let store = try desk.store()
+        let inventory = try desk.inventory()
+        var report = RetireReport(pipeline: pipeline, executed: execute)
+        let plan = try desk.plan(inventory)
+        let taken = try await desk.takenEntries(pipeline, store: store)
+        if case .finished(let at)? = try store.retirement(pipeline: pipeline), taken == nil,
+            at > inventory.readAt || !plan.pipelines.contains(where: { $0.dag.id == pipeline })
+        {
+            report.outcome = "already"
+            report.archive = try store.archive(pipeline: pipeline)
+            report.notes = ["its bridge was taken away at \(at.iso8601)"]
+            return finish(report)
+        }
+        let planned = try desk.chosen([pipeline], of: plan)[0]
+        let parts = desk.queueParts(planned.dag)
+        let driven = try desk.redBeatGroup(planned.dag, inventory: inventory)
+        if let (keys, source) = taken ?? driven.map({ ($0.group.keys, $0.source) }) {
+            let retiring = Retiring(
+                desk: desk,
+                plan: plan,
+                inventory: inventory,
+                pipeline: planned,
+                source: source,
+                keys: keys,
+                patience: YAMLFields.seconds(wait) ?? 360
+            )
+            try await retire(retiring, override, store, &report)
+        } else if !parts.isEmpty, !undo {
+            for part in parts { report.queues.append(try await part.retire(desk, store, execute: execute)) }
+            report.outcome = execute ? (report.queues.allSatisfy(\.isRemoved) ? "done" : "refused") : nil
+        } else {
+            throw CommandFailure(
+                .usage,
+                "the pipeline \(pipeline) has nothing to take away: neither RedBeat entries nor job types"
+            )
+        }
+        finish(report)
+        if !report.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    private func finish(_ report: RetireReport) {
+        if common.json { Console.print(report.json) } else { Console.print(report.lines) }
+    }
+
+    private func retire(
+        _ retiring: Retiring,
+        _ override: PolicyOverride?,
+        _ store: StateStore,
+        _ report: inout RetireReport
+    ) async throws {
+        let desk = retiring.desk
+        let preview = try desk.cutoverEngine(
+            retiring.source,
+            keys: retiring.keys,
+            journal: desk.previewJournal(pipeline, store: store)
+        ) { _ in }
+        let (evidence, status) = try await retiring.evidence(preview)
+        await preview.redbeat.disconnect()
+        report.look(retiring, evidence, status, override)
+        guard execute else { return }
+        do {
+            if undo {
+                guard report.isBegun else {
+                    report.outcome = "nothing"
+                    report.notes.append("no retirement of it was begun, so there is nothing to undo")
+                    return
+                }
+                try await work(retiring, store) { operation, journal in try await retiring.undo(operation, journal) }
+                report.outcome = "undone"
+                return
+            }
+            guard report.mayBegin else {
+                report.outcome = "refused"
+                return
+            }
+            let (isBegun, policy, waits) = (report.isBegun, report.policy, !report.inCode.isEmpty)
+            let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
+            try await work(retiring, store) { operation, journal in
+                if let policy { try journal.write("policy", .after, policy.json) }
+                if !isArchived { try await retiring.archive(operation, journal, store) }
+                if waits { return }
+                try await retiring.removeGate(operation, journal, isMarked: isBegun)
+                // A beat may have started with the entry in its code since the first look.
+                guard try await operation.inCode(prefix: retiring.source.prefix).isEmpty else {
+                    throw CutoverRefusal(
+                        .retiring,
+                        "a beat has started with an entry of it in its beat_schedule",
+                        "Delete it there, restart the beats, then run the command again"
+                    )
+                }
+                try await operation.finish()
+            }
+            report.outcome = waits ? "waiting" : "done"
+            report.archive = try store.archive(pipeline: pipeline)
+        } catch let refusal as CutoverRefusal {
+            report.outcome = "refused"
+            report.refusal = refusal
+        }
+    }
+
+    /// Does something under the pipeline's lock.
+    private func work(
+        _ retiring: Retiring,
+        _ store: StateStore,
+        _ body: @escaping @Sendable (RetireOperation, Journal) async throws -> Void
+    ) async throws {
+        try await retiring.desk.session(pipeline, "retire", store: store).run { journal in
+            let engine = try retiring.desk.cutoverEngine(retiring.source, keys: retiring.keys, journal: journal) { _ in
+            }
+            try await body(RetireOperation(engine: engine), journal)
+            await engine.redbeat.disconnect()
+        }
+    }
+}

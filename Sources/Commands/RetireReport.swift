@@ -1,0 +1,151 @@
+import Airflow
+import Cutover
+import LosslessJSON
+import Migration
+import Reports
+
+/// What `retire` prints.
+struct RetireReport {
+    /// One entry that goes.
+    struct Entry {
+        var key: String
+        var state: SwitchState
+    }
+
+    var pipeline: String
+    var executed: Bool
+    /// What was done: `done`, `waiting`, `undone`, `already`, `nothing`, `refused`; nil when nothing was tried.
+    var outcome: String?
+    var policy: PolicyEvaluation?
+    /// Whether a retirement was begun and not finished.
+    var isBegun = false
+    var entries: [Entry] = []
+    /// Names of entries that the application's code still makes.
+    var inCode: [String] = []
+    /// The DAG's file without a gate, and where it goes.
+    var file: String?
+    var changes: [Finding] = []
+    var queues: [QueueRetirement] = []
+    var refusal: CutoverRefusal?
+    var notes: [String] = []
+    var archive: JSON?
+
+    init(pipeline: String, executed: Bool) {
+        self.pipeline = pipeline
+        self.executed = executed
+    }
+
+    /// Whether everything holds but, perhaps, that the code is rid of its entries: then what can be done already is done.
+    var mayBegin: Bool {
+        guard let policy else { return false }
+        return policy.lines.allSatisfy { line in
+            line.verdict == .pass || (line.rule == .code && line.verdict == .fail)
+                || (line.rule == .cleanTicks && policy.override != nil)
+        }
+    }
+
+    var holds: Bool {
+        if let outcome { return ["done", "undone", "already", "nothing"].contains(outcome) }
+        return policy?.permits ?? queues.allSatisfy { $0.refusal == nil }
+    }
+
+    /// Takes what was seen.
+    mutating func look(
+        _ retiring: Retiring,
+        _ evidence: RetirementEvidence,
+        _ status: SwitchStatus,
+        _ override: PolicyOverride?
+    ) {
+        policy = retiring.pipeline.policy.retirement(evidence, override: override)
+        isBegun = evidence.record.value??.isRetiring == true
+        entries = zip(retiring.keys.entries, status.entries).map {
+            Entry(key: String(decoding: $0, as: UTF8.self), state: $1.state)
+        }
+        inCode = evidence.inCode.value ?? []
+        file = retiring.file(gated: false).name
+        changes = retiring.changes
+        notes = [
+            "delete its mapping, if it has one of its own, before the next bailey import: the entry is gone then",
+            "the file is yours from then on: bailey generate does not write it any more after that import",
+        ]
+    }
+}
+
+extension RetireReport {
+    /// The document; see docs/json.md.
+    var json: JSON {
+        [
+            "bailey": "retire", "version": 1, "executed": .bool(executed), "holds": .bool(holds),
+            "pipeline": .string(pipeline), "outcome": outcome.map { .string($0) } ?? .null, "begun": .bool(isBegun),
+            "policy": policy?.json ?? .null,
+            "entries": .array(entries.map { ["key": .string($0.key), "state": .string($0.state.rawValue)] }),
+            "delete_from_code": .array(inCode.map { .string($0) }), "file": file.map { .string($0) } ?? .null,
+            "findings": .array(
+                changes.map { finding in
+                    [
+                        "code": .string(finding.code.id), "name": .string(finding.code.name),
+                        "severity": .string(finding.severity.rawValue), "text": .string(finding.text),
+                    ]
+                }
+            ),
+            "queues": .array(queues.map(\.json)),
+            "refusal": refusal.map { refusal in
+                [
+                    "reason": .string(refusal.reason.rawValue), "found": .string(refusal.found),
+                    "advice": .string(refusal.advice),
+                ]
+            } ?? .null,
+            "notes": .array(notes.map { .string($0) }), "archive": archive ?? .null,
+        ]
+    }
+
+    /// For a terminal.
+    var lines: [String] {
+        var lines = [pipeline]
+        if let refusal {
+            lines += ["  refused: \(refusal.found)", "  \(refusal.advice)"]
+        } else {
+            switch outcome {
+            case "done"? where queues.isEmpty:
+                lines.append("  done: Airflow runs it by itself, and nothing of it is left in Redis")
+            case "done"?: lines.append("  done")
+            case "waiting"?:
+                lines.append(
+                    "  waiting: the bytes are kept; the rest is done once the code is rid of what is named below"
+                )
+            case "undone"?:
+                lines.append("  undone: the gate is in its place, and bailey rollback \(pipeline) is possible again")
+            case "already"?: lines.append("  retired already")
+            case "refused"?: lines.append("  refused: see what does not hold below")
+            default: break
+            }
+        }
+        if let policy { lines += policy.textLines().map { "  \($0)" } }
+        for name in inCode {
+            lines.append("  delete from the application's beat_schedule: \"\(name)\"")
+        }
+        if outcome == nil, policy != nil, !entries.isEmpty {
+            lines.append(
+                "  will keep the bytes of \(entries.map(\.key).joined(separator: ", ")) in Bailey's state and journal"
+            )
+            lines.append(
+                "  will pause the DAG at a moment without a run, put \(file ?? "") without a gate in its place, wait until Airflow has made the DAG from exactly that text, and unpause it"
+            )
+            lines.append(
+                "  will then remove \(entries.map(\.key).joined(separator: ", ")) from RedBeat, with switch and claims: there is no rollback after that"
+            )
+        }
+        lines += changes.map { "  \($0.code.id) \($0.severity.rawValue): \($0.text)" }
+        for queue in queues { lines += queue.lines }
+        if outcome != nil || policy != nil { lines += notes.map { "  \($0)" } }
+        if !executed {
+            lines += [
+                "",
+                holds
+                    ? "Nothing was changed. Run it with --execute to do it."
+                    : "Nothing was changed, and --execute would not finish it: see the lines without pass.",
+            ]
+        }
+        return lines
+    }
+}

@@ -1,0 +1,123 @@
+"""`bailey rehearse` against a real beat whose Redis carries Celery's messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from desk import Desk
+from world import BAILEY, wait_until
+
+from lab.record import Record
+
+STEPS = ["create", "legacy fires", "cutover", "· close", "· fence and settle", "claim", "legacy is silent", "rollback"]
+
+
+class Office:
+    """A workspace before the company's stack."""
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        self.folder = folder
+        self.redis = redis.Redis.from_url(record.redis_url, decode_responses=True)
+        settings = {
+            "version": 1,
+            "sources": {
+                "scheduler": {"kind": "redbeat", "url": record.redis_url, "max_interval": 2},
+                "jobs": {"kind": "queue", "profile": "background_jobs", "url": record.postgres_url},
+            },
+            "policy": {"compared_ticks": 0, "in_a_row": 0, "rehearsal": {"within": "1d"}},
+        }
+        (folder / "mappings").mkdir()
+        (folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
+        for name in ("heartbeat-metrics", "refresh-cache"):
+            entry = f"scheduler/{name}"
+            mapping = {"pipeline": name, "clock": entry, "tasks": {"run": {"entry": entry}}}
+            (folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end."""
+        return subprocess.run(
+            [str(BAILEY), *words], cwd=self.folder, capture_output=True, text=True, timeout=180, check=False
+        )
+
+    def copies(self) -> list[str]:
+        """Keys that hold the name of a rehearsal's copy."""
+        return sorted(key for key in self.redis.scan_iter(count=1000) if "bailey-rehearsal-" in key) + [
+            member for member in self.redis.zrange("redbeat::schedule", 0, -1) if "bailey-rehearsal-" in member
+        ]
+
+
+@pytest.fixture
+def office(company: Record, tmp_path: Path) -> Iterator[Office]:
+    """A workspace that has imported."""
+    office = Office(tmp_path, company)
+    done = office.run("import")
+    assert done.returncode == 0, done.stderr
+    yield office
+    assert office.copies() == []
+
+
+def policy(office: Office, pipeline: str) -> dict[str, Any]:
+    """The policy's lines of a pipeline, by rule."""
+    found = json.loads(office.run("status", pipeline, "--json").stdout)["pipelines"][0]["policy"]
+    return {line["rule"]: line for line in found["lines"]}
+
+
+def test_every_step_is_timed_and_nothing_stays(office: Office) -> None:
+    pipeline = "heartbeat-metrics"
+    before = office.redis.hgetall("redbeat:heartbeat-metrics")["definition"]
+    dry = office.run("rehearse", pipeline)
+    assert dry.returncode == 0 and "Nothing was changed" in dry.stdout
+    assert policy(office, pipeline)["rehearsal"]["verdict"] == "fail"
+    done = office.run("rehearse", pipeline, "--execute", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rehearsal = json.loads(done.stdout)["rehearsal"]
+    assert rehearsal["passed"] is True
+    assert [step["name"] for step in rehearsal["steps"]] == [*STEPS, "legacy resumes", "clean up"]
+    assert all(step["passed"] for step in rehearsal["steps"])
+    assert {step["name"]: step["seconds"] for step in rehearsal["steps"]}["legacy fires"] > 0
+    # The entry itself was not touched, and the policy that wanted a rehearsal has one.
+    assert office.redis.hgetall("redbeat:heartbeat-metrics")["definition"] == before
+    assert office.redis.keys("bailey:*heartbeat-metrics*") == []
+    assert policy(office, pipeline)["rehearsal"]["verdict"] == "pass"
+
+
+def test_one_that_was_killed_is_cleared_away_by_the_next(office: Office) -> None:
+    pipeline = "refresh-cache"
+    process = subprocess.Popen(
+        [str(BAILEY), "rehearse", pipeline, "--execute"],
+        cwd=office.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    wait_until("its copy is cut over", lambda: any(key.startswith("bailey:switch:") for key in office.copies()))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert office.copies() != []
+    # It is no pipeline of anybody's.
+    assert "bailey-rehearsal-" not in office.run("status").stdout
+    done = office.run("rehearse", pipeline, "--execute")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "keys that a broken-off rehearsal had left" in done.stderr
+
+
+def test_job_types_are_looked_at(office: Office) -> None:
+    done = office.run("rehearse", "jobs__export_data", "--execute", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [step] = json.loads(done.stdout)["rehearsal"]["steps"]
+    assert (step["name"], step["passed"]) == ("queue jobs", True)
+
+
+def test_where_messages_go_elsewhere_it_is_refused(desk: Desk) -> None:
+    entry = desk.entry()
+    done = desk.world.bailey("rehearse", entry.pipeline, "--execute")
+    assert done.returncode == 1
+    assert "does not carry Celery's messages" in done.stderr
+    assert [key for key in desk.redis.scan_iter(count=1000) if "rehearsal" in key] == []
