@@ -163,3 +163,17 @@ def test_a_run_that_is_late_is_told_of(road: Road, tmp_path: Path) -> None:
     eventually("the deadline has fired", told)
     road.airflow.ended("late", "by-hand")
     road.remove("late")
+
+
+@pytest.mark.full
+def test_a_run_that_is_late_is_told_of_in_211(road_211: Road, tmp_path: Path) -> None:
+    mapping = {"pipeline": "late", "schedule": CLOCK, "sla": 5}
+    road_211.workspace.add_mapping({**mapping, "tasks": {"work": probe("last", 20, str(tmp_path))}})
+    road_211.build("late")
+
+    def told() -> bool:
+        logs = [file for file in road_211.stack.folder.rglob("*.log") if file.is_file()]
+        return any("late: tasks of late" in file.read_text(encoding="utf-8", errors="replace") for file in logs)
+
+    eventually("the SLA's miss is told of", told, limit=300)
+    road_211.remove("late")
