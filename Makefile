@@ -12,7 +12,7 @@ demo: release lab-env
 demo-airflow: release lab-env airflow-env
 	scripts/demo-airflow
 
-test: packages lint model build lab-env
+test: packages lint model build lab-env airflow-env
 	scripts/test
 
 # The switch's protocol, every state of it.

@@ -2,8 +2,9 @@ import LosslessJSON
 import Migration
 
 extension DAGWriter {
-    /// Whether a task is an operator of the runtime's rather than a decorated function.
-    func isOperator(_ task: TaskDefinition) -> Bool { if case .celery = task.body { gated } else { false } }
+    /// Whether a task is an operator of the runtime's. Others are functions: decorated where they are mapped over jobs, else called by a
+    /// `PythonOperator`, because importing Airflow's decorators takes the DAG processor longer than a whole file without them.
+    func isOperator(_ task: TaskDefinition) -> Bool { gated && !takes(task) }
 
     /// Whether a task's jobs are taken by another task before it.
     ///
@@ -19,23 +20,26 @@ extension DAGWriter {
 
     /// The statements that make a task and bind it to its variable, with an empty line before them.
     func statements(_ task: TaskDefinition) -> String {
-        if case .celery(let call) = task.body, isOperator(task) {
-            return "\n\(variable(task.id)) = " + celeryTask(task, call).text(indent: 0)
+        let name = functionName(task.id)
+        if isOperator(task) { return "\n\(variable(task.id)) = " + gatedTask(task).text(indent: 0) }
+        guard takes(task), let drain = task.body.drain else {
+            let made = PythonExpression.call(
+                "PythonOperator",
+                [],
+                arguments(task) + [("python_callable", .name(name))]
+            )
+            var lines = made.text(indent: 0).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            if variable(task.id) != task.id { lines[0] += "  # noqa: AIR001" }
+            return ["", "def \(name)():", indented(ungatedBody(task)), ""].joined(separator: "\n")
+                + "\n\(variable(task.id)) = " + lines.joined(separator: "\n")
         }
-        var lines: [String] = []
-        if takes(task), let drain = task.body.drain {
-            lines += ["", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0)]
-            lines += ["def take_\(functionName(task.id))():", indented("return " + take(drain).text(indent: 0))]
-        }
-        lines += ["", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0)]
-        lines += ["def \(functionName(task.id))(\(takes(task) ? "job" : "")):", indented(bodyStatements(task)), ""]
-        if takes(task) {
-            lines.append("\(first(task)) = take_\(functionName(task.id))()")
-            lines.append("\(variable(task.id)) = \(functionName(task.id)).expand(job=\(first(task)))")
-        } else {
-            lines.append("\(variable(task.id)) = \(functionName(task.id))()")
-        }
-        return lines.joined(separator: "\n")
+        return [
+            "", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0),
+            "def take_\(name)():", indented("return " + take(drain).text(indent: 0)),
+            "", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0),
+            "def \(name)(job):", indented(jobBody(task, drain)), "",
+            "\(first(task)) = take_\(name)()", "\(variable(task.id)) = \(name).expand(job=\(first(task)))",
+        ].joined(separator: "\n")
     }
 
     /// The arguments that every sort of task takes.
@@ -95,11 +99,6 @@ extension DAGWriter {
         Set(findings.map(\.code)).sorted().map { "* finding \($0): `docs/findings/\($0.id).md`" }
     }
 
-    private func bodyStatements(_ task: TaskDefinition) -> String {
-        if gated { return gatedBody(task) }
-        return ungatedBody(task)
-    }
-
     // MARK: Names
 
     func functionName(_ id: String) -> String {
@@ -110,7 +109,8 @@ extension DAGWriter {
         return "run_" + name + (name == id ? "" : "_" + StableDigest(id).description.prefix(4))
     }
 
-    func variable(_ id: String) -> String { functionName(id) + "_task" }
+    /// The variable of a task: its id, as Airflow's linters want it, where that is a name that nothing else has.
+    func variable(_ id: String) -> String { PythonNames.isFree(id) ? id : functionName(id) + "_task" }
 
     /// The variable of the task that others are put before.
     func first(_ task: TaskDefinition) -> String { takes(task) ? functionName(task.id) + "_jobs" : variable(task.id) }

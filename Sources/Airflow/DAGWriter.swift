@@ -106,9 +106,16 @@ struct DAGWriter {
         var lines = ["import pendulum"]
         var own: [String] = []
         if usesDuration { modules.insert("datetime") }
-        if dag.tasks.contains(where: { !isOperator($0) }) { sdk.insert("task") }
+        if dag.tasks.contains(where: takes) { sdk.insert("task") }
         if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
         if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
+        if !gated, !dag.tasks.isEmpty {
+            if target == .airflow3 {
+                lines.append("from airflow.providers.standard.operators.python import PythonOperator")
+            } else {
+                sdk.insert("PythonOperator")
+            }
+        }
         if gated {
             sdk.insert("Param")
             own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
@@ -136,9 +143,13 @@ struct DAGWriter {
             let places = [
                 "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
                 "Param": "airflow.models.param", "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
-                "get_current_context": "airflow.operators.python",
+                "get_current_context": "airflow.operators.python", "PythonOperator": "airflow.operators.python",
             ]
-            lines += sdk.compactMap { name in places[name].map { "from \($0) import \(name)" } }
+            for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
+                lines.append(
+                    "from \(place) import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+                )
+            }
         }
         let outside = [lines[0]] + lines.dropFirst().sorted()
         return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
@@ -156,16 +167,13 @@ struct DAGWriter {
         if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
         for task in dag.tasks {
             switch task.body {
+            case .queue(let drain) where takes(task):
+                let isCommand = if case .command = drain.runs { true } else { false }
+                names.formUnion([isCommand ? "run_job_command" : "run_job_python", "take_jobs"])
             case .celery: names.insert("CeleryTask")
-            case .python: names.insert("run_python")
-            case .command: names.insert("run_command")
-            case .untranslatable: names.insert("fail")
-            case .queue(let drain):
-                switch drain.runs {
-                case .python: names.formUnion(["run_job_python", "take_jobs"])
-                case .command: names.formUnion(["run_job_command", "take_jobs"])
-                default: names.insert("fail")
-                }
+            case .python: names.insert("PythonTask")
+            case .command: names.insert("CommandTask")
+            case .queue, .untranslatable: names.insert("FailingTask")
             }
         }
         return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }

@@ -1,18 +1,50 @@
 import LosslessJSON
 import Migration
 
-/// Tasks of gated files: calls of `bailey_runtime.dag`, which runs a body, or shadows it, and records the outcome.
+/// Tasks of gated files: operators and functions of `bailey_runtime.dag`, which run a body, or shadow it, and record the outcome.
 extension DAGWriter {
     /// Arguments stay JSON text down to the body, so that every number and string arrives as it was.
     private func json(_ value: JSON) -> PythonExpression { .string(value.text()) }
 
-    func celeryTask(_ task: TaskDefinition, _ call: CeleryCall) -> PythonExpression {
-        var arguments = arguments(task)
-        arguments += [("source", .string(call.source)), ("task", .string(call.task)), ("args", json(call.args))]
-        arguments += [("kwargs", json(call.kwargs)), ("options", json(call.options))]
+    /// The operator of a task that runs once in a DAG run.
+    func gatedTask(_ task: TaskDefinition) -> PythonExpression {
+        let (name, own) = operatorCall(task)
+        var arguments = arguments(task) + own
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
-        if hasOwnResults(call.source) { arguments.append(("results", .string("_results"))) }
-        return .call("CeleryTask", [], arguments)
+        switch task.body {
+        case .python, .command: arguments += shadow(task)
+        case .celery, .queue, .untranslatable: break
+        }
+        return .call(name, [], arguments)
+    }
+
+    /// The name of a task's operator, and what it alone takes.
+    private func operatorCall(_ task: TaskDefinition) -> (String, [(name: String, value: PythonExpression)]) {
+        switch task.body {
+        case .celery(let call):
+            var own: [(name: String, value: PythonExpression)] = [
+                ("source", .string(call.source)), ("task", .string(call.task)), ("args", json(call.args)),
+                ("kwargs", json(call.kwargs)), ("options", json(call.options)),
+            ]
+            if hasOwnResults(call.source) { own.append(("results", .string("_results"))) }
+            return ("CeleryTask", own)
+        case .python(let python):
+            return ("PythonTask", [("callable", .string(python.callable))] + pythonArguments(python, task.body))
+        case .command(let command):
+            let words = PythonExpression.list(command.arguments.map { .string($0) })
+            return ("CommandTask", [("command", words)] + commandArguments(command))
+        case .untranslatable(let reason):
+            return ("FailingTask", [("reason", .string(reason))])
+        case .queue(let drain):
+            return ("FailingTask", [("reason", .string(reasonAgainst(drain)))])
+        }
+    }
+
+    /// Why nothing can run a queue's jobs.
+    private func reasonAgainst(_ drain: QueueDrain) -> String {
+        if case .untranslatable(let reason) = drain.runs { return reason }
+        return
+            "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
     }
 
     func take(_ drain: QueueDrain) -> PythonExpression {
@@ -23,28 +55,8 @@ extension DAGWriter {
         )
     }
 
-    func gatedBody(_ task: TaskDefinition) -> String {
-        if case .queue(let drain) = task.body { return jobBody(task, drain) }
-        var named: [(name: String, value: PythonExpression)] = []
-        if let entry = task.entry { named.append(("entry", .string(entry.description))) }
-        switch task.body {
-        case .python(let python):
-            return returned(
-                "run_python",
-                [.string(python.callable)],
-                pythonArguments(python, task.body) + named + shadow(task)
-            )
-        case .command(let command):
-            let words = PythonExpression.list(command.arguments.map { .string($0) })
-            return returned("run_command", [words], commandArguments(command) + named + shadow(task))
-        case .untranslatable(let reason):
-            return PythonExpression.call("fail", [.string(reason)], named).text(indent: 0)
-        case .celery, .queue:
-            return "pass"
-        }
-    }
-
-    private func jobBody(_ task: TaskDefinition, _ drain: QueueDrain) -> String {
+    /// The body of the function that is mapped over a queue's jobs.
+    func jobBody(_ task: TaskDefinition, _ drain: QueueDrain) -> String {
         let job: [PythonExpression] = [.string(drain.entry.source), .string(drain.entry.name), .name("job")]
         switch drain.runs {
         case .python(let python):
@@ -56,12 +68,8 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_job_command", job + [words], commandArguments(command) + shadow(task))
-        case .untranslatable(let reason):
-            return PythonExpression.call("fail", [.string(reason)], []).text(indent: 0)
-        case .celery, .queue:
-            let reason =
-                "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
-            return PythonExpression.call("fail", [.string(reason)], []).text(indent: 0)
+        case .untranslatable, .celery, .queue:
+            return "pass"
         }
     }
 

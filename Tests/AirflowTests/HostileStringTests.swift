@@ -22,8 +22,13 @@ import Testing
                 given = {word.arg: word.value for word in node.keywords}
                 values = [json.loads(given[name].args[0].value) for name in ("args", "kwargs")]
                 print(json.dumps({"celery": values, "task": given["task"].value}))
-            if node.func.id in ("run_command", "_run_program") and isinstance(node.args[0], ast.List):
-                print(json.dumps({"program": [e.value for e in node.args[0].elts if isinstance(e, ast.Constant)]}))
+            words = None
+            if node.func.id == "CommandTask":
+                words = {word.arg: word.value for word in node.keywords}["command"]
+            elif node.func.id == "_run_program":
+                words = node.args[0]
+            if isinstance(words, ast.List):
+                print(json.dumps({"program": [e.value for e in words.elts if isinstance(e, ast.Constant)]}))
             if node.func.id == "BaileyGate":
                 given = {word.arg: word.value for word in node.keywords}
                 print(json.dumps({"gate": [e.value for e in given["entries"].elts]}))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .compat import AirflowException, AirflowSkipException, get_current_context
+from .compat import AirflowException, AirflowSkipException
 from .dag_run import DagRunInfo, gate_answer, iso
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome
 from .program import CALL_FUNCTION, run_program
@@ -18,6 +18,7 @@ LOG = logging.getLogger("bailey.body")
 
 
 def run_python(
+    context: Mapping[str, Any],
     callable: str,
     *,
     args: str = "[]",
@@ -36,6 +37,7 @@ def run_python(
     payload = f'{{"callable":{json.dumps(callable)},"args":{args},"kwargs":{kwargs}}}'
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
     return perform(
+        context,
         lambda extra: run_program(arguments, payload, {**(environment or {}), **extra}),
         f'{{"args":{args},"kwargs":{kwargs}}}',
         entry=entry,
@@ -45,6 +47,7 @@ def run_python(
 
 
 def run_command(
+    context: Mapping[str, Any],
     arguments: Sequence[str],
     *,
     environment: Mapping[str, str] | None = None,
@@ -55,6 +58,7 @@ def run_command(
 ) -> Any:
     """Runs a program and returns the JSON that it printed last. The keywords are those of `run_python`."""
     return perform(
+        context,
         lambda extra: run_program(arguments, "null", {**(environment or {}), **extra}, directory),
         f'{{"args":{json.dumps(list(arguments), ensure_ascii=False)},"kwargs":{{}}}}',
         entry=entry,
@@ -63,16 +67,17 @@ def run_command(
     )
 
 
-def fail(reason: str, *, entry: str | None = None) -> None:
+def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None) -> None:
     """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
 
     def body(_: Mapping[str, str]) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
-    perform(body, "null", entry=entry, shadow="observe", redirect=None)
+    perform(context, body, "null", entry=entry, shadow="observe", redirect=None)
 
 
 def perform(
+    context: Mapping[str, Any],
     body: Callable[[Mapping[str, str]], str | None],
     arguments: str,
     *,
@@ -81,7 +86,6 @@ def perform(
     redirect: Mapping[str, str] | None,
 ) -> Any:
     """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds, and gives JSON text."""
-    context = get_current_context()
     run = begun(context, arguments, entry)
     if run.mode == "shadow" and shadow == "observe":
         record(context, run, "observed")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from . import celery_message as celery
 from .bodies import begun, record
-from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent
+from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent, drop_params
 from .connections import connection_id, redis_client, redis_options
 from .outcome import BodyError, now
 
@@ -44,6 +44,7 @@ class CeleryTask(BaseOperator):
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
+        drop_params(self)
         self.source = source
         self.task = task
         self.call_args = args

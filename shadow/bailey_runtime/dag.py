@@ -1,22 +1,47 @@
-"""What generated DAG files import. It needs Airflow, 2.11 or 3.x, and runs in the scheduler, the workers and the triggerer."""
+"""What generated DAG files import. It needs Airflow, 2.11 or 3.x, and runs in the scheduler, the workers and the triggerer.
+
+A name is imported when it is asked for: the DAG processor imports this module anew for every file.
+"""
 
 from __future__ import annotations
 
-from .bodies import fail, run_command, run_python
-from .celery_task import CeleryTask
-from .gate_task import BaileyGate
-from .jobs import run_job_command, run_job_python, take_jobs
-from .late import alert_when_late, log_late_tasks
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .celery_task import CeleryTask
+    from .command_task import CommandTask
+    from .failing_task import FailingTask
+    from .gate_task import BaileyGate
+    from .jobs import run_job_command, run_job_python, take_jobs
+    from .late import alert_when_late, log_late_tasks
+    from .python_task import PythonTask
 
 __all__ = [
     "BaileyGate",
     "CeleryTask",
+    "CommandTask",
+    "FailingTask",
+    "PythonTask",
     "alert_when_late",
-    "fail",
     "log_late_tasks",
-    "run_command",
     "run_job_command",
     "run_job_python",
-    "run_python",
     "take_jobs",
 ]
+
+_PLACES = {
+    "BaileyGate": "gate_task",
+    "CeleryTask": "celery_task",
+    "CommandTask": "command_task",
+    "FailingTask": "failing_task",
+    "PythonTask": "python_task",
+    "alert_when_late": "late",
+    "log_late_tasks": "late",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__package__}.{_PLACES.get(name, 'jobs')}"), name)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-GATE = "gate"
+from . import GATE
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .compat import AirflowFailException, AirflowSkipException, BaseSensorOperator, PokeReturnValue
-from .connections import postgres_connection, redis_client
-from .dag_run import GATE, DagRunInfo, iso, microseconds
+from . import GATE
+from .compat import AirflowFailException, AirflowSkipException, BaseSensorOperator, PokeReturnValue, drop_params
+
+# What only a running gate needs is imported by it: the DAG processor imports this anew for every file.
+if TYPE_CHECKING:
+    from .dag_run import DagRunInfo
 
 # How long one look may hold a worker slot; then the task is put down and taken up again later.
 _LOOK_SECONDS = 4.0
@@ -46,6 +49,7 @@ class BaileyGate(BaseSensorOperator):
         kwargs.setdefault("retries", 5)
         kwargs.setdefault("retry_delay", timedelta(seconds=15))
         super().__init__(task_id=task_id, **kwargs)
+        drop_params(self)
         self.source = source
         self.entries = tuple(entries)
         self.prefix = prefix
@@ -56,6 +60,8 @@ class BaileyGate(BaseSensorOperator):
 
     def poke(self, context: Mapping[str, Any]) -> bool | PokeReturnValue:
         """One look; the answer is the task's return value."""
+        from .dag_run import DagRunInfo, iso
+
         run = DagRunInfo.of(context)
         answer = self._answer(run)
         if answer["mode"] == "wait":
@@ -80,6 +86,8 @@ class BaileyGate(BaseSensorOperator):
         return _answer("live", "own", "this DAG stands for no legacy entry")
 
     def _ask_redbeat(self, run: DagRunInfo) -> dict[str, str]:
+        from .connections import redis_client
+        from .dag_run import microseconds
         from .gate import Gate, Group, SwitchError
 
         if run.tick is None:
@@ -105,6 +113,7 @@ class BaileyGate(BaseSensorOperator):
 
     def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
         from . import queue
+        from .connections import postgres_connection
 
         modes: dict[str, str] = {}
         for source, job_type in self.job_types:

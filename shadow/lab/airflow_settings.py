@@ -97,4 +97,6 @@ def _own(record: AirflowRecord, folder: Path) -> Mapping[str, str]:
         "API__BASE_URL": record.api_url,
         "API__SECRET_KEY": record.secret,
         "API_AUTH__JWT_SECRET": record.secret,
+        # A day by default: commands that last longer than a token must get another.
+        "API_AUTH__JWT_EXPIRATION_TIME": "60",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import psycopg
 import redis
 from celery import Celery
 
+from lab.processes import LabError
 from lab.record import Record
 from lab.stack import Stack
 
@@ -43,9 +45,23 @@ class Laboratory(Stack[Record]):
         consume = "-m celery -A lab.company worker --concurrency 4 --pool prefork --loglevel INFO"
         worker = self._launch(record, "worker", _python(consume))
         self._wait(record, "worker", worker, lambda: _worker_answers(record))
+        self._start_beat(record)
+        self._wait(record, "poller", poller, lambda: _finished_jobs(record) >= SEEDED_AT_LEAST)
+
+    def revive_beat(self) -> None:
+        """Starts beat again if it ends, as it does once Redis is back after it was away for longer than beat's lock lasts."""
+        record = self.running()
+        deadline = time.monotonic() + self.READY_LIMIT
+        while not _beat_leads(record):
+            if not record.member("beat").alive:
+                return self._start_beat(record)
+            if time.monotonic() > deadline:
+                raise LabError(f"beat runs and does not lead; its log is {self._log('beat')}")
+            time.sleep(0.2)
+
+    def _start_beat(self, record: Record) -> None:
         beat = self._launch(record, "beat", _python("-m celery -A lab.company beat --loglevel INFO"))
         self._wait(record, "beat", beat, lambda: _beat_leads(record))
-        self._wait(record, "poller", poller, lambda: _finished_jobs(record) >= SEEDED_AT_LEAST)
 
     def _variables(self, record: Record) -> Mapping[str, str]:
         return {"LAB_REDIS_URL": record.redis_url, "LAB_EFFECTS": record.effects, "LAB_SPEED": str(record.speed)}

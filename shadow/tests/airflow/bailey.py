@@ -42,9 +42,9 @@ class Workspace:
         file.write_text(text, encoding="utf-8")
 
     def run(
-        self, *words: str, status: int | Iterable[int] = 0, text: str | None = None
+        self, *words: str, status: int | Iterable[int] = 0, text: str | None = None, limit: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end; it must end with the status, or one of them."""
+        """Runs a command to its end; it must end with the status, or one of them, within the limit (seconds)."""
         done = subprocess.run(
             [PROGRAM, *words],
             cwd=self.folder,
@@ -52,7 +52,7 @@ class Workspace:
             input=text,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=limit,
             check=False,
         )
         allowed = {status} if isinstance(status, int) else set(status)

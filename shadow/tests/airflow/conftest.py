@@ -48,7 +48,8 @@ def say(text: str) -> None:
 class Legacy:
     """The company's live legacy stack."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, laboratory: Laboratory, record: Record) -> None:
+        self.laboratory = laboratory
         self.record = record
 
     def settings(self) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Legacy]:
     """The company's legacy stack, running."""
     laboratory = Laboratory(tmp_path_factory.mktemp("legacy") / "lab", say)
     try:
-        yield Legacy(laboratory.up(speed=600.0, poll_interval=1.0, owner=os.getpid()))
+        yield Legacy(laboratory, laboratory.up(speed=600.0, poll_interval=1.0, owner=os.getpid()))
     finally:
         laboratory.down()
 
@@ -97,6 +98,6 @@ def roads(legacy: Legacy, folders: pytest.TempPathFactory, version: str, executo
     broker = legacy.record.redis_url.removesuffix("/0") + "/1" if executor == "celery" else ""
     try:
         record = stack.up(version, executor, redis=broker, owner=os.getpid())
-        yield Road(folder / "workspace", legacy.record, stack, record)
+        yield Road(folder / "workspace", legacy.laboratory, legacy.record, stack, record)
     finally:
         stack.down()

@@ -44,17 +44,23 @@ class Airflow:
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One request; raises urllib's HTTPError for an answer that is not 2xx."""
-        if not self._authorization:
-            self._authorization = self._log_in()
-        request = urllib.request.Request(
-            self._base + urllib.parse.quote(path, safe="/?&=%~+:"),
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": self._authorization, "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        for expired in (False, True):
+            if expired or not self._authorization:
+                self._authorization = self._log_in()
+            request = urllib.request.Request(
+                self._base + urllib.parse.quote(path, safe="/?&=%~+:"),
+                method=method,
+                data=None if body is None else json.dumps(body).encode(),
+                headers={"Authorization": self._authorization, "Content-Type": "application/json"},
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    text = answer.read()
+                return json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                if error.code != 401 or expired:
+                    raise
+        return None
 
     def _log_in(self) -> str:
         name, password = "admin", self.record.admin_password

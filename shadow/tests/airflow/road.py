@@ -9,11 +9,12 @@ from typing import Any
 import redis
 from bailey import SHADOW, Workspace, company_environment
 from celery import Celery
-from celery.schedules import schedule
+from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 from rest import Airflow
 
 from lab.airflow import AirflowStack
+from lab.laboratory import Laboratory
 from lab.record import AirflowRecord, Record
 
 SOURCE = "scheduler"
@@ -23,7 +24,10 @@ PROBE = {"environment": "company"}
 class Road:
     """Everything between a legacy entry and a run in Airflow."""
 
-    def __init__(self, folder: Path, legacy: Record, stack: AirflowStack, record: AirflowRecord) -> None:
+    def __init__(
+        self, folder: Path, laboratory: Laboratory, legacy: Record, stack: AirflowStack, record: AirflowRecord
+    ) -> None:
+        self.laboratory = laboratory
         self.legacy = legacy
         self.stack = stack
         self.airflow = Airflow(record)
@@ -46,10 +50,14 @@ class Road:
         settings = {"sources": sources, "environments": {"company": environment}, "target": {"airflow": target}}
         self.workspace = Workspace(folder, settings, {"TEST_AIRFLOW_PASSWORD": record.op_password})
 
-    def entry(self, name: str, every: float, **values: Any) -> str:
-        """Saves an entry as the application would, that runs `company.ops.heartbeat_metrics`; returns its id."""
+    def entry(self, name: str, every: float | None = None, **values: Any) -> str:
+        """Saves an entry as the application would, that runs `company.ops.heartbeat_metrics`; returns its id.
+
+        It is due every so many seconds, or at each minute if none are given.
+        """
         values = {"task": "company.ops.heartbeat_metrics", **values}
-        RedBeatSchedulerEntry(name=name, schedule=schedule(every, app=self._celery), app=self._celery, **values).save()
+        due = crontab(app=self._celery) if every is None else schedule(every, app=self._celery)
+        RedBeatSchedulerEntry(name=name, schedule=due, app=self._celery, **values).save()
         return f"{SOURCE}/{name}"
 
     def pipeline(self, name: str, clock: str, tasks: Mapping[str, Any], **values: Any) -> None:
@@ -65,6 +73,23 @@ class Road:
     def deploy(self, *pipelines: str, unpause: bool = True) -> None:
         """Brings what was generated into the Airflow."""
         self.workspace.run("deploy", "--execute", *(["--unpause"] if unpause else []), *pipelines)
+
+    def remove(self, pipeline: str, *entries: str) -> None:
+        """Takes a pipeline and its entries out of everybody's way; the paused DAG stays."""
+        self.airflow.pause(pipeline, True)
+        (self.workspace.folder / "mappings" / f"{pipeline}.yaml").unlink()
+        for name in entries:
+            key = f"redbeat:{name}"
+            self.redis.zrem("redbeat::schedule", key)
+            self.redis.delete(key, f"bailey:switch:{{{key}}}", f"bailey:claims:{{{key}}}")
+
+    def cut_over(self, pipeline: str) -> None:
+        """Moves a pipeline to Airflow, whatever has been compared so far."""
+        self.workspace.run("cutover", pipeline, "--execute", "--override", "tester", "--reason", "the gate is on trial")
+
+    def roll_back(self, pipeline: str) -> None:
+        """Gives it back."""
+        self.workspace.run("rollback", pipeline, "--execute")
 
 
 def probe(function: str, *args: Any, **values: Any) -> dict[str, Any]:

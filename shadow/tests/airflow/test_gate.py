@@ -34,8 +34,7 @@ def gated(road: Road) -> Iterator[Road]:
     road.pipeline(DAG, clock, tasks)
     road.build(DAG)
     yield road
-    road.airflow.pause(DAG, True)
-    road.redis.delete(f"redbeat:{ENTRY}")
+    road.remove(DAG, ENTRY)
 
 
 def scheduled(road: Road) -> list[dict[str, Any]]:
@@ -95,12 +94,13 @@ def test_redis_away_waits_and_then_goes_on(gated: Road) -> None:
         run = eventually("the gate has put itself down", waiting)
     finally:
         server.send(signal.SIGCONT)
+        gated.laboratory.revive_beat()
     assert gated.airflow.ended(DAG, run) == "success"
     assert gated.airflow.states(DAG, run)["work"] == "success"
 
 
 def test_live_and_a_tick_that_another_run_has(gated: Road) -> None:
-    gated.workspace.run("cutover", DAG, "--execute")
+    gated.cut_over(DAG)
     run = next_run(gated, after=latest_tick(gated))
     outcome = gated.airflow.outcome(DAG, run, "work")
     assert outcome is not None and (outcome["mode"], outcome["state"]) == ("live", "success")
@@ -131,7 +131,7 @@ def test_live_and_a_tick_that_another_run_has(gated: Road) -> None:
     )
     assert gated.airflow.outcome(DAG, skipped, "whatever") is None
 
-    gated.workspace.run("rollback", DAG, "--execute")
+    gated.roll_back(DAG)
     back = next_run(gated, after=latest_tick(gated))
     outcome = gated.airflow.outcome(DAG, back, "work")
     assert outcome is not None and outcome["mode"] == "shadow"

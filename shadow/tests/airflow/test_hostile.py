@@ -6,6 +6,7 @@ from probe import echo
 from road import Road, probe
 
 DAG = "hostile"
+ENTRY = "hostile {{ name }} \"'\\ 🌉"
 ARGS = [
     'it\'s "quoted" `back`',
     "{{ ds }} {% raw %} {# no #} {{ '{{' }}",
@@ -21,7 +22,7 @@ KWARGS = {"template": '{{ user.name }}\n{% if late %}it\'s "late"{% endif %}', "
 
 
 def test_they_reach_the_body(road: Road) -> None:
-    clock = road.entry("hostile {{ name }} \"'\\ 🌉", 86400.0, args=ARGS, kwargs=KWARGS)
+    clock = road.entry(ENTRY, 86400.0, args=ARGS, kwargs=KWARGS)
     task = probe("echo", entry=clock)
     del task["python"]["args"], task["python"]["kwargs"]
     road.pipeline(DAG, clock, {"reach": task}, description='{{ ds }} it\'s\n""" \\ 🌉')
@@ -34,3 +35,4 @@ def test_they_reach_the_body(road: Road) -> None:
     assert outcome["arguments"] == {"args": ARGS, "kwargs": KWARGS}
     assert outcome["result"] == echo(*ARGS, **KWARGS)
     assert outcome["mode"] == "shadow"
+    road.remove(DAG, ENTRY)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-import pytest
 from rest import ENDED, eventually
 from road import Road, probe
 
@@ -39,17 +38,16 @@ def legacy_runs(road: Road) -> list[datetime]:
     return sorted(runs)
 
 
-@pytest.mark.full
 def test_each_tick_has_one_owner(road: Road) -> None:
     clock = road.entry(ENTRY, EVERY, task="company.ops.refresh_cache", args=[ENTRY])
     road.pipeline(DAG, clock, {"work": probe("nothing", entry=clock)})
     road.build(DAG)
     for _ in range(CROSSINGS):
         before = len(live_ticks(road))
-        road.workspace.run("cutover", DAG, "--execute")
+        road.cut_over(DAG)
         moved = road.redis.time()[0]
         eventually("Airflow runs ticks", lambda: len(live_ticks(road)) >= before + TICKS)
-        road.workspace.run("rollback", DAG, "--execute")
+        road.roll_back(DAG)
         back = road.redis.time()[0]
         between = [at for at in legacy_runs(road) if moved + 1 < at.timestamp() < back]
         assert between == [], "legacy ran while Airflow owned every tick"
@@ -64,5 +62,4 @@ def test_each_tick_has_one_owner(road: Road) -> None:
     assert {tick: f"{DAG}/{run}" for tick, run in ran.items()} == {
         tick: claim["run"] for tick, claim in claimed.items()
     }
-    road.airflow.pause(DAG, True)
-    road.redis.delete(f"redbeat:{ENTRY}")
+    road.remove(DAG, ENTRY)

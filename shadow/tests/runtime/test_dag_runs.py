@@ -29,7 +29,9 @@ except ImportError:
     from airflow.decorators import task
     from airflow.models.param import Param
     from airflow.utils.task_group import TaskGroup
-from bailey_runtime.dag import BaileyGate, CeleryTask, fail, run_command, run_job_python, run_python, take_jobs
+from bailey_runtime.dag import (
+    BaileyGate, CeleryTask, CommandTask, FailingTask, PythonTask, run_job_python, take_jobs
+)
 
 with DAG(
     "gated",
@@ -41,31 +43,26 @@ with DAG(
     gate = BaileyGate(source="scheduler", entries=["one"], retries=0)
 
     with TaskGroup("group", prefix_group_id=False):
+        pure_task = PythonTask(
+            task_id="pure",
+            outlets=[Asset("s3://bucket/made")],
+            callable="json:loads",
+            args={json.dumps([json.dumps([2.50, HOSTILE])])!r},
+            shadow="pure",
+            entry="scheduler/one",
+        )
 
-        @task(task_id="pure", outlets=[Asset("s3://bucket/made")])
-        def pure():
-            return run_python("json:loads", args={json.dumps([json.dumps([2.50, HOSTILE])])!r}, shadow="pure",
-                entry="scheduler/one")
+    observed_task = PythonTask(task_id="observed", callable="json:no_such_function")
 
-        pure_task = pure()
+    redirected_task = CommandTask(
+        task_id="redirected",
+        trigger_rule="all_done",
+        command=["sh", "-c", 'echo "\\\\"$BAILEY_SHADOW $DB $SECRET_URL\\\\""'],
+        shadow="redirected",
+        redirect={{"DB": "copy"}},
+    )
 
-    @task(task_id="observed")
-    def observed():
-        return run_python("json:no_such_function")
-
-    observed_task = observed()
-
-    @task(task_id="redirected", trigger_rule="all_done")
-    def redirected():
-        return run_command(["sh", "-c", 'echo "\\\\"$BAILEY_SHADOW $DB $SECRET_URL\\\\""'], shadow="redirected", redirect={{"DB": "copy"}})
-
-    redirected_task = redirected()
-
-    @task(task_id="lost", trigger_rule="none_failed")
-    def lost():
-        fail("nobody knows")
-
-    lost_task = lost()
+    lost_task = FailingTask(task_id="lost", trigger_rule="none_failed", reason="nobody knows")
 
     sent = CeleryTask(task_id="sent", source="scheduler", task="t", args='[1.50]')
 

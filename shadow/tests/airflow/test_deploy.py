@@ -1,0 +1,179 @@
+"""`bailey deploy` before a real Airflow: what it refuses and why, what an unpause fires, what a rename keeps."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailey import Workspace
+from rest import eventually
+from road import Road, probe
+
+from lab import servers
+
+UNREACHABLE, REFUSED = 3, 1
+CLOCK = {"crontab": "* * * * *"}
+FOREIGN = """from airflow.sdk import DAG
+
+with DAG("taken", schedule=None, tags=["bailey"]):
+    pass
+"""
+
+
+def elsewhere(road: Road, folder: Path, **target: Any) -> Workspace:
+    """A workspace with one pipeline, whose way to the Airflow differs."""
+    settings = json.loads((road.workspace.folder / "bailey.yaml").read_text(encoding="utf-8"))
+    del settings["version"]
+    settings["target"]["airflow"].update(target)
+    settings["sources"] = {"scheduler": settings["sources"]["scheduler"]}
+    workspace = Workspace(folder, settings, road.workspace.environment)
+    workspace.add_mapping({"pipeline": "taken", "schedule": CLOCK, "tasks": {"work": probe("nothing")}})
+    workspace.run("import", status=(0, 1))
+    workspace.run("generate", "taken")
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "words"),
+    [
+        pytest.param(
+            {"url": f"http://127.0.0.1:{servers.free_port()}"}, UNREACHABLE, ("127.0.0.1", "refused"), id="unreachable"
+        ),
+        pytest.param({"password": "wrong"}, UNREACHABLE, ("401", "op"), id="wrong password"),
+        pytest.param(
+            {"deploy": {"kind": "folder", "path": "/proc/dags"}}, UNREACHABLE, ("/proc/dags",), id="folder missing"
+        ),
+        pytest.param(
+            {"deploy": {"kind": "folder", "path": "/proc"}}, UNREACHABLE, ("/proc",), id="folder not writable"
+        ),
+    ],
+)
+def test_what_is_in_the_way_is_named(
+    road: Road, tmp_path: Path, target: dict[str, Any], status: int, words: tuple[str, ...]
+) -> None:
+    workspace = elsewhere(road, tmp_path / "work", **target)
+    for execute in ([], ["--execute"]):
+        said = workspace.run("deploy", *execute, "taken", status=status).stderr
+        assert all(word in said for word in words), said
+        assert len(said.strip().splitlines()) <= 3, said
+        assert "wrong" not in said, "a password is never printed"
+    assert road.airflow.found("/dags/taken") is None
+
+
+def test_a_dag_that_is_not_ours_is_left_alone(road: Road, tmp_path: Path) -> None:
+    place = road.stack.folder / "dags" / "somebody's.py"
+    place.write_text(FOREIGN, encoding="utf-8")
+    try:
+        road.airflow.wait_for_dag("taken")
+        workspace = elsewhere(road, tmp_path / "work")
+        said = workspace.run("deploy", "--execute", "--unpause", "taken", status=REFUSED).stdout
+        assert "BLY070" in said and "not Bailey's" in said
+        assert place.read_text(encoding="utf-8") == FOREIGN
+        assert not (road.stack.folder / "dags" / "taken.py").exists()
+        assert road.airflow.call("GET", "/dags/taken")["is_paused"]
+    finally:
+        place.unlink()
+
+
+@pytest.mark.parametrize("gated", [True, False], ids=["gated", "ungated"])
+def test_an_unpause_fires_nothing_that_was_due_before(road: Road, tmp_path: Path, gated: bool) -> None:
+    name = f"unpaused-{'gated' if gated else 'ungated'}"
+    road.workspace.add_mapping(
+        {"pipeline": name, "schedule": CLOCK, "tasks": {"work": probe("last", 0, str(tmp_path))}}
+    )
+    road.build(name, unpause=False, words=[] if gated else ["--ungated"])
+    # A tick passes while it is paused: the scheduler has it in mind, and would run it at once.
+    eventually("a tick is due", lambda: due(road, name))
+    said = road.workspace.run("deploy", "--unpause", name).stdout
+    assert "would fire" in said or "would run" in said, said
+    assert road.airflow.call("GET", f"/dags/{name}")["is_paused"], "without --execute nothing is changed"
+    before = datetime.now(timezone.utc)
+    road.deploy(name)
+    assert not road.airflow.call("GET", f"/dags/{name}")["is_paused"]
+    first = eventually("the next tick has run", lambda: first_run(road, name, before))
+    early = [run for run in road.airflow.runs(name) if datetime.fromisoformat(run["logical_date"]) <= before]
+    assert early, "the tick that was due has a run, which keeps the scheduler from making one"
+    for run in early:
+        assert run["dag_run_id"].startswith("bailey__suppressed__")
+        assert not {"success", "failed"} & set(road.airflow.states(name, run["dag_run_id"]).values())
+    assert road.airflow.states(name, first)["work"] == "success"
+    assert len((tmp_path / "body.begun").read_text(encoding="utf-8").split()) >= 1
+    begun = (tmp_path / "body.begun").stat()
+    assert begun.st_mtime >= before.timestamp()
+    road.remove(name)
+
+
+def due(road: Road, name: str) -> bool:
+    """Whether a tick that the scheduler has in mind has passed."""
+    after = road.airflow.call("GET", f"/dags/{name}")["next_dagrun_run_after"]
+    return after is not None and datetime.fromisoformat(after).timestamp() < time.time() - 2
+
+
+def first_run(road: Road, name: str, after: datetime) -> str | None:
+    """The first run of a tick after an instant, once it has succeeded."""
+    for run in road.airflow.runs(name):
+        if datetime.fromisoformat(run["logical_date"]) > after and run["state"] == "success":
+            return run["dag_run_id"]
+    return None
+
+
+def test_a_pipeline_that_is_renamed_keeps_its_history(road: Road) -> None:
+    mapping = {"pipeline": "name-of-old", "schedule": {"crontab": "0 4 1 1 *"}, "tasks": {"work": probe("nothing")}}
+    road.workspace.add_mapping(mapping)
+    road.build("name-of-old")
+    road.airflow.trigger("name-of-old", "by-hand")
+    assert road.airflow.ended("name-of-old", "by-hand") == "success"
+    (road.workspace.folder / "mappings" / "name-of-old.yaml").unlink()
+    road.workspace.add_mapping({**mapping, "pipeline": "a-new-name", "dag_id": "name-of-old"})
+    road.build("name-of-old", unpause=False)
+    dag = eventually(
+        "the new name is shown",
+        lambda: next(
+            (
+                found
+                for found in [road.airflow.call("GET", "/dags/name-of-old")]
+                if found["dag_display_name"] == "a-new-name"
+            ),
+            None,
+        ),
+    )
+    assert not dag["is_paused"]
+    assert [run["dag_run_id"] for run in road.airflow.runs("name-of-old")] == ["by-hand"]
+    assert road.airflow.found("/dags/a-new-name") is None
+    road.airflow.pause("name-of-old", True)
+    (road.workspace.folder / "mappings" / "a-new-name.yaml").unlink()
+
+
+def test_a_run_that_is_late_is_told_of(road: Road, tmp_path: Path) -> None:
+    mapping = {"pipeline": "late", "schedule": {"crontab": "0 4 1 1 *"}, "sla": 2}
+    road.workspace.add_mapping({**mapping, "tasks": {"work": probe("last", 15, str(tmp_path))}})
+    road.build("late")
+    road.airflow.trigger("late", "by-hand")
+
+    def told() -> bool:
+        logs = [file for file in road.stack.folder.rglob("*.log") if file.is_file()]
+        return any(
+            "late: the run by-hand of late" in file.read_text(encoding="utf-8", errors="replace") for file in logs
+        )
+
+    eventually("the deadline has fired", told)
+    road.airflow.ended("late", "by-hand")
+    road.remove("late")
+
+
+@pytest.mark.full
+def test_a_run_that_is_late_is_told_of_in_211(road_211: Road, tmp_path: Path) -> None:
+    mapping = {"pipeline": "late", "schedule": CLOCK, "sla": 5}
+    road_211.workspace.add_mapping({**mapping, "tasks": {"work": probe("last", 20, str(tmp_path))}})
+    road_211.build("late")
+
+    def told() -> bool:
+        logs = [file for file in road_211.stack.folder.rglob("*.log") if file.is_file()]
+        return any("late: tasks of late" in file.read_text(encoding="utf-8", errors="replace") for file in logs)
+
+    eventually("the SLA's miss is told of", told, limit=300)
+    road_211.remove("late")
