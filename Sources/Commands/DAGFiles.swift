@@ -50,7 +50,9 @@ extension Desk {
                     guard let index = waiting.next() else { return }
                     group.addTask {
                         try await threads.runIfActive {
-                            let file = dagFile(pipelines[index], findings: findings, gated: !ungated.contains(pipelines[index].dag.id))
+                            let pipeline = pipelines[index]
+                            let gated = !ungated.contains(pipeline.dag.id)
+                            let file = dagFile(pipeline, findings: findings, gated: gated)
                             return (index, file, try folder.write(file, force: force))
                         }
                     }
