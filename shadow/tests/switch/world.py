@@ -432,16 +432,22 @@ class World:
         )
 
     def application(self, code: str) -> None:
-        """Runs code as the application would, with its `app`, `entry(name)` and `RedBeatSchedulerEntry`."""
+        """Runs code as the application would, with its `app` and `entry(name, every)`; again if Redis is away, so it must be repeatable."""
         prelude = (
             "from legacy_app import app, when\n"
             "from redbeat import RedBeatSchedulerEntry\n"
             "def entry(name, every):\n"
             "    return RedBeatSchedulerEntry(name=name, task='legacy.run', schedule=when(every), args=[name], app=app)\n"
         )
-        subprocess.run(
-            [self.python, "-c", prelude + code], cwd=self.folder, env=self.environment, check=True, timeout=180
-        )
+        words = [self.python, "-c", prelude + code]
+        for tries_left in reversed(range(5)):
+            ended = subprocess.run(
+                words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=180
+            )
+            if ended.returncode == 0:
+                return
+            assert "redis.exceptions.ConnectionError" in ended.stderr and tries_left, ended.stderr
+            time.sleep(1)
 
     def _dynamic_entries(self) -> None:
         lines = [f"entry({entry.name!r}, {entry.every!r}).save()" for entry in self.legacy if not entry.static]
