@@ -102,7 +102,7 @@ extension CalendarRule {
         let anyDay = daysOfMonth == CalendarRule.allDaysOfMonth
         let anyWeekday = weekdays == CalendarRule.allWeekdays
         var byDay = anyDay ? "" : "the day is " + Words.numbers(members(UInt64(daysOfMonth)))
-        if lastDayOfMonth {
+        if lastDayOfMonth, !anyDay {
             byDay = byDay.isEmpty || daysOfMonth == 0 ? "the day is the month's last" : byDay + " or the month's last"
         }
         let names = members(UInt64(weekdays)).map { Words.weekdays[$0] }

@@ -120,7 +120,7 @@ import Testing
             (question(#"{"__type__":"rrule","freq":3}"#), "bad-rrule", "no “dtstart”"),
             (question(#"{"__type__":"rrule","freq":3,"dtstart":0,"byhour":[24]}"#), "bad-rrule", "“byhour” is 24"),
             (question(#"{"__type__":"solar","event":"dusk"}"#), "unknown-schedule", "type is “solar”"),
-            (question("[]"), "unknown-schedule", "not a list"),
+            (question("[]"), "unknown-schedule", "not an array"),
             (#"{"tz":"UTC","from":0,"count":1}"#, "bad-request", "“schedule” is missing"),
             (#"{"schedule":\#(crontab),"from":0,"count":1}"#, "bad-request", "“tz” is missing"),
             ("30 2 * * *", "bad-request", "the line is not JSON"), ("", "bad-request", "the line is not JSON"),
