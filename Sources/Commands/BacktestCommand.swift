@@ -9,8 +9,9 @@ struct BacktestCommand: AsyncParsableCommand {
         commandName: "backtest",
         abstract: "Compare legacy's ticks with the DAGs' over a span, changes of the clock included.",
         discussion: """
-            Ends with status 1 if a DAG would be due at another time than its schedule means. Where the import found recorded runs, it also
-            says where legacy itself missed a tick, was late or ran twice; that is legacy's defect, and does not change the status.
+            Ends with status 1 if a DAG would be due at another time than its schedule means, or than beat really runs it. Where the import
+            found recorded runs, it also says where legacy itself missed a tick, was late or ran twice; that is legacy's defect, and does
+            not change the status.
             """
     )
 
@@ -46,9 +47,10 @@ struct BacktestCommand: AsyncParsableCommand {
         let from = max(.earliest, now.adding(seconds: -Int64(days) * 86_400))
         let until = min(.latest, now.adding(seconds: Int64(ahead) * 86_400))
         var lines: [Line] = []
-        for pipeline in plan.pipelines where pipelines.isEmpty || pipelines.contains(pipeline.dag.id) {
+        for pipeline in try desk.chosen(pipelines, of: plan) {
             guard let schedule = pipeline.dag.clock.schedule, let timetable = pipeline.dag.clock.timetable else {
-                continue
+                if pipelines.isEmpty { continue }
+                throw CommandFailure(.usage, "“\(pipeline.dag.id)” has no schedule whose ticks could be compared")
             }
             let zone = try desk.zones.zone(pipeline.dag.clock.timezone)
             func compare(_ reading: Reading) -> Backtest {
@@ -66,7 +68,7 @@ struct BacktestCommand: AsyncParsableCommand {
             )
         }
         if common.json { Console.print(document(lines, from, until)) } else { Console.print(text(lines, from, until)) }
-        if lines.contains(where: { !$0.intended.differences.isEmpty }) {
+        if lines.contains(where: { !$0.intended.differences.isEmpty || !$0.run.differences.isEmpty }) {
             throw ExitCode(ExitStatus.doesNotHold.rawValue)
         }
     }

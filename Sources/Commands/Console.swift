@@ -18,9 +18,21 @@ enum Console {
     /// Writes bytes on standard output at once; the way for output without end, which must stop when nobody reads it.
     ///
     /// - Throws: `ReaderGone`, or `CancellationError` when the command was told to end.
-    static func write(_ bytes: [UInt8]) throws {
+    static func write(_ bytes: some ContiguousBytes) throws {
         try Task.checkCancellation()
-        do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch { throw ReaderGone() }
+        try bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let written = Foundation.write(
+                    STDOUT_FILENO,
+                    UnsafeRawBufferPointer(rebasing: rest).baseAddress,
+                    rest.count
+                )
+                if written < 0, errno == EINTR { continue }
+                guard written > 0 else { throw ReaderGone() }
+                rest = rest.dropFirst(written)
+            }
+        }
     }
 
     /// Writes a line of progress or advice on standard error.

@@ -125,19 +125,18 @@ struct TicksCommand: AsyncParsableCommand {
             return
         }
         Console.note(query.schedule.words(in: query.zone))
+        Console.note(query.schedule.frequency(in: query.zone, from: query.from).words)
         var lines: [UInt8] = []
         try stoppedByReader {
-            let end = try query.each { tick in
-                let local = query.zone.local(at: tick)
-                let shown = "\(local.date) \(local.clock) \(query.zone.abbreviation(at: tick))  \(tick.iso8601)\n"
-                lines += Array(shown.utf8)
-                if lines.count > 1 << 15 {
-                    try Console.write(lines)
-                    lines.removeAll(keepingCapacity: true)
+            let end = try query.batches { ticks in
+                for tick in ticks {
+                    let local = query.zone.local(at: tick)
+                    let shown = "\(local.date) \(local.clock) \(query.zone.abbreviation(at: tick))  \(tick.iso8601)\n"
+                    lines += Array(shown.utf8)
                 }
-                return true
+                try Console.write(lines)
+                lines.removeAll(keepingCapacity: true)
             }
-            try Console.write(lines)
             if let end { Console.note("end: \(end)") }
         }
     }

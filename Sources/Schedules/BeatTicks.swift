@@ -10,6 +10,8 @@ struct BeatTicks: Sendable {
     private let maxInterval: Int64
     private var last: Instant
     private var intended: Ticks
+    /// Part of a span of the zone, in epoch seconds: a run in it is read back as it was.
+    private var quiet: Range<Int64> = 0..<0
 
     init(_ schedule: Schedule, after start: Instant, in zone: Zone, maxInterval: Int) {
         self.schedule = schedule
@@ -27,23 +29,27 @@ struct BeatTicks: Sendable {
 
     mutating func next() -> Instant? {
         let before = last
-        let read = withoutFold(before)
-        let due: Instant
-        if read == before {
-            guard let tick = intended.next() else { return nil }
-            if zone.span(atUTC: tick.seconds) == zone.span(atUTC: before.seconds) {
-                last = tick
-                return tick
-            }
-            due = tick
-        } else {
-            guard let tick = schedule.next(after: read, in: zone) else { return nil }
-            due = tick
+        if !quiet.contains(before.seconds) { quiet = quietPart(around: before) }
+        let isQuiet = quiet.contains(before.seconds)
+        guard let due = isQuiet ? intended.next() : schedule.next(after: withoutFold(before), in: zone) else {
+            return nil
+        }
+        if isQuiet, due.seconds < quiet.upperBound {
+            last = due
+            return due
         }
         let fire = max(due, before < due ? lookAgain(after: before) : before.adding(seconds: maxInterval))
         last = fire
-        if fire != due || read != before { intended = schedule.ticks(after: withoutFold(fire), in: zone) }
+        if fire != due || !isQuiet { intended = schedule.ticks(after: withoutFold(fire), in: zone) }
         return fire < .latest ? fire : nil
+    }
+
+    /// The span of an instant without the second pass of an hour that it repeats.
+    private func quietPart(around instant: Instant) -> Range<Int64> {
+        let index = zone.span(atUTC: instant.seconds)
+        let end = index + 1 < zone.starts.count ? zone.starts[index + 1] : .max
+        let repeated = index > 0 ? max(0, zone.offsets[index - 1] - zone.offsets[index]) : 0
+        return min(zone.starts[index] + Int64(repeated), end)..<end
     }
 
     /// The moment from which beat looks at the entry again after a run: its score, less the span it peeks ahead.

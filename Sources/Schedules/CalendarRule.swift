@@ -64,6 +64,13 @@ public struct CalendarRule: Sendable, Hashable {
         return days == .and ? byDay && byWeekday : byDay || byWeekday
     }
 
+    /// The microseconds after midnight at which it holds on a day on which it holds at all; none if it holds within minutes.
+    var wholeMinutesOfDay: [Int64] {
+        guard seconds == 1 else { return [] }
+        let minutes = members(minutes)
+        return members(UInt64(hours)).flatMap { hour in minutes.map { Int64(hour * 3600 + $0 * 60) * 1_000_000 } }
+    }
+
     /// How often it holds on a day on which it holds at all.
     var timesPerDay: Int { seconds.nonzeroBitCount * minutes.nonzeroBitCount * hours.nonzeroBitCount }
 }

@@ -39,10 +39,23 @@ public struct Interval: Sendable, Hashable {
     /// Seconds.
     public var seconds: Double { Double(microseconds) / 1_000_000 }
 
+    /// Seconds from one run to the next where each comes at its time: less than `seconds` if that is rounded down.
+    var meanSeconds: Double {
+        guard relative, microseconds >= 1_000_000 else { return seconds }
+        return Double(microseconds / unit * unit) / 1_000_000
+    }
+
     /// When it is due after a run; not after it for a relative interval of less than a second. As Celery 5.7.0's `remaining` computes it in a zone.
     public func due(after last: Instant, in zone: Zone) -> Instant {
         guard relative else { return last.adding(microseconds: microseconds) }
         return microseconds >= Interval.day ? dueOnDays(after: last, in: zone) : dueWithinDays(after: last, in: zone)
+    }
+
+    /// What a relative interval is rounded down to: the day, hour, minute or second that it measures.
+    private var unit: Int64 {
+        if microseconds >= Interval.day { return Interval.day }
+        if microseconds >= Interval.hour { return Interval.hour }
+        return microseconds >= Interval.minute ? Interval.minute : 1_000_000
     }
 
     private static let day: Int64 = 86_400_000_000
@@ -85,14 +98,6 @@ public struct Interval: Sendable, Hashable {
     /// A local time rounded down to what the interval measures, as instants: both readings where the clock repeats it; where the clock
     /// skips it, the time as far after the gap (dateutil's `resolve_imaginary`).
     private func boundaries(ofWall wall: Int64, in zone: Zone) -> [Instant] {
-        let unit: Int64
-        if microseconds >= Interval.day {
-            unit = Interval.day
-        } else if microseconds >= Interval.hour {
-            unit = Interval.hour
-        } else {
-            unit = microseconds >= Interval.minute ? Interval.minute : 1_000_000
-        }
         let rounded = wall.floorDivided(by: unit) * unit
         let second = rounded / 1_000_000
         return [Zone.Occurrence.first, .second].map { Instant(seconds: zone.utcSeconds(wall: second, $0)) }

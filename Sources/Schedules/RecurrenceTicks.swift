@@ -12,9 +12,14 @@ struct RecurrenceTicks: Sendable {
     private let origin: Int64
     /// The number of the next period since the start.
     private var period: Int64 = 0
-    /// Times of the current period that are still to be given, last first, in epoch seconds.
-    private var pending: [Int64] = []
+    /// Times of the current period that are still to be given.
+    private var pending = PeriodTimes(days: [], times: [], offset: 0, positions: [])
+    /// The times of a day of a rule whose periods are days or longer.
+    private var timesOfDay: [Int64] = []
+    /// How many times of a rule that has a count have gone by.
     private var given = 0
+    /// How many times a day has on which the first step of a rule within the day comes at a second, by that second.
+    private var countsOfDays: [Int: Int] = [:]
     private var ended = false
 
     init(_ rule: RecurrenceRule, after: Instant) {
@@ -30,6 +35,9 @@ struct RecurrenceTicks: Sendable {
         }
         interval = min(rule.interval, Int(RecurrenceTicks.endOfCalendar * 2 / RecurrenceTicks.length(rule.frequency)))
         ended = !rule.positionsExist
+        if rule.frequency < .hourly {
+            timesOfDay = RecurrenceTicks.times(hours: rule.hours, minutes: rule.minutes, seconds: rule.seconds)
+        }
         // Without a count nothing before the instant matters: begin in the period before it.
         if rule.count == nil { period = max(0, periods(until: self.after + Int64(rule.offset)) - 2) }
     }
@@ -37,22 +45,16 @@ struct RecurrenceTicks: Sendable {
     /// The next tick in epoch seconds; nil at the end of the rule, or of what is computed.
     mutating func next() -> Int64? {
         while !ended {
-            while let time = pending.popLast() {
-                if time < rule.start.seconds { continue }
-                if time >= limit {
-                    ended = true
-                    return nil
-                }
-                if let count = rule.count {
-                    given += 1
-                    if given > count {
-                        ended = true
-                        return nil
-                    }
-                }
-                if time > after { return time }
+            if let time = pending.popFirst() {
+                given += 1
+                if time < limit, given <= rule.count ?? .max { return time }
+                ended = true
+            } else {
+                fill()
+                _ = pending.drop(before: rule.start.seconds)
+                given += pending.drop(before: after + 1)
+                if let count = rule.count, given >= count { ended = true }
             }
-            fill()
         }
         return nil
     }
@@ -112,13 +114,7 @@ struct RecurrenceTicks: Sendable {
         }
         let periodYear = CivilDate(epochDay: days.lowerBound).year
         let matching = days.filter { rule.matches(CivilDate(epochDay: $0), periodYear: periodYear) }
-        var times: [Int64] = []
-        for hour in rule.hours {
-            for minute in rule.minutes {
-                for second in rule.seconds { times.append(Int64(hour * 3600 + minute * 60 + second)) }
-            }
-        }
-        pending = select(days: matching, times: times)
+        pending = select(days: matching, times: timesOfDay)
     }
 
     // MARK: Periods within a day
@@ -135,6 +131,12 @@ struct RecurrenceTicks: Sendable {
             let day = wall.floorDivided(by: 86_400)
             let second = Int(wall - day * 86_400)
             let date = CivilDate(epochDay: Int(day))
+            if rule.count != nil, Int64(second) < step, step < 86_400, isPast(day) {
+                // Counted, not made: there may be thousands on each of many thousand days.
+                if rule.matches(date, periodYear: date.year) { given += countOfDay(firstStep: second, step: Int(step)) }
+                period += (86_400 - Int64(second) + step - 1) / step
+                continue
+            }
             let skipTo: Int64?
             if !rule.matches(date, periodYear: date.year) {
                 skipTo = (day + 1) * 86_400
@@ -152,32 +154,48 @@ struct RecurrenceTicks: Sendable {
                 continue
             }
             period += 1
-            let start = Int64(second)
-            var times: [Int64] = []
-            switch rule.frequency {
-            case .hourly:
-                for minute in rule.minutes {
-                    for second in rule.seconds { times.append(start + Int64(minute * 60 + second)) }
-                }
-            case .minutely:
-                for second in rule.seconds { times.append(start + Int64(second)) }
-            default:
-                times = [start]
-            }
-            pending = select(days: [Int(day)], times: times)
+            pending = select(days: [Int(day)], times: times(ofStep: second))
             return
         }
     }
 
-    /// The times of a period in epoch seconds, last first, after `bysetpos`.
-    private func select(days: [Int], times: [Int64]) -> [Int64] {
-        let offset = Int64(rule.offset)
-        func time(_ index: Int) -> Int64 {
-            Int64(days[index / times.count]) * 86_400 + times[index % times.count] - offset
+    /// Whether a day begins after the rule's own first day and ends before the instant after which ticks are asked for.
+    private func isPast(_ day: Int64) -> Bool {
+        let midnight = day * 86_400 - Int64(rule.offset)
+        return midnight >= rule.start.seconds && midnight + 86_400 <= after
+    }
+
+    /// How many times a day has whose first step comes at a second.
+    private mutating func countOfDay(firstStep: Int, step: Int) -> Int {
+        if let known = countsOfDays[firstStep] { return known }
+        let each = select(days: [0], times: times(ofStep: 0)).count
+        let steps = stride(from: firstStep, to: 86_400, by: step).filter { second in
+            (rule.hours.isEmpty || rule.hours.contains(second / 3600))
+                && (rule.frequency == .hourly || rule.minutes.isEmpty || rule.minutes.contains(second / 60 % 60))
+                && (rule.frequency != .secondly || rule.seconds.isEmpty || rule.seconds.contains(second % 60))
         }
-        let size = days.count * times.count
-        guard !rule.positions.isEmpty, !times.isEmpty else { return (0..<size).reversed().map(time) }
-        let chosen = Set(rule.positions.map { $0 > 0 ? $0 - 1 : size + $0 }.filter { $0 >= 0 && $0 < size })
-        return chosen.sorted(by: >).map(time)
+        countsOfDays[firstStep] = steps.count * each
+        return steps.count * each
+    }
+
+    /// The seconds of the day of a step within it.
+    private func times(ofStep second: Int) -> [Int64] {
+        let within =
+            switch rule.frequency {
+            case .hourly: RecurrenceTicks.times(hours: [0], minutes: rule.minutes, seconds: rule.seconds)
+            case .minutely: RecurrenceTicks.times(hours: [0], minutes: [0], seconds: rule.seconds)
+            default: [Int64(0)]
+            }
+        return within.map { Int64(second) + $0 }
+    }
+
+    private static func times(hours: [Int], minutes: [Int], seconds: [Int]) -> [Int64] {
+        hours.flatMap { hour in
+            minutes.flatMap { minute in seconds.map { Int64(hour * 3600 + minute * 60 + $0) } }
+        }
+    }
+
+    private func select(days: [Int], times: [Int64]) -> PeriodTimes {
+        PeriodTimes(days: days, times: times, offset: Int64(rule.offset), positions: rule.positions)
     }
 }

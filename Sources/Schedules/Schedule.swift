@@ -155,24 +155,40 @@ public struct Ticks: Sequence, IteratorProtocol, Sendable {
         isClock = true
     }
 
+    /// Fills the front of a buffer with the next ticks.
+    ///
+    /// - Parameter end: no tick is looked for after one that is not before this.
+    /// - Returns: how many, which may be fewer than there is room for; 0 when there are no more.
+    mutating func fill(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Instant) -> Int {
+        if isClock { return clock.fill(buffer, until: end.seconds) }
+        var made = 0
+        while made < buffer.count, let tick = next() {
+            buffer[made] = tick
+            made += 1
+            if tick >= end { break }
+        }
+        return made
+    }
+
     public mutating func next() -> Instant? {
         if isClock { return clock.next().map { Instant(seconds: $0) } }
         let current = walk
-        // The payload is taken out while it changes, so that its arrays are not copied.
+        // The payload is taken out while it changes, so that its arrays are not copied; and it stays out at the end.
         walk = .ended
         switch current {
         case .ended:
             return nil
         case .interval(let interval, let zone, let last):
             let due = interval.due(after: last, in: zone)
+            guard due > last, due < .latest else { return nil }
             walk = .interval(interval, zone, last: due)
-            return due > last && due < .latest ? due : nil
+            return due
         case .rule(var ticks):
-            let next = ticks.next()
+            guard let next = ticks.next() else { return nil }
             walk = .rule(ticks)
-            return next.map { Instant(seconds: $0) }
+            return Instant(seconds: next)
         case .beat(var ticks):
-            let next = ticks.next()
+            guard let next = ticks.next() else { return nil }
             walk = .beat(ticks)
             return next
         }

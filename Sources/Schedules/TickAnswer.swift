@@ -2,15 +2,12 @@ import LosslessJSON
 
 /// Answers questions as lines of JSON, in pieces: memory does not grow with the number of ticks.
 public struct TickAnswer {
-    private static let pieceSize = 1 << 15
-    /// The longest text of one tick with its comma.
-    private static let longest = 32
-    private var piece = [UInt8](repeating: 0, count: TickAnswer.pieceSize + TickAnswer.longest)
-    private var used = 0
-    private let write: ([UInt8]) throws -> Void
+    private static let pieceSize = 1 << 16
+    private var text = TickText(capacity: TickAnswer.pieceSize + TickQuery.batchSize * TickText.longestTick)
+    private let write: (ArraySlice<UInt8>) throws -> Void
 
     /// - Parameter write: takes the pieces; whole lines with their ends, but a long line comes in several pieces.
-    public init(write: @escaping ([UInt8]) throws -> Void) { self.write = write }
+    public init(write: @escaping (ArraySlice<UInt8>) throws -> Void) { self.write = write }
 
     /// Answers a line of JSON, with the ticks or with the error.
     ///
@@ -28,7 +25,7 @@ public struct TickAnswer {
             let answer = JSON.object([
                 "error": ["code": .string(failure.code.rawValue), "message": .string(failure.message)]
             ])
-            try write(Array((answer.text() + "\n").utf8))
+            try write(Array((answer.text() + "\n").utf8)[...])
             return
         }
         try answer(query)
@@ -38,53 +35,18 @@ public struct TickAnswer {
     ///
     /// - Throws: only what `write` throws.
     public mutating func answer(_ query: TickQuery) throws {
-        append(#"{"ticks":["#)
-        var first = true
-        let end = try query.each { tick in
-            if !first {
-                piece[used] = UInt8(ascii: ",")
-                used += 1
-            }
-            first = false
-            append(tick)
-            if used >= TickAnswer.pieceSize { try flush() }
-            return true
+        text.append(#"{"ticks":["#)
+        text.beginList()
+        let end = try query.batches { ticks in
+            text.append(ticks)
+            if text.bytes.count >= TickAnswer.pieceSize { try flush() }
         }
-        append("],\"end\":\(end.map { "\"\($0)\"" } ?? "null")}\n")
+        text.append("],\"end\":\(end.map { "\"\($0)\"" } ?? "null")}\n")
         try flush()
     }
 
     private mutating func flush() throws {
-        try write(Array(piece[..<used]))
-        used = 0
-    }
-
-    private mutating func append(_ text: String) {
-        for byte in text.utf8 {
-            piece[used] = byte
-            used += 1
-        }
-    }
-
-    /// Whole seconds two digits at a time, which is what nearly all ticks are.
-    private mutating func append(_ tick: Instant) {
-        let seconds = tick.seconds
-        guard seconds > 0, tick.microseconds == seconds * 1_000_000 else { return append(tick.secondsText) }
-        var width = 10
-        if seconds < 1_000_000_000 || seconds >= 10_000_000_000 { width = String(seconds).utf8.count }
-        var rest = UInt64(seconds)
-        var at = used + width
-        used = at
-        // Unchecked, for this is where the time of a long answer goes: a piece has room for the longest tick beyond its size.
-        piece.withUnsafeMutableBufferPointer { piece in
-            while rest >= 10 {
-                let pair = Int(truncatingIfNeeded: rest % 100)
-                rest /= 100
-                at -= 2
-                piece[at] = UInt8(truncatingIfNeeded: 48 + pair / 10)
-                piece[at + 1] = UInt8(truncatingIfNeeded: 48 + pair % 10)
-            }
-            if rest > 0 { piece[at - 1] = UInt8(truncatingIfNeeded: 48 + rest) }
-        }
+        try write(text.bytes)
+        text.removeAll()
     }
 }

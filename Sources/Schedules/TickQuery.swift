@@ -93,29 +93,41 @@ public struct TickQuery: Sendable {
         return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
     }
 
-    /// Gives the ticks one after another until the body answers false.
+    /// The most ticks of a batch: all of a day's minutes, twice over and more.
+    static let batchSize = 1 << 12
+
+    /// Gives the ticks in order, in batches, none of them empty.
     ///
     /// - Returns: Why there are fewer than asked for: `exhausted`, the schedule fires no more before 2101; `non-advancing`, a relative
     ///   interval of less than a second is due at once, always; `until`; nil if there are not.
-    public func each(_ body: (Instant) throws -> Bool) rethrows -> String? {
-        guard count > 0 else { return nil }
-        var given = 0
-        var last = from
+    public func batches(_ body: (ArraySlice<Instant>) throws -> Void) rethrows -> String? {
         let end = until ?? Instant(microseconds: .max)
-        for tick in schedule.ticks(after: from, in: zone, as: reading) {
-            if tick >= end { return "until" }
-            guard try body(tick) else { return nil }
-            last = tick
-            given += 1
-            if given == count { return nil }
+        var ticks = schedule.ticks(after: from, in: zone, as: reading)
+        var batch = [Instant](repeating: from, count: min(count, TickQuery.batchSize))
+        var wanted = count
+        var last = from
+        while wanted > 0 {
+            let room = min(wanted, batch.count)
+            let made = batch.withUnsafeMutableBufferPointer { buffer in
+                ticks.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<room]), until: end)
+            }
+            guard made > 0 else {
+                // An interval goes on for ever: one that ended before the last year's end stood still.
+                if case .interval(let interval) = schedule,
+                    last.microseconds + interval.microseconds < Instant.latest.microseconds
+                {
+                    return "non-advancing"
+                }
+                return "exhausted"
+            }
+            var used = made
+            while used > 0, batch[used - 1] >= end { used -= 1 }
+            if used > 0 { try body(batch[..<used]) }
+            if used < made { return "until" }
+            last = batch[used - 1]
+            wanted -= used
         }
-        // An interval goes on for ever: one that ended before the last year's end stood still.
-        if case .interval(let interval) = schedule,
-            last.microseconds + interval.microseconds < Instant.latest.microseconds
-        {
-            return "non-advancing"
-        }
-        return "exhausted"
+        return nil
     }
 }
 

@@ -30,6 +30,8 @@ struct WallClockTicks: Sendable {
     // The minutes of the present hour that are still to come, where the clock does not change in it, and the hour in epoch seconds.
     private var minutes: UInt64 = 0
     private var hour = Int64.min
+    /// The times of a day in microseconds, made when whole days are asked for; none where seconds are restricted.
+    private var times: [Int64] = []
 
     /// No ticks.
     static let none = WallClockTicks(
@@ -60,6 +62,45 @@ struct WallClockTicks: Sendable {
         return change == .airflowElapsed ? nextElapsed() : nextInAnotherHour()
     }
 
+    /// Fills the front of a buffer with the next ticks, whole days at once where the clock runs evenly through them.
+    ///
+    /// - Parameter end: no tick is looked for after one that is not before this, in epoch seconds.
+    /// - Returns: how many, which may be fewer than there is room for; 0 when no tick comes before the limit.
+    mutating func fill(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Int64) -> Int {
+        if times.isEmpty, change != .airflowElapsed { times = cursor.rule.wholeMinutesOfDay }
+        let takesDays = !times.isEmpty && buffer.count >= times.count
+        var made = 0
+        while made < buffer.count, let tick = next() {
+            if takesDays, let midnight = takeDay() {
+                let start = Instant(seconds: midnight)
+                for time in times {
+                    buffer[made] = start.adding(microseconds: time)
+                    made += 1
+                }
+            } else {
+                buffer[made] = Instant(seconds: tick)
+                made += 1
+            }
+            if utc >= end || (takesDays && buffer.count - made < times.count) { break }
+        }
+        return made
+    }
+
+    /// The midnight before the last tick in epoch seconds, if that tick is the first of its day and the clock runs evenly through the day;
+    /// the walk then goes on after the day.
+    private mutating func takeDay() -> Int64? {
+        guard let first = times.first, let last = times.last else { return nil }
+        let midnight = utc + offset - first / 1_000_000
+        guard midnight % 86_400 == 0, midnight >= spanFrom, midnight + 86_400 <= min(spanTo, gapFrom),
+            midnight + 86_400 - offset <= limit
+        else { return nil }
+        minutes = 0
+        hour = .min
+        wall = midnight + last / 1_000_000
+        utc = wall - offset
+        return midnight - offset
+    }
+
     private mutating func nextInAnotherHour() -> Int64? {
         if hour != .min {
             // The hour was walked through without its wall time.
@@ -85,8 +126,8 @@ struct WallClockTicks: Sendable {
 
     /// Takes the rest of a time's hour at once, if the clock runs evenly through it.
     private mutating func takeHour(of candidate: Int64) {
-        let within = candidate % 3600
-        let start = candidate - within
+        let start = candidate.floorDivided(by: 3600) * 3600
+        let within = candidate - start
         guard cursor.rule.seconds == 1, start >= spanFrom, start + 3600 <= min(spanTo, gapFrom),
             start + 3600 - offset <= limit
         else { return }

@@ -18,8 +18,18 @@ enum Words {
         return items.dropLast().joined(separator: ", ") + " \(last) " + end
     }
 
-    /// Numbers with runs of three or more shortened: `1–5 and 9`.
+    /// Numbers with runs of three or more shortened: `1–5 or 9`.
     static func numbers(_ values: [Int], name: (Int) -> String = { String($0) }) -> String {
+        list(runs(values, name: name), last: "or")
+    }
+
+    /// Numbers of which those below zero count from the end: `1, 2 or the last`.
+    static func numbersFromEitherEnd(_ values: some Collection<Int>) -> String {
+        let fromEnd = values.filter { $0 < 0 }.sorted().map { "the " + ordinal($0) }
+        return list(runs(values.filter { $0 >= 0 }.sorted()) + fromEnd, last: "or")
+    }
+
+    private static func runs(_ values: [Int], name: (Int) -> String = { String($0) }) -> [String] {
         var items: [String] = []
         var index = 0
         while index < values.count {
@@ -32,7 +42,22 @@ enum Words {
             }
             index = end + 1
         }
-        return list(items, last: "or")
+        return items
+    }
+
+    /// `3rd`, `last`, `2nd last`.
+    static func ordinal(_ number: Int) -> String {
+        if number == -1 { return "last" }
+        if number < 0 { return ordinal(-number) + " last" }
+        let ending =
+            switch (number % 100, number % 10) {
+            case (11...13, _): "th"
+            case (_, 1): "st"
+            case (_, 2): "nd"
+            case (_, 3): "rd"
+            default: "th"
+            }
+        return "\(number)\(ending)"
     }
 
     static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
@@ -77,14 +102,18 @@ extension CalendarRule {
         let anyDay = daysOfMonth == CalendarRule.allDaysOfMonth
         let anyWeekday = weekdays == CalendarRule.allWeekdays
         var byDay = anyDay ? "" : "the day is " + Words.numbers(members(UInt64(daysOfMonth)))
-        if lastDayOfMonth {
+        if lastDayOfMonth, !anyDay {
             byDay = byDay.isEmpty || daysOfMonth == 0 ? "the day is the month's last" : byDay + " or the month's last"
         }
         let names = members(UInt64(weekdays)).map { Words.weekdays[$0] }
         let byWeekday = anyWeekday ? "" : "a " + Words.list(names, last: "or")
         if days == .or, byDay.isEmpty || byWeekday.isEmpty { return "" }
         if byDay.isEmpty { return byWeekday.isEmpty ? "" : "the day is " + byWeekday }
-        return byWeekday.isEmpty ? byDay : byDay + (days == .and ? " and " : " or ") + byWeekday
+        if byWeekday.isEmpty { return byDay }
+        guard days == .and else { return byDay + " or " + byWeekday }
+        // Else “1 or 2 and a Sunday or Monday” could be read in other ways.
+        let comma = byDay.contains(" or ") ? "," : ""
+        return byDay + comma + " and " + (names.count > 1 ? "either " : "") + byWeekday
     }
 
     /// The step of values that divide a whole evenly from 0 on.
@@ -116,24 +145,27 @@ extension Schedule {
         return every + ", rounded down to the \(unit), \(zone.name)"
     }
 
-    /// How often it is due, counted over the 28 years from an instant (the cycle of weekdays and leap years).
+    /// How often it is due, counted over the 28 years from an instant (the cycle of weekdays and leap years); a rule that ends sooner is
+    /// counted until it ends, but over a year at least.
     public func frequency(in zone: Zone, from start: Instant) -> ScheduleFrequency {
         switch self {
         case .crontab(let crontab): return ScheduleFrequency(crontab.rule, from: start)
         case .cron(let cron): return ScheduleFrequency(cron.rule, from: start)
-        case .interval(let interval): return ScheduleFrequency(perYear: 31_557_600 / interval.seconds)
+        case .interval(let interval): return ScheduleFrequency(perYear: 31_557_600 / interval.meanSeconds)
         case .rrule:
-            let year = start.adding(seconds: 31_557_600)
-            var count = 0
+            let end = start.adding(seconds: 28 * 31_557_600)
+            var count = 0.0
+            var last = start
             for tick in ticks(after: start, in: zone) {
-                if tick > year { break }
-                count += 1
-                // A rule of seconds is counted over a part of the year and scaled.
-                if count == 200_000 {
-                    return ScheduleFrequency(perYear: 200_000 * 31_557_600 / max(1, tick.seconds(since: start)))
+                // A rule of seconds is counted over a part of the years and scaled.
+                if tick > end || count == 200_000 {
+                    let span = tick > end ? end.seconds(since: start) : last.seconds(since: start)
+                    return ScheduleFrequency(perYear: count * 31_557_600 / max(1, span))
                 }
+                count += 1
+                last = tick
             }
-            return ScheduleFrequency(perYear: Double(count))
+            return ScheduleFrequency(perYear: count * 31_557_600 / max(31_557_600, last.seconds(since: start)))
         }
     }
 }
@@ -169,6 +201,18 @@ public struct ScheduleFrequency: Sendable, Hashable {
     public var perWeek: Double { perYear * 7 / 365.25 }
     /// Runs on a mean day.
     public var perDay: Double { perYear / 365.25 }
+
+    /// `1 run a day, 7 a week, 365.25 a year`, to three digits and more.
+    public var words: String {
+        func text(_ runs: Double) -> String {
+            if runs >= 1000 { return String(Int(runs.rounded())) }
+            let scale = runs >= 100 ? 100.0 : runs >= 1 ? 1000 : 100_000
+            let rounded = (runs * scale).rounded() / scale
+            return rounded == rounded.rounded() ? String(Int(rounded)) : "\(rounded)"
+        }
+        return
+            "\(text(perDay)) \(text(perDay) == "1" ? "run" : "runs") a day, \(text(perWeek)) a week, \(text(perYear)) a year"
+    }
 }
 
 extension RecurrenceRule {
@@ -180,18 +224,28 @@ extension RecurrenceRule {
             if !values.isEmpty { text += ", \(name) " + Words.numbers(values, name: show) }
         }
         add("in", months.sorted()) { Words.months[$0 - 1] }
-        add("in week", weekNumbers.sorted())
-        add("on day of the year", yearDays.sorted())
-        add("on day", monthDays.sorted())
-        add("on", weekdays.sorted()) { Words.weekdays[($0 + 1) % 7] }
-        for weekday in nthWeekdays {
-            text += ", on \(Words.weekdays[(weekday.day + 1) % 7]) number \(weekday.nth ?? 0)"
+        func addCounted(_ name: String, _ values: some Collection<Int>) {
+            if !values.isEmpty { text += ", \(name) " + Words.numbersFromEitherEnd(values) }
         }
-        add("days from Easter", easterOffsets.sorted())
+        addCounted("in week", weekNumbers)
+        addCounted("on day of the year", yearDays)
+        addCounted("on day of the month", monthDays)
+        add("on", weekdays.sorted()) { Words.weekdays[($0 + 1) % 7] }
+        if !nthWeekdays.isEmpty {
+            let whole = frequency == .yearly && months.isEmpty ? "year" : "month"
+            let named = nthWeekdays.map { "\(Words.ordinal($0.nth ?? 0)) \(Words.weekdays[($0.day + 1) % 7])" }
+            text += ", on the " + Words.list(named, last: "or") + " of the " + whole
+        }
+        if !easterOffsets.isEmpty {
+            let days = easterOffsets.sorted().map {
+                $0 == 0 ? "at Easter" : "\(Words.count(abs($0), "day")) \($0 < 0 ? "before" : "after") Easter"
+            }
+            text += ", " + Words.list(days, last: "or")
+        }
         add("at hour", hours)
         add("minute", minutes)
         add("second", seconds)
-        add("of these only number", positions)
+        addCounted("of these only number", positions)
         text += ", from \(start.iso8601)"
         if let until { text += " until \(until.iso8601)" }
         if let count { text += ", \(Words.count(count, "time")) in all" }

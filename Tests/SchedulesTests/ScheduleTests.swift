@@ -96,6 +96,23 @@ import Testing
         )
     }
 
+    /// West of Greenwich the clocks still showed 1969, and at the other end east of it they show 2101 already.
+    @Test func bothEndsOfWhatIsComputed() throws {
+        let every = #""schedule":{"__type__":"crontab"}"#
+        let hourly = #""schedule":{"__type__":"crontab","minute":"30"}"#
+        #expect(
+            try answer(#"{"tz":"America/New_York",\#(every),"from":0,"count":2}"#) == #"{"ticks":[60,120],"end":null}"#
+        )
+        #expect(
+            try answer(#"{"tz":"America/St_Johns",\#(hourly),"from":0,"count":2}"#)
+                == #"{"ticks":[3600,7200],"end":null}"#
+        )
+        #expect(
+            try answer(#"{"tz":"Asia/Tokyo",\#(hourly),"from":4133973600,"count":9}"#)
+                == #"{"ticks":[4133975400,4133979000],"end":"exhausted"}"#
+        )
+    }
+
     @Test(arguments: [
         (#"{"tz":"Mars/Olympus","schedule":{"__type__":"crontab"},"from":0,"count":1}"#, "unknown-zone"),
         (#"{"tz":"../../etc/passwd","schedule":{"__type__":"crontab"},"from":0,"count":1}"#, "unknown-zone"),

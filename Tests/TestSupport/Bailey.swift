@@ -83,9 +83,23 @@ extension RedisServer {
 
     /// Puts results of a task's runs where Celery would, each an hour after the one before.
     public func addResults(_ range: Range<Int>, task: String = "t", args: String = "[]", result: String = "1") throws {
+        try addResults(
+            range.map { (number: $0, ended: String(format: "2026-01-%02dT%02d:00:01", 1 + $0 / 24, $0 % 24)) },
+            task: task,
+            args: args,
+            result: result
+        )
+    }
+
+    /// Puts results of a task's runs where Celery would, ended at local times in UTC.
+    public func addResults(
+        _ runs: [(number: Int, ended: String)],
+        task: String = "t",
+        args: String = "[]",
+        result: String = "1"
+    ) throws {
         let file = folder.appendingPathComponent("results")
-        let lines = range.map { number in
-            let end = String(format: "2026-01-%02dT%02d:00:01", 1 + number / 24, number % 24)
+        let lines = runs.map { number, end in
             let record =
                 #"{"status":"SUCCESS","result":\#(result),"traceback":null,"date_done":"\#(end)","name":"\#(task)","args":\#(args),"kwargs":{},"retries":0,"task_id":"\#(task)-\#(number)"}"#
             return "SET celery-task-meta-\(task)-\(number) \"\(record.replacingOccurrences(of: "\"", with: "\\\""))\"\n"

@@ -43,6 +43,16 @@ import Testing
                     #"{"ticks":[],"end":"exhausted"}"#
                 ),
                 (
+                    // Counted from 1970 on, a second each.
+                    #"{"tz":"UTC","schedule":{"__type__":"rrule","freq":6,"dtstart":0,"count":1795392003},"from":1795392000,"count":5}"#,
+                    #"{"ticks":[1795392001,1795392002],"end":"exhausted"}"#
+                ),
+                (
+                    // 288 times on the first day of each month.
+                    #"{"tz":"UTC","schedule":{"__type__":"rrule","freq":1,"bymonthday":[1],"byhour":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23],"byminute":[0,15,30,45],"bysecond":[0,20,40],"dtstart":0,"count":196706},"from":1795996799,"count":5}"#,
+                    #"{"ticks":[1796083200,1796083220],"end":"exhausted"}"#
+                ),
+                (
                     #"{"tz":"UTC","schedule":{"__type__":"rrule","freq":3,"dtstart":1e16},"from":9,"count":1}"#,
                     #"{"error":{"code":"bad-rrule""#
                 ),
@@ -61,6 +71,75 @@ import Testing
             }
             try questions.close()
             #expect(try await running.ended(within: 20).status == 0)
+        }
+    }
+
+    /// Each bad line has its typed error, which says what and where, and the next line its ticks.
+    @Test func theStreamGoesOnAfterEachBadLine() throws {
+        func question(_ schedule: String, _ rest: String = #""from":0,"count":1"#, tz: String = "UTC") -> String {
+            #"{"tz":"\#(tz)","schedule":\#(schedule),\#(rest)}"#
+        }
+        let crontab = #"{"__type__":"crontab"}"#
+        let interval = #"{"__type__":"interval","relative":false,"every":"#
+        let bad: [(line: String, code: String, says: String)] = [
+            (question(crontab, tz: "Mars/Olympus"), "unknown-zone", "there is no time zone “Mars/Olympus”"),
+            (question(crontab, tz: "zone.tab"), "unknown-zone", "there is no time zone “zone.tab”"),
+            (question(crontab, tz: ""), "unknown-zone", "there is no time zone “”"),
+            (question(crontab, #""from":-1,"count":1"#), "bad-span", "“from” is -1"),
+            (question(crontab, #""from":-0.5,"count":1"#), "bad-span", "“from” is -0.5"),
+            (question(crontab, #""from":4133980800,"count":1"#), "bad-span", "the span begins at 4133980800 s"),
+            (question(crontab, #""from":1e300,"count":1"#), "bad-span", "“from” is 1e300"),
+            (question(crontab, #""from":0,"until":4133980801"#), "bad-span", "“until” is 4133980801"),
+            (question(crontab, #""from":100,"until":99"#), "bad-span", "it must end after it begins"),
+            (question(crontab, #""from":0,"count":-1"#), "bad-request", "“count” is -1"),
+            (question(crontab, #""from":0,"count":"5""#), "bad-request", "“count” is missing or no integer"),
+            (question(crontab, #""from":"now","count":1"#), "bad-request", "“from” is \"now\""),
+            (question(crontab, #""from":0,"count":1,"as":"written""#), "bad-request", "“as” is \"written\""),
+            (
+                question(#"{"__type__":"crontab","day_of_month":30,"month_of_year":"feb"}"#), "never-fires",
+                "no year has a day 30 in month 2"
+            ),
+            (
+                question(#"{"__type__":"crontab","day_of_month":[31],"month_of_year":"4,6,9,11"}"#), "never-fires",
+                "no year has a day 31"
+            ),
+            (question(#"{"__type__":"crontab","minute":"61"}"#), "bad-crontab", "minute “61” has 61"),
+            (question(#"{"__type__":"crontab","hour":24}"#), "bad-crontab", "hour holds 24"),
+            (question(#"{"__type__":"crontab","minute":null}"#), "bad-crontab", "minute is null"),
+            (question(#"{"__type__":"crontab","second":"1"}"#), "bad-crontab", "a field “second”"),
+            (question(interval + "0}"), "bad-interval", "an interval of 0 seconds"),
+            (question(interval + "-5.5}"), "bad-interval", "an interval of -5.5 seconds"),
+            (question(interval + "1e-7}"), "bad-interval", "less than a microsecond"),
+            (question(interval + "1e400}"), "bad-interval", "1e400 seconds"),
+            (question(#"{"__type__":"interval","every":5}"#), "bad-interval", "no “relative”"),
+            (
+                question(#"{"__type__":"rrule","freq":3,"dtstart":0,"byfortnight":1}"#), "bad-rrule",
+                "a part “byfortnight”"
+            ),
+            (question(#"{"__type__":"rrule","freq":7,"dtstart":0}"#), "bad-rrule", "“freq” is 7"),
+            (question(#"{"__type__":"rrule","freq":3}"#), "bad-rrule", "no “dtstart”"),
+            (question(#"{"__type__":"rrule","freq":3,"dtstart":0,"byhour":[24]}"#), "bad-rrule", "“byhour” is 24"),
+            (question(#"{"__type__":"solar","event":"dusk"}"#), "unknown-schedule", "type is “solar”"),
+            (question("[]"), "unknown-schedule", "not an array"),
+            (#"{"tz":"UTC","from":0,"count":1}"#, "bad-request", "“schedule” is missing"),
+            (#"{"schedule":\#(crontab),"from":0,"count":1}"#, "bad-request", "“tz” is missing"),
+            ("30 2 * * *", "bad-request", "the line is not JSON"), ("", "bad-request", "the line is not JSON"),
+            (#"{"tz":"UTC""#, "bad-request", "the line is not JSON"), ("7", "bad-request", "a question is an object"),
+            (String(repeating: "[", count: 100_000), "bad-request", "the line is not JSON"),
+        ]
+        let good = question(#"{"__type__":"crontab","minute":"5"}"#)
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("bailey-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(bad.map { "\($0.line)\n\(good)\n" }.joined().utf8).write(to: file)
+        let ended = try Running([baileyProgram, "ticks", "--stdin", "--json"], input: file).ended()
+        #expect(ended.status == 0 && ended.errors.isEmpty, "\(ended.errors)")
+        let answers = ended.output.split(separator: "\n").map(String.init)
+        try #require(answers.count == bad.count * 2)
+        for (index, line) in bad.enumerated() {
+            let error = try JSON(parsing: answers[index * 2])["error"]
+            #expect(error?["code"]?.string == line.code, "\(line.line.prefix(200)): \(answers[index * 2])")
+            #expect(error?["message"]?.string?.contains(line.says) == true, "\(answers[index * 2])")
+            #expect(answers[index * 2 + 1] == #"{"ticks":[300],"end":null}"#)
         }
     }
 

@@ -1,6 +1,6 @@
 """Random schedules and what Celery, RedBeat and dateutil make of them: celery_oracles.py KIND SEED COUNT [ZONES].
 
-KIND is crontab, interval, rrule or field; ZONES is `odd` (those that change their clocks in odd ways; the default) or `all`.
+KIND is crontab, interval, rrule, counted (rules with a count, asked long after their start) or field; ZONES is `odd` (those that change their clocks in odd ways; the default) or `all`.
 One JSON object a line. For a field: {"field", "spec", "set" or "error"}. Else {"question", "ticks", "complete"} or
 {"question", "error"}: a question as `bailey ticks --stdin` takes it, the ticks in microseconds, each computed from the one
 before, and whether there are no more.
@@ -16,7 +16,7 @@ import warnings
 import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import islice, takewhile
 
 from celery import Celery
 from celery.schedules import crontab, schedule
@@ -38,7 +38,7 @@ RANGES = {
 }
 DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat", "Sunday", "THU", "mon#1", "saturnalia", "2"]
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "March", "OCTober"]
-FIRST_YEAR, LAST_YEAR = 1970, 2100
+NAMES = ["yearly", "MONTHLY", "Weekly", "daily", "HOURLY", "minutely", "secondly"]
 END = 4_133_980_800 * 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -194,6 +194,11 @@ def rrule_stored(rng: random.Random, clock: Clock) -> dict:
     start = clock.start(rng) // 1_000_000
     offset = instant(start * 1_000_000, clock.zone).utcoffset().total_seconds() / 60
     weekday = [*range(7), *({"__type__": "weekday", "wkday": day} for day in range(7))]
+    if rng.random() < 0.3:
+        # As somebody may write it; RedBeat itself loses the number.
+        weekday += [
+            {"__type__": "weekday", "wkday": day, "n": n} for day in range(7) for n in (-5, -2, -1, 1, 2, 5, 20)
+        ]
     signed = [*range(-31, 0), *range(1, 32)]
     parts = {
         "wkst": (0.2, lambda: rng.randrange(7)),
@@ -212,12 +217,26 @@ def rrule_stored(rng: random.Random, clock: Clock) -> dict:
     rule: dict = {"__type__": "rrule", "freq": frequency, "interval": rng.choice([1, 1, 1, 1, 2, 3, 5, 15, 24, 90])}
     for part, (share, make) in parts.items():
         rule[part] = make() if rng.random() < share else None
-    rule["dtstart"] = start
+    if rng.random() < 0.05:
+        rule["freq"] = NAMES[frequency]
+    rule["dtstart"] = start + rng.choice([0.0, 0.25, 0.75]) if rng.random() < 0.05 else start
     rule["dtstart_tz"] = offset if offset else 0
     if rng.random() < 0.2:
         rule["until"] = start + rng.choice([0, 3600, 86_400 * 10, 86_400 * 400, 86_400 * 4000])
         rule["until_tz"] = offset if offset else 0
     return rule
+
+
+def counted_stored(rng: random.Random, clock: Clock) -> tuple[dict, int]:
+    """A rule of many steps, and an instant by which most of its count has gone by."""
+    stored = rrule_stored(rng, clock)
+    stored["freq"] = rng.choice([3, 4, 4, 5, 5, 6, 6, 6])
+    step = stored["interval"] * {3: 86_400, 4: 3600, 5: 60, 6: 1}[stored["freq"]]
+    start = int(stored["dtstart"]) + rng.randrange(min(step * 60_000, 86_400 * 4000))
+    del stored["count"]
+    rule = json.loads(json.dumps(stored), cls=RedBeatJSONDecoder).rrule
+    gone = sum(1 for _ in takewhile(lambda at: at.timestamp() <= start, rule))
+    return {**stored, "count": max(1, gone + rng.choice([-1, 0, 1, 2, 20, 100]))}, start
 
 
 class TooSlow(Exception):
@@ -229,20 +248,32 @@ def too_slow(*_: object) -> None:
 
 
 def rrule_row(rng: random.Random, name: str, clock: Clock) -> dict | None:
-    try:
-        return rrule_row_in_time(rng, name, clock)
-    except TooSlow:
-        return None
-
-
-def rrule_row_in_time(rng: random.Random, name: str, clock: Clock) -> dict | None:
     stored = rrule_stored(rng, clock)
-    start = stored["dtstart"] + rng.choice([-10, -1, 0, 1, rng.randrange(86_400 * 30), rng.randrange(86_400 * 900)])
+    start = int(stored["dtstart"]) + rng.choice(
+        [-10, -1, 0, 1, rng.randrange(86_400 * 30), rng.randrange(86_400 * 900)]
+    )
+    return in_time(0.05, lambda: rrule_answer(name, stored, start))
+
+
+def counted_row(rng: random.Random, name: str, clock: Clock) -> dict | None:
+    return in_time(2, lambda: rrule_answer(name, *counted_stored(rng, clock)))
+
+
+def in_time(seconds: float, make: Callable[[], dict | None]) -> dict | None:
+    """dateutil looks at every period from the start on; what takes it long is left out."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return make()
+    except (TooSlow, ValueError, TypeError):
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def rrule_answer(name: str, stored: dict, start: int) -> dict | None:
     if not 0 <= start < END // 1_000_000:
         return None
     question = {"tz": name, "schedule": stored, "from": start, "count": 30}
-    # dateutil looks at every period from the start on; what takes it long is left out.
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         rule = json.loads(json.dumps(stored), cls=RedBeatJSONDecoder).rrule
         after = (at for at in rule if at.timestamp() > start)
@@ -251,8 +282,6 @@ def rrule_row_in_time(rng: random.Random, name: str, clock: Clock) -> dict | Non
         return {"question": question, "error": repr(error)}
     except OverflowError:
         return None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return {"question": question, "ticks": ticks[:30], "complete": len(ticks) < 30}
 
 
@@ -284,6 +313,7 @@ ROWS: dict[str, Callable[..., dict | None]] = {
     "crontab": crontab_row,
     "interval": interval_row,
     "rrule": rrule_row,
+    "counted": counted_row,
     "field": field_row,
 }
 
