@@ -80,10 +80,7 @@ extension QueuePart {
                     advice: "It goes with the last job type that needs it; nothing is left to do for \(pipeline)"
                 )
             }
-            guard execute, result.isInstalled else {
-                result.isRemoved = execute
-                return result
-            }
+            guard execute, result.isInstalled else { return result }
             try await desk.session(pipeline, "retire", store: store).run { journal in
                 try await journal.step("uninstall", ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
                     try await queue.uninstall()

@@ -77,7 +77,10 @@ struct RetireCommand: AsyncParsableCommand {
             try await retire(retiring, override, store, &report)
         } else if !parts.isEmpty, !undo {
             for part in parts { report.queues.append(try await part.retire(desk, store, execute: execute)) }
-            report.outcome = execute ? (report.queues.allSatisfy(\.isRemoved) ? "done" : "refused") : nil
+            if execute {
+                let isRefused = report.queues.contains { $0.refusal != nil }
+                report.outcome = isRefused ? "refused" : report.queues.contains(where: \.isRemoved) ? "done" : "nothing"
+            }
         } else {
             throw CommandFailure(
                 .usage,
