@@ -146,6 +146,7 @@ def test_the_switch_of_a_queue_is_taken_away_with_the_last_type(
     assert "runs have 1 of its jobs" in document["queues"][0]["refusal"]["found"]
     assert switch.finish(connection, "jobs", job, "dag/1", "success") == "success"
 
+    assert "DROP TRIGGER IF EXISTS bailey_arrival" in office.run("retire", two.pipeline, "--sql").stdout
     dry = office.json("retire", two.pipeline)
     assert dry["queues"][0]["installed"] is True and two.state() == "legacy"
     document = office.json("retire", two.pipeline, "--execute")
