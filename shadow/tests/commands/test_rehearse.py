@@ -81,6 +81,21 @@ def test_job_types_are_looked_at(office: Office) -> None:
     assert (step["name"], step["passed"]) == ("queue jobs", True)
 
 
+def test_a_fence_is_no_shorter_than_the_workers_say(office: Office) -> None:
+    settings = office.folder / "bailey.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace('"max_interval": 2', '"max_interval": 1'))
+    before = set(office.redis.scan_iter(count=1000, match="*pidbox*"))
+    done = office.run("cutover", "heartbeat-metrics", "--execute", "--override", "a test", "--reason", "no comparing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scheduler: its workers say that beat sleeps up to 2.0 s; max_interval of bailey.yaml says 1" in done.stderr
+    longest = office.redis.hget("bailey:switch:{redbeat:heartbeat-metrics}", "longest_tick")
+    assert longest == "7000000"
+    assert set(office.redis.scan_iter(count=1000, match="*pidbox*")) <= before
+    # Only looking asks nobody.
+    assert "workers say" not in office.run("rollback", "heartbeat-metrics").stderr
+    assert office.run("rollback", "heartbeat-metrics", "--execute").returncode == 0
+
+
 def test_where_messages_go_elsewhere_it_is_refused(desk: Desk) -> None:
     entry = desk.entry()
     done = desk.world.bailey("rehearse", entry.pipeline, "--execute")
