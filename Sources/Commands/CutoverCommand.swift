@@ -188,7 +188,9 @@ struct CutoverCommand: AsyncParsableCommand {
             )
             let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
-            let gate = preview.entries.isEmpty ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate
+            let gate =
+                preview.entries.isEmpty
+                ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate
             await engine.redbeat.disconnect()
             return (preview, gate)
         }

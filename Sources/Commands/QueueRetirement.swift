@@ -1,6 +1,7 @@
 import Cutover
 import LosslessJSON
 import Migration
+import Postgres
 import Settings
 import Store
 
@@ -57,7 +58,10 @@ extension QueuePart {
         var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
         do {
             result.isInstalled = try await queue.readiness().installation != .absent
-            let uses = result.isInstalled ? try await queue.uses() : []
+            let all = result.isInstalled ? try await queue.uses() : []
+            // What a transaction under way still holds is released before; uninstalling waits for it, and looks again.
+            let unswept = all.filter { $0.state == .legacy && !$0.isSwept }.map(\.type)
+            let uses = all.filter { $0.state != .legacy || $0.claimed > 0 }
             result.usedBy = uses.map(\.text)
             let own = uses.filter { types.contains($0.type) }
             if !own.isEmpty {
@@ -80,13 +84,20 @@ extension QueuePart {
                     advice: "It goes with the last job type that needs it; nothing is left to do for \(pipeline)"
                 )
             }
-            guard execute, result.isInstalled else {
-                result.isRemoved = execute
-                return result
-            }
+            guard execute, result.isInstalled else { return result }
             try await desk.session(pipeline, "retire", store: store).run { journal in
+                for type in unswept { _ = try await queue.sweep(type) }
                 try await journal.step("uninstall", ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
-                    try await queue.uninstall()
+                    do { try await queue.uninstall() } catch let error as PostgresError where error.code == .rights {
+                        throw QueueSwitchError(
+                            .noRights,
+                            queue: source.name,
+                            operation: "retiring",
+                            found: error.found,
+                            advice:
+                                "Give the output of bailey retire \(pipeline) --sql to the database's administrator"
+                        )
+                    }
                 }
             }
             (result.isRemoved, result.isInstalled) = (true, false)

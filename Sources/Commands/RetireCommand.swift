@@ -36,6 +36,9 @@ struct RetireCommand: AsyncParsableCommand {
     )
     var wait = "6m"
 
+    @Flag(help: "Print the SQL that takes a queue's switch away, for its administrator, and do nothing.")
+    var sql = false
+
     @OptionGroup var override: OverrideOptions
 
     @Argument(help: "The pipeline.")
@@ -63,6 +66,11 @@ struct RetireCommand: AsyncParsableCommand {
         }
         let planned = try desk.chosen([pipeline], of: plan)[0]
         let parts = desk.queueParts(planned.dag)
+        if sql {
+            if parts.isEmpty { throw CommandFailure(.usage, "--sql is for pipelines with job types of a queue") }
+            for part in parts { Console.print(line: try await QueueSwitch(desk.queue(part.source)).removal) }
+            return
+        }
         let driven = try desk.redBeatGroup(planned.dag, inventory: inventory)
         if let (keys, source) = taken ?? driven.map({ ($0.group.keys, $0.source) }) {
             let retiring = Retiring(
@@ -77,7 +85,10 @@ struct RetireCommand: AsyncParsableCommand {
             try await retire(retiring, override, store, &report)
         } else if !parts.isEmpty, !undo {
             for part in parts { report.queues.append(try await part.retire(desk, store, execute: execute)) }
-            report.outcome = execute ? (report.queues.allSatisfy(\.isRemoved) ? "done" : "refused") : nil
+            if execute {
+                let isRefused = report.queues.contains { $0.refusal != nil }
+                report.outcome = isRefused ? "refused" : report.queues.contains(where: \.isRemoved) ? "done" : "nothing"
+            }
         } else {
             throw CommandFailure(
                 .usage,

@@ -108,7 +108,8 @@ extension RetireReport {
             switch outcome {
             case "done"? where queues.isEmpty:
                 lines.append("  done: Airflow runs it by itself, and nothing of it is left in Redis")
-            case "done"?: lines.append("  done")
+            case "done"?: lines.append("  done: the bridge is taken away")
+            case "nothing"? where !queues.isEmpty: lines.append("  nothing to take away")
             case "waiting"?:
                 lines.append(
                     "  waiting: the bytes are kept; the rest is done once the code is rid of what is named below"

@@ -145,7 +145,11 @@ extension Retiring {
         let detail: JSON = [
             "file": .string(item.file.name), "gated": .bool(item.gated), "text": .string(item.file.text),
         ]
-        return try await journal.step("file", detail, outcome: { (fault: String?) in ["fault": fault.map { .string($0) } ?? .null] }) {
+        return try await journal.step(
+            "file",
+            detail,
+            outcome: { (fault: String?) in ["fault": fault.map { .string($0) } ?? .null] }
+        ) {
             let before = try await deployment.importTraces([item])
             let here = DAGDelivery.folder(desk.absolute(desk.workspace.airflow.dagsFolder))
             var changes: [DAGFolder.Change?] = []

@@ -75,6 +75,7 @@ struct Survey: Sendable {
         let now = currentInstant()
         var gate = PolicyEvidence.Gate.none
         var lead: EntryStatus?
+        var obstacle: CutoverRefusal?
         do {
             if let (keys, source) = try keys(id) {
                 let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 2)
@@ -84,17 +85,23 @@ struct Survey: Sendable {
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
             }
+        } catch let refusal as CutoverRefusal {
+            // What cannot be taken over was not: there is no switch of it.
+            obstacle = refusal
+            result.owner = .legacy
         } catch {
             result.unknowns.append("who owns its ticks: \(error)")
             gate = .unknown("\(error)")
             result.stage = .unknown
         }
         var queueState: SwitchState?
+        var share = 100
         if case .known(let store) = store, let dag = pipeline?.dag {
             for part in desk.queueParts(dag) {
                 do {
                     let report = try await part.rollbackReport(desk, store)
                     let states = Set(report.standings.map(\.state.rawValue))
+                    share = min(share, report.standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100)
                     queueState =
                         states.contains("closing") ? .closing : states.contains("airflow") ? .airflow : .legacy
                 } catch {
@@ -136,6 +143,13 @@ struct Survey: Sendable {
             result.policy = pipeline.policy.evaluate(evidence)
         }
         place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
+        if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
+        if lead == nil, result.stage == .airflow {
+            result.waitsFor =
+                share < 100
+                ? "a person: Airflow takes \(share) % of its jobs; bailey cutover \(id) --share 100% --execute gives it all"
+                : "nothing: DAG runs take its jobs"
+        }
         return result
     }
 

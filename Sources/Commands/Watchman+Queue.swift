@@ -99,7 +99,11 @@ extension Watchman {
                 continue
             }
             let detail: JSON = ["type": .string(use.type), "fence": .number(JSONNumber(Int(use.fence)))]
-            let answer = try await journal.step("settle", detail, outcome: { (answer: QueueSettling) in ["answer": .string("\(answer)")] }) {
+            let answer = try await journal.step(
+                "settle",
+                detail,
+                outcome: { (answer: QueueSettling) in ["answer": .string("\(answer)")] }
+            ) {
                 _ = try await queue.hold(use.type)
                 return try await queue.settle(use.type, fence: use.fence)
             }

@@ -8,6 +8,9 @@ extension QueueSwitch {
     /// - Parameter roles: the users that Bailey and Airflow connect as.
     public func script(roles: [String]) -> String { "BEGIN;\n" + sql.install(roles: roles) + "COMMIT;\n" }
 
+    /// The removal as SQL for the database's administrator.
+    public var removal: String { "BEGIN;\n" + sql.uninstall + "COMMIT;\n" }
+
     /// The database user that Bailey connects as.
     ///
     /// - Throws: `PostgresError`.

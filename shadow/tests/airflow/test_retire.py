@@ -12,7 +12,8 @@ from bailey import PROGRAM
 from rest import eventually
 from road import Road, probe
 
-EVERY = 10.0
+# Long enough that a run ends before the next one begins, on a busy machine too.
+EVERY = 30.0
 
 
 def build(road: Road, name: str, **policy: Any) -> tuple[str, str]:
@@ -63,6 +64,21 @@ def test_the_bridge_is_taken_away(road: Road) -> None:
     assert road.redis.hgetall(f"bailey:switch:{{redbeat:{entry}}}")[b"state"] == before[b"state"]
     assert "BaileyGate" in (road.stack.folder / "dags" / f"{dag}.py").read_text(encoding="utf-8")
 
+    # Whoever is at work on it is not disturbed.
+    words = [PROGRAM, "cutover", dag, "--execute", "--claims", "1000"]
+    other = subprocess.Popen(
+        words, cwd=road.workspace.folder, env=road.workspace.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert other.stderr is not None
+    try:
+        while "claimed" not in other.stderr.readline():
+            pass
+        refused = road.workspace.json("retire", dag, "--execute", status=1)
+        assert refused["refusal"]["reason"] == "at-work"
+    finally:
+        other.kill()
+        other.wait()
+
     # A static entry keeps everything as it is until the code is rid of it.
     road.redis.sadd("redbeat::statics", entry)
     waiting = road.workspace.json("retire", dag, "--execute", status=1)
@@ -70,7 +86,7 @@ def test_the_bridge_is_taken_away(road: Road) -> None:
     assert "BaileyGate" in (road.stack.folder / "dags" / f"{dag}.py").read_text(encoding="utf-8")
     road.redis.srem("redbeat::statics", entry)
 
-    done = road.workspace.json("retire", dag, "--execute")
+    done = road.workspace.json("retire", dag, "--execute", "--wait", "2m")
     assert done["outcome"] == "done"
     file = (road.stack.folder / "dags" / f"{dag}.py").read_text(encoding="utf-8")
     assert "bailey_runtime" not in file and "gate" not in file

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from desk import Desk
+from office import Office
 from world import BAILEY, wait_until
 
 from lab.record import Record
@@ -20,44 +20,10 @@ from lab.record import Record
 STEPS = ["create", "legacy fires", "cutover", "· close", "· fence and settle", "claim", "legacy is silent", "rollback"]
 
 
-class Office:
-    """A workspace before the company's stack."""
-
-    def __init__(self, folder: Path, record: Record) -> None:
-        self.folder = folder
-        self.redis = redis.Redis.from_url(record.redis_url, decode_responses=True)
-        settings = {
-            "version": 1,
-            "sources": {
-                "scheduler": {"kind": "redbeat", "url": record.redis_url, "max_interval": 2},
-                "jobs": {"kind": "queue", "profile": "background_jobs", "url": record.postgres_url},
-            },
-            "policy": {"compared_ticks": 0, "in_a_row": 0, "rehearsal": {"within": "1d"}},
-        }
-        (folder / "mappings").mkdir()
-        (folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
-        for name in ("heartbeat-metrics", "refresh-cache"):
-            entry = f"scheduler/{name}"
-            mapping = {"pipeline": name, "clock": entry, "tasks": {"run": {"entry": entry}}}
-            (folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end."""
-        return subprocess.run(
-            [str(BAILEY), *words], cwd=self.folder, capture_output=True, text=True, timeout=180, check=False
-        )
-
-    def copies(self) -> list[str]:
-        """Keys that hold the name of a rehearsal's copy."""
-        return sorted(key for key in self.redis.scan_iter(count=1000) if "bailey-rehearsal-" in key) + [
-            member for member in self.redis.zrange("redbeat::schedule", 0, -1) if "bailey-rehearsal-" in member
-        ]
-
-
 @pytest.fixture
 def office(company: Record, tmp_path: Path) -> Iterator[Office]:
     """A workspace that has imported."""
-    office = Office(tmp_path, company)
+    office = Office(tmp_path, company, rehearsal={"within": "1d"})
     done = office.run("import")
     assert done.returncode == 0, done.stderr
     yield office
@@ -113,6 +79,21 @@ def test_job_types_are_looked_at(office: Office) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     [step] = json.loads(done.stdout)["rehearsal"]["steps"]
     assert (step["name"], step["passed"]) == ("queue jobs", True)
+
+
+def test_a_fence_is_no_shorter_than_the_workers_say(office: Office) -> None:
+    settings = office.folder / "bailey.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace('"max_interval": 2', '"max_interval": 1'))
+    before = set(office.redis.scan_iter(count=1000, match="*pidbox*"))
+    done = office.run("cutover", "heartbeat-metrics", "--execute", "--override", "a test", "--reason", "no comparing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scheduler: its workers say that beat sleeps up to 2.0 s; max_interval of bailey.yaml says 1" in done.stderr
+    longest = office.redis.hget("bailey:switch:{redbeat:heartbeat-metrics}", "longest_tick")
+    assert longest == "7000000"
+    assert set(office.redis.scan_iter(count=1000, match="*pidbox*")) <= before
+    # Only looking asks nobody.
+    assert "workers say" not in office.run("rollback", "heartbeat-metrics").stderr
+    assert office.run("rollback", "heartbeat-metrics", "--execute").returncode == 0
 
 
 def test_where_messages_go_elsewhere_it_is_refused(desk: Desk) -> None:

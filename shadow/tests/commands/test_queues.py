@@ -1,0 +1,158 @@
+"""Job types by the command line, on the company's live queue: `watch` looks after them, `retire` takes their switch away."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from desk import OVERRIDE
+from office import Office
+from world import wait_until
+
+from bailey_runtime import queue as switch
+from lab.record import Record
+
+ADD = "INSERT INTO tasks.background_jobs (id, job_id, job_type, job_data, status, created_at) VALUES (%s, %s, %s, '{}', %s, now())"
+
+
+class Queue:
+    """A job type of a test's own in the company's queue."""
+
+    def __init__(self, office: Office, connection: psycopg.Connection[Any]) -> None:
+        self.office = office
+        self.connection = connection
+        self.type = f"probe_{uuid.uuid4().hex[:8]}"
+        self.pipeline = f"jobs__{self.type}"
+        # A type is known by its jobs.
+        self.add("completed")
+        assert office.run("import").returncode == 0
+
+    def add(self, status: str = "pending") -> str:
+        """Adds a job; its id."""
+        job = str(uuid.uuid4())
+        self.connection.execute(ADD, (job, f"{self.type}-{job}", self.type, status))
+        return job
+
+    def state(self) -> str | None:
+        """Who owns the type's jobs, by its switch."""
+        installed = self.connection.execute("SELECT to_regclass('bailey.switch') IS NOT NULL").fetchone()
+        if installed != (True,):
+            return None
+        row = self.connection.execute("SELECT state FROM bailey.switch WHERE job_type = %s", (self.type,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def cut_over(self) -> None:
+        """Moves the type to Airflow."""
+        document = self.office.json("cutover", self.pipeline, "--execute", *OVERRIDE)
+        assert [queue["outcome"] for queue in document["queues"]] == ["done"]
+        assert self.state() == "airflow"
+
+    def fail(self, run: str) -> None:
+        """A run takes one job, which fails."""
+        self.add()
+        jobs = switch.take(self.connection, "jobs", self.type, run, 1)
+        assert len(jobs) == 1
+        assert switch.finish(self.connection, "jobs", jobs[0]["job"], run, "failed", "no") == "retry"
+
+    def watch_until(self, event: str) -> dict[str, Any]:
+        """Looks until something has happened to the pipeline."""
+        found: list[dict[str, Any]] = []
+
+        def happened() -> bool:
+            events = self.office.json("watch", "--once")["events"]
+            found.extend(one for one in events if one["pipeline"] == self.pipeline and one["event"] == event)
+            return bool(found)
+
+        wait_until(f"{event} of {self.pipeline}", happened, 60)
+        return found[0]
+
+
+@pytest.fixture
+def connection(company: Record) -> Iterator[psycopg.Connection[Any]]:
+    """The queue's database."""
+    with psycopg.connect(company.postgres_url, autocommit=True) as connection:
+        yield connection
+
+
+def test_what_was_left_closing_is_settled(company: Record, connection: psycopg.Connection[Any], tmp_path: Path) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    for lines in range(1, 20):
+        queue.office.run("cutover", queue.pipeline, "--execute", *OVERRIDE, die_at=lines)
+        if queue.state() == "closing":
+            break
+    assert queue.state() == "closing"
+    status = queue.office.json("status", queue.pipeline)["pipelines"][0]
+    assert (status["stage"], status["owner"]) == ("closing", "closing")
+    event = queue.watch_until("settled")
+    assert queue.type in event["text"]
+    status = queue.office.json("status", queue.pipeline)["pipelines"][0]
+    assert (status["stage"], status["waits_for"]) == ("airflow", "nothing: DAG runs take its jobs")
+    queue.office.json("rollback", queue.pipeline, "--execute")
+    assert queue.state() == "legacy"
+
+
+def test_failed_jobs_give_the_type_back(company: Record, connection: psycopg.Connection[Any], tmp_path: Path) -> None:
+    queue = Queue(Office(tmp_path, company, rollback={"failed_runs": 2}), connection)
+    queue.cut_over()
+    queue.fail("dag/1")
+    assert [one for one in queue.office.json("watch", "--once")["events"] if one["pipeline"] == queue.pipeline] == []
+    queue.fail("dag/2")
+    event = queue.watch_until("rolled-back")
+    assert event["level"] == "urgent" and "the newest 2 jobs failed" in event["text"]
+    assert queue.state() == "legacy"
+    # Both wait for legacy again.
+    count = "SELECT count(*) FROM tasks.background_jobs WHERE job_type = %s AND status LIKE 'bailey%%'"
+    assert connection.execute(count, (queue.type,)).fetchone() == (0,)
+
+
+def test_a_job_that_nobody_takes_gives_the_type_back(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company, rollback={"late_by": "2s"}), connection)
+    queue.cut_over()
+    job = queue.add()
+    event = queue.watch_until("rolled-back")
+    assert f"no run has taken the job {job}" in event["text"]
+    assert queue.state() == "legacy"
+
+
+def test_the_switch_of_a_queue_is_taken_away_with_the_last_type(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    office = Office(tmp_path, company)
+    one, two = Queue(office, connection), Queue(office, connection)
+    one.cut_over()
+    two.cut_over()
+    # While Airflow takes the jobs, the switch stays.
+    document = office.json("retire", one.pipeline, "--execute", status=1)
+    [refused] = document["queues"]
+    assert (document["outcome"], refused["removed"]) == ("refused", False)
+    assert refused["refusal"]["reason"] == "still-held" and "BLY092" in refused["refusal"]["found"]
+    assert one.state() == "airflow"
+    # It stays for another pipeline's jobs too.
+    office.json("rollback", one.pipeline, "--execute")
+    document = office.json("retire", one.pipeline, "--execute", status=1)
+    assert two.type in document["queues"][0]["refusal"]["found"]
+    assert two.state() == "airflow"
+    # Nor while a run has a job.
+    job = two.add()
+    assert len(switch.take(connection, "jobs", two.type, "dag/1", 1)) == 1
+    office.json("rollback", two.pipeline, "--execute")
+    document = office.json("retire", two.pipeline, "--execute", status=1)
+    assert "runs have 1 of its jobs" in document["queues"][0]["refusal"]["found"]
+    assert switch.finish(connection, "jobs", job, "dag/1", "success") == "success"
+
+    assert "DROP TRIGGER IF EXISTS bailey_arrival" in office.run("retire", two.pipeline, "--sql").stdout
+    dry = office.json("retire", two.pipeline)
+    assert dry["queues"][0]["installed"] is True and two.state() == "legacy"
+    document = office.json("retire", two.pipeline, "--execute")
+    assert (document["outcome"], document["queues"][0]["removed"]) == ("done", True)
+    assert two.state() is None
+    triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'bailey%'"
+    assert connection.execute(triggers).fetchone() == (0,)
+    assert connection.execute("SELECT to_regnamespace('bailey')").fetchone() == (None,)
+    assert office.json("retire", two.pipeline, "--execute")["outcome"] == "nothing"
