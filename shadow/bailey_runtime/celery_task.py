@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from . import celery_message as celery
 from .bodies import begun, record
 from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent, drop_params
+from .condition import is_undecided
 from .connections import connection_id, redis_client, redis_options
 from .outcome import BodyError, now
 
@@ -41,6 +42,7 @@ class CeleryTask(BaseOperator):
         options: str = "{}",
         entry: str | None = None,
         results: str = "",
+        when: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -52,10 +54,12 @@ class CeleryTask(BaseOperator):
         self.options = options
         self.entry = entry
         self.results = results
+        self.when = when
 
     def execute(self, context: Mapping[str, Any]) -> None:
         """Sends the message, unless it was sent before, and waits in the triggerer."""
         run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
+        is_undecided(context, self.when)
         if run.mode == "shadow":
             record(context, run, "observed")
             return
