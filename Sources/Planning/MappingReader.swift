@@ -10,7 +10,8 @@ extension Mapping {
         "late_after", "max_active_runs", "policy", "tasks",
     ]
     static let taskKeys = [
-        "entry", "celery", "python", "command", "after", "when", "retries", "retry_delay", "retry_backoff", "retry_max_delay",
+        "entry", "celery", "python", "command", "after", "when", "retries", "retry_delay", "retry_backoff",
+        "retry_max_delay",
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
     ]
