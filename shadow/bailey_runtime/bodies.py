@@ -12,7 +12,7 @@ from typing import Any
 from .compat import AirflowException, AirflowSkipException
 from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
-from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome
+from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, run_program
 
 LOG = logging.getLogger("bailey.body")
@@ -108,7 +108,7 @@ def perform(
         record(context, run, "failed", error=described(error))
         raise
     record(context, run, "success", result=result)
-    return None if result is None else json.loads(result)
+    return returned(result)
 
 
 def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: str | None = None) -> TaskRun:

@@ -15,7 +15,7 @@ from .bodies import begun, record
 from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent, drop_params
 from .condition import is_undecided
 from .connections import connection_id, redis_client, redis_options
-from .outcome import BodyError, now
+from .outcome import BodyError, now, returned
 
 _DAY = timedelta(days=1)
 
@@ -93,7 +93,7 @@ class CeleryTask(BaseOperator):
         if celery.status(stored) == "SUCCESS":
             result = celery.result(stored)
             record(context, run, "success", result=result, end=celery.ended(stored))
-            return json.loads(result)
+            return returned(result)
         problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
         record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())

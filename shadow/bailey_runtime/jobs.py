@@ -12,7 +12,7 @@ from .compat import AirflowException, get_current_context
 from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
-from .outcome import BodyFailed
+from .outcome import BodyFailed, returned
 from .program import CALL_FUNCTION, run_program
 
 __all__ = ["run_job_command", "run_job_python", "take_jobs"]
@@ -117,7 +117,7 @@ def _run(
     record(context, run, "success", result=result)
     if run.mode == "live":
         _finish(source, job["job"], run.run, "success", None)
-    return None if result is None else json.loads(result)
+    return returned(result)
 
 
 def _finish(source: str, job: str, run: str, state: str, error: str | None) -> None:
