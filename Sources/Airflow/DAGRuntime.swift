@@ -25,6 +25,29 @@ public enum DAGRuntime {
             return json.loads(lines[-1]) if lines else None
         """#
 
+    /// Skips a task whose condition on an earlier task's result does not hold.
+    static let condition = #"""
+        def _require(when):
+            """Skip this task unless an earlier task's result is as the condition, which is JSON, wants it."""
+            condition = json.loads(when)
+            value = get_current_context()["ti"].xcom_pull(task_ids=condition["task"])
+            for step in condition["path"]:
+                if isinstance(step, str):
+                    value = value.get(step) if isinstance(value, dict) else None
+                else:
+                    value = value[step] if isinstance(value, list) and step < len(value) else None
+            number = None if isinstance(value, bool) or not isinstance(value, (int, float)) else value
+            tests = {
+                "equals": lambda wanted: value == wanted and isinstance(value, bool) == isinstance(wanted, bool),
+                "differs": lambda other: value != other or isinstance(value, bool) != isinstance(other, bool),
+                "exists": lambda wanted: (value is not None) == wanted,
+                "above": lambda bound: number is not None and number > bound,
+                "below": lambda bound: number is not None and number < bound,
+            }
+            if not all(test(condition[name]) for name, test in tests.items() if name in condition):
+                raise AirflowSkipException(f"the result of {condition['task']} is not as {when} wants it")
+        """#
+
     /// What an environment's interpreter runs to call a function: reads `{"callable","args","kwargs"}`, prints the result last.
     public static let pythonRunner = """
         import importlib, json, sys

@@ -35,7 +35,7 @@ extension DAGWriter {
         }
         return [
             "", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0),
-            "def take_\(name)():", indented("return " + take(drain).text(indent: 0)),
+            "def take_\(name)():", indented("return " + take(drain, task).text(indent: 0)),
             "", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0),
             "def \(name)(job):", indented(jobBody(task, drain)), "",
             "\(first(task)) = take_\(name)()", "\(variable(task.id)) = \(name).expand(job=\(first(task)))",

@@ -75,6 +75,8 @@ struct DAGWriter {
 
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }
 
+    private var hasConditions: Bool { dag.tasks.contains { $0.condition != nil } }
+
     private func uses(_ test: (TaskBody) -> Bool) -> Bool { dag.tasks.contains { test($0.body) } }
 
     // MARK: The file
@@ -122,6 +124,11 @@ struct DAGWriter {
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if hasConditions {
+                modules.insert("json")
+                sdk.insert("get_current_context")
+                lines.append("from airflow.exceptions import AirflowSkipException")
+            }
             if uses({ $0.call != nil }) {
                 modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
                 sdk.formUnion([String(lookup.prefix { $0 != "." }), "get_current_context"])
@@ -183,6 +190,7 @@ struct DAGWriter {
 
     private var helpers: [String] {
         var parts: [String] = []
+        if hasConditions { parts.append(DAGRuntime.condition) }
         if uses({ $0.runsProgram }) { parts.append(DAGRuntime.program) }
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))

@@ -11,6 +11,7 @@ extension DAGWriter {
         let (name, own) = operatorCall(task)
         var arguments = arguments(task) + own
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
+        if let condition = task.condition { arguments.append(("when", json(condition.json))) }
         switch task.body {
         case .python, .command: arguments += shadow(task)
         case .celery, .queue, .untranslatable: break
@@ -47,11 +48,11 @@ extension DAGWriter {
             "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
     }
 
-    func take(_ drain: QueueDrain) -> PythonExpression {
+    func take(_ drain: QueueDrain, _ task: TaskDefinition) -> PythonExpression {
         .call(
             "take_jobs",
             [.string(drain.entry.source), .string(drain.entry.name)],
-            [("limit", .integer(drain.limit))]
+            [("limit", .integer(drain.limit))] + (task.condition.map { [("when", json($0.json))] } ?? [])
         )
     }
 

@@ -16,7 +16,7 @@ enum PythonNames {
         lambda match nonlocal not or pass raise return try type while with yield case
         BaseException KeyboardInterrupt RuntimeError dict float getattr int isinstance len list max min print range repr set str tuple
         base64 datetime json os pendulum signal subprocess sys time uuid importlib redis airflow bailey_runtime
-        Asset BaileyGate BaileyTimetable BaseHook CeleryTask CommandTask Connection CronTriggerTimetable DAG DOCUMENTATION Dataset
+        AirflowSkipException Asset BaileyGate BaileyTimetable BaseHook CeleryTask CommandTask Connection CronTriggerTimetable DAG DOCUMENTATION Dataset
         DeltaTriggerTimetable FailingTask MultipleCronTriggerTimetable Param PythonOperator PythonTask TaskGroup alert_when_late gate
         get_current_context job log_late_tasks task
         """.split { $0 == " " || $0 == "\n" }.map(String.init)

@@ -4,6 +4,12 @@ import Migration
 /// Tasks of files without a gate: they carry along what they need and import nothing of Bailey's.
 extension DAGWriter {
     func ungatedBody(_ task: TaskDefinition) -> String {
+        guard let condition = task.condition else { return ungatedCall(task) }
+        let required = PythonExpression.call("_require", [.string(condition.json.text())], [])
+        return required.text(indent: 0) + "\n" + ungatedCall(task)
+    }
+
+    private func ungatedCall(_ task: TaskDefinition) -> String {
         switch task.body {
         case .untranslatable(let reason):
             return failure(reason)

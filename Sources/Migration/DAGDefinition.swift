@@ -102,6 +102,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var after: [String]
     /// Which ends of those let it start.
     public var triggerRule: TriggerRule
+    /// What an earlier task's result must be for it to run; nil if nothing is asked.
+    public var condition: TaskCondition?
     /// How often and when a failed attempt is repeated.
     public var retry: RetryPolicy
     /// The time one attempt may take, in seconds; then its whole process group is killed.

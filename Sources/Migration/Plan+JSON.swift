@@ -40,7 +40,7 @@ extension PlannedPipeline {
                     [
                         "id": .string(task.id), "entry": JSON(task.entry?.description), "runs": .string(task.body.kind),
                         "after": JSON(task.after), "trigger_rule": .string(task.triggerRule.rawValue),
-                        "shadow": .string(task.shadow.rawValue),
+                        "when": task.condition?.json ?? .null, "shadow": .string(task.shadow.rawValue),
                     ]
                 }
             ),

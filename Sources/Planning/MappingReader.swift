@@ -10,7 +10,8 @@ extension Mapping {
         "late_after", "max_active_runs", "policy", "tasks",
     ]
     static let taskKeys = [
-        "entry", "celery", "python", "command", "after", "retries", "retry_delay", "retry_backoff", "retry_max_delay",
+        "entry", "celery", "python", "command", "after", "when", "retries", "retry_delay", "retry_backoff",
+        "retry_max_delay",
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
     ]
@@ -150,6 +151,10 @@ extension MappedTask {
             after: fields.strings("after") ?? []
         )
         definition.triggerRule = fields.choice("trigger_rule", TriggerRule.self) ?? .allSuccess
+        if let node = fields.node("when") { definition.condition = TaskCondition(node, problems) }
+        if let task = definition.condition?.task, !definition.after.contains(task) {
+            problems.note(member.value, "“when” asks for the result of “\(task)”, which must stand under “after”")
+        }
         definition.retry = RetryPolicy(
             retries: fields.int("retries") ?? 0,
             delay: fields.duration("retry_delay") ?? 300,
@@ -240,6 +245,39 @@ extension TaskBody {
             )
         } else {
             return nil
+        }
+    }
+}
+
+extension TaskCondition {
+    fileprivate init?(_ node: YAMLNode, _ problems: Problems) {
+        let tests = ["equals", "differs", "exists", "above", "below"]
+        guard let fields = YAMLFields(node, known: ["task", "path"] + tests, problems: problems),
+            let task = fields.required("task")
+        else { return nil }
+        guard let path = TaskCondition.steps(of: fields.string("path") ?? "$") else {
+            problems.note(node, "“path” is “\(fields.string("path") ?? "")”; write $, $.alerts or $.rows[0].id")
+            return nil
+        }
+        let given = tests.filter { fields.node($0) != nil }
+        guard given.count == 1 else {
+            problems.note(node, "“when” has one of \(tests.joined(separator: ", "))")
+            return nil
+        }
+        let test: TaskCondition.Test? =
+            switch given[0] {
+            case "equals": fields.json("equals").map { .equals($0) }
+            case "differs": fields.json("differs").map { .differs($0) }
+            case "exists": fields.bool("exists").map { .exists($0) }
+            case "above": fields.double("above").map { .above($0) }
+            default: fields.double("below").map { .below($0) }
+            }
+        switch test {
+        case nil: return nil
+        case .equals(.null)?, .differs(.null)?:
+            problems.note(node, "null and a value that is not there are one; write “exists: false” or “exists: true”")
+            return nil
+        case let test?: self.init(task: task, path: path, test: test)
         }
     }
 }

@@ -70,9 +70,19 @@ public struct EmbeddedEngine: Sendable {
         var runs: [String: TaskRun] = [:]
         try await withThrowingTaskGroup(of: TaskRun.self) { group in
             func startReady() {
-                for task in progress.ready {
+                // A task that is skipped may let others start.
+                while let task = progress.ready.first {
+                    switch decision(task, runs) {
+                    case .run: group.addTask { try await attempt(task, payload: payload) }
+                    case .observe:
+                        var observed = task
+                        observed.shadow = .observe
+                        group.addTask { [observed] in try await attempt(observed, payload: payload) }
+                    case .skip:
+                        progress.end(task.id, .skipped)
+                        continue
+                    }
                     progress.start(task.id)
-                    group.addTask { try await attempt(task, payload: payload) }
                 }
             }
             startReady()
@@ -92,6 +102,16 @@ public struct EmbeddedEngine: Sendable {
                 )
         }
         return DAGRun(tasks: all, succeeded: progress.succeeded)
+    }
+
+    private enum Decision { case run, observe, skip }
+
+    /// What a task's condition makes of it: where the earlier task was only observed, or is no part of the run, nobody can tell.
+    private func decision(_ task: TaskDefinition, _ runs: [String: TaskRun]) -> Decision {
+        guard let condition = task.condition, task.after.contains(condition.task) else { return .run }
+        guard let earlier = runs[condition.task] else { return condition.holds(for: nil) ? .run : .skip }
+        if earlier.observedOnly { return .observe }
+        return condition.holds(for: earlier.state == .success ? earlier.result : nil) ? .run : .skip
     }
 
     private func attempt(_ task: TaskDefinition, payload: JSON?) async throws -> TaskRun {

@@ -39,6 +39,8 @@ import Testing
             args: try JSON(parsing: "[1, 2.50]"),
             kwargs: ["deep": true]
         )
+        var report = TaskDefinition(id: "report", body: .python(python), after: ["first"])
+        report.condition = TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn"))
         return DAGDefinition(
             id: "ml-training",
             name: "ml-training",
@@ -49,7 +51,7 @@ import Testing
             sla: 1800,
             entries: [driver],
             tasks: [
-                first, TaskDefinition(id: "report", body: .python(python), after: ["first"]),
+                first, report,
                 TaskDefinition(
                     id: "tidy.up",
                     body: .command(

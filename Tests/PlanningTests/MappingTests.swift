@@ -25,34 +25,49 @@ import Testing
         }
     }
 
+    /// Conditions of task b on task a.
+    private let conditions: [(String, [String])] = [
+        ("{task: a, path: '$.n', above: 3}", []), ("{task: a, exists: false}", []),
+        ("{task: a, equals: {n: [1, null]}}", []), ("{task: c, exists: true}", ["BLY057 mappings/p.yaml:4"]),
+        ("{task: a}", ["BLY057 mappings/p.yaml:4"]), ("{task: a, above: 1, below: 2}", ["BLY057 mappings/p.yaml:4"]),
+        ("{task: a, path: n, above: 1}", ["BLY057 mappings/p.yaml:4"]),
+        ("{task: a, equals: null}", ["BLY057 mappings/p.yaml:4"]), ("{exists: true}", ["BLY057 mappings/p.yaml:4"]),
+    ].map { condition, found in
+        (
+            "pipeline: p\ntasks:\n  a: {entry: scheduler/daily}\n  b: {command: [x], after: [a], when: \(condition)}\n",
+            found
+        )
+    }
+
     @Test func whatIsWrongNamesFileAndLine() throws {
-        let table: [(String, [String])] = [
-            (
-                "pipeline: p\ntasks:\n  a:\n    entry: scheduler/daly\n",
-                ["BLY050 mappings/p.yaml:3", "BLY056 mappings/p.yaml:1"]
-            ),
-            ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily, after: [b]}\n", ["BLY051 mappings/p.yaml:3"]),
-            (
-                "pipeline: p\nclock: scheduler/daily\ntasks:\n  a: {command: [x], after: [c]}\n  b: {command: [x], after: [a]}\n"
-                    + "  c: {command: [x], after: [b]}\n", ["BLY053 mappings/p.yaml:4"]
-            ),
-            (
-                "pipeline: p\ntasks:\n  a: {entry: scheduler/daily, python: {callable: 'a:b', environment: compny}}\n",
-                ["BLY055 mappings/p.yaml:3"]
-            ),
-            (
-                "pipeline: p\ntasks:\n  a: {entry: scheduler/daily}\n  b: {entry: scheduler/hourly}\n",
-                ["BLY056 mappings/p.yaml:1"]
-            ),
-            ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily, retires: 2}\n", ["BLY057 mappings/p.yaml:3"]),
-            ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily\n", ["BLY057 mappings/p.yaml:4"]),
-            ("pipeline: 'p q'\ntasks:\n  a: {entry: scheduler/daily}\n", ["BLY057 mappings/p.yaml:1"]),
-            ("pipeline: p\n", ["BLY057 mappings/p.yaml:1"]),
-            (
-                "pipeline: p\ntasks:\n  a: {entry: jobs/exprt, command: [x]}\nschedule: {crontab: '* * * * *'}\n",
-                ["BLY050 mappings/p.yaml:3"]
-            ),
-        ]
+        let table: [(String, [String])] =
+            [
+                (
+                    "pipeline: p\ntasks:\n  a:\n    entry: scheduler/daly\n",
+                    ["BLY050 mappings/p.yaml:3", "BLY056 mappings/p.yaml:1"]
+                ),
+                ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily, after: [b]}\n", ["BLY051 mappings/p.yaml:3"]),
+                (
+                    "pipeline: p\nclock: scheduler/daily\ntasks:\n  a: {command: [x], after: [c]}\n  b: {command: [x], after: [a]}\n"
+                        + "  c: {command: [x], after: [b]}\n", ["BLY053 mappings/p.yaml:4"]
+                ),
+                (
+                    "pipeline: p\ntasks:\n  a: {entry: scheduler/daily, python: {callable: 'a:b', environment: compny}}\n",
+                    ["BLY055 mappings/p.yaml:3"]
+                ),
+                (
+                    "pipeline: p\ntasks:\n  a: {entry: scheduler/daily}\n  b: {entry: scheduler/hourly}\n",
+                    ["BLY056 mappings/p.yaml:1"]
+                ),
+                ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily, retires: 2}\n", ["BLY057 mappings/p.yaml:3"]),
+                ("pipeline: p\ntasks:\n  a: {entry: scheduler/daily\n", ["BLY057 mappings/p.yaml:4"]),
+                ("pipeline: 'p q'\ntasks:\n  a: {entry: scheduler/daily}\n", ["BLY057 mappings/p.yaml:1"]),
+                ("pipeline: p\n", ["BLY057 mappings/p.yaml:1"]),
+                (
+                    "pipeline: p\ntasks:\n  a: {entry: jobs/exprt, command: [x]}\nschedule: {crontab: '* * * * *'}\n",
+                    ["BLY050 mappings/p.yaml:3"]
+                ),
+            ] + conditions
         for (text, expected) in table {
             let found = try errors(text)
             #expect(found == expected, "\(text)")

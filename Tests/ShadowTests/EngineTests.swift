@@ -60,6 +60,26 @@ import Testing
         #expect(run.tasks.map(\.state) == [.success, .success, .success])
     }
 
+    @Test func oneBranchRunsAndTheOtherIsSkipped() async throws {
+        var many = shell("many", "echo 1", after: ["count"])
+        many.condition = TaskCondition(task: "count", path: [.key("n")], test: .above(1))
+        var few = shell("few", "echo 2", after: ["count"])
+        few.condition = TaskCondition(task: "count", path: [.key("n")], test: .below(1.5))
+        var joined = shell("joined", "echo 3", after: ["many", "few"])
+        joined.triggerRule = .noneFailedMinOneSuccess
+        let after = shell("after", "echo 4", after: ["few"])
+        let tasks = [shell("count", "echo '{\"n\": 1.50}'"), many, few, joined, after]
+        let run = try await engine().run(tasks, payload: nil)
+        #expect(run.tasks.map(\.state) == [.success, .success, .skipped, .success, .skipped])
+
+        // What was only observed gave no result, and decides nothing.
+        var unseen = tasks
+        unseen[0].shadow = .observe
+        let observed = try await engine().run(unseen, payload: nil)
+        #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false])
+        #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 5))
+    }
+
     @Test func theLegacySecretsAreNotHandedOn() async throws {
         let run = try await engine().run(
             [shell("a", "echo \"\\\"${SECRET_URL:-none} $BAILEY_SHADOW\\\"\"")],

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from .compat import AirflowException, AirflowSkipException
+from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
-from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome
+from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, run_program
 
 LOG = logging.getLogger("bailey.body")
@@ -28,11 +29,13 @@ def run_python(
     entry: str | None = None,
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
+    when: str | None = None,
 ) -> Any:
     """Calls `module:function` in an interpreter of its own and returns its result.
 
     `args` and `kwargs` are JSON text. `entry` is the legacy entry that the task stands for; `shadow` what may happen to the
-    body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then.
+    body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then; `when` the condition on an earlier
+    task's result under which there is anything to do.
     """
     payload = f'{{"callable":{json.dumps(callable)},"args":{args},"kwargs":{kwargs}}}'
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
@@ -43,6 +46,7 @@ def run_python(
         entry=entry,
         shadow=shadow,
         redirect=redirect,
+        when=when,
     )
 
 
@@ -55,6 +59,7 @@ def run_command(
     entry: str | None = None,
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
+    when: str | None = None,
 ) -> Any:
     """Runs a program and returns the JSON that it printed last. The keywords are those of `run_python`."""
     return perform(
@@ -64,16 +69,17 @@ def run_command(
         entry=entry,
         shadow=shadow,
         redirect=redirect,
+        when=when,
     )
 
 
-def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None) -> None:
+def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, when: str | None = None) -> None:
     """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
 
     def body(_: Mapping[str, str]) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
-    perform(context, body, "null", entry=entry, shadow="observe", redirect=None)
+    perform(context, body, "null", entry=entry, shadow="observe", redirect=None, when=when)
 
 
 def perform(
@@ -84,10 +90,12 @@ def perform(
     entry: str | None,
     shadow: str,
     redirect: Mapping[str, str] | None,
+    when: str | None = None,
 ) -> Any:
     """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds, and gives JSON text."""
     run = begun(context, arguments, entry)
-    if run.mode == "shadow" and shadow == "observe":
+    undecided = is_undecided(context, when)
+    if run.mode == "shadow" and (undecided or shadow == "observe"):
         record(context, run, "observed")
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
@@ -100,7 +108,7 @@ def perform(
         record(context, run, "failed", error=described(error))
         raise
     record(context, run, "success", result=result)
-    return None if result is None else json.loads(result)
+    return returned(result)
 
 
 def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: str | None = None) -> TaskRun:

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from . import celery_message as celery
 from .bodies import begun, record
 from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent, drop_params
+from .condition import is_undecided
 from .connections import connection_id, redis_client, redis_options
-from .outcome import BodyError, now
+from .outcome import BodyError, now, returned
 
 _DAY = timedelta(days=1)
 
@@ -41,6 +42,7 @@ class CeleryTask(BaseOperator):
         options: str = "{}",
         entry: str | None = None,
         results: str = "",
+        when: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -52,10 +54,12 @@ class CeleryTask(BaseOperator):
         self.options = options
         self.entry = entry
         self.results = results
+        self.when = when
 
     def execute(self, context: Mapping[str, Any]) -> None:
         """Sends the message, unless it was sent before, and waits in the triggerer."""
         run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
+        is_undecided(context, self.when)
         if run.mode == "shadow":
             record(context, run, "observed")
             return
@@ -89,7 +93,7 @@ class CeleryTask(BaseOperator):
         if celery.status(stored) == "SUCCESS":
             result = celery.result(stored)
             record(context, run, "success", result=result, end=celery.ended(stored))
-            return json.loads(result)
+            return returned(result)
         problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
         record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())

@@ -23,6 +23,7 @@ class CommandTask(BaseOperator):
         entry: str | None = None,
         shadow: str = "observe",
         redirect: Mapping[str, str] | None = None,
+        when: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -33,6 +34,7 @@ class CommandTask(BaseOperator):
         self.entry = entry
         self.shadow = shadow
         self.redirect = redirect
+        self.when = when
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """The JSON that the program printed last."""
@@ -46,4 +48,5 @@ class CommandTask(BaseOperator):
             entry=self.entry,
             shadow=self.shadow,
             redirect=self.redirect,
+            when=self.when,
         )

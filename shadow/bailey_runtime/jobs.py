@@ -9,15 +9,16 @@ from typing import Any
 from . import bodies, queue
 from .bodies import begun, described, record
 from .compat import AirflowException, get_current_context
+from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
-from .outcome import BodyFailed
+from .outcome import BodyFailed, returned
 from .program import CALL_FUNCTION, run_program
 
 __all__ = ["run_job_command", "run_job_python", "take_jobs"]
 
 
-def take_jobs(source: str, job_type: str, limit: int = 100) -> list[dict[str, Any]]:
+def take_jobs(source: str, job_type: str, limit: int = 100, when: str | None = None) -> list[dict[str, Any]]:
     """The jobs that this run has taken: none in shadow, but the recorded one where it shadows one.
 
     A second attempt gets the same ones.
@@ -25,6 +26,7 @@ def take_jobs(source: str, job_type: str, limit: int = 100) -> list[dict[str, An
     context = get_current_context()
     run = begun(context, "null", f"{source}/{job_type}")
     info = DagRunInfo.of(context)
+    is_undecided(context, when)
     if run.mode == "shadow":
         recorded = info.job is not None and (info.shadowed or {}).get("entry") in (None, f"{source}/{job_type}")
         return [{"job": info.job, "payload": info.arguments, "attempt": 1, "key": None}] if recorded else []
@@ -115,7 +117,7 @@ def _run(
     record(context, run, "success", result=result)
     if run.mode == "live":
         _finish(source, job["job"], run.run, "success", None)
-    return None if result is None else json.loads(result)
+    return returned(result)
 
 
 def _finish(source: str, job: str, run: str, state: str, error: str | None) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from .dag_run import iso
 
@@ -82,6 +83,20 @@ def bounded(text: str) -> str:
     if len(stored) <= MOST_BYTES:
         return text
     return json.dumps({"bailey_truncated": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)})
+
+
+def returned(result: str | None) -> Any:
+    """A result as Airflow may keep it beside the outcome, where it is whole: PostgreSQL stores no NUL, so what holds one is not kept."""
+    value = None if result is None else json.loads(result)
+    return None if _holds_nul(value) else value
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
 def now() -> datetime:

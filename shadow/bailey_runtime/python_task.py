@@ -25,6 +25,7 @@ class PythonTask(BaseOperator):
         entry: str | None = None,
         shadow: str = "observe",
         redirect: Mapping[str, str] | None = None,
+        when: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -37,6 +38,7 @@ class PythonTask(BaseOperator):
         self.entry = entry
         self.shadow = shadow
         self.redirect = redirect
+        self.when = when
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """What the function returned."""
@@ -52,4 +54,5 @@ class PythonTask(BaseOperator):
             entry=self.entry,
             shadow=self.shadow,
             redirect=self.redirect,
+            when=self.when,
         )

@@ -110,6 +110,13 @@ class RandomCompany:
         if before and draw.random() < 0.7:
             task["after"] = draw.sample(before, draw.randrange(1, min(3, len(before)) + 1))
             task["trigger_rule"] = draw.choice(RULES)
+            if draw.random() < 0.3:
+                test = draw.choice(({"exists": True}, {"equals": draw.choice(HOSTILE)}, {"differs": 1.5}, {"above": 0}))
+                task["when"] = {
+                    "task": draw.choice(task["after"]),
+                    "path": draw.choice(("$", "$.a[0]", "$.имя")),
+                    **test,
+                }
         for key, values in {
             "retries": (0, 1, 5),
             "retry_delay": ("30s", 5),

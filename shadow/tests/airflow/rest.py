@@ -16,7 +16,7 @@ from lab.record import AirflowRecord
 Value = TypeVar("Value")
 
 # How far one hop of a run may be behind on a busy machine, in seconds.
-PATIENCE = 120.0
+PATIENCE = 240.0
 ENDED = ("success", "failed")
 
 

@@ -16,9 +16,9 @@ LIMIT = 240.0
 
 
 def lasting(road: Road, name: str, folder: Path) -> str:
-    """A pipeline whose only body lasts a while, and may be tried once more; returns a run of it whose body has begun."""
+    """A pipeline whose only body lasts a while, and may be tried again; returns a run of it whose body has begun."""
     clock = road.entry(f"{name}-entry", 86400.0)
-    task = probe("last", LASTS, str(folder), entry=clock, retries=1, retry_delay=1)
+    task = probe("last", LASTS, str(folder), entry=clock, retries=3, retry_delay=1)
     road.pipeline(name, clock, {"body": task})
     road.build(name)
     road.airflow.trigger(name, "by-hand")
@@ -34,7 +34,8 @@ def assert_true(road: Road, name: str, run: str, folder: Path) -> dict[str, Any]
     outcome = road.airflow.outcome(name, run, "body")
     done = (folder / "body.done").read_text(encoding="utf-8").split() if (folder / "body.done").exists() else []
     begun = (folder / "body.begun").read_text(encoding="utf-8").split()
-    assert task["try_number"] == len(begun), "each attempt began the body once"
+    # An attempt may die before its body begins; none begins it twice.
+    assert 1 <= len(begun) <= task["try_number"]
     if state == "success":
         assert outcome is not None and outcome["state"] == "success"
         assert outcome["attempts"] == task["try_number"]

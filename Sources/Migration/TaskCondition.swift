@@ -1,0 +1,99 @@
+public import LosslessJSON
+
+/// What the result of an earlier task must be for a task to run; otherwise the task is skipped.
+public struct TaskCondition: Sendable, Hashable {
+    /// One step into a value.
+    public enum Step: Sendable, Hashable {
+        case key(String)
+        case index(Int)
+    }
+
+    /// What is asked of the value. One that is null or not there only `exists(false)` and `differs` accept.
+    public enum Test: Sendable, Hashable {
+        case equals(JSON)
+        case differs(JSON)
+        case exists(Bool)
+        case above(Double)
+        case below(Double)
+    }
+
+    /// The id of the earlier task.
+    public var task: String
+    /// Where the value lies in its result; empty for the whole result.
+    public var path: [Step]
+    /// What is asked of it.
+    public var test: Test
+
+    /// Makes a condition.
+    public init(task: String, path: [Step] = [], test: Test) {
+        self.task = task
+        self.path = path
+        self.test = test
+    }
+
+    /// The steps of a path such as `$.alerts[0].name`; nil if it is none.
+    public static func steps(of text: String) -> [Step]? {
+        guard text.hasPrefix("$") else { return nil }
+        var rest = text.dropFirst()
+        var steps: [Step] = []
+        while let first = rest.first {
+            rest = rest.dropFirst()
+            if first == "." {
+                let key = rest.prefix { $0 != "." && $0 != "[" }
+                guard !key.isEmpty else { return nil }
+                steps.append(.key(String(key)))
+                rest = rest.dropFirst(key.count)
+            } else if first == "[", let end = rest.firstIndex(of: "]"), let index = Int(rest[..<end]), index >= 0 {
+                steps.append(.index(index))
+                rest = rest[rest.index(after: end)...]
+            } else {
+                return nil
+            }
+        }
+        return steps
+    }
+
+    /// Whether it holds for the earlier task's result; nil where that task gave none.
+    public func holds(for result: JSON?) -> Bool {
+        let found = path.reduce(result) { value, step in
+            switch step {
+            case .key(let key): value?[key]
+            case .index(let index): value?[index]
+            }
+        }
+        let value = found?.isNull == true ? nil : found
+        switch test {
+        case .equals(let wanted): return value.map { $0.text(.canonical) == wanted.text(.canonical) } ?? false
+        case .differs(let other): return value.map { $0.text(.canonical) != other.text(.canonical) } ?? true
+        case .exists(let wanted): return (value != nil) == wanted
+        case .above(let bound): return number(value).map { $0 > bound } ?? false
+        case .below(let bound): return number(value).map { $0 < bound } ?? false
+        }
+    }
+
+    private func number(_ value: JSON?) -> Double? {
+        if case .number(let number)? = value { number.double } else { nil }
+    }
+
+    /// As the runtime reads it: `{"task","path":["alerts",0],"equals":…}`.
+    public var json: JSON {
+        var fields = JSONObject([])
+        fields["task"] = .string(task)
+        fields["path"] = .array(
+            path.map { step in
+                switch step {
+                case .key(let key): .string(key)
+                case .index(let index): .number(JSONNumber(index))
+                }
+            }
+        )
+        switch test {
+        case .equals(let value): fields["equals"] = value
+        case .differs(let value): fields["differs"] = value
+        case .exists(let wanted): fields["exists"] = .bool(wanted)
+        case .above(let bound): fields["above"] = JSON(bound)
+        case .below(let bound): fields["below"] = JSON(bound)
+        }
+        return .object(fields)
+    }
+}
