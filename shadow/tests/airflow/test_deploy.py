@@ -124,6 +124,7 @@ def first_run(road: Road, name: str, after: datetime) -> str | None:
     return None
 
 
+@pytest.mark.full
 def test_a_pipeline_that_is_renamed_keeps_its_history(road: Road) -> None:
     mapping = {"pipeline": "name-of-old", "schedule": {"crontab": "0 4 1 1 *"}, "tasks": {"work": probe("nothing")}}
     road.workspace.add_mapping(mapping)

@@ -68,6 +68,7 @@ def behind_tls(road: Road, tmp_path: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.full
 def test_it_is_trusted_only_if_its_authority_is_named(road: Road, behind_tls: str, tmp_path: Path) -> None:
     stranger = elsewhere(road, tmp_path / "stranger", url=behind_tls)
     said = stranger.run("deploy", "taken", status=UNREACHABLE).stderr
