@@ -264,7 +264,7 @@ def in_time(seconds: float, make: Callable[[], dict | None]) -> dict | None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return make()
-    except (TooSlow, ValueError, TypeError):
+    except (TooSlow, ValueError, TypeError, IndexError):
         return None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -280,7 +280,8 @@ def rrule_answer(name: str, stored: dict, start: int) -> dict | None:
         ticks = [micros(at) for at in islice(after, 31)]
     except (ValueError, TypeError) as error:
         return {"question": question, "error": repr(error)}
-    except OverflowError:
+    except (OverflowError, IndexError):
+        # It also walks off its own table at the 20th Monday of a month.
         return None
     return {"question": question, "ticks": ticks[:30], "complete": len(ticks) < 30}
 
