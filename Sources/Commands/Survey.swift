@@ -185,7 +185,10 @@ struct Survey: Sendable {
             if record == nil, let planned, let stage = Desk.stored(store, { try $0.retirement(pipeline: id) }).value,
                 case .finished(let at)? = stage, at > planned.inventory.readAt
             {
+                // What stands in the schedule's history says nothing of who ran a tick since: no gate is asked any more.
                 status.stage = .retired
+                status.owner = .airflow
+                status.ticks = []
                 status.waitsFor = "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
                 return
             }
