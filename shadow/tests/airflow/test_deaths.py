@@ -53,6 +53,7 @@ def test_the_api_server_is_killed(road: Road, tmp_path: Path) -> None:
     assert assert_true(road, "outlives-api", run, tmp_path)["state"] == "success"
 
 
+@pytest.mark.full
 def test_the_scheduler_is_killed(road: Road, tmp_path: Path) -> None:
     run = lasting(road, "outlives-scheduler", tmp_path)
     road.stack.halt("scheduler")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,8 +44,14 @@ class Lab:
         )
 
     def begin(self, name: str) -> subprocess.Popen[str]:
-        """Starts one command."""
-        return subprocess.Popen(self.command(name), env=self.environment, stderr=subprocess.PIPE, text=True)
+        """Starts one command, which can be interrupted even where the tests run in a shell's background."""
+        return subprocess.Popen(
+            self.command(name),
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     @property
     def record(self) -> Record:
