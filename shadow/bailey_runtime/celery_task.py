@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
-from . import celery_message as celery
-from .bodies import begun, record
-from .compat import AirflowException, BaseHook, BaseOperator, BaseTrigger, TriggerEvent, drop_params
-from .condition import is_undecided
-from .connections import connection_id, redis_client, redis_options
-from .outcome import BodyError, now, returned
+from .compat import BaseOperator, drop_params
+
+# What only a running task needs is imported by it: the DAG processor imports this anew for every file.
 
 _DAY = timedelta(days=1)
 
@@ -58,6 +51,13 @@ class CeleryTask(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> None:
         """Sends the message, unless it was sent before, and waits in the triggerer."""
+        import time
+
+        from .bodies import begun, record
+        from .celery_trigger import CeleryResultTrigger
+        from .condition import is_undecided
+        from .outcome import BodyError
+
         run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
         is_undecided(context, self.when)
         if run.mode == "shadow":
@@ -79,6 +79,15 @@ class CeleryTask(BaseOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str) -> Any:
         """Gives the result, or raises what the task raised."""
+        from dataclasses import replace
+        from datetime import datetime
+
+        from . import celery_message as celery
+        from .bodies import begun, record
+        from .compat import AirflowException
+        from .connections import redis_client
+        from .outcome import BodyError, returned
+
         run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
         run = replace(run, start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
@@ -105,6 +114,12 @@ class CeleryTask(BaseOperator):
         return max(limit / 2, limit - 5)
 
     def _send(self, run_key: str, attempt: int) -> str:
+        import json
+
+        from . import celery_message as celery
+        from .connections import redis_client
+        from .outcome import now
+
         broker, results = redis_client(self.source), redis_client(self.source, self.results)
         try:
             id = celery.task_id(run_key, 1)
@@ -120,52 +135,3 @@ class CeleryTask(BaseOperator):
         finally:
             broker.close()
             results.close()
-
-
-class CeleryResultTrigger(BaseTrigger):
-    """Waits in the triggerer until a Celery task has ended, or until a time (seconds since the epoch)."""
-
-    def __init__(self, source: str, id: str, until: float, results: str = "") -> None:
-        super().__init__()
-        self.source = source
-        self.id = id
-        self.until = until
-        self.results = results
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """What another triggerer makes it anew from."""
-        arguments = {"source": self.source, "id": self.id, "until": self.until, "results": self.results}
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event: what the task ended as, or `timeout`. The result itself stays where Celery put it."""
-        import redis.asyncio
-        from redis.exceptions import RedisError
-
-        connection = await _connection(connection_id(self.source, self.results))
-        client = redis.asyncio.Redis(**redis_options(connection))
-        pause = 0.1
-        try:
-            while time.time() < self.until:
-                try:
-                    status = celery.status(await client.get(celery.result_key(self.id)))
-                except (RedisError, OSError) as error:
-                    self.log.warning("Redis of %s gives no answer: %s", self.source, error)
-                    status = "PENDING"
-                if status == "SUCCESS" or status in celery.FAILED:
-                    yield TriggerEvent({"ended": status})
-                    return
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.3, 1.5)
-            yield TriggerEvent({"ended": "timeout"})
-        finally:
-            await client.aclose()
-
-
-async def _connection(id: str) -> Any:
-    if hasattr(BaseHook, "aget_connection"):
-        return await BaseHook.aget_connection(id)
-    # The triggerer's own loop answers such calls, so they must not hold it up.
-    from asgiref.sync import sync_to_async
-
-    return await sync_to_async(BaseHook.get_connection)(id)

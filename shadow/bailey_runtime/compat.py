@@ -1,45 +1,37 @@
-"""Airflow's names, from where each version keeps them: 2.11, 3.0 and later."""
+"""Airflow's names, from where each version keeps them: 2.11, 3.0 and later.
+
+A name is imported when it is asked for: the DAG processor imports this module anew for every file.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-try:
-    from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
-except ImportError:
-    from airflow.models.baseoperator import BaseOperator
-    from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+# Newer places first.
+_PLACES = {
+    "AirflowException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowFailException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSkipException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
+    "BaseTrigger": ("airflow.triggers.base",),
+    "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
+    "TriggerEvent": ("airflow.triggers.base",),
+    "get_current_context": ("airflow.sdk", "airflow.operators.python"),
+}
 
-try:
-    from airflow.sdk import BaseHook, get_current_context
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-except ImportError:
-    from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-    from airflow.hooks.base import BaseHook
 
-    try:
-        from airflow.sdk import get_current_context
-    except ImportError:
-        from airflow.operators.python import get_current_context
-
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+def __getattr__(name: str) -> Any:
+    for place in _PLACES.get(name, ()):
+        try:
+            return getattr(import_module(place), name)
+        except (ImportError, AttributeError):
+            continue
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def drop_params(operator: Any) -> None:
     """Takes from a task its copy of the DAG's params, which a run merges in anyway: each costs a JSON Schema check per parse."""
     operator.params = {}
-
-
-__all__ = [
-    "AirflowException",
-    "AirflowFailException",
-    "AirflowSkipException",
-    "BaseHook",
-    "BaseOperator",
-    "BaseSensorOperator",
-    "BaseTrigger",
-    "PokeReturnValue",
-    "TriggerEvent",
-    "drop_params",
-    "get_current_context",
-]

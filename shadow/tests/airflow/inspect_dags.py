@@ -1,7 +1,8 @@
-"""Reads a folder of DAG files as Airflow's DAG processor does (`python inspect_dags.py FOLDER OUT`, in Airflow's environment).
+"""Reads folders of DAG files as Airflow's DAG processor does (`python inspect_dags.py OUT FOLDER...`, in Airflow's environment).
 
-Writes JSON to OUT: `errors` by file, and by DAG `tasks` (with what is downstream of each) and the `ticks` of its next
-runs, in seconds since 1970, that are later than `now`. Airflow's messages go to standard output, so the answer cannot.
+Writes a line of JSON to OUT for each folder: `errors` by file, and by DAG `tasks` (with what is downstream of each) and the
+`ticks` of its next runs, in seconds since 1970, that are later than `now`. Airflow's messages go to standard output, so the
+answer cannot.
 """
 
 from __future__ import annotations
@@ -29,8 +30,14 @@ PATIENCE = 60
 
 
 def main() -> None:
-    """Reads the folder and writes the answer."""
-    folder, out = sys.argv[1:]
+    """Reads the folders and writes the answers."""
+    out, *folders = sys.argv[1:]
+    with open(out, "w", encoding="utf-8") as answers:
+        for folder in folders:
+            answers.write(json.dumps(_answer(folder)) + "\n")
+
+
+def _answer(folder: str) -> dict[str, Any]:
     bag = DagBag(dag_folder=folder)
     now = datetime.now(timezone.utc)
     errors = {Path(file).name: text for file, text in bag.import_errors.items()}
@@ -46,8 +53,7 @@ def main() -> None:
             "catchup": again.catchup,
             "tags": sorted(again.tags),
         }
-    answer = {"now": now.timestamp(), "errors": errors, "dags": dags}
-    Path(out).write_text(json.dumps(answer), encoding="utf-8")
+    return {"now": now.timestamp(), "errors": errors, "dags": dags}
 
 
 def _task(task: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from lab.airflow import default_python
 from lab.processes import start, wait_for
 
 VERSIONS = ("33", pytest.param("30", marks=pytest.mark.full), pytest.param("211", marks=pytest.mark.full))
-COMPANIES = 10
-ENTRIES = 55
+# How many random legacy systems there are with --full, and without.
+INVENTORIES, FEW = 300, 12
+ENTRIES = 12
 # How many ticks are compared; all of them where a schedule has as many.
 TICKS = 50
 SEED = int(os.environ.get("BAILEY_SEED", str(random.randrange(2**32))))
@@ -35,7 +37,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis")
     port = servers.free_port()
     log = folder / "log"
-    server = start(servers.redis_command(port, folder), log=log, folder=folder, environment=os.environ)
+    command = [*servers.redis_command(port, folder), "--databases", str(INVENTORIES)]
+    server = start(command, log=log, folder=folder, environment=os.environ)
     url = f"redis://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -52,38 +55,94 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait()
 
 
-def inspect(dags: Path, version: str, out: Path) -> dict[str, Any]:
-    """What the Airflow of the version makes of a folder of DAG files."""
-    home = out.parent / f"home-{out.stem}"
+@dataclass(frozen=True)
+class Generated:
+    """A workspace and what was generated in it, with gates and without."""
+
+    workspace: Workspace
+    gated: Path
+    ungated: Path
+
+
+class Companies:
+    """Random companies; what is generated for a target is generated once."""
+
+    def __init__(self, url: str, folder: Path, count: int) -> None:
+        print(f"BAILEY_SEED={SEED}, {count} inventories", file=sys.stderr)
+        self._url = url
+        self._folder = folder
+        self._made: list[tuple[str, list[dict[str, Any]]]] = []
+        self._generated: dict[str, list[Generated]] = {}
+        for number in range(count):
+            draw = random.Random(f"{SEED}/{number}")
+            company = RandomCompany(draw, f"{url}/{number}")
+            company.save_entries(draw.randrange(1, ENTRIES + 1))
+            self._made.append((company.zone, company.mappings()))
+
+    def generated(self, airflow: str) -> list[Generated]:
+        """What Bailey makes of every company for a version of Airflow, as `target.airflow.version` has it."""
+        if airflow not in self._generated:
+            self._generated[airflow] = [self._generate(airflow, number) for number in range(len(self._made))]
+        return self._generated[airflow]
+
+    def _generate(self, airflow: str, number: int) -> Generated:
+        zone, mappings = self._made[number]
+        settings = {
+            "sources": {"legacy": {"kind": "redbeat", "url": f"{self._url}/{number}", "timezone": zone}},
+            "environments": {"company": company_environment()},
+            "target": {"airflow": {"version": airflow}},
+        }
+        workspace = Workspace(self._folder / airflow / str(number), settings)
+        for mapping in mappings:
+            workspace.add_mapping(mapping)
+        workspace.run("import", status=(0, 1))
+        places = []
+        for words in ([], ["--ungated"]):
+            workspace.run("generate", *words, status=(0, 1))
+            places.append(workspace.dags.rename(workspace.folder / ("ungated" if words else "gated")))
+        return Generated(workspace, *places)
+
+
+@pytest.fixture(scope="module")
+def companies(request: pytest.FixtureRequest, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Companies:
+    """All of them with --full, else a few."""
+    count = INVENTORIES if request.config.getoption("--full") else FEW
+    return Companies(redis_url, tmp_path_factory.mktemp("companies"), count)
+
+
+def inspect(folders: list[Path], version: str, place: Path) -> list[dict[str, Any]]:
+    """What the Airflow of the version makes of each folder of DAG files. `place` is a folder for its own files."""
+    place.mkdir()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
-        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_HOME": str(place / "home"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(SHADOW / "plugins"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
         "PYTHONPATH": str(SHADOW),
     }
-    script = Path(__file__).with_name("inspect_dags.py")
+    script, out = Path(__file__).with_name("inspect_dags.py"), place / "seen"
     done = subprocess.run(
-        [str(default_python(version)), str(script), str(dags), str(out)],
+        [str(default_python(version)), str(script), str(out), *map(str, folders)],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return json.loads(out.read_text(encoding="utf-8"))
+    seen = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(seen) == len(folders)
+    return seen
 
 
-def assert_clean(workspace: Workspace, version: str) -> None:
+def assert_clean(folders: list[Path], airflow: str) -> None:
     """Linter and formatter have nothing to say of the files; of those for 2.11 the linter's advice is to move to 3."""
     ruff = str(Path(sys.executable).with_name("ruff"))
-    rules = "AIR,E9,F" if version == "3" else "E9,F"
+    rules = "AIR,E9,F" if airflow == "3" else "E9,F"
     for words in (["check", "--select", rules], ["format", "--check", "--diff"]):
         done = subprocess.run(
-            [ruff, *words, "--isolated", "--no-cache", "--line-length", "120", str(workspace.dags)],
+            [ruff, *words, "--isolated", "--no-cache", "--line-length", "120", *map(str, folders)],
             capture_output=True,
             text=True,
             check=False,
@@ -91,30 +150,32 @@ def assert_clean(workspace: Workspace, version: str) -> None:
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
-def assert_as_planned(workspace: Workspace, seen: dict[str, Any]) -> int:
-    """Compares what Airflow sees with the plan and with legacy's ticks; returns how many pipelines that were."""
-    assert seen["errors"] == {}
+def assert_as_planned(workspace: Workspace, *sights: dict[str, Any], gates: tuple[bool, ...] = (True,)) -> int:
+    """Compares what Airflow sees, of files with gates or without, with the plan and with legacy's ticks; returns how many pipelines that were."""
     plan = workspace.json("plan", status=(0, 1))
     pipelines = {pipeline["id"]: pipeline for pipeline in plan["pipelines"]}
-    assert set(seen["dags"]) == set(pipelines)
-    for name, pipeline in pipelines.items():
-        dag = seen["dags"][name]
-        assert dag["catchup"] is False
-        assert_structure(pipeline, dag["tasks"])
-    assert_ticks(workspace, pipelines, seen)
+    for seen, gated in zip(sights, gates):
+        assert seen["errors"] == {}
+        assert set(seen["dags"]) == set(pipelines)
+        for name, pipeline in pipelines.items():
+            dag = seen["dags"][name]
+            assert dag["catchup"] is False
+            assert_structure(pipeline, dag["tasks"], gated)
+        assert_ticks(workspace, pipelines, seen)
     return len(pipelines)
 
 
-def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any]) -> None:
-    """Every task of the plan is there, nothing else but the gate, and each runs after what the plan says."""
+def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any], gated: bool) -> None:
+    """Every task of the plan is there, nothing else but a gate, and each runs after what the plan says."""
+    gate = {"gate"} if gated else set()
     planned = {task["id"]: task for task in pipeline["tasks"]}
     # A task that takes a queue's jobs runs once per job, after one that claims them.
     entrances = {name: f"take_{name}" if task["runs"] == "queue" else name for name, task in planned.items()}
-    assert set(tasks) == {"gate", *planned, *entrances.values()}, pipeline["id"]
+    assert set(tasks) == {*gate, *planned, *entrances.values()}, pipeline["id"]
     upstream = {name: {other for other, task in tasks.items() if name in task["downstream"]} for name in tasks}
     for name, task in planned.items():
         entrance = entrances[name]
-        assert upstream[entrance] == (set(task["after"]) or {"gate"}), f"{pipeline['id']}.{name}"
+        assert upstream[entrance] == (set(task["after"]) or gate), f"{pipeline['id']}.{name}"
         assert tasks[entrance]["trigger_rule"] == task["trigger_rule"]
         assert entrance == name or upstream[name] == {entrance}
 
@@ -149,45 +210,34 @@ def assert_ticks(workspace: Workspace, pipelines: dict[str, Any], seen: dict[str
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_companys_pipelines(version: str, legacy: Any, tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path / "company", {**legacy.settings(), "target": target(version)})
+    target = {"airflow": {"version": target_of(version)}}
+    workspace = Workspace(tmp_path / "company", {**legacy.settings(), "target": target})
     for mapping in (ROOT / "mappings" / "examples" / "company").glob("*.yaml"):
         shutil.copy(mapping, workspace.folder / "mappings")
     workspace.run("import")
     workspace.run("generate")
-    seen = inspect(workspace.dags, version, tmp_path / f"seen-{version}.json")
+    (seen,) = inspect([workspace.dags], version, tmp_path / "airflow")
     assert assert_as_planned(workspace, seen) >= 7
 
 
-@pytest.mark.parametrize("number", [pytest.param(n, marks=[pytest.mark.full] if n else []) for n in range(COMPANIES)])
-def test_pipelines_of_random_companies(number: int, redis_url: str, tmp_path: Path) -> None:
-    print(f"BAILEY_SEED={SEED}, company {number}")
-    company = RandomCompany(random.Random(f"{SEED}/{number}"), f"{redis_url}/{number}")
-    company.save_entries(ENTRIES)
-    mappings = company.mappings()
-    versions = ("33",) if number == 0 else ("33", "30", "211")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pipelines_of_random_inventories(version: str, companies: Companies, tmp_path: Path) -> None:
+    generated = companies.generated(target_of(version))
+    gated = inspect([one.gated for one in generated], version, tmp_path / "gated")
+    ungated = inspect([one.ungated for one in generated], version, tmp_path / "ungated")
     found = 0
-    for target_version in sorted({target(version)["airflow"]["version"] for version in versions}):
-        settings = {
-            "sources": {"legacy": {"kind": "redbeat", "url": f"{redis_url}/{number}", "timezone": company.zone}},
-            "environments": {"company": company_environment()},
-            "target": {"airflow": {"version": target_version}},
-        }
-        workspace = Workspace(tmp_path / target_version, settings)
-        for mapping in mappings:
-            workspace.add_mapping(mapping)
-        workspace.run("import", status=(0, 1))
-        workspace.run("generate", status=(0, 1))
-        for version in versions:
-            if target(version)["airflow"]["version"] == target_version:
-                seen = inspect(workspace.dags, version, tmp_path / f"seen-{version}.json")
-                found = assert_as_planned(workspace, seen)
-                print(f"{version}: {found} pipelines", file=sys.stderr)
-        for words in ([], ["--ungated"]):
-            workspace.run("generate", *words, status=(0, 1))
-            assert_clean(workspace, target_version)
-    assert found * COMPANIES >= 300
+    for one, *sights in zip(generated, gated, ungated):
+        found += assert_as_planned(one.workspace, *sights, gates=(True, False))
+    print(f"{version}: {found} pipelines of {len(generated)} inventories", file=sys.stderr)
+    assert found >= len(generated)
 
 
-def target(version: str) -> dict[str, Any]:
-    """The settings for files that are to run in the version."""
-    return {"airflow": {"version": "2.11" if version == "211" else "3"}}
+@pytest.mark.parametrize("airflow", ["3", pytest.param("2.11", marks=pytest.mark.full)])
+def test_files_of_random_inventories_are_clean(airflow: str, companies: Companies) -> None:
+    generated = companies.generated(airflow)
+    assert_clean([folder for one in generated for folder in (one.gated, one.ungated)], airflow)
+
+
+def target_of(version: str) -> str:
+    """The setting for files that are to run in the version."""
+    return "2.11" if version == "211" else "3"
