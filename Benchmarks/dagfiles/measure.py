@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent / "import"))
 from measure import add_entries, redis_server  # noqa: E402
 
 DAGS = 20
-ROUNDS = 3
+ROUNDS = 10
 LIMIT_SECONDS = 10
 
 

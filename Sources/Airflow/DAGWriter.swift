@@ -119,7 +119,6 @@ struct DAGWriter {
             }
         }
         if gated {
-            sdk.insert("Param")
             own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
@@ -149,7 +148,7 @@ struct DAGWriter {
         case .airflow211:
             let places = [
                 "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
-                "Param": "airflow.models.param", "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
+                "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
                 "get_current_context": "airflow.operators.python", "PythonOperator": "airflow.operators.python",
             ]
             for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
@@ -267,26 +266,12 @@ struct DAGWriter {
         var defaults: [(key: String, value: PythonExpression)] = [("owner", .string(dag.owner))]
         if let sla = dag.sla, target == .airflow211 { defaults.append(("sla", seconds(sla))) }
         add("default_args", .dictionary(defaults))
-        if gated {
-            add("params", .dictionary([("bailey_mode", mode)]))
-            if dag.sla != nil, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
-        }
+        if gated, dag.sla != nil, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
         add("tags", .list(dag.tags.map { .string($0) }))
         if gated, let sla = dag.sla, target == .airflow3 {
             add("**", .call("alert_when_late", [seconds(sla)], []))
         }
         return .call("DAG", [], arguments)
-    }
-
-    private var mode: PythonExpression {
-        .call(
-            "Param",
-            [.string("shadow")],
-            [
-                ("enum", .list([.string("shadow"), .string("live")])),
-                ("description", .string("What a run started by hand does; scheduled runs ask the switch.")),
-            ]
-        )
     }
 
     private var gate: PythonExpression {

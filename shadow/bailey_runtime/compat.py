@@ -17,6 +17,7 @@ _PLACES = {
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
     "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
     "BaseTrigger": ("airflow.triggers.base",),
+    "Param": ("airflow.sdk", "airflow.models.param"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
     "TriggerEvent": ("airflow.triggers.base",),
     "get_current_context": ("airflow.sdk", "airflow.operators.python"),

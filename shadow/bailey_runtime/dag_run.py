@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from . import GATE
+from . import GATE, MODE_PARAM
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -47,7 +47,7 @@ class DagRunInfo:
             tick=tick,
             by_schedule=by_schedule,
             shadowed=shadowed if isinstance(shadowed, Mapping) else None,
-            asked=(context.get("params") or {}).get("bailey_mode") or "shadow",
+            asked=(context.get("params") or {}).get(MODE_PARAM) or "shadow",
             began=getattr(run, "start_date", None),
         )
 

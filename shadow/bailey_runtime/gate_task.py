@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import GATE
-from .compat import AirflowFailException, AirflowSkipException, BaseSensorOperator, PokeReturnValue, drop_params
+from . import GATE, MODE_PARAM
+from .compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Param,
+    PokeReturnValue,
+    drop_params,
+)
 
 # What only a running gate needs is imported by it: the DAG processor imports this anew for every file.
 if TYPE_CHECKING:
@@ -23,7 +30,8 @@ class BaileyGate(BaseSensorOperator):
     `source` is the RedBeat source whose `entries` (names; the first decides) the DAG stands for, under the key `prefix`;
     `job_types` are job types of queues, as (source, type). While there is no answer, because a switch is closing or its store is
     away, the task waits without holding a slot; it fails after `timeout` rather than guess. `missed_ticks` and
-    `late_after` say what becomes of ticks that nobody was up to run in time.
+    `late_after` say what becomes of ticks that nobody was up to run in time. Its DAG gets the parameter `bailey_mode`, by which a
+    person who starts a run chooses what it does.
     """
 
     template_fields: ClassVar[Sequence[str]] = ()
@@ -50,6 +58,13 @@ class BaileyGate(BaseSensorOperator):
         kwargs.setdefault("retry_delay", timedelta(seconds=15))
         super().__init__(task_id=task_id, **kwargs)
         drop_params(self)
+        if self.has_dag():
+            # Not an argument of the DAG, which would check its JSON Schema anew whenever the file is read.
+            self.dag.params[MODE_PARAM] = Param(
+                "shadow",
+                enum=["shadow", "live"],
+                description="What a run started by hand does; scheduled runs ask the switch.",
+            )
         self.source = source
         self.entries = tuple(entries)
         self.prefix = prefix

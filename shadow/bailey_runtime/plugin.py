@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+# Airflow's DAG processor loads plugins before it forks to read files: what nearly every file imports is there then.
+from . import celery_task, command_task, failing_task, gate_task, python_task  # noqa: F401
 from .timetable import BaileyTimetable
 
 

@@ -52,6 +52,7 @@ def _answer(folder: str) -> dict[str, Any]:
             "ticks": _ticks(again, now),
             "catchup": again.catchup,
             "tags": sorted(again.tags),
+            "params": {key: [again.params[key], again.params.get_param(key).schema] for key in again.params},
         }
     return {"now": now.timestamp(), "errors": errors, "dags": dags}
 

@@ -160,6 +160,7 @@ def assert_as_planned(workspace: Workspace, *sights: dict[str, Any], gates: tupl
         for name, pipeline in pipelines.items():
             dag = seen["dags"][name]
             assert dag["catchup"] is False
+            assert dag["params"] == ({"bailey_mode": ["shadow", {"enum": ["shadow", "live"]}]} if gated else {})
             assert_structure(pipeline, dag["tasks"], gated)
         assert_ticks(workspace, pipelines, seen)
     return len(pipelines)

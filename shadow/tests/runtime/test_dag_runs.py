@@ -23,11 +23,10 @@ DAG_FILE = f"""
 import pendulum
 from airflow import DAG
 try:
-    from airflow.sdk import Asset, Param, task, TaskGroup
+    from airflow.sdk import Asset, task, TaskGroup
 except ImportError:
     from airflow.datasets import Dataset as Asset
     from airflow.decorators import task
-    from airflow.models.param import Param
     from airflow.utils.task_group import TaskGroup
 from bailey_runtime.dag import (
     BaileyGate, CeleryTask, CommandTask, FailingTask, PythonTask, run_job_python, take_jobs
@@ -38,7 +37,6 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
-    params={{"bailey_mode": Param("shadow", enum=["shadow", "live"])}},
 ):
     gate = BaileyGate(source="scheduler", entries=["one"], retries=0)
 
