@@ -13,8 +13,10 @@ import threading
 import time
 
 import redis
+from entry import Entry
+from server import wait_until
 from torture import OVERRIDE
-from world import Entry, World, fresh_folder, wait_until
+from world import World, fresh_folder
 
 ROUNDS = 20
 MAX_INTERVAL = 5

@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from world import Entry, World, wait_until
+from entry import Entry
+from server import wait_until
+from world import World
 
 from bailey_runtime.switch import Group, Switch
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from desk import OVERRIDE
-from world import BAILEY, Server, free_port, wait_until
+from server import Server, free_port, wait_until
+from world import BAILEY
 
 
 def definition(name: str, every: float = 3600.0) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from desk import OVERRIDE, Desk
-from world import Entry, free_port
+from entry import Entry
+from server import free_port
 
 from bailey_runtime.switch import Group, Switch
 

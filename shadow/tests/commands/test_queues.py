@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from desk import OVERRIDE
 from office import Office
-from world import wait_until
+from server import wait_until
 
 from bailey_runtime import queue as switch
 from lab.record import Record

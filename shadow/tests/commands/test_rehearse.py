@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from desk import Desk
 from office import Office
-from world import BAILEY, wait_until
+from server import wait_until
+from world import BAILEY
 
 from lab.record import Record
 

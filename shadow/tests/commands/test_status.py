@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from desk import Desk
-from world import free_port, wait_until
+from server import free_port, wait_until
 
 from bailey_runtime.switch import Group, Switch
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from desk import Desk
-from world import BAILEY, ROOT, World, free_port, fresh_folder, wait_until
+from server import free_port, wait_until
+from world import BAILEY, ROOT, World, fresh_folder
 
 RECEIVERS = ROOT / "Tests" / "AlertsTests" / "Receivers"
 
@@ -207,7 +208,7 @@ def test_it_outlives_its_redis_and_ends_when_told(desk: Desk) -> None:
 
 def test_another_operator_is_left_alone() -> None:
     """Two watchmen at once: one of them does it, and neither fails."""
-    from world import Entry
+    from entry import Entry
 
     world = World(fresh_folder("two"), [Entry("a", "2", static=False)])
     with world.running():

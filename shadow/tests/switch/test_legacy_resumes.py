@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from entry import Entry
+from server import wait_until
 from torture import OVERRIDE
-from world import Entry, World, fresh_folder, wait_until
+from world import World, fresh_folder
 
 DAY = 86_400_000_000
 

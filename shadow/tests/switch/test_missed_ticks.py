@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from dags import Airflow
+from entry import Entry
 from ledger import Verdict, judge_interval
+from server import wait_until
 from torture import OVERRIDE, run_of
-from world import Airflow, Entry, World, fresh_folder, wait_until
+from world import World, fresh_folder
 
 EVERY = 2.0
 MISSED = 4

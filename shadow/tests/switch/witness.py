@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 if TYPE_CHECKING:
-    from world import Entry, World
+    from entry import Entry
+    from world import World
 
 PAUSE = 0.15
 # Two looks so far apart, in seconds, say nothing of what was between.
