@@ -25,6 +25,17 @@ public enum DAGRuntime {
             return json.loads(lines[-1]) if lines else None
         """#
 
+    static let skipIn2 = "from airflow.exceptions import AirflowSkipException"
+
+    /// The old place warns where there is a new one.
+    static let skipIn3 = """
+        try:
+            from airflow.sdk.exceptions import AirflowSkipException
+        except ImportError:
+            # Airflow 3.0 keeps it elsewhere.
+            \(skipIn2)
+        """
+
     /// Skips a task whose condition on an earlier task's result does not hold.
     static let condition = #"""
         def _require(when):

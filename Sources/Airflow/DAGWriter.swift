@@ -126,7 +126,7 @@ struct DAGWriter {
             if hasConditions {
                 modules.insert("json")
                 sdk.insert("get_current_context")
-                lines.append("from airflow.exceptions import AirflowSkipException")
+                if target == .airflow211 { lines.append(DAGRuntime.skipIn2) }
             }
             if uses({ $0.call != nil }) {
                 modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
@@ -158,8 +158,9 @@ struct DAGWriter {
             }
         }
         let outside = [lines[0]] + lines.dropFirst().sorted()
+        let last = !gated && hasConditions && target == .airflow3 ? "\n\n" + DAGRuntime.skipIn3 : ""
         return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
-            + (outside + own.sorted()).joined(separator: "\n")
+            + (outside + own.sorted()).joined(separator: "\n") + last
     }
 
     private var usesDuration: Bool {

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
+from .guard import guarded
 from .outcome import BodyError, BodyFailed
 
 _LOG = logging.getLogger("bailey.body")
@@ -41,8 +42,8 @@ def run_program(
 ) -> str | None:
     """The JSON text that a program printed last; None if it printed nothing. It reads `payload` on standard input.
 
-    Whatever ends this call ends the program and all that it started. Raises BodyFailed with the type and message of a
-    Python traceback if the program left one.
+    Whatever ends this call, or this process, or the one above it, ends the program and all that it started. Raises BodyFailed
+    with the type and message of a Python traceback if the program left one.
     """
     try:
         process = subprocess.Popen(
@@ -64,13 +65,15 @@ def run_program(
     logger.start()
     restore = _end_with_us(process)
     try:
-        output = _exchange(process, payload)
-        process.wait()
-        logger.join()
-    except BaseException:
-        _kill(process)
-        process.wait()
-        raise
+        with guarded(process.pid, lambda: _kill(process)):
+            try:
+                output = _exchange(process, payload)
+                process.wait()
+                logger.join()
+            except BaseException:
+                _kill(process)
+                process.wait()
+                raise
     finally:
         restore()
     if process.returncode != 0:

@@ -1,6 +1,6 @@
 """Reads folders of DAG files as Airflow's DAG processor does (`python inspect_dags.py OUT FOLDER...`, in Airflow's environment).
 
-Writes a line of JSON to OUT for each folder: `errors` by file, and by DAG `tasks` (with what is downstream of each) and the
+Writes a line of JSON to OUT for each folder: `errors` by file, `warnings` that a file gave cause for, and by DAG `tasks` (with what is downstream of each) and the
 `ticks` of its next runs, in seconds since 1970, that are later than `now`. Airflow's messages go to standard output, so the
 answer cannot.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def main() -> None:
 
 
 def _answer(folder: str) -> dict[str, Any]:
-    bag = DagBag(dag_folder=folder)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        bag = DagBag(dag_folder=folder)
     now = datetime.now(timezone.utc)
     errors = {Path(file).name: text for file, text in bag.import_errors.items()}
     dags: dict[str, Any] = {}
@@ -54,7 +57,10 @@ def _answer(folder: str) -> dict[str, Any]:
             "tags": sorted(again.tags),
             "params": {key: [again.params[key], again.params.get_param(key).schema] for key in again.params},
         }
-    return {"now": now.timestamp(), "errors": errors, "dags": dags}
+    warned = sorted(
+        {f"{Path(one.filename).name}: {one.message}" for one in said if Path(folder) in Path(one.filename).parents}
+    )
+    return {"now": now.timestamp(), "errors": errors, "warnings": warned, "dags": dags}
 
 
 def _task(task: Any) -> dict[str, Any]:

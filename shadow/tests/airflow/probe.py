@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,13 +22,20 @@ def echo(*args: Any, **kwargs: Any) -> dict[str, Any]:
 
 
 def last(seconds: float, folder: str, name: str = "body") -> dict[str, Any]:
-    """Writes `NAME.begun` with its pid, lasts so many seconds, and writes `NAME.done`."""
+    """Writes `NAME.begun` with its pid, lasts so many seconds, and writes `NAME.done`; `NAME.overlaps` if another one lasts already."""
     place = Path(folder)
+    lock = (place / f"{name}.lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with (place / f"{name}.overlaps").open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
     with (place / f"{name}.begun").open("a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
     time.sleep(seconds)
     with (place / f"{name}.done").open("a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
+    lock.close()
     return {"lasted": seconds}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,19 @@ class Road:
             key = f"redbeat:{name}"
             self.redis.zrem("redbeat::schedule", key)
             self.redis.delete(key, f"bailey:switch:{{{key}}}", f"bailey:claims:{{{key}}}")
+
+    @contextmanager
+    def settings(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Another `bailey.yaml` for as long as this lasts."""
+        file = self.workspace.folder / "bailey.yaml"
+        before = file.read_text(encoding="utf-8")
+        settings = json.loads(before)
+        change(settings)
+        file.write_text(json.dumps(settings), encoding="utf-8")
+        try:
+            yield
+        finally:
+            file.write_text(before, encoding="utf-8")
 
     def cut_over(self, pipeline: str) -> None:
         """Moves a pipeline to Airflow, whatever has been compared so far."""

@@ -156,6 +156,7 @@ def assert_as_planned(workspace: Workspace, *sights: dict[str, Any], gates: tupl
     pipelines = {pipeline["id"]: pipeline for pipeline in plan["pipelines"]}
     for seen, gated in zip(sights, gates):
         assert seen["errors"] == {}
+        assert seen["warnings"] == []
         assert set(seen["dags"]) == set(pipelines)
         for name, pipeline in pipelines.items():
             dag = seen["dags"][name]
