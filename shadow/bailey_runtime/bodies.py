@@ -12,6 +12,7 @@ from typing import Any
 from .compat import AirflowException, AirflowSkipException
 from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
+from .guard import alone
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, run_program
 
@@ -100,7 +101,8 @@ def perform(
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
-        result = body(extra)
+        with alone(f"{run.run}/{run.task}"):
+            result = body(extra)
     except BodyFailed as failure:
         record(context, run, "failed", error=failure.error)
         raise AirflowException(str(failure)) from failure

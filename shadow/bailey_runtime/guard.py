@@ -1,22 +1,62 @@
-"""A body must not outlive the task that waits for it: nobody would take its result, and Airflow runs the task again beside it."""
+"""Two bodies of one task never run beside each other: Airflow begins a task anew where it believes the one before to be dead."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import logging
 import os
+import socket
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# How long a body may outlive the process above its task, in seconds.
+_LOG = logging.getLogger("bailey.body")
+# How long a body may outlive the process above its task, and how often one that waits for another looks again.
 _LOOK_SECONDS = 0.5
 # A process of its own, because what is killed by -9 cannot clear up: the pipe to it closes, whatever ends us.
 _SCRIPT = 'read -r _ || kill -s KILL -- "-$0"'
 
 
 @contextmanager
+def alone(task: str) -> Iterator[None]:
+    """Holds the task's name on this machine, and waits for it: a task that Airflow gave up learns of it at its next heartbeat only.
+
+    The name is that of a socket which the system takes from whoever dies.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    name = "\0bailey-body-" + hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()
+    with socket.socket(socket.AF_UNIX) as held:
+        told = False
+        while not _take(held, name):
+            if not told:
+                _LOG.warning("Another attempt at %s is not over yet: waiting for its end", task)
+                told = True
+            time.sleep(_LOOK_SECONDS)
+        yield
+
+
+def _take(held: socket.socket, name: str) -> bool:
+    try:
+        held.bind(name)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
+@contextmanager
 def guarded(group: int, end: Callable[[], None]) -> Iterator[None]:
-    """For as long as this lasts, a process group is killed if this process is; `end` is called if Airflow's process above it is."""
+    """For as long as this lasts, a process group is killed if this process is; `end` is called if Airflow's process above it is.
+
+    Nobody would take the body's result then, and Airflow runs the task again.
+    """
     try:
         guard = subprocess.Popen(
             ["/bin/sh", "-c", _SCRIPT, str(group)],

@@ -12,6 +12,7 @@ from .compat import AirflowException, get_current_context
 from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
+from .guard import alone
 from .outcome import BodyFailed, returned
 from .program import CALL_FUNCTION, run_program
 
@@ -104,7 +105,8 @@ def _run(
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
-        result = body(extra)
+        with alone(f"{run.run}/{run.task}/{run.job}"):
+            result = body(extra)
     except BaseException as error:
         failure = error.error if isinstance(error, BodyFailed) else described(error)
         record(context, run, "failed", error=failure)

@@ -1,4 +1,4 @@
-"""A body ends with the task that waits for it, and with the process that supervises the task."""
+"""A body ends with the task that waits for it and with the process that supervises the task; the next one waits for its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bailey_runtime.guard import alone
 from bailey_runtime.program import run_program
 
 SHADOW = Path(__file__).resolve().parents[2]
@@ -67,6 +69,33 @@ def test_a_body_that_has_ended_leaves_what_it_wants_and_no_guard(tmp_path: Path)
         assert children() == before
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_body_waits_for_the_one_before(tmp_path: Path) -> None:
+    hold = (
+        "import time; from pathlib import Path; from bailey_runtime.guard import alone\n"
+        "with alone('dag/run/task'): Path('held').touch(); time.sleep(300)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SHADOW)}
+    first = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, env=environment)
+    began = threading.Event()
+
+    def second() -> None:
+        with alone("dag/run/task"):
+            began.set()
+
+    thread = threading.Thread(target=second)
+    try:
+        until("the first one holds it", (tmp_path / "held").exists)
+        with alone("dag/run/another task"):
+            pass
+        thread.start()
+        assert not began.wait(1.5), "it waits for as long as the first one lasts"
+    finally:
+        first.kill()
+        first.wait()
+    assert began.wait(LIMIT)
+    thread.join()
 
 
 def children() -> set[str]:
