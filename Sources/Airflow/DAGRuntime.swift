@@ -3,7 +3,7 @@ public enum DAGRuntime {
     /// Runs a program as a group of its own; its result is the JSON that it prints last.
     static let program = #"""
         def _run_program(arguments, payload, environment=None, directory=None):
-            """Run a program, give it JSON on standard input, and read the JSON it prints last."""
+            """Run a program, give it JSON text on standard input, and read the JSON it prints last."""
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE,
@@ -14,7 +14,7 @@ public enum DAGRuntime {
                 text=True,
             )
             try:
-                output, _ = process.communicate(json.dumps(payload))
+                output, _ = process.communicate(payload)
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -39,7 +39,7 @@ struct DAGWriter {
         if gated, subject.source != nil { found.insert("redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
         if gated || isExact { found.insert("bailey-runtime") }
-        if gated, dag.tasks.contains(where: { $0.body.drain != nil }) {
+        if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
         }
         return found
@@ -58,7 +58,13 @@ struct DAGWriter {
                 }
             }
         }
-        guard gated else { return found }
+        guard gated else {
+            for task in dag.tasks where takes(task) {
+                guard let name = task.body.drain?.entry.source else { continue }
+                found[DAGFile.connectionID(name)] = "the PostgreSQL of source “\(name)”, which holds the queue"
+            }
+            return found
+        }
         if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
             found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
         }
@@ -77,7 +83,12 @@ struct DAGWriter {
 
     private var hasConditions: Bool { dag.tasks.contains { $0.condition != nil } }
 
-    private func uses(_ test: (TaskBody) -> Bool) -> Bool { dag.tasks.contains { test($0.body) } }
+    /// Whether a body passes a test; that of each job counts where they are taken without a gate.
+    private func uses(_ test: (TaskBody) -> Bool) -> Bool {
+        dag.tasks.contains { task in
+            test(task.body) || (!gated && takes(task) && task.body.drain.map { test($0.runs) } == true)
+        }
+    }
 
     // MARK: The file
 
@@ -111,7 +122,7 @@ struct DAGWriter {
         if dag.tasks.contains(where: takes) { sdk.insert("task") }
         if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
         if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
-        if !gated, !dag.tasks.isEmpty {
+        if !gated, !dag.tasks.allSatisfy(takes) {
             if target == .airflow3 {
                 lines.append("from airflow.providers.standard.operators.python import PythonOperator")
             } else {
@@ -124,9 +135,15 @@ struct DAGWriter {
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if dag.tasks.contains(where: takes) {
+                modules.formUnion(["contextlib", "json", "time"])
+                sdk.insert("get_current_context")
+            }
             if hasConditions {
                 modules.insert("json")
                 sdk.insert("get_current_context")
+            }
+            if hasConditions || dag.tasks.contains(where: takes) {
                 lines.append("from airflow.exceptions import AirflowSkipException")
             }
             if uses({ $0.call != nil }) {
@@ -196,6 +213,9 @@ struct DAGWriter {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
         if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
+        if dag.tasks.contains(where: takes) {
+            parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]
+        }
         return parts
     }
 

@@ -42,7 +42,7 @@ extension DAGWriter {
     }
 
     /// Why nothing can run a queue's jobs.
-    private func reasonAgainst(_ drain: QueueDrain) -> String {
+    func reasonAgainst(_ drain: QueueDrain) -> String {
         if case .untranslatable(let reason) = drain.runs { return reason }
         return
             "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"

@@ -70,7 +70,7 @@ struct Desk {
             workspace.sources.map { source in
                 switch source.kind {
                 case .redbeat: (source.name, .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil))
-                case .queue: (source.name, .queue)
+                case .queue: (source.name, .queue(try? queue(source).layout.statements(timezone: source.timezone)))
                 }
             },
             uniquingKeysWith: { first, _ in first }

@@ -162,7 +162,12 @@ extension Retiring {
                 unchanged: changes.allSatisfy { $0 == .unchanged } ? [item.file.name] : [],
                 seconds: patience
             )
-            let faults = try await deployment.check(item, readings[id] ?? .unread, seconds: patience)
+            let faults = try await deployment.check(
+                item,
+                readings[id] ?? .unread,
+                seconds: patience,
+                stale: min(patience, Deployment.staleness)
+            )
             return faults.first.map { "\($0.code.id): \($0.text)" }
         }
     }

@@ -71,7 +71,7 @@ import Testing
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: gated,
-            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue],
+            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue(nil)],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
         )
     }
