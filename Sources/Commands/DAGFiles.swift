@@ -1,4 +1,5 @@
 import Airflow
+import LosslessJSON
 import Migration
 import NIOPosix
 import Settings
@@ -72,14 +73,15 @@ extension Desk {
         return pipelines.indices.compactMap { written[$0] }
     }
 
-    /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew.
+    /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew; a job type is found
+    /// for as long as there are jobs of it.
     func retired(inventory: Inventory) throws -> Set<String> {
-        let stages = try store().retirements()
+        let store = try store()
         return Set(
-            stages.filter { _, stage in
+            try store.retirements().filter { id, stage in
                 switch stage {
                 case .begun: true
-                case .finished(let at): at > inventory.readAt
+                case .finished(let at): try at > inventory.readAt || store.archive(pipeline: id)?["queues"] != nil
                 }
             }.keys
         )

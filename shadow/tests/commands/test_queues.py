@@ -90,7 +90,7 @@ def test_what_was_left_closing_is_settled(company: Record, connection: psycopg.C
     event = queue.watch_until("settled")
     assert queue.type in event["text"]
     status = queue.office.json("status", queue.pipeline)["pipelines"][0]
-    assert (status["stage"], status["waits_for"]) == ("airflow", "nothing: DAG runs take its jobs")
+    assert (status["stage"], status["waits_for"]) == ("airflow", f"clean jobs, then bailey retire {queue.pipeline}")
     queue.office.json("rollback", queue.pipeline, "--execute")
     assert queue.state() == "legacy"
 
