@@ -17,7 +17,8 @@ extension QueueSwitch {
             let rows = try await connection.query(
                 """
                 SELECT pid, application_name, client_addr::text AS address, query FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+                    AND coalesce(backend_type, 'client backend') = 'client backend' -- it is null where the session is out of sight
                 """
             )
             for row in rows {

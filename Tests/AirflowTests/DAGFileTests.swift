@@ -100,6 +100,7 @@ import Testing
         exact.name = "Ménage of the last Sunday"
         try golden("exact.py", file(exact).text)
         try golden("queue.py", file(queue()).text)
+        try golden("ungated_queue.py", ungatedQueue().text)
     }
 
     /// A pipeline of job types, with a schedule of its own.
@@ -140,6 +141,37 @@ import Testing
                 ),
             ]
         )
+    }
+
+    /// The same without a gate, of a queue whose jobs can be taken so.
+    private func ungatedQueue() throws -> DAGFile {
+        let statements = QueueStatements(
+            due: "SELECT due",
+            claim: "UPDATE claim",
+            own: "SELECT own",
+            success: "UPDATE success",
+            retry: "UPDATE retry",
+            failure: "UPDATE failure"
+        )
+        return DAGFile(
+            try queue(),
+            words: "at 09:00 from Monday to Friday",
+            target: .airflow3,
+            gated: false,
+            sources: ["jobs": .queue(statements)],
+            environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
+        )
+    }
+
+    @Test func withoutAGateJobsAreTakenWithoutTheRuntime() throws {
+        let file = try ungatedQueue()
+        #expect(!file.text.contains("bailey_runtime") && !file.text.contains("gate"))
+        #expect(file.requirements == ["apache-airflow-providers-postgres"])
+        #expect(file.connections.keys.sorted() == ["bailey_jobs"])
+        #expect(file.structure == ["take_export": ["export"], "export": ["take_mail"], "take_mail": ["mail"], "mail": []])
+        // Of a table that can only be read nothing is taken, and the task says so.
+        let unread = self.file(try queue(), gated: false)
+        #expect(!unread.text.contains("_due_jobs") && unread.text.contains("raise RuntimeError"))
     }
 
     @Test func airflowShallShowTheGateAndTheTasksThatTakeJobs() throws {

@@ -33,3 +33,16 @@ def last(seconds: float, folder: str, name: str = "body") -> dict[str, Any]:
 
 def nothing() -> None:
     """Nothing at all."""
+
+
+def effect(job: dict[str, Any]) -> dict[str, Any]:
+    """Writes a line into the table `effects` of the database that the job names; its first `busy_for` attempts fail."""
+    import psycopg
+
+    with psycopg.connect(job["url"], autocommit=True) as connection:
+        row = connection.execute("SELECT count(*) FROM effects WHERE number = %s", (job["number"],)).fetchone()
+        busy = row is not None and row[0] < job.get("busy_for", 0)
+        connection.execute("INSERT INTO effects (number, by, failed) VALUES (%s, 'airflow', %s)", (job["number"], busy))
+    if busy:
+        raise RuntimeError("the service is busy, try again")
+    return {"number": job["number"]}
