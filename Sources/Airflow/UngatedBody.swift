@@ -112,7 +112,8 @@ extension DAGWriter {
         }
         return [
             "def body(payload):", indented("return " + body.text(indent: 0)), "",
-            "return " + PythonExpression.call("_run_job", [queue(drain), .name("job"), .name("body")], []).text(indent: 0),
+            "return "
+                + PythonExpression.call("_run_job", [queue(drain), .name("job"), .name("body")], []).text(indent: 0),
         ].joined(separator: "\n")
     }
 

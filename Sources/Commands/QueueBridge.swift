@@ -22,7 +22,9 @@ struct QueueBridge: Sendable {
         var found: [QueueStanding] = []
         for part in parts {
             let readiness = try await part.queue.readiness()
-            if let foreign = readiness.refusals.first(where: { [.foreignSchema, .noRights, .readOnly].contains($0.code) }) {
+            if let foreign = readiness.refusals.first(where: {
+                [.foreignSchema, .noRights, .readOnly].contains($0.code)
+            }) {
                 throw foreign
             }
             guard readiness.installation != .absent else { continue }
@@ -47,7 +49,9 @@ struct QueueBridge: Sendable {
             let count = try await journal.step("hand-over", part.detail, outcome: written) {
                 try await part.queue.handOver(part.part.types, pipeline: pipeline, by: journal.by)
             }
-            Console.note("\(pipeline): hand-over: \(count) held jobs of \(part.part.types.joined(separator: ", ")) wait for the DAG")
+            Console.note(
+                "\(pipeline): hand-over: \(count) held jobs of \(part.part.types.joined(separator: ", ")) wait for the DAG"
+            )
         }
     }
 

@@ -144,7 +144,9 @@ struct RetireCommand: AsyncParsableCommand {
                     report.notes.append("no retirement of it was begun, so there is nothing to undo")
                     return
                 }
-                try await work(retiring, store) { operation, journal in try await retiring.exchange.undo(operation, journal) }
+                try await work(retiring, store) { operation, journal in
+                    try await retiring.exchange.undo(operation, journal)
+                }
                 report.outcome = "undone"
                 return
             }

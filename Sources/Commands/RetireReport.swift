@@ -95,7 +95,8 @@ extension RetireReport {
             "pipeline": .string(pipeline), "outcome": outcome.map { .string($0) } ?? .null, "begun": .bool(isBegun),
             "policy": policy?.json ?? .null,
             "entries": .array(entries.map { ["key": .string($0.key), "state": .string($0.state.rawValue)] }),
-            "delete_from_code": .array((inCode + handlers).map { .string($0) }), "file": file.map { .string($0) } ?? .null,
+            "delete_from_code": .array((inCode + handlers).map { .string($0) }),
+            "file": file.map { .string($0) } ?? .null,
             "findings": .array(
                 changes.map { finding in
                     [

@@ -79,7 +79,11 @@ extension QueueSwitch {
     /// - Throws: `PostgresError`.
     public func archive(_ types: [String]) async throws -> JSON {
         func documents(_ sql: String) async throws -> JSON {
-            .array(try await connection.query(sql, [.text(queue), .texts(types)]).map { try JSON(parsing: try $0.text("row")) })
+            .array(
+                try await connection.query(sql, [.text(queue), .texts(types)]).map {
+                    try JSON(parsing: try $0.text("row"))
+                }
+            )
         }
         return [
             "queue": .string(queue), "table": .string(sql.table),

@@ -35,7 +35,10 @@ private struct StatementMaker {
                 + "SELECT j.\(column("id") ?? "")::text, \(attempts), \(column("key").map { "j.\($0)::text" } ?? "NULL") FROM \(table) j"
                 + " WHERE j.\(column("type") ?? "") = %(type)s AND \(waits) ORDER BY \(order) LIMIT %(limit)s",
             claim: change(
-                [set("status", word("running")), set("started", now), counts(.runs) ? set("attempts", "\(attempts) + 1") : nil],
+                [
+                    set("status", word("running")), set("started", now),
+                    counts(.runs) ? set("attempts", "\(attempts) + 1") : nil,
+                ],
                 where:
                     "j.\(column("id") ?? "") = (SELECT j.\(column("id") ?? "") FROM \(table) j WHERE \(isIt) AND \(attempts) = %(attempts)s AND \(waits) FOR UPDATE SKIP LOCKED)"
             ),

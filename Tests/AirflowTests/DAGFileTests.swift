@@ -168,7 +168,9 @@ import Testing
         #expect(!file.text.contains("bailey_runtime") && !file.text.contains("gate"))
         #expect(file.requirements == ["apache-airflow-providers-postgres"])
         #expect(file.connections.keys.sorted() == ["bailey_jobs"])
-        #expect(file.structure == ["take_export": ["export"], "export": ["take_mail"], "take_mail": ["mail"], "mail": []])
+        #expect(
+            file.structure == ["take_export": ["export"], "export": ["take_mail"], "take_mail": ["mail"], "mail": []]
+        )
         // Of a table that can only be read nothing is taken, and the task says so.
         let unread = self.file(try queue(), gated: false)
         #expect(!unread.text.contains("_due_jobs") && unread.text.contains("raise RuntimeError"))

@@ -19,7 +19,9 @@ struct QueueRetirementTests {
             try await bench.cutOver(queue)
             #expect(try bench.picture() != before)
             // Not marked, nothing is handed over.
-            await #expect(throws: QueueSwitchError.self) { try await queue.handOver(["export"], pipeline: "p", by: "me") }
+            await #expect(throws: QueueSwitchError.self) {
+                try await queue.handOver(["export"], pipeline: "p", by: "me")
+            }
             try await queue.mark(["export"], pipeline: "p", true)
             #expect(try await queue.standing("export").retirement == .begun)
             #expect(try await queue.handOver(["export"], pipeline: "p", by: "me") == 8)
@@ -74,6 +76,34 @@ struct QueueRetirementTests {
             #expect(try await queue.standing("export").waiting == 1)
             // Only what is wholly Airflow's is marked.
             await #expect(throws: QueueSwitchError.self) { try await queue.mark(["export"], pipeline: "p", true) }
+        }
+    }
+
+    @Test func theSwitchStaysForOtherTypes() async throws {
+        try await withFolder { folder in
+            let bench = try QueueBench(folder)
+            try bench.add(2)
+            try bench.add(2, type: "mail")
+            let queue = try await bench.open()
+            try await bench.cutOver(queue, ["export", "mail"])
+            try await queue.mark(["export"], pipeline: "p", true)
+            #expect(try await queue.handOver(["export"], pipeline: "p", by: "me") == 2)
+            while try await !queue.sweep("export").isDone { try await Task.sleep(for: .milliseconds(20)) }
+            let error = await #expect(throws: QueueSwitchError.self) { try await queue.uninstall() }
+            #expect(error?.code == .stillHeld)
+            try bench.add(1)
+            try bench.add(1, type: "mail")
+            #expect(try await queue.standing("export").waiting == 3)
+            #expect(try await queue.standing("mail").held == 3)
+            // A DAG without a gate takes the one, and the triggers do not mind.
+            let taker = try Taker(bench)
+            let job = try #require(try taker.due().first)
+            #expect(try taker.one(taker.sql.claim, job).count == 1 && taker.one(taker.sql.retry, job).count == 1)
+            #expect(try taker.row(job) == "pending|1")
+            #expect(try bench.server.psql(bench.url, "SELECT count(*) FROM bailey.sighting") == "0")
+            try await bench.rollBack(queue, ["mail"])
+            #expect(try await queue.standing("export").retirement == .finished)
+            try await queue.uninstall()
         }
     }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The SQL of a DAG without a gate, as Python's clients would send it.
-private struct Taker {
+struct Taker {
     let bench: QueueBench
     let sql: QueueStatements
 
