@@ -31,7 +31,7 @@ extension Desk {
     ///
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
-    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was.
+    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read.
     func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
@@ -39,6 +39,8 @@ extension Desk {
         force: Bool,
         to folder: DAGFolder
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
+        // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
+        for source in workspace.sources where source.kind == .queue && !ungated.isEmpty { _ = try queue(source) }
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)

@@ -101,14 +101,15 @@ struct QueueRetiring: Sendable {
 
     /// Why a DAG without its gate could not take the jobs; nil if it can.
     private var needsGate: String? {
-        for task in pipeline.dag.tasks {
-            guard case .queue(let drain) = task.body else { continue }
+        let runnable = pipeline.dag.tasks.compactMap { task -> String? in
+            guard case .queue(let drain) = task.body else { return nil }
             switch drain.runs {
-            case .python, .command: continue
-            case .celery, .queue, .untranslatable: return "nothing of the DAG can run a job of \(drain.entry.name)"
+            case .python, .command: return drain.entry.name
+            case .celery, .queue, .untranslatable: return nil
             }
         }
-        return nil
+        let missing = bridge.parts.flatMap(\.part.types).first { !runnable.contains($0) }
+        return missing.map { "no task of the DAG can run a job of \($0); give it python or command" }
     }
 
     private func deployment() async -> PolicyEvidence.Deployment {

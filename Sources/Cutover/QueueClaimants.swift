@@ -7,12 +7,13 @@ extension QueueSwitch {
     /// Who is seen to claim jobs, by the latest statement of each session; unknown where statements of others are out of sight.
     ///
     /// - Parameters:
-    ///   - looks: how often the sessions are looked at.
+    ///   - looks: how often the sessions are looked at, until one is seen: between two claims a worker may do other things.
     ///   - wait: waits between two looks.
     /// - Throws: `PostgresError`, or what `wait` throws.
-    public func claimants(looks: Int = 5, wait: () async throws -> Void) async throws -> Known<[String]> {
+    public func claimants(looks: Int = 25, wait: () async throws -> Void) async throws -> Known<[String]> {
         var found: Set<String> = []
         for look in 0..<max(looks, 1) {
+            if !found.isEmpty { break }
             if look > 0 { try await wait() }
             let rows = try await connection.query(
                 """
