@@ -101,6 +101,7 @@ import Testing
         try golden("exact.py", file(exact).text)
         try golden("queue.py", file(queue()).text)
         try golden("ungated_queue.py", ungatedQueue().text)
+        try golden("ungated_queue211.py", ungatedQueue(.airflow211).text)
     }
 
     /// A pipeline of job types, with a schedule of its own.
@@ -144,7 +145,7 @@ import Testing
     }
 
     /// The same without a gate, of a queue whose jobs can be taken so.
-    private func ungatedQueue() throws -> DAGFile {
+    private func ungatedQueue(_ target: DAGFile.Target = .airflow3) throws -> DAGFile {
         let statements = QueueStatements(
             due: "SELECT due",
             claim: "UPDATE claim",
@@ -156,7 +157,7 @@ import Testing
         return DAGFile(
             try queue(),
             words: "at 09:00 from Monday to Friday",
-            target: .airflow3,
+            target: target,
             gated: false,
             sources: ["jobs": .queue(statements)],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]

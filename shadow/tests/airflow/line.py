@@ -55,7 +55,15 @@ class Line:
             {
                 "pipeline": self.pipeline,
                 "schedule": {"interval": EVERY},
-                "tasks": {"work": {**job_probe(), "entry": f"{self.source}/{self.type}", "limit": 20}},
+                "tasks": {
+                    "work": {
+                        **job_probe(),
+                        "entry": f"{self.source}/{self.type}",
+                        "limit": 20,
+                        "retries": 1,
+                        "retry_delay": "1s",
+                    }
+                },
                 "policy": {"clean_ticks": 3, "compared_ticks": 0, "in_a_row": 0},
             }
         )
@@ -66,15 +74,15 @@ class Line:
 
     # Legacy
 
-    def add(self, busy_for: int = 0) -> int:
+    def add(self, busy_for: int = 0, kills: bool = False) -> int:
         """Queues a job; its number."""
         self.number += 1
-        payload = {"number": self.number, "url": self.url, "busy_for": busy_for}
+        payload = {"number": self.number, "url": self.url, "busy_for": busy_for, "kills": kills}
         self.connection.execute(ADD, (uuid.uuid4(), f"job-{self.number}", self.type, Jsonb(payload)))
         return self.number
 
     def feed(self, every: float) -> None:
-        """Queues a job every so many seconds until it is stopped; every fifth fails once after the cutover is proved."""
+        """Queues a job every so many seconds until it is stopped."""
 
         def run(stopping: threading.Event) -> None:
             while not stopping.wait(every):

@@ -56,14 +56,15 @@ def test_each_job_is_run_once_before_during_and_after(road: Road, tmp_path: Path
     assert "bailey_runtime" not in line.file and "gate" not in line.file
     assert done["archive"]["queues"][0]["claims"]
     count = line.by("airflow")
-    # Jobs that fail are repeated as the profile says.
-    line.add(busy_for=1)
+    # A job that fails is repeated by Airflow, then as the profile says; one whose worker dies is found again.
+    line.add(busy_for=2)
+    line.add(kills=True)
     eventually("it runs on", lambda: line.by("airflow") >= count + 5)
     assert set(line.statuses()) <= {"pending", "running", "completed"}
     line.stop()
     line.each_once()
     failed = line.connection.execute("SELECT count(*) FROM effects WHERE failed").fetchone()
-    assert failed == (1,)
+    assert failed == (3,)
     retried = line.connection.execute("SELECT retry_count, count(*) FROM tasks.background_jobs GROUP BY 1").fetchall()
     assert sorted(retried) == [(0, line.number - 1), (1, 1)]
 
