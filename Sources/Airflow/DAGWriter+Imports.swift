@@ -23,7 +23,7 @@ extension DAGWriter {
             sdk.insert("Param")
             own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
         } else {
-            if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
+            if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
             if dag.tasks.contains(where: takes) {
                 modules.formUnion(["contextlib", "json", "time"])
