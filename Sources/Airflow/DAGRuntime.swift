@@ -3,7 +3,7 @@ public enum DAGRuntime {
     /// Runs a program as a group of its own; its result is the JSON that it prints last.
     static let program = #"""
         def _run_program(arguments, payload, environment=None, directory=None):
-            """Run a program, give it JSON on standard input, and read the JSON it prints last."""
+            """Run a program, give it JSON text on standard input, and read the JSON it prints last."""
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE,
@@ -13,12 +13,26 @@ public enum DAGRuntime {
                 start_new_session=True,
                 text=True,
             )
+            before = signal.getsignal(signal.SIGTERM)
+
+            def end(number, frame):
+                """Airflow ends a task with SIGTERM, which some versions answer without unwinding: no body must outlive it."""
+                if callable(before):
+                    before(number, frame)
+                raise SystemExit(128 + number)
+
+            is_main = threading.current_thread() is threading.main_thread()
+            if is_main:
+                signal.signal(signal.SIGTERM, end)
             try:
-                output, _ = process.communicate(json.dumps(payload))
+                output, _ = process.communicate(payload)
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
+            finally:
+                if is_main:
+                    signal.signal(signal.SIGTERM, before)
             if process.returncode != 0:
                 raise RuntimeError(f"{arguments[0]} ended with status {process.returncode}; its messages are in the log")
             lines = [line for line in output.splitlines() if line.strip()]

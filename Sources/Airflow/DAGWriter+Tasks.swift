@@ -9,7 +9,15 @@ extension DAGWriter {
     /// Whether a task's jobs are taken by another task before it.
     ///
     /// Jobs that nothing can run are not taken.
-    func takes(_ task: TaskDefinition) -> Bool { gated && task.body.drain?.runs.runsProgram == true }
+    func takes(_ task: TaskDefinition) -> Bool {
+        guard let drain = task.body.drain, drain.runs.runsProgram else { return false }
+        return gated || statements(drain.entry.source) != nil
+    }
+
+    /// How the jobs of a queue are taken without a gate; nil if they cannot be.
+    func statements(_ source: String) -> QueueStatements? {
+        if case .queue(let statements)? = sources[source] { statements } else { nil }
+    }
 
     /// The id of the task that takes a task's jobs.
     func takeID(_ task: TaskDefinition) -> String {
@@ -35,9 +43,10 @@ extension DAGWriter {
         }
         return [
             "", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0),
-            "def take_\(name)():", indented("return " + take(drain, task).text(indent: 0)),
+            "def take_\(name)():",
+            indented(gated ? "return " + take(drain, task).text(indent: 0) : ungatedTake(task, drain)),
             "", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0),
-            "def \(name)(job):", indented(jobBody(task, drain)), "",
+            "def \(name)(job):", indented(gated ? jobBody(task, drain) : ungatedJob(drain)), "",
             "\(first(task)) = take_\(name)()", "\(variable(task.id)) = \(name).expand(job=\(first(task)))",
         ].joined(separator: "\n")
     }
@@ -57,7 +66,7 @@ extension DAGWriter {
         if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
         if let queue = task.queue { add("queue", .string(queue)) }
         if takes(task) {
-            add("map_index_template", .string("{{ bailey_job | default('') }}"))
+            add("map_index_template", .string("{{ \(gated ? "bailey_job" : "job_name") | default('') }}"))
         } else if let rule = rule(task) {
             add("trigger_rule", rule)
         }

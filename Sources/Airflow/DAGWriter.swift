@@ -15,7 +15,7 @@ struct DAGWriter {
     var subject: GateSubject { GateSubject(dag, sources: sources) }
 
     /// What Airflow is told of the schedule. 2.11 has no timetable of several crons, and no stock one runs every missed tick.
-    private var timetable: Timetable? {
+    var timetable: Timetable? {
         switch dag.clock.timetable {
         case nil: return nil
         case .exact(let schedule, _)?: return .ours(schedule)
@@ -27,7 +27,7 @@ struct DAGWriter {
         }
     }
 
-    private enum Timetable {
+    enum Timetable {
         case stock(AirflowTimetable)
         case ours(Schedule)
     }
@@ -39,7 +39,7 @@ struct DAGWriter {
         if gated, subject.source != nil { found.insert("redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
         if gated || isExact { found.insert("bailey-runtime") }
-        if gated, dag.tasks.contains(where: { $0.body.drain != nil }) {
+        if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
         }
         return found
@@ -58,7 +58,13 @@ struct DAGWriter {
                 }
             }
         }
-        guard gated else { return found }
+        guard gated else {
+            for task in dag.tasks where takes(task) {
+                guard let name = task.body.drain?.entry.source else { continue }
+                found[DAGFile.connectionID(name)] = "the PostgreSQL of source “\(name)”, which holds the queue"
+            }
+            return found
+        }
         if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
             found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
         }
@@ -75,9 +81,14 @@ struct DAGWriter {
 
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }
 
-    private var hasConditions: Bool { dag.tasks.contains { $0.condition != nil } }
+    var hasConditions: Bool { dag.tasks.contains { $0.condition != nil } }
 
-    private func uses(_ test: (TaskBody) -> Bool) -> Bool { dag.tasks.contains { test($0.body) } }
+    /// Whether a body passes a test; that of each job counts where they are taken without a gate.
+    func uses(_ test: (TaskBody) -> Bool) -> Bool {
+        dag.tasks.contains { task in
+            test(task.body) || (!gated && takes(task) && task.body.drain.map { test($0.runs) } == true)
+        }
+    }
 
     // MARK: The file
 
@@ -100,103 +111,6 @@ struct DAGWriter {
         let noted = notes(findings.filter { $0.entry == nil || !dag.tasks.map(\.entry).contains($0.entry) })
         if !noted.isEmpty { lines += [""] + noted }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private var imports: String {
-        var modules: Set<String> = []
-        var sdk: Set<String> = ["DAG"]
-        var lines = ["import pendulum"]
-        var own: [String] = []
-        if usesDuration { modules.insert("datetime") }
-        if dag.tasks.contains(where: takes) { sdk.insert("task") }
-        if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
-        if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
-        if !gated, !dag.tasks.isEmpty {
-            if target == .airflow3 {
-                lines.append("from airflow.providers.standard.operators.python import PythonOperator")
-            } else {
-                sdk.insert("PythonOperator")
-            }
-        }
-        if gated {
-            own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
-        } else {
-            if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess"]) }
-            if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
-            if hasConditions {
-                modules.insert("json")
-                sdk.insert("get_current_context")
-                if target == .airflow211 { lines.append(DAGRuntime.skipIn2) }
-            }
-            if uses({ $0.call != nil }) {
-                modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
-                sdk.formUnion([String(lookup.prefix { $0 != "." }), "get_current_context"])
-            }
-        }
-        switch timetable {
-        case .stock(.cron)?: lines.append("from airflow.timetables.trigger import CronTriggerTimetable")
-        case .stock(.multipleCron)?: lines.append("from airflow.timetables.trigger import MultipleCronTriggerTimetable")
-        case .stock(.delta)?: lines.append("from airflow.timetables.trigger import DeltaTriggerTimetable")
-        case .ours?: own.append("from bailey_runtime.timetable import BaileyTimetable")
-        case .stock(.exact)?, nil: break
-        }
-        switch target {
-        case .airflow3:
-            lines.append(
-                "from airflow.sdk import " + sdk.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
-            )
-        case .airflow211:
-            let places = [
-                "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
-                "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
-                "get_current_context": "airflow.operators.python", "PythonOperator": "airflow.operators.python",
-            ]
-            for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
-                lines.append(
-                    "from \(place) import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
-                )
-            }
-        }
-        let outside = [lines[0]] + lines.dropFirst().sorted()
-        let last = !gated && hasConditions && target == .airflow3 ? "\n\n" + DAGRuntime.skipIn3 : ""
-        return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
-            + (outside + own.sorted()).joined(separator: "\n") + last
-    }
-
-    private var usesDuration: Bool {
-        if case .stock(.delta)? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || dag.sla != nil && gated
-            || dag.sla != nil && target == .airflow211
-    }
-
-    private var runtimeNames: [String] {
-        var names: Set<String> = ["BaileyGate"]
-        if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
-        for task in dag.tasks {
-            switch task.body {
-            case .queue(let drain) where takes(task):
-                let isCommand = if case .command = drain.runs { true } else { false }
-                names.formUnion([isCommand ? "run_job_command" : "run_job_python", "take_jobs"])
-            case .celery: names.insert("CeleryTask")
-            case .python: names.insert("PythonTask")
-            case .command: names.insert("CommandTask")
-            case .queue, .untranslatable: names.insert("FailingTask")
-            }
-        }
-        return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
-    }
-
-    private var lookup: String { target == .airflow3 ? "Connection.get" : "BaseHook.get_connection" }
-
-    private var helpers: [String] {
-        var parts: [String] = []
-        if hasConditions { parts.append(DAGRuntime.condition) }
-        if uses({ $0.runsProgram }) { parts.append(DAGRuntime.program) }
-        if uses({ $0.runsPython }) {
-            parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
-        }
-        if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
-        return parts
     }
 
     // MARK: The DAG

@@ -42,8 +42,12 @@ extension DAGWriter {
     }
 
     /// Why nothing can run a queue's jobs.
-    private func reasonAgainst(_ drain: QueueDrain) -> String {
+    func reasonAgainst(_ drain: QueueDrain) -> String {
         if case .untranslatable(let reason) = drain.runs { return reason }
+        if drain.runs.runsProgram {
+            return
+                "jobs of type “\(drain.entry.name)” cannot be taken: the profile of queue \(drain.entry.source) does not say how its rows are held"
+        }
         return
             "a job of type “\(drain.entry.name)” cannot be handed to a Celery worker; give the task python or command"
     }

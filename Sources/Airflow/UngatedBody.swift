@@ -14,28 +14,22 @@ extension DAGWriter {
         case .untranslatable(let reason):
             return failure(reason)
         case .queue(let drain):
-            return failure(
-                "jobs of type “\(drain.entry.name)” are taken by gated files only: their queue says which of them are Airflow's"
-            )
+            return failure(reasonAgainst(drain))
         case .command(let command):
             return run(
                 .list(command.arguments.map { .string($0) }),
-                .none,
-                [
-                    ("environment", dictionary(command.environment)),
-                    ("directory", command.directory.map { .string($0) } ?? .none),
-                ]
+                .string("null"),
+                environment(of: command)
             )
         case .python(let python):
             let arguments = JSON.object([
                 "callable": .string(python.callable), "args": python.args.isNull ? [] : python.args,
                 "kwargs": python.kwargs.isNull ? [:] : python.kwargs,
             ])
-            let interpreter =
-                environment(task.body).map { PythonExpression.string($0.python) } ?? .name("sys.executable")
+            // JSON stays text down to the body, so that every number arrives as it was.
             return run(
-                .list([interpreter, .string("-c"), .name("_CALL_FUNCTION")]),
-                parsed(arguments),
+                caller(task.body),
+                .string(arguments.text()),
                 [("environment", dictionary(variables(task.body)))]
             )
         case .celery(let celery):
@@ -59,6 +53,92 @@ extension DAGWriter {
         _ named: [(name: String, value: PythonExpression)]
     ) -> String {
         "return " + PythonExpression.call("_run_program", [program, payload], named).text(indent: 0)
+    }
+
+    private func environment(of command: CommandLine) -> [(name: String, value: PythonExpression)] {
+        [
+            ("environment", dictionary(command.environment)),
+            ("directory", command.directory.map { .string($0) } ?? .none),
+        ]
+    }
+
+    /// The program that calls a Python function.
+    private func caller(_ body: TaskBody) -> PythonExpression {
+        let interpreter = environment(body).map { PythonExpression.string($0.python) } ?? .name("sys.executable")
+        return .list([interpreter, .string("-c"), .name("_CALL_FUNCTION")])
+    }
+
+    // MARK: Jobs of a queue
+
+    /// The body of the function that lists a queue's due jobs.
+    func ungatedTake(_ task: TaskDefinition, _ drain: QueueDrain) -> String {
+        let required = task.condition.map { condition in
+            PythonExpression.call("_require", [.string(condition.json.text())], []).text(indent: 0) + "\n"
+        }
+        let list = PythonExpression.call(
+            "_due_jobs",
+            [queue(drain), .string(drain.entry.name)],
+            [("limit", .integer(drain.limit))]
+        )
+        return (required ?? "") + "return " + list.text(indent: 0)
+    }
+
+    /// The body of the function that is mapped over a queue's jobs.
+    func ungatedJob(_ drain: QueueDrain) -> String {
+        let body: PythonExpression
+        switch drain.runs {
+        case .python(let python):
+            let callable = JSON.string(python.callable).text()
+            let kwargs = (python.kwargs.isNull ? [:] : python.kwargs).text()
+            let payload: PythonExpression
+            if python.args.isNull {
+                payload = .name(
+                    PythonExpression.literal("{\"callable\":\(callable),\"args\":[") + " + payload + "
+                        + PythonExpression.literal("],\"kwargs\":\(kwargs)}")
+                )
+            } else {
+                payload = .string("{\"callable\":\(callable),\"args\":\(python.args.text()),\"kwargs\":\(kwargs)}")
+            }
+            body = .call(
+                "_run_program",
+                [caller(drain.runs), payload],
+                [("environment", dictionary(variables(drain.runs)))]
+            )
+        case .command(let command):
+            let words = PythonExpression.list(command.arguments.map { .string($0) })
+            body = .call("_run_program", [words, .name("payload")], environment(of: command))
+        case .celery, .queue, .untranslatable:
+            return failure(reasonAgainst(drain))
+        }
+        return [
+            "def body(payload):", indented("return " + body.text(indent: 0)), "",
+            "return "
+                + PythonExpression.call("_run_job", [queue(drain), .name("job"), .name("body")], []).text(indent: 0),
+        ].joined(separator: "\n")
+    }
+
+    private func queue(_ drain: QueueDrain) -> PythonExpression {
+        .name("_QUEUES[\(PythonExpression.literal(drain.entry.source))]")
+    }
+
+    /// The queues whose jobs the file takes, and how.
+    var queues: PythonExpression {
+        var taken: [String: QueueStatements] = [:]
+        for task in dag.tasks where takes(task) {
+            guard let name = task.body.drain?.entry.source else { continue }
+            taken[name] = statements(name)
+        }
+        return .dictionary(
+            taken.sorted { $0.key < $1.key }.map { name, sql in
+                var parts = [
+                    ("connection", DAGFile.connectionID(name)), ("due", sql.due), ("claim", sql.claim),
+                    ("own", sql.own), ("success", sql.success),
+                ]
+                if let retry = sql.retry { parts.append(("retry", retry)) }
+                parts.append(("failure", sql.failure))
+                return (name, .dictionary(parts.map { ($0.0, .string($0.1)) }))
+            }
+        )
     }
 
     private func parsed(_ json: JSON) -> PythonExpression { .call("json.loads", [.string(json.text())], []) }

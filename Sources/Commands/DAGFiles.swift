@@ -1,4 +1,5 @@
 import Airflow
+import LosslessJSON
 import Migration
 import NIOPosix
 import Settings
@@ -30,7 +31,7 @@ extension Desk {
     ///
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
-    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was.
+    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read.
     func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
@@ -38,6 +39,8 @@ extension Desk {
         force: Bool,
         to folder: DAGFolder
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
+        // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
+        for source in workspace.sources where source.kind == .queue && !ungated.isEmpty { _ = try queue(source) }
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)
@@ -72,14 +75,15 @@ extension Desk {
         return pipelines.indices.compactMap { written[$0] }
     }
 
-    /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew.
+    /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew; a job type is found
+    /// for as long as there are jobs of it.
     func retired(inventory: Inventory) throws -> Set<String> {
-        let stages = try store().retirements()
+        let store = try store()
         return Set(
-            stages.filter { _, stage in
+            try store.retirements().filter { id, stage in
                 switch stage {
                 case .begun: true
-                case .finished(let at): at > inventory.readAt
+                case .finished(let at): try at > inventory.readAt || store.archive(pipeline: id)?["queues"] != nil
                 }
             }.keys
         )

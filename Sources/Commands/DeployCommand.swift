@@ -119,8 +119,14 @@ struct DeployCommand: AsyncParsableCommand {
             unchanged: unchanged,
             seconds: seconds
         )
+        let end = currentInstant().adding(seconds: Int64(min(seconds, Deployment.staleness)))
         for item in items {
-            let found = try await deployment.check(item, readings[item.dag.id] ?? .unread, seconds: seconds)
+            let found = try await deployment.check(
+                item,
+                readings[item.dag.id] ?? .unread,
+                seconds: seconds,
+                stale: Double(end.seconds(since: currentInstant()))
+            )
             report.findings += found
             if found.isEmpty { report.parsed.insert(item.dag.id) }
         }

@@ -68,6 +68,7 @@ extension QueuePart {
     func cutoverReport(_ desk: Desk, _ store: StateStore, share: Int) async throws -> QueueReport {
         var report = QueueReport(pipeline: pipeline, queue: source.name, types: types)
         do {
+            try refuseRetired(store)
             let plan = try await cutover(desk, desk.previewJournal(pipeline, store: store), share: share).plan()
             report.plan = plan
             report.standings = plan.standings
@@ -88,6 +89,7 @@ extension QueuePart {
         _ report: inout QueueReport
     ) async throws {
         do {
+            try refuseRetired(store)
             let plan = try await desk.session(pipeline, "cutover", store: store).run { journal in
                 let cutover = try await cutover(desk, journal, share: share)
                 try await cutover.execute(try await cutover.plan(), roles: roles, limit: limit)
@@ -99,6 +101,12 @@ extension QueuePart {
             report.outcome = "refused"
             report.refusals = [error]
         }
+    }
+
+    /// Refuses a pipeline whose bridge was taken away: with the queue's last type its switch is gone too, and only Bailey's own state knows.
+    private func refuseRetired(_ store: StateStore) throws {
+        guard case .finished? = try store.retirement(pipeline: pipeline) else { return }
+        throw QueueSwitchError(retired: types, of: pipeline, queue: source.name, operation: "cutting over")
     }
 
     /// What a rollback would do.

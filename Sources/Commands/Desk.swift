@@ -19,6 +19,8 @@ struct Desk {
     let zones = ZoneDatabase()
     /// The policy of pipelines whose mapping says nothing else.
     let policy: CutoverPolicy
+    /// What DAG files must know of the sources. Made once: profiles are files.
+    private(set) var dagSources: [String: DAGSource] = [:]
 
     /// Finds and reads `bailey.yaml`.
     ///
@@ -38,6 +40,13 @@ struct Desk {
             policy = try CutoverPolicy(node, zones: zones)
         } else {
             policy = CutoverPolicy()
+        }
+        for source in workspace.sources {
+            dagSources[source.name] =
+                switch source.kind {
+                case .redbeat: .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil)
+                case .queue: .queue(try? queue(source).layout.statements(timezone: source.timezone))
+                }
         }
     }
 
@@ -63,19 +72,6 @@ struct Desk {
 
     /// A path of the settings, absolute.
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
-
-    /// What DAG files must know of the sources.
-    var dagSources: [String: DAGSource] {
-        Dictionary(
-            workspace.sources.map { source in
-                switch source.kind {
-                case .redbeat: (source.name, .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil))
-                case .queue: (source.name, .queue)
-                }
-            },
-            uniquingKeysWith: { first, _ in first }
-        )
-    }
 
     /// Opens Bailey's own state.
     func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }

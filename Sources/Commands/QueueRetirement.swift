@@ -5,7 +5,7 @@ import Postgres
 import Settings
 import Store
 
-/// What `retire` does of the job types of a pipeline: removes the switch of their queue, if nothing needs it.
+/// What `retire` does of the switch of a queue: removes it, if nothing needs it.
 struct QueueRetirement {
     var queue: String
     var table: String
@@ -37,9 +37,9 @@ struct QueueRetirement {
         var lines = ["  \(types.joined(separator: ", ")) in queue \(queue)"]
         if let refusal { return lines + ["  NO   \(refusal.found)", "       \(refusal.advice)"] }
         if isRemoved {
-            lines.append(
-                "  removed: the triggers on \(table) and the functions in schema bailey; pause the DAG and delete its file"
-            )
+            lines.append("  removed: the triggers on \(table) and the functions in schema bailey")
+        } else if isInstalled, !usedBy.isEmpty {
+            lines.append("  the triggers on \(table) and schema bailey stay for \(usedBy.joined(separator: "; "))")
         } else if isInstalled {
             lines.append("  will remove the triggers on \(table) and the functions in schema bailey")
         } else {
@@ -50,60 +50,81 @@ struct QueueRetirement {
 }
 
 extension QueuePart {
+    /// What would become of the switch of the queue once these types need it no more. Only looks.
+    ///
+    /// - Throws: `PostgresError`.
+    func switchAfterwards(_ queue: QueueSwitch) async throws -> QueueRetirement {
+        var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
+        result.isInstalled = try await queue.readiness().installation != .absent
+        let others = result.isInstalled ? try await queue.uses().filter { !types.contains($0.type) } : []
+        result.usedBy = others.filter(\.needsSwitch).map(\.text)
+        return result
+    }
+
     /// Looks whether the switch of the queue is needed by anything still, and removes it if asked to.
     ///
+    /// - Parameter isRetired: whether the types are Airflow's for good, so that it does not matter if others need the switch.
     /// - Throws: `PostgresError`, `StoreError`, or `CutoverRefusal` if somebody else is at work on the pipeline.
-    func retire(_ desk: Desk, _ store: StateStore, execute: Bool) async throws -> QueueRetirement {
+    func removeSwitch(_ desk: Desk, _ store: StateStore, execute: Bool, isRetired: Bool = false) async throws
+        -> QueueRetirement
+    {
         let queue = try await QueueSwitch(desk.queue(source))
         var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
         do {
             result.isInstalled = try await queue.readiness().installation != .absent
             let all = result.isInstalled ? try await queue.uses() : []
-            // What a transaction under way still holds is released before; uninstalling waits for it, and looks again.
             let unswept = all.filter { $0.state == .legacy && !$0.isSwept }.map(\.type)
-            let uses = all.filter { $0.state != .legacy || $0.claimed > 0 }
+            let uses = all.filter(\.needsSwitch)
             result.usedBy = uses.map(\.text)
-            let own = uses.filter { types.contains($0.type) }
-            if !own.isEmpty {
+            if let first = uses.first, !isRetired || uses.contains(where: { types.contains($0.type) }) {
                 throw QueueSwitchError(
                     .stillHeld,
                     queue: source.name,
                     operation: "retiring",
-                    found:
-                        "\(FindingCode.jobsNeedTheSwitch.id): \(own.map(\.text).joined(separator: "; ")). A DAG takes them by the functions of the switch, which keep a job from being run twice",
-                    advice:
-                        "Leave the switch where it is: it needs no Bailey that runs. Or let the application start the DAG itself; when it queues no more of these jobs, run bailey rollback \(pipeline), then this command"
-                )
-            }
-            if let other = uses.first {
-                throw QueueSwitchError(
-                    .stillHeld,
-                    queue: source.name,
-                    operation: "retiring",
-                    found: "the switch is needed by \(other.text)",
+                    found: "the switch is needed by \(first.text)",
                     advice: "It goes with the last job type that needs it; nothing is left to do for \(pipeline)"
                 )
             }
             guard execute, result.isInstalled else { return result }
-            try await desk.session(pipeline, "retire", store: store).run { journal in
-                for type in unswept { _ = try await queue.sweep(type) }
+            let isRemoved = try await desk.session(pipeline, "retire", store: store).run { journal in
+                try await sweep(unswept, queue)
+                guard uses.isEmpty else { return false }
                 try await journal.step("uninstall", ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
-                    do { try await queue.uninstall() } catch let error as PostgresError where error.code == .rights {
-                        throw QueueSwitchError(
-                            .noRights,
-                            queue: source.name,
-                            operation: "retiring",
-                            found: error.found,
-                            advice:
-                                "Give the output of bailey retire \(pipeline) --sql to the database's administrator"
-                        )
-                    }
+                    try await uninstall(queue)
                 }
+                return true
             }
-            (result.isRemoved, result.isInstalled) = (true, false)
+            if isRemoved { (result.isRemoved, result.isInstalled) = (true, false) }
         } catch let error as QueueSwitchError {
             result.refusal = error
         }
         return result
     }
+
+    /// Releases what transactions under way still hold, for as long as the removal's own lock would wait for them.
+    private func sweep(_ types: [String], _ queue: QueueSwitch) async throws {
+        for type in types {
+            for _ in 0..<100 {
+                if try await queue.sweep(type).isDone { break }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    private func uninstall(_ queue: QueueSwitch) async throws {
+        do { try await queue.uninstall() } catch let error as PostgresError where error.code == .rights {
+            throw QueueSwitchError(
+                .noRights,
+                queue: source.name,
+                operation: "retiring",
+                found: error.found,
+                advice: "Give the output of bailey retire \(pipeline) --sql to the database's administrator"
+            )
+        }
+    }
+}
+
+extension QueueUse {
+    /// Whether Airflow has the type, or runs have jobs of it.
+    var needsSwitch: Bool { state != .legacy || claimed > 0 }
 }

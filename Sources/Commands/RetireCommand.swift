@@ -13,10 +13,10 @@ struct RetireCommand: AsyncParsableCommand {
         abstract:
             "Take the bridge away from a pipeline that has proved itself in Airflow; without --execute, say what would happen.",
         discussion: """
-            Proves the policy's clean ticks, keeps the legacy entry's bytes, exchanges the DAG's file for one without a gate, waits until Airflow runs
-            that, and removes the entry and its switch. What the application's code still makes is never removed: delete it there first. May be
-            broken off and repeated. For job types, which need the switch for as long as Airflow takes them, it removes the switch of a queue that
-            was given back.
+            Proves the policy's clean ticks, or as many clean jobs, keeps the legacy entry's bytes, exchanges the DAG's file for one without a gate,
+            waits until Airflow runs that, and removes the entry and its switch. What the application's code still makes is never removed: delete
+            it there first. The jobs of job types wait for the DAG from then on, as they were, and the switch goes with the queue's last type that needs
+            it; also that of a queue which was given back. May be broken off and repeated.
             """
     )
 
@@ -56,13 +56,20 @@ struct RetireCommand: AsyncParsableCommand {
         var report = RetireReport(pipeline: pipeline, executed: execute)
         let plan = try desk.plan(inventory)
         let taken = try await desk.takenEntries(pipeline, store: store)
-        if case .finished(let at)? = try store.retirement(pipeline: pipeline), taken == nil,
-            at > inventory.readAt || !plan.pipelines.contains(where: { $0.dag.id == pipeline })
-        {
-            report.outcome = "already"
-            report.archive = try store.archive(pipeline: pipeline)
-            report.notes = ["its bridge was taken away at \(at.iso8601)"]
-            return finish(report)
+        let stage = try store.retirement(pipeline: pipeline)
+        if case .finished(let at)? = stage, taken == nil, !sql {
+            let known = plan.pipelines.first { $0.dag.id == pipeline }
+            let parts = known.map { desk.queueParts($0.dag) } ?? []
+            if known == nil || at > inventory.readAt || !parts.isEmpty {
+                report.outcome = "already"
+                report.archive = try store.archive(pipeline: pipeline)
+                report.notes = ["its bridge was taken away at \(at.iso8601)"]
+                // What could not be removed then.
+                for part in parts {
+                    report.queues.append(try await part.removeSwitch(desk, store, execute: execute, isRetired: true))
+                }
+                return finish(report)
+            }
         }
         let planned = try desk.chosen([pipeline], of: plan)[0]
         let parts = desk.queueParts(planned.dag)
@@ -83,11 +90,22 @@ struct RetireCommand: AsyncParsableCommand {
                 patience: YAMLFields.seconds(wait) ?? 360
             )
             try await retire(retiring, override, store, &report)
-        } else if !parts.isEmpty, !undo {
-            for part in parts { report.queues.append(try await part.retire(desk, store, execute: execute)) }
-            if execute {
-                let isRefused = report.queues.contains { $0.refusal != nil }
-                report.outcome = isRefused ? "refused" : report.queues.contains(where: \.isRemoved) ? "done" : "nothing"
+        } else if !parts.isEmpty {
+            let retiring = try await QueueRetiring(
+                desk,
+                plan: plan,
+                inventory: inventory,
+                pipeline: planned,
+                stage: stage,
+                patience: YAMLFields.seconds(wait) ?? 360
+            )
+            if retiring.isTaken {
+                try await retire(retiring, override, store, &report)
+            } else if undo {
+                report.outcome = "nothing"
+                report.notes.append("no retirement of it was begun, so there is nothing to undo")
+            } else {
+                try await removeSwitches(parts, desk, store, &report)
             }
         } else {
             throw CommandFailure(
@@ -126,7 +144,9 @@ struct RetireCommand: AsyncParsableCommand {
                     report.notes.append("no retirement of it was begun, so there is nothing to undo")
                     return
                 }
-                try await work(retiring, store) { operation, journal in try await retiring.undo(operation, journal) }
+                try await work(retiring, store) { operation, journal in
+                    try await retiring.exchange.undo(operation, journal)
+                }
                 report.outcome = "undone"
                 return
             }
@@ -156,6 +176,65 @@ struct RetireCommand: AsyncParsableCommand {
         } catch let refusal as CutoverRefusal {
             report.outcome = "refused"
             report.refusal = refusal
+        }
+    }
+
+    /// Removes the switches of types that were given back.
+    private func removeSwitches(
+        _ parts: [QueuePart],
+        _ desk: Desk,
+        _ store: StateStore,
+        _ report: inout RetireReport
+    ) async throws {
+        for part in parts { report.queues.append(try await part.removeSwitch(desk, store, execute: execute)) }
+        guard execute else { return }
+        let isRefused = report.queues.contains { $0.refusal != nil }
+        let isRemoved = report.queues.contains(where: \.isRemoved)
+        report.outcome = isRefused ? "refused" : isRemoved ? "done" : "nothing"
+        if isRemoved { report.notes.append("pause the DAG and delete its file: no job is left to it") }
+    }
+
+    /// Takes the bridge of job types away.
+    private func retire(
+        _ retiring: QueueRetiring,
+        _ override: PolicyOverride?,
+        _ store: StateStore,
+        _ report: inout RetireReport
+    ) async throws {
+        try await report.look(retiring, override)
+        guard execute else { return }
+        if undo, !report.isBegun {
+            report.outcome = "nothing"
+            report.notes.append("no retirement of it was begun, so there is nothing to undo")
+            return
+        }
+        guard undo || report.mayBegin else {
+            report.outcome = "refused"
+            return
+        }
+        let (isBegun, policy, undo) = (report.isBegun, report.policy, undo)
+        do {
+            let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
+            try await retiring.desk.session(pipeline, "retire", store: store).run { journal in
+                if undo { return try await retiring.undo(journal) }
+                if let policy { try journal.write("policy", .after, policy.json) }
+                try await retiring.perform(journal, store, isArchived: isArchived)
+            }
+            report.outcome = undo ? "undone" : "done"
+            if undo { return }
+            report.archive = try store.archive(pipeline: pipeline)
+            report.queues = []
+            for part in retiring.bridge.parts {
+                report.queues.append(
+                    try await part.part.removeSwitch(retiring.desk, store, execute: true, isRetired: true)
+                )
+            }
+        } catch let refusal as CutoverRefusal {
+            report.outcome = "refused"
+            report.refusal = refusal
+        } catch let error as QueueSwitchError {
+            report.outcome = "refused"
+            report.refusal = CutoverRefusal(.retiring, error.found, error.advice)
         }
     }
 

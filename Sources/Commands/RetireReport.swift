@@ -22,6 +22,8 @@ struct RetireReport {
     var entries: [Entry] = []
     /// Names of entries that the application's code still makes.
     var inCode: [String] = []
+    /// Job types whose handlers the legacy worker needs no more.
+    var handlers: [String] = []
     /// The DAG's file without a gate, and where it goes.
     var file: String?
     var changes: [Finding] = []
@@ -40,7 +42,7 @@ struct RetireReport {
         guard let policy else { return false }
         return policy.lines.allSatisfy { line in
             line.verdict == .pass || (line.rule == .code && line.verdict == .fail)
-                || (line.rule == .cleanTicks && policy.override != nil)
+                || (CutoverPolicy.isForPeople(line.rule) && policy.override != nil)
         }
     }
 
@@ -62,8 +64,8 @@ struct RetireReport {
             Entry(key: String(decoding: $0, as: UTF8.self), state: $1.state)
         }
         inCode = evidence.inCode.value ?? []
-        file = retiring.file(gated: false).name
-        changes = retiring.changes
+        file = retiring.exchange.file(gated: false).name
+        changes = retiring.exchange.changes(countsTicks: true)
         notes = [
             "delete its mapping, if it has one of its own, before the next bailey import: the entry is gone then",
             "the file is yours from then on: bailey generate does not write it any more after that import",
@@ -72,6 +74,20 @@ struct RetireReport {
 }
 
 extension RetireReport {
+    /// Takes what was seen of job types.
+    mutating func look(_ retiring: QueueRetiring, _ override: PolicyOverride?) async throws {
+        policy = retiring.pipeline.policy.retirement(try await retiring.evidence(), override: override)
+        isBegun = retiring.isBegun
+        handlers = retiring.bridge.parts.flatMap(\.part.types)
+        file = retiring.exchange.file(gated: false).name
+        changes = retiring.exchange.changes(countsTicks: false)
+        for part in retiring.bridge.parts { queues.append(try await part.part.switchAfterwards(part.queue)) }
+        notes = [
+            "keep its mapping: bailey generate goes on writing its file, without a gate",
+            "the application goes on queueing its jobs as before",
+        ]
+    }
+
     /// The document; see docs/json.md.
     var json: JSON {
         [
@@ -79,7 +95,8 @@ extension RetireReport {
             "pipeline": .string(pipeline), "outcome": outcome.map { .string($0) } ?? .null, "begun": .bool(isBegun),
             "policy": policy?.json ?? .null,
             "entries": .array(entries.map { ["key": .string($0.key), "state": .string($0.state.rawValue)] }),
-            "delete_from_code": .array(inCode.map { .string($0) }), "file": file.map { .string($0) } ?? .null,
+            "delete_from_code": .array((inCode + handlers).map { .string($0) }),
+            "file": file.map { .string($0) } ?? .null,
             "findings": .array(
                 changes.map { finding in
                     [
@@ -106,6 +123,8 @@ extension RetireReport {
             lines += ["  refused: \(refusal.found)", "  \(refusal.advice)"]
         } else {
             switch outcome {
+            case "done"? where !handlers.isEmpty:
+                lines.append("  done: the DAG takes these jobs by itself, and asks no switch")
             case "done"? where queues.isEmpty:
                 lines.append("  done: Airflow runs it by itself, and nothing of it is left in Redis")
             case "done"?: lines.append("  done: the bridge is taken away")
@@ -124,6 +143,16 @@ extension RetireReport {
         if let policy { lines += policy.textLines().map { "  \($0)" } }
         for name in inCode {
             lines.append("  delete from the application's beat_schedule: \"\(name)\"")
+        }
+        for type in handlers {
+            lines.append("  delete from the legacy worker: its handler of the job type \"\(type)\"")
+        }
+        if outcome == nil, policy != nil, !handlers.isEmpty {
+            lines += [
+                "  will keep the rows of the switch and the newest claims in Bailey's state and journal",
+                "  will pause the DAG at a moment without a run, put \(file ?? "") without a gate in its place, and wait until Airflow has made the DAG from exactly that text",
+                "  will then let the held jobs wait as they were, and unpause the DAG, which takes them by SQL of its own: there is no rollback after that",
+            ]
         }
         if outcome == nil, policy != nil, !entries.isEmpty {
             lines.append(

@@ -17,20 +17,34 @@ struct Retiring: Sendable {
     /// Seconds that Airflow may take to read a file, or to come to rest.
     let patience: Double
 
-    /// Seconds before the next tick that the DAG's file is best put in place.
-    static let lead = 60.0
-
     var id: String { pipeline.dag.id }
 
-    func file(gated: Bool) -> DAGFile { desk.dagFile(pipeline, findings: plan.findingsByPipeline(), gated: gated) }
+    var exchange: GateExchange { GateExchange(desk: desk, plan: plan, pipeline: pipeline, patience: patience) }
 
-    func item(gated: Bool) -> Deployment.Item {
-        let file = file(gated: gated)
-        return Deployment.Item(
-            dag: pipeline.dag,
-            file: DAGDelivery.File(name: file.name, text: file.text),
-            gated: gated
-        )
+    /// Keeps the bytes, unless that has been done.
+    func archive(_ operation: RetireOperation, _ journal: Journal, _ store: StateStore) async throws {
+        var document = try await operation.archive()
+        if case .object(var members) = document {
+            members["source"] = .string(source.name)
+            members["inventory"] =
+                Inventory(
+                    readAt: inventory.readAt,
+                    entries: pipeline.dag.entries.compactMap { inventory[$0] }
+                ).json["entries"] ?? .null
+            document = .object(members)
+        }
+        let kept = document
+        try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
+            try store.archive(kept, pipeline: id, at: currentInstant())
+        }
+    }
+
+    /// Exchanges the file for one without a gate, if that has not been done, and lets the DAG run on.
+    func removeGate(_ operation: RetireOperation, _ journal: Journal, isMarked: Bool) async throws {
+        try await desk.withAirflow("retire") { client in
+            try await exchange.removeGate(operation, client, journal, isMarked: isMarked)
+            try await exchange.unpause(client, journal)
+        }
     }
 
     // MARK: Looking
@@ -62,12 +76,12 @@ struct Retiring: Sendable {
         return (evidence, status)
     }
 
-    /// Why a pipeline with job types keeps its gate; nil if it has none.
+    /// Why a pipeline of entries that has job types too keeps its gate; nil if it has none.
     private var jobs: String? {
         let types = desk.queueParts(pipeline.dag).flatMap(\.types)
         guard !types.isEmpty else { return nil }
         return
-            "\(FindingCode.jobsNeedTheSwitch.id): jobs of \(types.joined(separator: ", ")) are taken by the functions of the queue's switch"
+            "\(FindingCode.jobsNeedTheSwitch.id): beside its entries it has the job types \(types.joined(separator: ", ")); make a pipeline of their own of them"
     }
 
     /// How the claimed ticks of the present window went, and whether the DAG runs.
@@ -108,49 +122,6 @@ struct Retiring: Sendable {
             return (.unknown("\(error)"), .unknown("\(error)"))
         }
     }
-
-    /// What the DAG will do otherwise without its gate.
-    var changes: [Finding] {
-        let file = file(gated: false)
-        var found: [Finding] = []
-        if pipeline.dag.clock.timetable != nil {
-            let meant: String =
-                switch pipeline.dag.missedTicks {
-                case .coalesce: "one late run stood for all of them"
-                case .every: "each was run"
-                case .none: "none was run"
-                }
-            found.append(
-                Finding(
-                    .ungatedMissedTicks,
-                    pipeline: id,
-                    text:
-                        "Of ticks that pass while Airflow is down, Airflow itself runs the one it had in mind and the latest; with the gate \(meant)."
-                )
-            )
-        }
-        if file.requirements.contains("bailey-runtime") {
-            found.append(
-                Finding(
-                    .timetableStays,
-                    pipeline: id,
-                    text:
-                        "No stock timetable of Airflow has the same ticks, so that the file goes on importing BaileyTimetable: leave bailey-runtime and its plugin installed."
-                )
-            )
-        }
-        if pipeline.dag.sla != nil, desk.target == .airflow3 {
-            found.append(
-                Finding(
-                    .ungatedMissedTicks,
-                    pipeline: id,
-                    severity: .warning,
-                    text: "The alert for late runs (sla) is Bailey's and goes with the gate. Make one of Airflow's own."
-                )
-            )
-        }
-        return found
-    }
 }
 
 extension AirflowRun {
@@ -163,4 +134,8 @@ extension AirflowRun {
         case nil: .unknown("Airflow says a word that Bailey does not know")
         }
     }
+}
+
+extension RetireOperation: RetiringSwitch {
+    func underWay() -> String? { nil }
 }

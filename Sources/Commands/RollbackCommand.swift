@@ -52,12 +52,14 @@ struct RollbackCommand: AsyncParsableCommand {
                 // That there is no switch is not known of a queue that could not be asked.
                 if parts.isEmpty, let error = unasked.first { throw error }
                 if parts.isEmpty {
-                    reports.append(
-                        PipelineReport(
-                            nothingOf: pipeline,
-                            source: desk.workspace.sources.map(\.name).joined(separator: ", ")
-                        )
+                    var report = PipelineReport(
+                        nothingOf: pipeline,
+                        source: desk.workspace.sources.map(\.name).joined(separator: ", ")
                     )
+                    if case .finished(let at)? = try? store.retirement(pipeline: pipeline) {
+                        report.notes = ["its bridge was taken away at \(at.iso8601): its DAG runs by itself"]
+                    }
+                    reports.append(report)
                 }
                 continue
             }

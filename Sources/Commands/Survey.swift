@@ -96,10 +96,16 @@ struct Survey: Sendable {
         }
         var queueState: SwitchState?
         var share = 100
+        var isRetiring = false
         if case .known(let store) = store, let dag = pipeline?.dag {
             for part in desk.queueParts(dag) {
                 do {
                     let report = try await part.rollbackReport(desk, store)
+                    if report.refusals.contains(where: { $0.code == .retiring }) {
+                        isRetiring = true
+                        queueState = .airflow
+                        continue
+                    }
                     let states = Set(report.standings.map(\.state.rawValue))
                     share = min(share, report.standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100)
                     queueState =
@@ -144,11 +150,14 @@ struct Survey: Sendable {
         }
         place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
         if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
-        if lead == nil, result.stage == .airflow {
+        if isRetiring, result.stage == .airflow {
+            result.waitsFor =
+                "bailey retire \(id) --execute, which finishes what was begun (--undo puts the gate back)"
+        } else if lead == nil, result.stage == .airflow {
             result.waitsFor =
                 share < 100
                 ? "a person: Airflow takes \(share) % of its jobs; bailey cutover \(id) --share 100% --execute gives it all"
-                : "nothing: DAG runs take its jobs"
+                : "clean jobs, then bailey retire \(id)"
         }
         return result
     }
@@ -182,14 +191,18 @@ struct Survey: Sendable {
                 status.waitsFor = "clean ticks, then bailey retire \(id)"
             }
         case .legacy, nil:
+            let isOfJobs = plannedPipeline(id).map { !desk.queueParts($0.dag).isEmpty } ?? false
             if record == nil, let planned, let stage = Desk.stored(store, { try $0.retirement(pipeline: id) }).value,
-                case .finished(let at)? = stage, at > planned.inventory.readAt
+                case .finished(let at)? = stage, at > planned.inventory.readAt || isOfJobs
             {
                 // What stands in the schedule's history says nothing of who ran a tick since: no gate is asked any more.
                 status.stage = .retired
                 status.owner = .airflow
                 status.ticks = []
-                status.waitsFor = "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
+                status.waitsFor =
+                    isOfJobs
+                    ? "nothing: its DAG takes the jobs by itself"
+                    : "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
                 return
             }
             let file = desk.absolute(desk.workspace.airflow.dagsFolder) + "/\(id).py"

@@ -61,7 +61,8 @@ extension Watchman {
                 }
             }
             let policy = survey.plannedPipeline(pipeline)?.policy ?? desk.policy
-            let types = uses.filter { $0.state == .airflow }.map(\.type)
+            let types = uses.filter { $0.state == .airflow && !$0.isRetiring }.map(\.type)
+            // While it is retired its DAG takes nothing, which is no delay.
             guard !types.isEmpty, !policy.rollback.isEmpty else { return events }
             let (jobs, oldest, since) = try await queue.live(types)
             let now = currentInstant()

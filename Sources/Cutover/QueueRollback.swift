@@ -27,7 +27,9 @@ public struct QueueRollback: Sendable {
         var standings: [QueueStanding] = []
         var claims: [QueueClaims] = []
         for type in types {
-            standings.append(try await queue.standing(type))
+            let standing = try await queue.standing(type)
+            if standing.retirement == .begun { throw queue.retiring([type], pipeline, "giving back \(type)") }
+            standings.append(standing)
             claims += try await queue.openClaims(type)
         }
         return (standings, claims)

@@ -13,11 +13,8 @@ struct QueueRowSQL {
     /// 00:00 UTC of a day that every client can read in most zones; `infinity` breaks Python's.
     private let far = "'9999-12-31 00:00:00+00'"
 
-    /// A text as a literal, whatever `standard_conforming_strings` says.
-    static func literal(_ text: String) -> String {
-        let quoted = text.replacing("'", with: "''")
-        return text.contains("\\") ? "E'" + quoted.replacing("\\", with: "\\\\") + "'" : "'" + quoted + "'"
-    }
+    /// A text as a literal.
+    static func literal(_ text: String) -> String { PostgresConnection.literal(text) }
 
     var name: String { QueueRowSQL.literal(queue) }
 
@@ -216,11 +213,5 @@ struct QueueRowSQL {
     }
 
     /// In which order jobs are taken: expressions and whether each goes down.
-    var order: [(column: String, down: Bool)] {
-        let given = hold.order.isEmpty ? [profile.columns["queued"]].compactMap { $0 } : hold.order
-        return given.map { text in
-            let down = text.lowercased().hasSuffix(" desc")
-            return (PostgresConnection.identifier(down ? String(text.dropLast(5)) : text), down)
-        } + [(bare("id"), false)]
-    }
+    var order: [(column: String, down: Bool)] { profile.takingOrder }
 }

@@ -10,6 +10,14 @@ public struct QueueStanding: Sendable, Hashable {
         case airflow
     }
 
+    /// How far the bridge of a type has been taken away.
+    public enum Retirement: String, Sendable, Hashable, CaseIterable {
+        /// Its DAG has no gate any more, or is about to have none.
+        case begun
+        /// Its jobs wait for a DAG that asks no switch.
+        case finished
+    }
+
     /// The job type.
     public var type: String
     /// Who takes its jobs.
@@ -23,6 +31,8 @@ public struct QueueStanding: Sendable, Hashable {
     public var by: String?
     /// Whether rows may still come to be held that were decided before the last giving back.
     public var isSwept: Bool
+    /// How far its bridge has been taken away; nil if it stands.
+    public var retirement: Retirement?
     /// Rows that wait and that would be held: legacy has not begun them, and they lie in the share.
     public var waiting: Int
     /// Rows that wait outside the share.
@@ -51,6 +61,8 @@ public struct QueueUse: Sendable, Hashable {
     public var fence: Int64
     /// Whether rows may still come to be held that were decided before the last giving back.
     public var isSwept: Bool
+    /// Whether its DAG has no gate any more, or is about to have none.
+    public var isRetiring: Bool
     /// How many jobs runs have taken and not finished.
     public var claimed: Int
 

@@ -40,8 +40,11 @@ public struct QueueSwitch: Sendable {
             "SELECT * FROM bailey.close($1, $2, $3, $4, $5, $6, $7::interval)",
             [.text(queue), .text(type), .integer(Int64(share)), .text(pipeline), .text(by), .bool(drain), .text(pause)]
         )
-        if try row.text("answer") == "held" {
-            throw otherPipeline(type, try row.text("pipeline"), "closing \(type)")
+        switch try row.text("answer") {
+        case "held": throw otherPipeline(type, try row.text("pipeline"), "closing \(type)")
+        case "begun": throw retiring([type], try row.text("pipeline"), "closing \(type)")
+        case "finished": throw retired([type], try row.text("pipeline"), "closing \(type)")
+        default: break
         }
         return Int64(try row.int("fence"))
     }
@@ -91,8 +94,10 @@ public struct QueueSwitch: Sendable {
                     [.text(queue), .text(type), .text(pipeline), .text(by)]
                 )
                 guard let row = rows.first else { continue }
-                if try row.text("answer") == "held" {
-                    throw otherPipeline(type, "another pipeline", "giving back \(type)")
+                switch try row.text("answer") {
+                case "held": throw otherPipeline(type, "another pipeline", "giving back \(type)")
+                case "begun": throw retiring([type], pipeline, "giving back \(type)")
+                default: break
                 }
                 counts.append(try row.int("amount"))
             }
@@ -140,6 +145,7 @@ public struct QueueSwitch: Sendable {
             pipeline: row["pipeline"],
             by: row["by"],
             isSwept: row["swept"] != "f",
+            retirement: row["retirement"].flatMap { QueueStanding.Retirement(rawValue: $0) },
             waiting: try row.int("waiting"),
             outside: try row.int("outside"),
             retries: try row.int("retries"),
@@ -173,7 +179,7 @@ public struct QueueSwitch: Sendable {
     public func uses() async throws -> [QueueUse] {
         let rows = try await connection.query(
             """
-            SELECT s.job_type, s.pipeline, s.state, s.fence, s.swept, (SELECT count(*) FROM bailey.claim c
+            SELECT s.*, (SELECT count(*) FROM bailey.claim c
                 WHERE c.queue = s.queue AND c.job_type = s.job_type AND c.finished_at IS NULL) AS claimed
             FROM bailey.switch s WHERE s.queue = $1 ORDER BY s.job_type
             """,
@@ -187,6 +193,7 @@ public struct QueueSwitch: Sendable {
                 state: state,
                 fence: Int64(try row.int("fence")),
                 isSwept: try row.bool("swept"),
+                isRetiring: row["retirement"] == QueueStanding.Retirement.begun.rawValue,
                 claimed: try row.int("claimed")
             )
             return state == .legacy && use.isSwept && use.claimed == 0 ? nil : use

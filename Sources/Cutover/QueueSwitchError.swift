@@ -16,6 +16,8 @@ public struct QueueSwitchError: Error, Sendable, Hashable, CustomStringConvertib
         case busy
         case changed
         case stillHeld = "still-held"
+        case retiring
+        case retired
     }
 
     /// The sort of failure.

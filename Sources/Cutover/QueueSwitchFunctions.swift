@@ -1,7 +1,8 @@
 extension QueueSwitchSchema {
     /// The functions that move a job type.
     static let moving = """
-        -- Begins to move a job type, or changes its share. Answers: closed, again, held (by another pipeline).
+        -- Begins to move a job type, or changes its share. Answers: closed, again, held (by another pipeline),
+        -- begun or finished (its retirement).
         CREATE OR REPLACE FUNCTION bailey.close(
             the_queue text, the_type text, the_share integer, the_pipeline text, the_operator text, must_drain boolean, the_pause interval
         ) RETURNS TABLE (answer text, fence bigint, state text, pipeline text) LANGUAGE plpgsql
@@ -16,7 +17,9 @@ extension QueueSwitchSchema {
             VALUES (the_queue, the_type, 'legacy', 0, 0, the_pipeline, the_operator, must_drain, the_pause, now(), now())
             ON CONFLICT DO NOTHING;
             SELECT * INTO STRICT switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type FOR UPDATE;
-            IF switch.state <> 'legacy' AND switch.pipeline <> the_pipeline THEN
+            IF switch.retirement IS NOT NULL THEN
+                said := switch.retirement;
+            ELSIF switch.state <> 'legacy' AND switch.pipeline <> the_pipeline THEN
                 said := 'held';
             ELSIF switch.state <> 'legacy' AND switch.share = the_share THEN
                 said := 'again';
@@ -107,7 +110,7 @@ extension QueueSwitchSchema {
         END $bailey$;
 
         -- Gives a job type back in this one transaction: what no run has taken waits for legacy again, as it was. Answers: released, legacy (it
-        -- was never closed, or given back before), held (by another pipeline); how many rows; how many claims are open still.
+        -- was never closed, or given back before), held (by another pipeline), begun (its retirement); how many rows; how many claims are open still.
         CREATE OR REPLACE FUNCTION bailey.release(the_queue text, the_type text, the_pipeline text, the_operator text)
         RETURNS TABLE (answer text, amount bigint, claimed bigint, fence bigint) LANGUAGE plpgsql
         SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $bailey$
@@ -124,13 +127,16 @@ extension QueueSwitchSchema {
                 said := 'legacy';
             ELSIF switch.pipeline <> the_pipeline THEN
                 said := 'held';
+            ELSIF switch.retirement = 'begun' THEN
+                -- Its DAG has no gate, or is about to have none: both sides would run the jobs.
+                said := 'begun';
             ELSE
                 UPDATE bailey.switch s SET state = 'legacy', fence = s.fence + 1, by = the_operator, given_back_at = clock_timestamp(),
                     since = NULL, quiet_since = NULL, swept = false
                 WHERE s.queue = the_queue AND s.job_type = the_type
                 RETURNING * INTO switch;
             END IF;
-            IF said <> 'held' THEN
+            IF said NOT IN ('held', 'begun') THEN
                 EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
             END IF;
             RETURN QUERY SELECT said, number,

@@ -138,5 +138,5 @@ public struct QueueSwitchSQL: Sendable {
 
 extension QueueSwitchSchema {
     /// All of it.
-    static var all: String { [tables, helpers, moving, running].joined(separator: "\n\n") }
+    static var all: String { [tables, helpers, moving, running, retiring].joined(separator: "\n\n") }
 }

@@ -5,6 +5,7 @@ enum QueueSwitchSchema {
 
     /// The functions that Bailey and Airflow call; all others are called by these.
     static let callable = [
+        "mark(text, text, text, boolean)", "hand_over(text, text, text, text)",
         "bucket(text)", "close(text, text, integer, text, text, boolean, interval)", "hold(text, text, integer)",
         "look(text, text)",
         "settle(text, text, bigint)", "release(text, text, text, text)", "sweep(text, text)",
@@ -60,6 +61,8 @@ enum QueueSwitchSchema {
             swept boolean NOT NULL DEFAULT true,
             PRIMARY KEY (queue, job_type)
         );
+        -- How far its retirement has come. One that is finished needs the switch no more: its jobs wait for a DAG that asks no switch.
+        ALTER TABLE bailey.switch ADD COLUMN IF NOT EXISTS retirement text CHECK (retirement IN ('begun', 'finished'));
 
         -- Who took a job; open until it is finished or returned.
         CREATE TABLE IF NOT EXISTS bailey.claim (

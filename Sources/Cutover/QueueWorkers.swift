@@ -59,7 +59,7 @@ public struct QueueWorkers: Sendable, Hashable {
         locking = !bad.isEmpty ? .lockless : !good.isEmpty ? .locks : .unknown
     }
 
-    private static func mentions(_ text: String, _ table: String) -> Bool {
+    static func mentions(_ text: String, _ table: String) -> Bool {
         let bare = table.split(separator: ".").last.map { $0.lowercased() } ?? table.lowercased()
         return text.split { !($0.isLetter || $0.isNumber || $0 == "_") }.contains { $0 == bare }
     }

@@ -28,6 +28,7 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case everyTick = "every-tick"
     case ungated
     case code
+    case legacyWorker = "legacy-worker"
 }
 
 /// One rule and what the evidence says of it.

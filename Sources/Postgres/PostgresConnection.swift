@@ -238,6 +238,12 @@ public actor PostgresConnection {
     /// An identifier, quoted.
     public static func identifier(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 
+    /// A text as a literal, whatever `standard_conforming_strings` says.
+    public static func literal(_ text: String) -> String {
+        let quoted = text.replacing("'", with: "''")
+        return text.contains("\\") ? "E'" + quoted.replacing("\\", with: "\\\\") + "'" : "'" + quoted + "'"
+    }
+
     // MARK: One statement
 
     private nonisolated func cancellable<Value: Sendable>(

@@ -71,7 +71,7 @@ import Testing
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: gated,
-            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue],
+            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue(nil)],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
         )
     }
@@ -100,6 +100,8 @@ import Testing
         exact.name = "Ménage of the last Sunday"
         try golden("exact.py", file(exact).text)
         try golden("queue.py", file(queue()).text)
+        try golden("ungated_queue.py", ungatedQueue().text)
+        try golden("ungated_queue211.py", ungatedQueue(.airflow211).text)
     }
 
     /// A pipeline of job types, with a schedule of its own.
@@ -140,6 +142,39 @@ import Testing
                 ),
             ]
         )
+    }
+
+    /// The same without a gate, of a queue whose jobs can be taken so.
+    private func ungatedQueue(_ target: DAGFile.Target = .airflow3) throws -> DAGFile {
+        let statements = QueueStatements(
+            due: "SELECT due",
+            claim: "UPDATE claim",
+            own: "SELECT own",
+            success: "UPDATE success",
+            retry: "UPDATE retry",
+            failure: "UPDATE failure"
+        )
+        return DAGFile(
+            try queue(),
+            words: "at 09:00 from Monday to Friday",
+            target: target,
+            gated: false,
+            sources: ["jobs": .queue(statements)],
+            environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
+        )
+    }
+
+    @Test func withoutAGateJobsAreTakenWithoutTheRuntime() throws {
+        let file = try ungatedQueue()
+        #expect(!file.text.contains("bailey_runtime") && !file.text.contains("gate"))
+        #expect(file.requirements == ["apache-airflow-providers-postgres"])
+        #expect(file.connections.keys.sorted() == ["bailey_jobs"])
+        #expect(
+            file.structure == ["take_export": ["export"], "export": ["take_mail"], "take_mail": ["mail"], "mail": []]
+        )
+        // Of a table that can only be read nothing is taken, and the task says so.
+        let unread = self.file(try queue(), gated: false)
+        #expect(!unread.text.contains("_due_jobs") && unread.text.contains("raise RuntimeError"))
     }
 
     @Test func airflowShallShowTheGateAndTheTasksThatTakeJobs() throws {

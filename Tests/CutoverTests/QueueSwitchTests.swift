@@ -14,7 +14,7 @@ struct QueueBench {
     let server: PostgresServer
     let url: String
     let folder: URL
-    let profile: QueueProfile
+    var profile: QueueProfile
 
     static let table = """
         CREATE SCHEMA tasks;
@@ -92,7 +92,7 @@ struct QueueBench {
     func add(_ count: Int, type: String = "export", columns: String = "", values: String = "") throws {
         try server.psql(
             url,
-            "INSERT INTO tasks.background_jobs (job_type, job_data\(columns)) SELECT '\(type)', '{\"n\": 1.10}'\(values) FROM generate_series(1, \(count))"
+            "INSERT INTO tasks.background_jobs (job_type, job_data\(columns)) SELECT '\(type)', '{\"n\": 1.10}'\(values) FROM generate_series(1, \(count)) g"
         )
     }
 

@@ -222,8 +222,16 @@ public struct Deployment: Sendable {
         return readings
     }
 
+    /// For how long the API may tell of the tasks of a text that was replaced: it keeps a version of a DAG that has no runs yet under the same id,
+    /// and looks for changes of it every core.min_serialized_dag_update_interval (30 s).
+    public static let staleness = 90.0
+
     /// What is wrong with a file as Airflow read it, and with the DAG it made.
-    public func check(_ item: Item, _ reading: Reading, seconds: Double) async throws -> [Finding] {
+    ///
+    /// - Parameters:
+    ///   - seconds: for how long the text was waited for.
+    ///   - stale: for how long a structure that differs may be that of the text before.
+    public func check(_ item: Item, _ reading: Reading, seconds: Double, stale: Double) async throws -> [Finding] {
         switch reading {
         case .fault(let fault): return [Finding(fault.code, pipeline: item.dag.id, text: fault.text)]
         case .unread:
@@ -236,11 +244,16 @@ public struct Deployment: Sendable {
                 )
             ]
         case .exact(let dag):
-            var found = StructureComparison(
-                item.dag,
-                reported: try await client.tasks(dag.id),
-                gated: item.gated
-            ).differences
+            var found: [String] = []
+            _ = try await client.poll(seconds: stale, pause: 1) { () -> Bool? in
+                found =
+                    StructureComparison(
+                        item.dag,
+                        reported: try await client.tasks(dag.id),
+                        gated: item.gated
+                    ).differences
+                return found.isEmpty ? true : nil
+            }
             if item.dag.clock.timetable != nil, dag.nextTick == nil {
                 found.append("it has a schedule, and Airflow has no next run for it")
             }

@@ -44,6 +44,8 @@ CREATE TABLE IF NOT EXISTS bailey.switch (
     swept boolean NOT NULL DEFAULT true,
     PRIMARY KEY (queue, job_type)
 );
+-- How far its retirement has come. One that is finished needs the switch no more: its jobs wait for a DAG that asks no switch.
+ALTER TABLE bailey.switch ADD COLUMN IF NOT EXISTS retirement text CHECK (retirement IN ('begun', 'finished'));
 
 -- Who took a job; open until it is finished or returned.
 CREATE TABLE IF NOT EXISTS bailey.claim (
@@ -121,7 +123,8 @@ BEGIN
     END IF;
 END $bailey$;
 
--- Begins to move a job type, or changes its share. Answers: closed, again, held (by another pipeline).
+-- Begins to move a job type, or changes its share. Answers: closed, again, held (by another pipeline),
+-- begun or finished (its retirement).
 CREATE OR REPLACE FUNCTION bailey.close(
     the_queue text, the_type text, the_share integer, the_pipeline text, the_operator text, must_drain boolean, the_pause interval
 ) RETURNS TABLE (answer text, fence bigint, state text, pipeline text) LANGUAGE plpgsql
@@ -136,7 +139,9 @@ BEGIN
     VALUES (the_queue, the_type, 'legacy', 0, 0, the_pipeline, the_operator, must_drain, the_pause, now(), now())
     ON CONFLICT DO NOTHING;
     SELECT * INTO STRICT switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type FOR UPDATE;
-    IF switch.state <> 'legacy' AND switch.pipeline <> the_pipeline THEN
+    IF switch.retirement IS NOT NULL THEN
+        said := switch.retirement;
+    ELSIF switch.state <> 'legacy' AND switch.pipeline <> the_pipeline THEN
         said := 'held';
     ELSIF switch.state <> 'legacy' AND switch.share = the_share THEN
         said := 'again';
@@ -227,7 +232,7 @@ BEGIN
 END $bailey$;
 
 -- Gives a job type back in this one transaction: what no run has taken waits for legacy again, as it was. Answers: released, legacy (it
--- was never closed, or given back before), held (by another pipeline); how many rows; how many claims are open still.
+-- was never closed, or given back before), held (by another pipeline), begun (its retirement); how many rows; how many claims are open still.
 CREATE OR REPLACE FUNCTION bailey.release(the_queue text, the_type text, the_pipeline text, the_operator text)
 RETURNS TABLE (answer text, amount bigint, claimed bigint, fence bigint) LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $bailey$
@@ -244,13 +249,16 @@ BEGIN
         said := 'legacy';
     ELSIF switch.pipeline <> the_pipeline THEN
         said := 'held';
+    ELSIF switch.retirement = 'begun' THEN
+        -- Its DAG has no gate, or is about to have none: both sides would run the jobs.
+        said := 'begun';
     ELSE
         UPDATE bailey.switch s SET state = 'legacy', fence = s.fence + 1, by = the_operator, given_back_at = clock_timestamp(),
             since = NULL, quiet_since = NULL, swept = false
         WHERE s.queue = the_queue AND s.job_type = the_type
         RETURNING * INTO switch;
     END IF;
-    IF said <> 'held' THEN
+    IF said NOT IN ('held', 'begun') THEN
         EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
     END IF;
     RETURN QUERY SELECT said, number,
@@ -343,6 +351,48 @@ BEGIN
         END IF;
     END IF;
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
+END $bailey$;
+
+-- Marks a job type whose DAG is to have no gate, or takes the mark away. Answers: ok, changed (it is not wholly Airflow's, by this pipeline).
+CREATE OR REPLACE FUNCTION bailey.mark(the_queue text, the_type text, the_pipeline text, begins boolean) RETURNS text LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $bailey$
+BEGIN
+    PERFORM bailey.known(the_queue);
+    UPDATE bailey.switch s SET retirement = CASE WHEN begins THEN 'begun' END
+    WHERE s.queue = the_queue AND s.job_type = the_type AND s.pipeline = the_pipeline AND s.state = 'airflow' AND s.share = 100;
+    RETURN CASE WHEN FOUND THEN 'ok' ELSE 'changed' END;
+END $bailey$;
+
+-- Lets the held jobs of a marked type wait as they were, for a DAG that asks no switch, in this one transaction; from now on the triggers leave
+-- the type alone. Answers: ok, again, changed, claimed (runs have jobs that they have not finished); how many rows, or how many such jobs.
+CREATE OR REPLACE FUNCTION bailey.hand_over(the_queue text, the_type text, the_pipeline text, the_operator text)
+RETURNS TABLE (answer text, amount bigint) LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $bailey$
+DECLARE
+    switch bailey.switch;
+    number bigint;
+BEGIN
+    PERFORM bailey.known(the_queue);
+    -- Waits for takes that are under way, and keeps new ones out.
+    SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type FOR UPDATE;
+    IF switch.retirement = 'finished' THEN
+        RETURN QUERY SELECT 'again', 0::bigint;
+        RETURN;
+    END IF;
+    IF switch.retirement IS DISTINCT FROM 'begun' OR switch.state <> 'airflow' OR switch.pipeline <> the_pipeline THEN
+        RETURN QUERY SELECT 'changed', 0::bigint;
+        RETURN;
+    END IF;
+    SELECT count(*) INTO number FROM bailey.claim c WHERE c.queue = the_queue AND c.job_type = the_type AND c.finished_at IS NULL;
+    IF number > 0 THEN
+        RETURN QUERY SELECT 'claimed', number;
+        RETURN;
+    END IF;
+    UPDATE bailey.switch s SET state = 'legacy', retirement = 'finished', fence = s.fence + 1, by = the_operator,
+        given_back_at = clock_timestamp(), since = NULL, quiet_since = NULL, swept = false
+    WHERE s.queue = the_queue AND s.job_type = the_type;
+    EXECUTE format('SELECT bailey.%I($1)', 'release:' || the_queue) INTO number USING the_type;
+    RETURN QUERY SELECT 'ok', number;
 END $bailey$;
 
 -- Queue jobs: "tasks"."background_jobs".
@@ -575,7 +625,7 @@ CREATE TRIGGER bailey_change BEFORE UPDATE OF "status", "job_type" ON "tasks"."b
 WHEN (new."status" IN ('pending') OR (new."status" IN ('running') AND NOT old."status" IN ('pending')))
 EXECUTE FUNCTION bailey."arrival:jobs"();
 
-INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '26a186246cb3f9d0')
+INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '57d0ec3836ca8a07')
 ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;

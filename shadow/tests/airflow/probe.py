@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,25 @@ def last(seconds: float, folder: str, name: str = "body") -> dict[str, Any]:
 
 def nothing() -> None:
     """Nothing at all."""
+
+
+def effect(job: dict[str, Any]) -> dict[str, Any]:
+    """Writes a line into the table `effects` of the database that the job names.
+
+    Its first `busy_for` attempts fail; the first of a job that `kills` ends the task that called it, as a worker's death would.
+    """
+    import psycopg
+
+    with psycopg.connect(job["url"], autocommit=True) as connection:
+        row = connection.execute("SELECT count(*) FROM effects WHERE number = %s", (job["number"],)).fetchone()
+        attempts = 0 if row is None else row[0]
+        busy, kills = attempts < job.get("busy_for", 0), attempts == 0 and job.get("kills", False)
+        connection.execute(
+            "INSERT INTO effects (number, by, failed) VALUES (%s, 'airflow', %s)", (job["number"], busy or kills)
+        )
+    if kills:
+        os.kill(os.getppid(), signal.SIGKILL)
+        raise SystemExit("its task is dead")
+    if busy:
+        raise RuntimeError("the service is busy, try again")
+    return {"number": job["number"]}

@@ -104,14 +104,13 @@ def test_the_bridge_is_taken_away(road: Road) -> None:
     count = len(runs(road, dag))
     eventually("it runs on", lambda: list(runs(road, dag).values())[count:].count("success") >= 2)
     assert "failed" not in runs(road, dag).values()
-    road.airflow.pause(dag, True)
+    road.remove(dag, entry)
 
 
 @pytest.mark.full
-def test_a_file_that_airflow_cannot_read_is_taken_back(road: Road) -> None:
-    dag, _ = build(road, "broken")
+def test_a_file_that_was_edited_by_hand_is_left_alone(road: Road) -> None:
+    dag, entry = build(road, "edited")
     eventually("it is proved", lambda: road.workspace.json("retire", dag, status=(0, 1))["holds"])
-    # Something in Airflow's folder stands in the way of the file without a gate only.
     mapping = road.workspace.folder / "mappings" / f"{dag}.yaml"
     right = mapping.read_text(encoding="utf-8")
     place = road.stack.folder / "dags" / f"{dag}.py"
@@ -122,7 +121,7 @@ def test_a_file_that_airflow_cannot_read_is_taken_back(road: Road) -> None:
     place.write_text(gated, encoding="utf-8")
     assert mapping.read_text(encoding="utf-8") == right
     assert road.workspace.json("rollback", dag, "--execute")["pipelines"][0]["outcome"] == "done"
-    road.airflow.pause(dag, True)
+    road.remove(dag, entry)
 
 
 @pytest.mark.full
@@ -155,4 +154,4 @@ def test_killed_at_each_step_it_is_completed_or_undone(road: Road) -> None:
     )
     assert json.loads(json.dumps(runs(road, dag)))
     assert os.path.exists(road.stack.folder / "dags" / f"{dag}.py")
-    road.airflow.pause(dag, True)
+    road.remove(dag, entry)

@@ -90,7 +90,7 @@ def test_what_was_left_closing_is_settled(company: Record, connection: psycopg.C
     event = queue.watch_until("settled")
     assert queue.type in event["text"]
     status = queue.office.json("status", queue.pipeline)["pipelines"][0]
-    assert (status["stage"], status["waits_for"]) == ("airflow", "nothing: DAG runs take its jobs")
+    assert (status["stage"], status["waits_for"]) == ("airflow", f"clean jobs, then bailey retire {queue.pipeline}")
     queue.office.json("rollback", queue.pipeline, "--execute")
     assert queue.state() == "legacy"
 
@@ -127,12 +127,23 @@ def test_the_switch_of_a_queue_is_taken_away_with_the_last_type(
     one, two = Queue(office, connection), Queue(office, connection)
     one.cut_over()
     two.cut_over()
-    # While Airflow takes the jobs, the switch stays.
-    document = office.json("retire", one.pipeline, "--execute", status=1)
-    [refused] = document["queues"]
-    assert (document["outcome"], refused["removed"]) == ("refused", False)
-    assert refused["refusal"]["reason"] == "still-held" and "BLY092" in refused["refusal"]["found"]
+    # Nothing proves that Airflow takes the jobs without it, and the company's worker would.
+    for words in ((), ("--execute",), ("--execute", *OVERRIDE)):
+        document = office.json("retire", one.pipeline, *words, status=1)
+        assert document["outcome"] == ("refused" if words else None)
+        [afterwards] = document["queues"]
+        assert (afterwards["removed"], afterwards["refusal"]) == (False, None)
+        assert [use.split()[0] for use in afterwards["used_by"]] == [two.type]
+        assert {line["rule"]: line["verdict"] for line in document["policy"]["lines"]} == {
+            "owner": "pass",
+            "clean-ticks": "not-enough-data",
+            "ungated": "fail",
+            "deployed": "observer-broken",
+            "legacy-worker": "fail",
+        }
+        assert document["delete_from_code"] == [one.type] and document["archive"] is None
     assert one.state() == "airflow"
+    assert office.json("retire", one.pipeline, "--undo", "--execute")["outcome"] == "nothing"
     # It stays for another pipeline's jobs too.
     office.json("rollback", one.pipeline, "--execute")
     document = office.json("retire", one.pipeline, "--execute", status=1)

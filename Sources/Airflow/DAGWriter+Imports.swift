@@ -1,0 +1,112 @@
+import Migration
+import Schedules
+
+/// What a file imports, and the functions that it carries along.
+extension DAGWriter {
+    var imports: String {
+        var modules: Set<String> = []
+        var sdk: Set<String> = ["DAG"]
+        var lines = ["import pendulum"]
+        var own: [String] = []
+        if usesDuration { modules.insert("datetime") }
+        if dag.tasks.contains(where: takes) { sdk.insert("task") }
+        if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
+        if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
+        if !gated, !dag.tasks.allSatisfy(takes) {
+            if target == .airflow3 {
+                lines.append("from airflow.providers.standard.operators.python import PythonOperator")
+            } else {
+                sdk.insert("PythonOperator")
+            }
+        }
+        if gated {
+            own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
+        } else {
+            if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
+            if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if dag.tasks.contains(where: takes) {
+                modules.formUnion(["contextlib", "json", "time"])
+                sdk.insert("get_current_context")
+            }
+            if hasConditions {
+                modules.insert("json")
+                sdk.insert("get_current_context")
+            }
+            if skipsTasks, target == .airflow211 { lines.append(DAGRuntime.skipIn2) }
+            if uses({ $0.call != nil }) {
+                modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
+                sdk.formUnion([String(lookup.prefix { $0 != "." }), "get_current_context"])
+            }
+        }
+        switch timetable {
+        case .stock(.cron)?: lines.append("from airflow.timetables.trigger import CronTriggerTimetable")
+        case .stock(.multipleCron)?: lines.append("from airflow.timetables.trigger import MultipleCronTriggerTimetable")
+        case .stock(.delta)?: lines.append("from airflow.timetables.trigger import DeltaTriggerTimetable")
+        case .ours?: own.append("from bailey_runtime.timetable import BaileyTimetable")
+        case .stock(.exact)?, nil: break
+        }
+        switch target {
+        case .airflow3:
+            lines.append(
+                "from airflow.sdk import " + sdk.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+            )
+        case .airflow211:
+            let places = [
+                "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
+                "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
+                "get_current_context": "airflow.operators.python", "PythonOperator": "airflow.operators.python",
+            ]
+            for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
+                lines.append(
+                    "from \(place) import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+                )
+            }
+        }
+        let outside = [lines[0]] + lines.dropFirst().sorted()
+        let last = skipsTasks && target == .airflow3 ? "\n\n" + DAGRuntime.skipIn3 : ""
+        return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
+            + (outside + own.sorted()).joined(separator: "\n") + last
+    }
+
+    /// Whether functions that the file carries along skip their task.
+    private var skipsTasks: Bool { !gated && (hasConditions || dag.tasks.contains(where: takes)) }
+
+    private var usesDuration: Bool {
+        if case .stock(.delta)? = timetable { return true }
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || dag.sla != nil && gated
+            || dag.sla != nil && target == .airflow211
+    }
+
+    private var runtimeNames: [String] {
+        var names: Set<String> = ["BaileyGate"]
+        if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
+        for task in dag.tasks {
+            switch task.body {
+            case .queue(let drain) where takes(task):
+                let isCommand = if case .command = drain.runs { true } else { false }
+                names.formUnion([isCommand ? "run_job_command" : "run_job_python", "take_jobs"])
+            case .celery: names.insert("CeleryTask")
+            case .python: names.insert("PythonTask")
+            case .command: names.insert("CommandTask")
+            case .queue, .untranslatable: names.insert("FailingTask")
+            }
+        }
+        return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
+    }
+
+    private var lookup: String { target == .airflow3 ? "Connection.get" : "BaseHook.get_connection" }
+
+    var helpers: [String] {
+        var parts: [String] = []
+        if hasConditions { parts.append(DAGRuntime.condition) }
+        if uses({ $0.runsProgram }) { parts.append(DAGRuntime.program) }
+        if uses({ $0.runsPython }) {
+            parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
+        }
+        if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
+        if dag.tasks.contains(where: takes) {
+            parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]
+        }
+        return parts
+    }
+}
