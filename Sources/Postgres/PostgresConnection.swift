@@ -6,9 +6,9 @@ public actor PostgresConnection {
     /// The address without credentials.
     public nonisolated let address: String
     private nonisolated let executor = QueueExecutor()
-    private let cancellation: PostgresCancellation
+    let cancellation: PostgresCancellation
     // safe: used by the actor alone, and by deinit when nobody else can
-    private nonisolated(unsafe) let connection: OpaquePointer
+    nonisolated(unsafe) let connection: OpaquePointer
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -113,65 +113,6 @@ public actor PostgresConnection {
         } onCancel: {
             cancellation.fire(statement)
         }
-    }
-
-    /// Runs `COPY … TO STDOUT` and gives the data in pieces of whole rows.
-    ///
-    /// - Throws: `PostgresError`, or what the body throws; the copy is cancelled then.
-    public func copyOut(_ sql: String, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
-        let cancellation = cancellation
-        let statement = cancellation.open()
-        defer { cancellation.end(statement) }
-        cancellation.begin(statement)
-        try await withTaskCancellationHandler {
-            try await copy(sql, statement, body)
-        } onCancel: {
-            cancellation.fire(statement)
-        }
-    }
-
-    private func copy(_ sql: String, _ statement: Int, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
-        let operation = PostgresConnection.operation(sql)
-        guard let result = PQexec(connection, sql) else { throw failure(operation) }
-        let status = PQresultStatus(result)
-        guard status == PGRES_COPY_OUT else {
-            defer { PQclear(result) }
-            try check(result, operation: operation)
-            throw failure(operation)
-        }
-        PQclear(result)
-        do {
-            var piece: [UInt8] = []
-            while let row = copiedRow() {
-                piece += row
-                if piece.count >= 64 * 1024 {
-                    try Task.checkCancellation()
-                    try await body(piece)
-                    piece = []
-                }
-            }
-            if !piece.isEmpty { try await body(piece) }
-        } catch {
-            cancellation.fire(statement)
-            // Until the data are read to their end, there is no result but “copying”.
-            while copiedRow() != nil {}
-            drain()
-            throw error
-        }
-        var failure: PostgresError?
-        while let end = PQgetResult(connection) {
-            defer { PQclear(end) }
-            do throws(PostgresError) { try check(end, operation: operation) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
-
-    private func copiedRow() -> [UInt8]? {
-        var buffer: UnsafeMutablePointer<CChar>?
-        let count = PQgetCopyData(connection, &buffer, 0)
-        guard count > 0, let buffer else { return nil }
-        defer { PQfreemem(buffer) }
-        return Array(UnsafeRawBufferPointer(start: buffer, count: Int(count)))
     }
 
     /// Runs statements in one transaction; rolls back if the body throws.
@@ -310,7 +251,7 @@ public actor PostgresConnection {
         guard sent == 1 else { throw failure(operation) }
     }
 
-    private func check(_ result: OpaquePointer, operation: String) throws(PostgresError) {
+    func check(_ result: OpaquePointer, operation: String) throws(PostgresError) {
         switch PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_EMPTY_QUERY: return
         default:
@@ -340,11 +281,11 @@ public actor PostgresConnection {
         }
     }
 
-    private func drain() {
+    func drain() {
         while let result = PQgetResult(connection) { PQclear(result) }
     }
 
-    private func failure(_ operation: String) -> PostgresError {
+    func failure(_ operation: String) -> PostgresError {
         PostgresError(
             .closed,
             address: address,
@@ -355,74 +296,8 @@ public actor PostgresConnection {
     }
 
     /// The first words of a statement, for errors; never its values.
-    private static func operation(_ sql: String) -> String {
+    static func operation(_ sql: String) -> String {
         let words = sql.split(whereSeparator: \.isWhitespace).prefix(4).joined(separator: " ")
         return "“\(words)…”"
-    }
-
-    // MARK: Opening
-
-    private struct Opened: @unchecked Sendable {  // safe: handed from the opening thread to the actor, never shared
-        var pointer: OpaquePointer
-    }
-
-    private static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
-    {
-        let executor = QueueExecutor()
-        return try await Hop(executor: executor).run(body)
-    }
-
-    private actor Hop {
-        private nonisolated let executor: QueueExecutor
-        nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-        init(executor: QueueExecutor) { self.executor = executor }
-        func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value { try body() }
-    }
-
-    private static func open(_ url: PostgresURL, timezone: String?, readOnly: Bool, statementTimeout: Double) throws
-        -> Opened
-    {
-        // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
-        let options =
-            (timezone.map { "-c timezone=\($0) " } ?? "")
-            + "-c datestyle=ISO" + (readOnly ? " -c default_transaction_read_only=on" : "")
-            + " -c statement_timeout=\(Int(statementTimeout * 1000)) -c client_encoding=UTF8"
-        let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
-        let values: [String?] = [url.text, options, "bailey", "10", nil]
-        let pointer = withCStrings(keys) { keyPointers in
-            withCStrings(values) { valuePointers in PQconnectdbParams(keyPointers, valuePointers, 1) }
-        }
-        guard let pointer else {
-            throw PostgresError(
-                .unreachable,
-                address: url.address,
-                operation: "connecting",
-                found: "out of memory",
-                advice: "Run the command again"
-            )
-        }
-        PQsetNoticeProcessor(pointer, { _, _ in }, nil)
-        guard PQstatus(pointer) == CONNECTION_OK else {
-            let message = message(pointer)
-            let wrongLogin =
-                PQconnectionNeedsPassword(pointer) == 1 || message.contains("authentication failed")
-                || message.contains("does not exist")
-            PQfinish(pointer)
-            throw PostgresError(
-                wrongLogin ? .authentication : .unreachable,
-                address: url.address,
-                operation: "connecting",
-                found: message,
-                advice: wrongLogin
-                    ? "Check the user, password and database in the URL's environment variable"
-                    : "See whether PostgreSQL runs there and the address in bailey.yaml is right"
-            )
-        }
-        return Opened(pointer: pointer)
-    }
-
-    private static func message(_ connection: OpaquePointer) -> String {
-        let text = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
-        return text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
     }
 }
