@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ledger import Run, Verdict, judge_interval, judge_minutes
 from witness import Seen
 
@@ -14,7 +16,7 @@ def airflow(at: float) -> Run:
     return Run("airflow", at, at + 1)
 
 
-def interval(*runs: Run, decided: tuple[float, ...] = (), **rest: list) -> Verdict:
+def interval(*runs: Run, decided: tuple[float, ...] = (), **rest: Any) -> Verdict:
     given = {"created": [], "unsent": [], "outages": [], **rest}
     return judge_interval(2, 0, list(runs), set(decided), until=runs[-1].at, **given)
 
@@ -83,3 +85,13 @@ def test_a_witness_finds_a_fire_while_the_clock_stood() -> None:
     seen.note(103.1, False)
     assert seen.spans == [(100.3, 101.35), (103, 103)]
     assert [seen.holds(at) for at in (100.2, 100.5, 101.2, 102, 103)] == [False, True, False, False, False]
+
+
+def test_an_absorbed_entry_may_run_near_the_hand_over_and_nowhere_else() -> None:
+    # Fired by a beat whose clock is 2 s ahead, a second before the DAG ran its task.
+    ahead = Run("legacy", 102.9, 100.9, 100.9)
+    assert counts(interval(ahead, airflow(102), absorbed=True)) == (0, 0, 0)
+    assert counts(interval(ahead, airflow(102))) == (1, 0, 0)
+    assert counts(interval(legacy(101.5, 99.5), airflow(102), absorbed=True)) == (0, 0, 0)
+    # Given back, it waits as long as any other.
+    assert counts(interval(airflow(102), Run("legacy", 102.9, 103.2, 100.9), absorbed=True)) == (1, 0, 0)
