@@ -17,7 +17,7 @@ extension QueueSwitch {
             if look > 0 { try await wait() }
             let rows = try await connection.query(
                 """
-                SELECT pid, application_name, client_addr::text AS address, query FROM pg_stat_activity
+                SELECT pid, application_name, host(client_addr) AS address, query FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
                     AND coalesce(backend_type, 'client backend') = 'client backend' -- it is null where the session is out of sight
                 """

@@ -142,6 +142,8 @@ def test_the_switch_of_a_queue_is_taken_away_with_the_last_type(
             "legacy-worker": "fail",
         }
         assert document["delete_from_code"] == [one.type] and document["archive"] is None
+    text = office.run("retire", one.pipeline).stdout
+    assert f'delete from the legacy worker: its handler of the job type "{one.type}"' in text, text
     assert one.state() == "airflow"
     assert office.json("retire", one.pipeline, "--undo", "--execute")["outcome"] == "nothing"
     # It stays for another pipeline's jobs too.
