@@ -55,6 +55,13 @@ public actor RedBeatSwitch {
         try ReparkReply(await call(.repark, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
     }
 
+    /// Ends Airflow's windows after their newest claims, all or none; legacy's clock stays parked.
+    ///
+    /// - Parameter lastClaims: the newest claim of each entry, as read.
+    public func bound(lastClaims: [Instant?]) async throws -> BoundReply {
+        try BoundReply(await call(.bound, lastClaims.map(\.argument)))
+    }
+
     /// Gives legacy its clock again, all or none.
     public func giveBack(_ order: GiveBackOrder) async throws -> GiveBackReply {
         try GiveBackReply(await call(.giveBack, order.arguments))

@@ -32,6 +32,7 @@ public struct RollbackOperation: Sendable {
     public func run() async throws -> Outcome { try await giveBack() }
 
     func giveBack() async throws -> Outcome {
+        try await bound()
         var keeps = false
         // Each turn follows on a change that somebody made: a claim, a fire of beat, a write of the application.
         for _ in 0..<500 {
@@ -72,6 +73,42 @@ public struct RollbackOperation: Sendable {
         )
     }
 
+    /// Ends Airflow's windows, and waits until a Redis that loses its last second cannot lose that: else it could forget the giving back
+    /// together with what legacy has fired since, and Airflow would run those ticks again.
+    private func bound() async throws {
+        var isWritten = false
+        for _ in 0..<500 {
+            let status = try await engine.redbeat.status()
+            if status.entries.contains(where: { $0.record?.isRetiring == true }) { throw engine.retiring }
+            guard status.entries.contains(where: { $0.state == .airflow || $0.record?.isHealing == true }) else {
+                return
+            }
+            let claims = status.entries.map { $0.record?.lastClaim }
+            let reply: BoundReply
+            if isWritten {
+                reply = try await engine.redbeat.bound(lastClaims: claims)
+            } else {
+                reply = try await engine.journal.step("bound", status.journalDetail, outcome: \.journalDetail) {
+                    try await engine.redbeat.bound(lastClaims: claims)
+                }
+            }
+            switch reply {
+            case .bounded(let now, let durable):
+                guard let durable, now < durable else { return }
+                isWritten = true
+                // Redis may come back without it meanwhile, so that it is looked at again.
+                try await engine.sleep(Double(durable.microseconds - now.microseconds) / 1_000_000)
+            case .changed: try await engine.sleep(0.005)
+            case .retiring: throw engine.retiring
+            }
+        }
+        throw SwitchError(
+            "ending Airflow's window",
+            "the entries change again and again",
+            "See what writes them, then run the command again"
+        )
+    }
+
     private func entry(_ found: EntryStatus) throws -> GiveBackOrder.Entry {
         GiveBackOrder.Entry(
             lastClaim: found.record?.lastClaim,
@@ -97,6 +134,16 @@ public struct RollbackOperation: Sendable {
         let zone = (try? RedBeatBytes.lastRun(base, zones: zones)) ?? nil
         let time = RedBeatTime(instant: last, zone: zone?.zone ?? .utc, isNamed: zone?.isNamed ?? true)
         return .write(try RedBeatBytes.withLastRun(base, time))
+    }
+}
+
+extension BoundReply {
+    var journalDetail: JSON {
+        switch self {
+        case .bounded(_, let durable): ["durable": JSON(durable?.iso8601)]
+        case .changed(_, let change): ["refused": "changed", "what": .string(change.rawValue)]
+        case .retiring: ["refused": "retiring"]
+        }
     }
 }
 

@@ -215,6 +215,25 @@ public enum GiveBackReply: Sendable, Hashable {
     }
 }
 
+/// What `bound` answered.
+public enum BoundReply: Sendable, Hashable {
+    /// No window has a tick that is not claimed; and, if one was ended for that, when Redis cannot forget it any more. By Redis's clock.
+    case bounded(now: Instant, durable: Instant?)
+    case changed(entry: Int, SwitchChange)
+    /// The entry is being retired.
+    case retiring(entry: Int)
+
+    init(_ answer: SwitchAnswer) throws(SwitchError) {
+        switch answer.word {
+        case "ok":
+            self = .bounded(now: try answer.instant(1), durable: answer.text(2).isEmpty ? nil : try answer.instant(2))
+        case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
+        case "retiring": self = .retiring(entry: try answer.entry(1))
+        default: throw answer.unexpected()
+        }
+    }
+}
+
 /// What `renew` answered.
 public enum RenewReply: Sendable, Hashable {
     case renewed

@@ -4,7 +4,7 @@ import Schedules
 
 /// The scripts that decide who owns ticks; `Scripts/README.md` says what each takes and answers.
 enum SwitchScript: String, CaseIterable {
-    case close, settle, claim, repark, renew, retire, finish, status
+    case close, settle, claim, bound, repark, renew, retire, finish, status
     case giveBack = "give_back"
 
     private var own: [UInt8] {
@@ -12,6 +12,7 @@ enum SwitchScript: String, CaseIterable {
         case .close: PackageResources.close_lua
         case .settle: PackageResources.settle_lua
         case .claim: PackageResources.claim_lua
+        case .bound: PackageResources.bound_lua
         case .repark: PackageResources.repark_lua
         case .renew: PackageResources.renew_lua
         case .retire: PackageResources.retire_lua

@@ -40,7 +40,9 @@ local current = at and at == #list
 local ends_at = #list > 0 and list[#list][2]
 if not at then
   if lead.state == 'closing' and not lead.heal then return { 'closing', lead.closed_at, lead.fence } end
-  return shadow('not-ours', lead.state == 'airflow' and ends_at and tick >= ends_at)
+  -- A rollback that has just bounded the window gives back itself, once that cannot be forgotten any more.
+  local sure = now >= (number(lead.bounded_at) or 0) + DURABLE
+  return shadow('not-ours', lead.state == 'airflow' and ends_at and tick >= ends_at and sure)
 end
 if current and lead.state == 'closing' and lead.heal then return { 'closing', lead.closed_at, lead.fence } end
 

@@ -65,7 +65,7 @@ for _, i in ipairs(work) do
     windows_write(i, list)
   end
   redis.call('HSET', key, 'state', 'legacy', 'fence', text(number(mine.fence) + 1), 'given_back_at', text(now))
-  redis.call('HDEL', key, 'parked', 'heal', 'ticks_left', 'until', 'by')
+  redis.call('HDEL', key, 'parked', 'heal', 'ticks_left', 'until', 'by', 'bounded_at')
   reply[#reply + 1] = tostring(i) .. (here and '' or ' gone')
 end
 return reply

@@ -49,7 +49,7 @@ EVENTS = (
     "fault airflow's clock",
 )
 # The lines that a cutover and a rollback write into the journal, in order: policy, then each step before and after, then the end.
-CUTOVER_LINES, ROLLBACK_LINES = 10, 3
+CUTOVER_LINES, ROLLBACK_LINES = 10, 5
 # What is tried here is the switch, not the policy.
 OVERRIDE = ("--override", "torture", "--reason", "no shadowing here")
 # What may happen to everything at once.
