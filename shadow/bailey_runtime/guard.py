@@ -18,7 +18,7 @@ _LOG = logging.getLogger("bailey.body")
 # How long a body may outlive the process above its task, and how often one that waits for another looks again.
 _LOOK_SECONDS = 0.5
 # A process of its own, because what is killed by -9 cannot clear up: the pipe to it closes, whatever ends us.
-_SCRIPT = 'read -r _ || kill -s KILL -- "-$0"'
+_SCRIPT = 'read -r group && { read -r _ || kill -s KILL -- "-$group"; }'
 
 
 @contextmanager
@@ -52,32 +52,37 @@ def _take(held: socket.socket, name: str) -> bool:
 
 
 @contextmanager
-def guarded(group: int, end: Callable[[], None]) -> Iterator[None]:
-    """For as long as this lasts, a process group is killed if this process is; `end` is called if Airflow's process above it is.
+def guarding() -> Iterator[Callable[[int, Callable[[], None]], None]]:
+    """Gives what guards a process group for as long as this lasts; it is ready before the group is there.
 
-    Nobody would take the body's result then, and Airflow runs the task again.
+    The group is killed if this process is; its second argument is called if Airflow's process above this one is gone. Nobody
+    would take the body's result then, and Airflow runs the task again.
     """
-    try:
-        guard = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, str(group)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
-        end()
-        raise
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", _SCRIPT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        start_new_session=True,
+    )
     over = threading.Event()
-    watch = threading.Thread(target=_watch, args=(os.getppid(), over, end), daemon=True)
-    watch.start()
+
+    def hold(group: int, end: Callable[[], None]) -> None:
+        try:
+            if guard.stdin is not None:
+                guard.stdin.write(f"{group}\n".encode())
+        except OSError:
+            end()
+            raise
+        threading.Thread(target=_watch, args=(os.getppid(), over, end), daemon=True).start()
+
     try:
-        yield
+        yield hold
     finally:
         over.set()
-        watch.join()
         # Told so, it lets the group be: what a body leaves behind on purpose is its own.
-        guard.communicate(b"\n")
+        guard.communicate(b"\n\n")
 
 
 def _watch(supervisor: int, over: threading.Event, end: Callable[[], None]) -> None:

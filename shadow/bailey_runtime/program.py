@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from .guard import guarded
+from .guard import guarding
 from .outcome import BodyError, BodyFailed
 
 _LOG = logging.getLogger("bailey.body")
@@ -45,37 +45,37 @@ def run_program(
     Whatever ends this call, or this process, or the one above it, ends the program and all that it started. Raises BodyFailed
     with the type and message of a Python traceback if the program left one.
     """
-    try:
-        process = subprocess.Popen(
-            list(arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=directory,
-            env=_variables(environment or {}),
-            start_new_session=True,
-            text=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
-    except OSError as error:
-        raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
-    tail: deque[str] = deque(maxlen=_MOST_LINES)
-    logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
-    logger.start()
-    restore = _end_with_us(process)
-    try:
-        with guarded(process.pid, lambda: _kill(process)):
-            try:
-                output = _exchange(process, payload)
-                process.wait()
-                logger.join()
-            except BaseException:
-                _kill(process)
-                process.wait()
-                raise
-    finally:
-        restore()
+    with guarding() as hold:
+        try:
+            process = subprocess.Popen(
+                list(arguments),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=directory,
+                env=_variables(environment or {}),
+                start_new_session=True,
+                text=True,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+        except OSError as error:
+            raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
+        hold(process.pid, lambda: _kill(process))
+        tail: deque[str] = deque(maxlen=_MOST_LINES)
+        logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
+        logger.start()
+        restore = _end_with_us(process)
+        try:
+            output = _exchange(process, payload)
+            process.wait()
+            logger.join()
+        except BaseException:
+            _kill(process)
+            process.wait()
+            raise
+        finally:
+            restore()
     if process.returncode != 0:
         raise BodyFailed(_error(arguments[0], process.returncode, list(tail)))
     lines = [line for line in output.split("\n") if line.strip()]
