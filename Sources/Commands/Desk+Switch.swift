@@ -118,6 +118,7 @@ extension CutoverProgress {
         case .reopened: "a beat has started and enabled an entry again; it is closed again"
         case .settled(let from, _): "settled: Airflow owns the ticks from \(from.iso8601) on"
         case .claimed(let claim): "claimed: \(claim.tick.iso8601) by \(claim.run) (\(claim.how.rawValue))"
+        case .bounded(let durable): "Airflow's window has ended; Redis has it on disk by \(durable.iso8601) …"
         case .gaveBack(let at): "given back at \(at.iso8601)"
         }
     }

@@ -65,6 +65,7 @@ final class Stopwatch: Sendable {
         case .closed: step = "close"
         case .settled: step = "settle"
         case .claimed: step = "claim"
+        case .bounded: step = "bound"
         case .gaveBack: step = "give-back"
         case .checked, .recovering, .waitingForMoment, .fencing, .reopened: return
         }

@@ -187,7 +187,7 @@ private final class Laps: Sendable {
         switch progress {
         case .closed: name = "· close"
         case .settled: name = "· fence and settle"
-        case .checked, .recovering, .waitingForMoment, .fencing, .reopened, .claimed, .gaveBack: return
+        case .checked, .recovering, .waitingForMoment, .fencing, .reopened, .claimed, .bounded, .gaveBack: return
         }
         known.withLock { known in
             let seconds = Laps.seconds(since: known.last)

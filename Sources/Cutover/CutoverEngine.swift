@@ -22,6 +22,8 @@ public enum CutoverProgress: Sendable, Hashable {
     case settled(from: Instant, why: SettleReply.Why?)
     /// A run of the DAG has claimed a tick.
     case claimed(Claim)
+    /// Airflow's window has ended; legacy has its clock again once Redis cannot forget that any more.
+    case bounded(durable: Instant)
     /// Legacy has its clock again.
     case gaveBack(at: Instant)
 }

@@ -95,6 +95,7 @@ public struct RollbackOperation: Sendable {
             switch reply {
             case .bounded(let now, let durable):
                 guard let durable, now < durable else { return }
+                if !isWritten { engine.tell(.bounded(durable: durable)) }
                 isWritten = true
                 // Redis may come back without it meanwhile, so that it is looked at again.
                 try await engine.sleep(Double(durable.microseconds - now.microseconds) / 1_000_000)
