@@ -24,16 +24,16 @@ with DAG("taken", schedule=None, tags=["bailey"]):
 """
 
 
-def elsewhere(road: Road, folder: Path, **target: Any) -> Workspace:
+def elsewhere(road: Road, folder: Path, name: str = "taken", **target: Any) -> Workspace:
     """A workspace with one pipeline, whose way to the Airflow differs."""
     settings = json.loads((road.workspace.folder / "bailey.yaml").read_text(encoding="utf-8"))
     del settings["version"]
     settings["target"]["airflow"].update(target)
     settings["sources"] = {"scheduler": settings["sources"]["scheduler"]}
     workspace = Workspace(folder, settings, road.workspace.environment)
-    workspace.add_mapping({"pipeline": "taken", "schedule": CLOCK, "tasks": {"work": probe("nothing")}})
+    workspace.add_mapping({"pipeline": name, "schedule": CLOCK, "tasks": {"work": probe("nothing")}})
     workspace.run("import", status=(0, 1))
-    workspace.run("generate", "taken")
+    workspace.run("generate", name)
     return workspace
 
 

@@ -13,6 +13,7 @@ from road import Road
 from test_deploy import elsewhere
 
 REFUSED, UNREACHABLE = 1, 3
+DAG = "of-no-account"
 PROVIDER = "apache-airflow-providers-standard"
 # A token of the test Airflow lasts 60 s, and is taken for 10 s more.
 OUTLASTS_A_TOKEN = 100
@@ -39,39 +40,39 @@ def without_provider(path: str, body: bytes) -> bytes:
 
 def findings(workspace: Workspace, *words: str, status: int = 0) -> dict[str, dict[str, Any]]:
     """What `deploy` finds, by code."""
-    document = workspace.json("deploy", *words, "taken", status=status)
+    document = workspace.json("deploy", *words, DAG, status=status)
     return {one["code"]: one for one in document["findings"]}
 
 
 def test_a_provider_that_is_not_installed_is_named_before_deploy(road: Road, tmp_path: Path) -> None:
     with proxy(road.airflow.record.api_url, without_provider) as before:
-        workspace = elsewhere(road, tmp_path / "work", url=before.url)
+        workspace = elsewhere(road, tmp_path / "work", DAG, url=before.url)
         # What the runtime brings along needs none; a file without it imports the standard operators.
         assert "BLY071" not in findings(workspace)
-        workspace.run("generate", "--ungated", "taken")
+        workspace.run("generate", "--ungated", DAG)
         for words in ((), ("--execute",)):
             found = findings(workspace, *words, status=REFUSED)
             assert found["BLY071"]["severity"] == "error" and PROVIDER in found["BLY071"]["text"]
         assert {method for method, path, _ in before.seen if path != "/auth/token"} == {"GET"}
-    assert not (road.stack.folder / "dags" / "taken.py").exists()
+    assert not (road.stack.folder / "dags" / f"{DAG}.py").exists()
 
 
 @pytest.mark.parametrize("version", ["2.10.5", "1.10.15"])
 def test_one_that_is_too_old_is_refused(road: Road, tmp_path: Path, version: str) -> None:
     with proxy(road.airflow.record.api_url, named(version)) as before:
-        workspace = elsewhere(road, tmp_path / "work", url=before.url)
-        for words in (("deploy", "taken"), ("deploy", "--execute", "taken")):
+        workspace = elsewhere(road, tmp_path / "work", DAG, url=before.url)
+        for words in (("deploy", DAG), ("deploy", "--execute", DAG)):
             said = workspace.run(*words, status=UNREACHABLE).stderr
             assert f"it is Airflow {version}" in said and "2.11" in said, said
         # What needs no Airflow is not refused for it.
         workspace.run("plan", status=(0, 1))
-        workspace.run("generate", "taken")
-    assert not (road.stack.folder / "dags" / "taken.py").exists()
+        workspace.run("generate", DAG)
+    assert not (road.stack.folder / "dags" / f"{DAG}.py").exists()
 
 
 def test_one_that_is_newer_is_said_and_used(road: Road, tmp_path: Path) -> None:
     with proxy(road.airflow.record.api_url, named("3.9.0")) as before:
-        workspace = elsewhere(road, tmp_path / "work", url=before.url)
+        workspace = elsewhere(road, tmp_path / "work", DAG, url=before.url)
         found = findings(workspace)
         assert found["BLY076"]["severity"] == "warning" and "3.9.0" in found["BLY076"]["text"]
 
