@@ -135,8 +135,12 @@ def wait_for(
 ) -> None:
     """Waits until the condition holds; fails if the limit (seconds) passes or the process ends before."""
     deadline = time.monotonic() + limit
-    while not condition():
-        if process.poll() is not None:
+    while True:
+        # Looked at before the condition: to have ended may be what is waited for.
+        ended = process.poll() is not None
+        if condition():
+            return
+        if ended:
             raise LabError(f"{what} ended with status {process.returncode}; its log, {log}, ends with:\n{tail(log)}")
         if time.monotonic() > deadline:
             raise LabError(f"{what} was not ready after {limit:g} s; its log, {log}, ends with:\n{tail(log)}")
