@@ -49,12 +49,24 @@ extension RecurrenceRule {
         let following = firstWeek(of: year + 1)
         if today < first {
             // The days before week 1 are in the last week of the year before.
-            if weekNumbers.contains(-1) { return true }
-            return weekNumbers.contains((first - firstWeek(of: year - 1)) / 7)
+            return weekNumbers.contains(-1) || weekNumbers.contains(weeksOfYear(before: year))
         }
         if today >= following { return weekNumbers.contains(1) }
         let number = (today - first) / 7 + 1
         return weekNumbers.contains(number) || weekNumbers.contains(number - (following - first) / 7 - 1)
+    }
+
+    /// How many weeks dateutil 2.9 gives the year before one whose first days lie in them. Where that year itself began within a week, it
+    /// reckons with the later year's length and days, and so finds a week 53 that there was not.
+    private func weeksOfYear(before year: Int) -> Int {
+        func length(_ year: Int) -> Int { CivilDate.isLeap(year) ? 366 : 365 }
+        /// The days of a year before its first whole week.
+        func loose(_ year: Int) -> Int {
+            (7 - (CivilDate(year: year, month: 1, day: 1).weekday + 6) % 7 + weekStart) % 7
+        }
+        let ofLast = loose(year - 1)
+        let rest = ofLast >= 4 ? length(year - 1) + (7 - ofLast) % 7 : length(year) - loose(year)
+        return 52 + rest % 7 / 4
     }
 
     private func firstWeek(of year: Int) -> Int {

@@ -75,6 +75,11 @@ struct FreshOracleTests {
         #expect(rows.contains { $0["error"] != nil } && rows.contains { $0["complete"]?.bool == true })
     }
 
+    /// dateutil counts the weeks of a year that began within one in a way of its own.
+    @Test func weeksAtTheEndsOfYears() throws {
+        for row in try rows(of: "weeks", count: 500) { try expectAnswer(row) }
+    }
+
     /// Rules with a count, which must be counted from their start, asked thousands of steps after it.
     @Test func countedRecurrenceTicks() throws {
         for row in try rows(of: "counted", count: 60) { try expectAnswer(row) }

@@ -1,6 +1,6 @@
 """Random schedules and what Celery, RedBeat and dateutil make of them: celery_oracles.py KIND SEED COUNT [ZONES].
 
-KIND is crontab, interval, rrule, counted (rules with a count, asked long after their start) or field; ZONES is `odd` (those that change their clocks in odd ways; the default) or `all`.
+KIND is crontab, interval, rrule, counted (rules with a count, asked long after their start), weeks (rules of the weeks at a year's ends) or field; ZONES is `odd` (those that change their clocks in odd ways; the default) or `all`.
 One JSON object a line. For a field: {"field", "spec", "set" or "error"}. Else {"question", "ticks", "complete"} or
 {"question", "error"}: a question as `bailey ticks --stdin` takes it, the ticks in microseconds, each computed from the one
 before, and whether there are no more.
@@ -259,6 +259,21 @@ def counted_row(rng: random.Random, name: str, clock: Clock) -> dict | None:
     return in_time(2, lambda: rrule_answer(name, *counted_stored(rng, clock)))
 
 
+def weeks_row(rng: random.Random, name: str, clock: Clock) -> dict | None:
+    start = clock.start(rng) // 1_000_000
+    stored = {
+        "__type__": "rrule",
+        "freq": rng.randrange(4),
+        "interval": 1,
+        "wkst": rng.randrange(7),
+        "byweekno": some(rng, [1, 2, 51, 52, 53, -1, -2, -52, -53], 3),
+        "byweekday": some(rng, list(range(7))) if rng.random() < 0.3 else None,
+        "dtstart": start,
+        "dtstart_tz": 0,
+    }
+    return in_time(0.5, lambda: rrule_answer(name, stored, start + 86_400 * rng.randrange(9_000)))
+
+
 def in_time(seconds: float, make: Callable[[], dict | None]) -> dict | None:
     """dateutil looks at every period from the start on; what takes it long is left out."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -315,6 +330,7 @@ ROWS: dict[str, Callable[..., dict | None]] = {
     "interval": interval_row,
     "rrule": rrule_row,
     "counted": counted_row,
+    "weeks": weeks_row,
     "field": field_row,
 }
 
