@@ -29,10 +29,11 @@ class Loops:
     """When beat began each of its loops."""
 
     def __init__(self, world: World) -> None:
-        client = world.server.client()
-        client.config_set("notify-keyspace-events", "Kg")
+        # Kept, because a client that is collected closes its subscription's connection.
+        self._client = world.server.client()
+        self._client.config_set("notify-keyspace-events", "Kg")
         self.began: list[float] = []
-        self._events = client.pubsub(ignore_subscribe_messages=True)
+        self._events = self._client.pubsub(ignore_subscribe_messages=True)
         self._events.subscribe(f"__keyspace@0__:{world.prefix}:lock")
         self._events.get_message(timeout=5)
         threading.Thread(target=self._listen, daemon=True).start()
