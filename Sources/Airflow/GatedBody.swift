@@ -46,6 +46,10 @@ extension DAGWriter {
         if case .untranslatable(let reason) = drain.runs { return reason }
         if drain.runs.runsProgram {
             return
+                "the profile of the queue “\(drain.entry.source)” does not say how jobs are held, so no DAG can take them"
+        }
+        if drain.runs.runsProgram {
+            return
                 "jobs of type “\(drain.entry.name)” cannot be taken: the profile of queue \(drain.entry.source) does not say how its rows are held"
         }
         return
