@@ -78,7 +78,7 @@ let package = Package(
             "Legacy",
             ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"],
             // A link to mappings/profiles.
-            resources: [.embedInCode("Profiles/background_jobs.yaml")]
+            resources: [.embedInCode("Queue/Profiles/background_jobs.yaml")]
         ),
         room(
             "Airflow",
@@ -99,8 +99,8 @@ let package = Package(
         room(
             "Cutover",
             ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"],
-            exclude: ["Scripts/README.md"],
-            resources: switchScripts.map { .embedInCode("Scripts/\($0).lua") }
+            exclude: ["RedBeat/Scripts/README.md"],
+            resources: switchScripts.map { .embedInCode("RedBeat/Scripts/\($0).lua") }
         ),
         room(
             "Alerts",

@@ -1,5 +1,5 @@
 /* The switch of one RedBeat entry: who runs each tick. See README.md in this folder.
-   Each inline named after a script in Sources/Cutover/Scripts is one atomic step, as the script is. */
+   Each inline named after a script in Sources/Cutover/RedBeat/Scripts is one atomic step, as the script is. */
 
 #ifndef TICKS
 #define TICKS 3      /* the last tick; tick t is due from now == t on */

@@ -45,7 +45,7 @@ def test_it_is_valid_and_has_every_part_of_an_airflow() -> None:
     assert shown.returncode == 0, shown.stderr
     release = (ROOT / "shadow" / "requirements-airflow33.txt").read_text(encoding="utf-8").split()[0].partition("==")[2]
     assert shown.stdout.count(f"apache/airflow:{release}-") == len(parts) - 1
-    for place in ("dags", "shadow", "Sources/Cutover/Scripts"):
+    for place in ("dags", "shadow", "Sources/Cutover/RedBeat/Scripts"):
         assert f"{ROOT / place}" in shown.stdout
 
 
