@@ -44,6 +44,9 @@ struct DoctorCommand: AsyncParsableCommand {
                 checks.append((source.name, false, ExitStatus.of(error).message))
             }
         }
+        for source in desk.workspace.sources {
+            if let error = await desk.stranded(source) { checks.append((source.name, false, "\(error)")) }
+        }
         do {
             if try desk.airflowAccess() != nil {
                 let target = desk.workspace.airflow.version

@@ -106,6 +106,17 @@ struct Survey: Sendable {
                         queueState = .airflow
                         continue
                     }
+                    for refusal in report.refusals { result.unknowns.append("who takes its jobs: \(refusal)") }
+                    for standing in report.standings {
+                        if let trouble = standing.trouble {
+                            result.unknowns.append("how many jobs of \(standing.type) wait: the table has changed: \(trouble)")
+                        }
+                        if standing.state == .legacy, standing.held > 0 {
+                            result.unknowns.append(
+                                "whose \(standing.held) jobs of \(standing.type) are: they are held although the type is legacy's; bailey rollback \(id) gives them back"
+                            )
+                        }
+                    }
                     let states = Set(report.standings.map(\.state.rawValue))
                     share = min(share, report.standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100)
                     queueState =

@@ -59,6 +59,17 @@ def finish(
     return str(_rows(connection, sql, (queue, job, run, state, error), commit)[0][0])
 
 
+def claim(connection: Any, queue: str, job: str, run: str) -> str:
+    """Whether a run still has a job: `open`; or what became of its claim: `returned` by a person, `overtaken`, `success`, …; or `unknown`.
+
+    To be asked right before the job's body. A switch that is gone, or that an earlier Bailey installed, is asked nothing: `unknown`.
+    """
+    installed = _rows(connection, "SELECT to_regprocedure('bailey.claim_of(text, text, text)') IS NOT NULL", (), True)
+    if not installed[0][0]:
+        return "unknown"
+    return str(_rows(connection, "SELECT bailey.claim_of(%s, %s, %s)", (queue, job, run), True)[0][0])
+
+
 def _rows(connection: Any, sql: str, values: tuple[Any, ...], commit: bool) -> list[Any]:
     try:
         cursor = connection.cursor()
