@@ -19,6 +19,8 @@ struct Desk {
     let zones = ZoneDatabase()
     /// The policy of pipelines whose mapping says nothing else.
     let policy: CutoverPolicy
+    /// Whose mappings and profiles are read; nil where `--config` has named the workspace.
+    private let safeFolder: SafeFolder?
     /// What DAG files must know of the sources. Made once: profiles are files.
     private(set) var dagSources: [String: DAGSource] = [:]
 
@@ -27,6 +29,9 @@ struct Desk {
     /// - Throws: `CommandFailure` if there is none, `SettingsError` if it is wrong.
     init(_ options: CommonOptions) throws {
         let path = try Desk.find(options.config)
+        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        safeFolder = options.config == nil ? .ofThisProcess : nil
+        try Desk.refuseOthers([path, folder], safeFolder, config: path)
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(.usage, "\(path) cannot be read")
         }
@@ -35,19 +40,30 @@ struct Desk {
             throw CommandFailure(.usage, "\(shown) is not UTF-8")
         }
         workspace = try Workspace(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
-        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         if let node = workspace.policy {
             policy = try CutoverPolicy(node, zones: zones)
         } else {
             policy = CutoverPolicy()
         }
         for source in workspace.sources {
+            if source.kind == .queue {
+                let profiles = absolute(workspace.mappings) + "/profiles"
+                try refuseOthers([profiles, "\(profiles)/\(source.profile ?? "").yaml"])
+            }
             dagSources[source.name] =
                 switch source.kind {
                 case .redbeat: .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil)
                 case .queue: .queue(try? queue(source).layout.statements(timezone: source.timezone))
                 }
         }
+    }
+
+    private func refuseOthers(_ paths: [String]) throws {
+        try Desk.refuseOthers(
+            paths,
+            safeFolder,
+            config: folder + "/" + URL(fileURLWithPath: workspace.file).lastPathComponent
+        )
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -74,7 +90,11 @@ struct Desk {
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
 
     /// Opens Bailey's own state.
-    func store() throws -> StateStore { try StateStore(path: absolute(workspace.state)) }
+    func store() throws -> StateStore {
+        let place = absolute(workspace.state)
+        try refuseOthers([URL(fileURLWithPath: place).deletingLastPathComponent().path, place])
+        return try StateStore(path: place)
+    }
 
     /// The latest inventory, or one from a file (`-` for standard input).
     func inventory(_ given: String? = nil) throws -> Inventory {
@@ -115,11 +135,13 @@ struct Desk {
     /// The mapping files and their texts, by name; profiles are not mappings.
     private func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(workspace.mappings)
+        try refuseOthers([root])
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
             $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
         }
         return try names.sorted().map { name in
             let shown = workspace.mappings + "/" + name
+            try refuseOthers([root + "/" + name])
             guard let data = FileManager.default.contents(atPath: root + "/" + name),
                 let text = String(validating: data, as: UTF8.self)
             else {
@@ -162,7 +184,9 @@ struct Desk {
     /// A queue profile: the workspace's own, else the one that comes with Bailey.
     private func profile(_ name: String) throws -> QueueProfile {
         let shown = "\(workspace.mappings)/profiles/\(name).yaml"
-        if let data = FileManager.default.contents(atPath: absolute(shown)) {
+        let place = absolute(shown)
+        try refuseOthers([absolute(workspace.mappings) + "/profiles", place])
+        if let data = FileManager.default.contents(atPath: place) {
             guard let text = String(validating: data, as: UTF8.self) else {
                 throw CommandFailure(.usage, "\(shown) is not UTF-8")
             }

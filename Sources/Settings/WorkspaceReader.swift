@@ -83,6 +83,8 @@ extension SourceSettings {
                 )
             )
         }
+        // What leads to a system may hold anything, and is not shown.
+        member.value.refuseControlCharacters(except: ["url", "results_url"], problems)
         if fields.node("kind") == nil { problems.note(member.value, "“kind” is missing: redbeat or queue") }
         guard let kind = fields.choice("kind", Kind.self), let url = fields.required("url") else { return nil }
         self.init(name: member.key, kind: kind, url: url)
