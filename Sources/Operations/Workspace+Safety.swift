@@ -1,15 +1,15 @@
 import Foundation
 import Settings
 
-extension Desk {
+extension Workspace {
     /// Refuses files and folders of the workspace that belong to somebody else; those that are not there are nobody's.
     ///
-    /// - Throws: `CommandFailure`.
+    /// - Throws: `OperationFailure`.
     static func refuseOthers(_ paths: [String], _ safeFolder: SafeFolder?, config: String) throws {
         guard let safeFolder else { return }
         for path in paths where SafeFolder.exists(path) {
             guard let reason = safeFolder.refusal(of: path) else { continue }
-            throw CommandFailure(
+            throw OperationFailure(
                 .usage,
                 "\(reason). What it says is run, so Bailey does not take it up by itself. If you trust it, name it: --config \(config)"
             )
