@@ -62,12 +62,13 @@ def finish(
 def claim(connection: Any, queue: str, job: str, run: str) -> str:
     """Whether a run still has a job: `open`; or what became of its claim: `returned` by a person, `overtaken`, `success`, …; or `unknown`.
 
-    To be asked right before the job's body. A switch that is gone, or that an earlier Bailey installed, is asked nothing: `unknown`.
+    To be asked right before the job's body.
     """
-    installed = _rows(connection, "SELECT to_regprocedure('bailey.claim_of(text, text, text)') IS NOT NULL", (), True)
-    if not installed[0][0]:
-        return "unknown"
-    return str(_rows(connection, "SELECT bailey.claim_of(%s, %s, %s)", (queue, job, run), True)[0][0])
+    sql = (
+        "SELECT coalesce((SELECT coalesce(c.outcome, 'open') FROM bailey.claim c"
+        " WHERE c.queue = %s AND c.job = %s AND c.run = %s ORDER BY c.place DESC LIMIT 1), 'unknown')"
+    )
+    return str(_rows(connection, sql, (queue, job, run), True)[0][0])
 
 
 def _rows(connection: Any, sql: str, values: tuple[Any, ...], commit: bool) -> list[Any]:

@@ -64,14 +64,15 @@ extension QueueRowSQL {
                 the_type text;
                 taken_by text;
                 seen text;
-                gone boolean := false;\(hold.method == .due ? "\n    kept text;" : "")
+                gone boolean := false;
+                again boolean := false;\(hold.method == .due ? "\n    kept text;" : "")
             BEGIN
                 IF current_setting('bailey.acting', true) = 'on' THEN
                     RETURN new;
                 END IF;
                 -- What is decided is decided here, and nothing is written; what goes wrong is the switch's trouble and not the application's.
                 <<deciding>>
-                BEGIN
+                LOOP BEGIN
                     IF tg_op = 'UPDATE' THEN
                         -- A worker's own step, and changes of what does not matter here.
                         IF (\(status("new")) IN \(words("running")) AND \(waits("old"))) OR (\(unchanged)) THEN
@@ -143,14 +144,21 @@ extension QueueRowSQL {
                     IF bailey.bucket(the_job) < switch.share THEN
                         \(holdNew.indented(12))
                     END IF;
+                    EXIT deciding;
                 EXCEPTION WHEN OTHERS THEN
                     -- What asks for the transaction to be tried again is the application's to hear.
                     IF sqlstate LIKE '40%' THEN
                         RAISE;
                     END IF;
+                    -- A column has got another type since this session planned what reads it.
+                    IF sqlstate = '42804' AND NOT again THEN
+                        again := true;
+                        EXECUTE 'DISCARD PLANS';
+                        CONTINUE deciding;
+                    END IF;
                     PERFORM bailey.trouble(\(name), sqlerrm);
                     RETURN new;
-                END deciding;
+                END; END LOOP deciding;
                 IF taken_by IS NOT NULL THEN
                     RAISE EXCEPTION 'BAILEY: job % was taken by the Airflow run %', the_job, taken_by
                     USING ERRCODE = 'lock_not_available', HINT = 'The worker began a row that it had read before without a row lock.';
@@ -191,6 +199,9 @@ extension QueueRowSQL {
                 EXCEPTION WHEN OTHERS THEN
                     IF sqlstate LIKE '40%' THEN
                         RAISE;
+                    END IF;
+                    IF sqlstate = '42804' THEN
+                        EXECUTE 'DISCARD PLANS';
                     END IF;
                     PERFORM bailey.trouble(\(name), sqlerrm);
                 END;

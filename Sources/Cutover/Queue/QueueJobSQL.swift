@@ -1,14 +1,15 @@
 import Legacy
 import Postgres
 
-/// The functions of one queue that change its rows.
+/// The functions of one queue that change its rows. Where a name could be a column's and a variable's it is the column's, because a profile's
+/// expressions name columns; so a variable that stands beside them has a name that no table's column has.
 extension QueueRowSQL {
     private func set(_ changes: [String]) -> String { changes.joined(separator: ", ") }
 
     private func now(_ meaning: String) -> String { moment("clock_timestamp()", of: meaning) }
 
     private func lockedSwitch(_ strength: String) -> String {
-        "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = the_type FOR \(strength)"
+        "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = bailey_type FOR \(strength)"
     }
 
     /// A row's attempts; nil where the table does not say.
@@ -21,8 +22,8 @@ extension QueueRowSQL {
     var holdBatch: String {
         let picked = """
             SELECT \(id("j")) AS id\(hold.method == .due ? ", \(profile.text("due", of: "j")) AS due" : "") FROM \(table) j
-                    WHERE \(type("j")) = the_type AND \(waits("j")) AND NOT \(begun("j")) AND bailey.bucket(\(id("j"))::text) < switch.share
-                    LIMIT most FOR UPDATE SKIP LOCKED
+                    WHERE \(type("j")) = bailey_type AND \(waits("j")) AND NOT \(begun("j")) AND bailey.bucket(\(id("j"))::text) < switch.share
+                    LIMIT bailey_most FOR UPDATE SKIP LOCKED
             """
         let kept = hold.method == .due ? ", kept AS (\n        \(keep("picked"))\n    )" : ""
         return """
@@ -30,6 +31,8 @@ extension QueueRowSQL {
             \(safe) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
+                bailey_most ALIAS FOR most;
                 switch bailey.switch;
                 number integer;
             BEGIN
@@ -66,6 +69,8 @@ extension QueueRowSQL {
             \(safe) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
+                bailey_most ALIAS FOR most;
                 switch bailey.switch;
             BEGIN
                 -- Two takes of one run, as after a lost answer, go one after the other.
@@ -81,46 +86,48 @@ extension QueueRowSQL {
                     WITH picked AS (
                         SELECT \(id("j")) AS id, \(profile.text("started", of: "j")) AS was_started,
                             \(status("j")) AS was_status, \(keys) FROM \(table) j
-                        WHERE \(type("j")) = the_type AND \(isHeld("j")) AND \(due("j"))
-                        ORDER BY \(sorted) LIMIT most FOR UPDATE SKIP LOCKED
+                        WHERE \(type("j")) = bailey_type AND \(isHeld("j")) AND \(due("j"))
+                        ORDER BY \(sorted) LIMIT bailey_most FOR UPDATE SKIP LOCKED
                     ), taken AS (
                         UPDATE \(table) j SET \(set(changes)) FROM picked p WHERE \(id("j")) = p.id
                         RETURNING p.id, p.was_started, p.was_status, \(names), \(profile.text("payload", of: "j")) AS payload,
                             \(attempt) AS attempt, \(profile.text("key", of: "j")) AS key
                     )
                     INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, was_started, was_status)
-                    SELECT \(name), t.id::text, the_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
+                    SELECT \(name), t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
                     FROM taken t ORDER BY \(sortedAgain);
                     DELETE FROM bailey.claim c WHERE c.place IN (
                         SELECT d.place FROM bailey.claim d WHERE d.queue = \(name) AND d.finished_at < now() - interval '90 days' LIMIT 200
                     );
                 END IF;
                 RETURN QUERY SELECT c.job, c.payload, c.attempt, c.key FROM bailey.claim c
-                    WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL ORDER BY c.place;
+                    WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = bailey_type AND c.finished_at IS NULL ORDER BY c.place;
             END $bailey$;
             """
     }
 
     /// A row by its id's text: of the column's own type, whatever that is when it is asked.
-    private var theRow: String { "\(id("j")) = \(typed("id", "the_job"))" }
+    private var theRow: String { "\(id("j")) = \(typed("id", "bailey_job"))" }
 
     /// Settles one job of a run.
     var finish: String {
         let at = "clock_timestamp()"
         let done = set(profile.writing("success", at: at) + freeing("j"))
-        let failed = set(profile.writing("failed", at: at) + profile.writingError("the_error") + freeing("j"))
+        let failed = set(profile.writing("failed", at: at) + profile.writingError("bailey_error") + freeing("j"))
         return """
             CREATE OR REPLACE FUNCTION \(function("finish"))(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
             \(safe) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
+                bailey_job ALIAS FOR the_job;
+                bailey_error ALIAS FOR the_error;
                 switch bailey.switch;
                 claim bailey.claim;
-                the_type text;
+                bailey_type text;
                 mine boolean;
-                said text;\(hold.retries == nil ? "" : "\n    done integer;\n    most integer;\n    next_due timestamptz;")
+                said text;\(hold.retries == nil ? "" : "\n    bailey_done integer;\n    bailey_most integer;\n    bailey_next timestamptz;")
             BEGIN
-                SELECT c.job_type INTO the_type FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND c.run = the_run;
+                SELECT c.job_type INTO bailey_type FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND c.run = the_run;
                 IF NOT FOUND THEN
                     RETURN 'unknown';
                 END IF;
@@ -129,7 +136,7 @@ extension QueueRowSQL {
                 IF claim.finished_at IS NOT NULL THEN
                     RETURN claim.outcome;
                 END IF;
-                SELECT \(isClaimed("j"))\(retryColumns) INTO mine\(hold.retries == nil ? "" : ", done, most")
+                SELECT \(isClaimed("j"))\(retryColumns) INTO mine\(hold.retries == nil ? "" : ", bailey_done, bailey_most")
                 FROM \(table) j WHERE \(theRow) FOR UPDATE;
                 IF mine IS NOT TRUE THEN
                     said := 'overtaken';
@@ -159,22 +166,22 @@ extension QueueRowSQL {
     private var retry: String {
         guard let retries = hold.retries else { return "" }
         // What the attempts column says of runs includes the one that failed.
-        let before = retries.counts == .runs ? "greatest(done - 1, 0)" : "done"
-        let counted = retries.counts == .runs ? [] : ["\(bare("attempts")) = done + 1"]
-        let next = moment("next_due", of: "due")
+        let before = retries.counts == .runs ? "greatest(bailey_done - 1, 0)" : "bailey_done"
+        let counted = retries.counts == .runs ? [] : ["\(bare("attempts")) = bailey_done + 1"]
+        let next = moment("bailey_next", of: "due")
         let dueColumn = hold.method == .due ? [] : column("due").map { ["\($0) = \(next)"] } ?? []
-        let common = counted + dueColumn + profile.writingError("the_error")
+        let common = counted + dueColumn + profile.writingError("bailey_error")
         let queued = profile.writing("queued", at: "clock_timestamp()")
         let heldWord = hold.method == .status ? ["\(bare("status")) = \(QueueRowSQL.literal(hold.held))"] : queued
         let freed = hold.method == .due ? ["\(bare("due")) = \(next)"] : freeing("j")
         let again = (heldWord + common).isEmpty(or: [nothing])
         let keepDue =
             hold.method == .due
-            ? "\n        INSERT INTO bailey.held (queue, job, due) VALUES (\(name), the_job, (\(next))::\(momentType(profile.kind("due")))::text)\n        ON CONFLICT (queue, job) DO UPDATE SET due = excluded.due;"
+            ? "\n        INSERT INTO bailey.held (queue, job, due) VALUES (\(name), bailey_job, (\(next))::\(momentType(profile.kind("due")))::text)\n        ON CONFLICT (queue, job) DO UPDATE SET due = excluded.due;"
             : ""
         return """
-            ELSIF done < most THEN
-                next_due := clock_timestamp() + least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay)) * interval '1 second';
+            ELSIF bailey_done < bailey_most THEN
+                bailey_next := clock_timestamp() + least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay)) * interval '1 second';
                 IF switch.state IN ('closing', 'airflow') THEN
                     said := 'retry';
                     UPDATE \(table) j SET \(set(again)) WHERE \(theRow);\(keepDue)
@@ -209,16 +216,17 @@ extension QueueRowSQL {
             \(safe) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
                 switch bailey.switch;
                 claim bailey.claim;
-                the_job text;
+                bailey_job text;
                 number bigint := 0;
             BEGIN
                 \(lockedSwitch("NO KEY UPDATE"));
                 FOR claim IN SELECT * FROM bailey.claim c
-                    WHERE c.queue = \(name) AND c.job_type = the_type AND c.run = ANY (the_runs) AND c.finished_at IS NULL ORDER BY c.place FOR UPDATE
+                    WHERE c.queue = \(name) AND c.job_type = bailey_type AND c.run = ANY (the_runs) AND c.finished_at IS NULL ORDER BY c.place FOR UPDATE
                 LOOP
-                    the_job := claim.job;
+                    bailey_job := claim.job;
                     UPDATE \(table) j SET \(set((heldAgain + started + attempts).isEmpty(or: [nothing])))
                     WHERE \(theRow) AND \(isClaimed("j"));
                     UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL

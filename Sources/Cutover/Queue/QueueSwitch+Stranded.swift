@@ -92,15 +92,18 @@ extension QueueSwitch {
 
     /// Rows that are held and whose type is legacy's, or that no switch says anything of.
     ///
+    /// - Parameter guesses: whether rows that are due as late as deferred ones are count where no switch says that they are; the application may
+    ///   have done that itself.
     /// - Throws: `QueueSwitchError` where the table has changed so that they cannot be found or schema `bailey` may not be read, or
     ///   `PostgresError`.
-    public func stranded() async throws -> [QueueStranded] {
+    public func stranded(guesses: Bool = false) async throws -> [QueueStranded] {
         if try await isSwitchThere() {
             let rows = try await naming("looking for rows that are held for nobody", []) {
                 try await connection.query("SELECT * FROM bailey.stranded($1)", [.text(queue)])
             }
             return try rows.map { QueueStranded(type: $0["job_type"], held: try $0.int("amount"), taken: 0) }
         }
+        if sql.mark.method == .due, !guesses { return [] }
         let rows = try await connection.query(sql.marked)
         return try rows.map { row in
             QueueStranded(type: row["job_type"], held: try row.int("held"), taken: try row.int("taken"))
@@ -110,8 +113,8 @@ extension QueueSwitch {
     /// Why rows that are held for nobody are an error, and the SQL that frees them; nil if there are none.
     ///
     /// - Throws: as `stranded`.
-    public func strandedError(_ operation: String) async throws -> QueueSwitchError? {
-        let found = try await stranded()
+    public func strandedError(_ operation: String, guesses: Bool = false) async throws -> QueueSwitchError? {
+        let found = try await stranded(guesses: guesses)
         guard !found.isEmpty else { return nil }
         let isThere = try await isSwitchThere()
         let types = found.compactMap(\.type)

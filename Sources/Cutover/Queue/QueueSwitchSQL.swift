@@ -193,9 +193,9 @@ public struct QueueSwitchSQL: Sendable {
         let place = names?["table"] ?? rows.table
         let bare = names.map { $0[mark.method.rawValue] } ?? PostgresConnection.identifier(column)
         let id = names.map { $0["id"] } ?? rows.bare("id")
-        let type = names.map { $0["type"] } ?? rows.type("j")
+        let type = names.map { $0["type"].map { "\($0)::text" } } ?? rows.type("j")
         let list = types.map(QueueRowSQL.literal).joined(separator: ", ")
-        let ofTypes = types.isEmpty ? "" : type.map { " AND \($0)::text IN (\(list))" } ?? ""
+        let ofTypes = types.isEmpty ? "" : type.map { " AND \($0) IN (\(list))" } ?? ""
         var lines = ["BEGIN;"]
         if isInstalled, !types.isEmpty {
             lines.append(
@@ -230,7 +230,8 @@ public struct QueueSwitchSQL: Sendable {
 
     private var own: String {
         [
-            rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish, rows.giveUp, rows.triggers,
+            "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish,
+            rows.giveUp, rows.triggers,
         ]
         .joined(separator: "\n\n")
     }
@@ -248,7 +249,7 @@ public struct QueueSwitchSQL: Sendable {
             END IF;
         END $bailey$;
         INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-        SELECT \(rows.name), \(QueueRowSQL.literal(table)), '\(digest)', t.oid, \(rows.layout)
+        SELECT \(rows.name), \(QueueRowSQL.literal(table)), \(QueueRowSQL.literal(digest)), t.oid, \(rows.layout)
         FROM (SELECT \(QueueRowSQL.literal(rows.table))::regclass::oid AS oid) t
         ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, relation = excluded.relation,
             layout = excluded.layout, installed_at = now(), installed_by = session_user;

@@ -10,7 +10,7 @@ enum QueueSwitchSchema {
         "look(text, text)", "held_now(text, text)", "stranded(text)", "blockers(text, text)",
         "settle(text, text, bigint)", "release(text, text, text, text)", "give_back(text, text, integer)",
         "sweep(text, text)",
-        "take(text, text, text, integer)", "claim_of(text, text, text)",
+        "take(text, text, text, integer)",
         "finish(text, text, text, text, text)", "give_up(text, text, text[], text)", "mode(text, text, text)",
     ]
 

@@ -10,8 +10,8 @@ public enum QueueKind: String, Sendable, Hashable, CaseIterable {
 public struct QueueWrite: Sendable, Hashable {
     /// What is written.
     public enum Value: Sendable, Hashable {
-        /// The moment of writing, as the column's kind holds it.
-        case now
+        /// The moment of writing, as a kind of column holds it; as the profile says of the column if nil.
+        case now(QueueKind?)
         case null
         /// A value, as PostgreSQL reads it for the column's type.
         case text(String)

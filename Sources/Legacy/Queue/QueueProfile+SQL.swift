@@ -67,7 +67,7 @@ extension QueueProfile {
                 switch write.value {
                 case .null: "NULL"
                 case .text(let text): PostgresConnection.literal(text)
-                case .now: moment(instant, as: columnKind(write.column), naive: naive)
+                case .now(let kind): moment(instant, as: kind ?? columnKind(write.column), naive: naive)
                 }
             changes.append("\(PostgresConnection.identifier(write.column)) = \(value)")
             written.insert(write.column)

@@ -40,6 +40,7 @@ public struct QueueProfile: Sendable, Hashable {
     public init(yaml text: String, file: String) throws(SettingsError) {
         let problems = Problems()
         let root = try YAMLNode(yaml: text, file: file)
+        root.refuseControlCharacters(except: ["caveats"], problems)
         name = ""
         table = ""
         columns = [:]
@@ -114,7 +115,12 @@ public struct QueueProfile: Sendable, Hashable {
                     problems.note(member.value, "“\(member.key)” must be a value, now, or null")
                     return nil
                 }
-                return QueueWrite(column: member.key, value: plain && text == "now" ? .now : .text(text))
+                guard plain, text == "now" || text.hasPrefix("now ") else {
+                    return QueueWrite(column: member.key, value: .text(text))
+                }
+                let kind = text == "now" ? nil : QueueKind(rawValue: String(text.dropFirst(4)))
+                if text != "now", kind == nil { problems.note(member.value, "“\(text)” is no moment: say now, or now epoch") }
+                return QueueWrite(column: member.key, value: .now(kind))
             }
         }
     }

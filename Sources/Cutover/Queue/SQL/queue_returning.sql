@@ -40,7 +40,7 @@ BEGIN
             format('%s = (SELECT h.due %s)::%s', bare, kept, layout ->> 'due_type');
     WHEN 'queue' THEN
         RETURN QUERY SELECT format('starts_with(%s::text, %L) AND %s', names ->> 'queue', layout ->> 'prefix', free),
-            format('%s = CASE WHEN length(%s::text) > %s THEN substr(%2$s::text, %s) END', bare, names ->> 'queue',
+            format('%1$s = CASE WHEN length(%2$s::text) > %3$s THEN substr(%2$s::text, %4$s) END', bare, names ->> 'queue',
                 length(layout ->> 'prefix'), length(layout ->> 'prefix') + 2);
     END CASE;
 END $bailey$;
@@ -220,7 +220,12 @@ BEGIN
     IF switch.since IS NULL OR switch.since_at IS NULL THEN
         UPDATE bailey.switch s SET since = pg_current_xact_id(), since_at = clock_timestamp() WHERE s.queue = the_queue AND s.job_type = the_type;
     ELSE
-        complete := NOT bailey.under_way(switch.since, switch.since_at);
+        -- Of a prepared transaction it is not known which snapshot it had: one that has written into the table counts.
+        complete := NOT bailey.under_way(switch.since, switch.since_at) AND NOT EXISTS (
+            SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+            WHERE l.locktype = 'relation' AND l.pid IS NULL AND l.mode = 'RowExclusiveLock'
+                AND l.relation = (SELECT p.on_table FROM bailey.located(the_queue) p)
+        );
     END IF;
     number := bailey.give_back(the_queue, the_type, 10000);
     IF complete AND NOT switch.swept THEN

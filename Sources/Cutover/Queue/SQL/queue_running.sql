@@ -36,13 +36,6 @@ BEGIN
     RETURN number;
 END $bailey$;
 
--- Whether a run still has a job: open; or what became of its claim; unknown if it never took the job. To be asked right before the job's body.
-CREATE OR REPLACE FUNCTION bailey.claim_of(the_queue text, the_job text, the_run text) RETURNS text LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
-    SELECT coalesce((SELECT coalesce(c.outcome, 'open') FROM bailey.claim c
-        WHERE c.queue = the_queue AND c.job = the_job AND c.run = the_run ORDER BY c.place DESC LIMIT 1), 'unknown')
-$bailey$;
-
 -- What a run may do with jobs of a type: live, closing (ask again) or shadow. A run that holds a claim is live until it is finished.
 -- Not to be called in the transaction that closed or released the type.
 CREATE OR REPLACE FUNCTION bailey.mode(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS text LANGUAGE plpgsql

@@ -1,0 +1,161 @@
+import Airflow
+package import Cutover
+import LosslessJSON
+package import Migration
+import Schedules
+package import Settings
+package import Store
+
+/// Takes the bridge away from one pipeline of RedBeat entries.
+package struct Retiring: Sendable {
+    package let workspace: Workspace
+    package let plan: Plan
+    package let inventory: Inventory
+    package let pipeline: PlannedPipeline
+    package let source: SourceSettings
+    package let keys: RedBeatKeys
+    /// Seconds that Airflow may take to read a file, or to come to rest.
+    package let patience: Double
+
+    package init(
+        workspace: Workspace,
+        plan: Plan,
+        inventory: Inventory,
+        pipeline: PlannedPipeline,
+        source: SourceSettings,
+        keys: RedBeatKeys,
+        patience: Double
+    ) {
+        self.workspace = workspace
+        self.plan = plan
+        self.inventory = inventory
+        self.pipeline = pipeline
+        self.source = source
+        self.keys = keys
+        self.patience = patience
+    }
+
+    package var id: String { pipeline.dag.id }
+
+    package var exchange: GateExchange {
+        GateExchange(workspace: workspace, plan: plan, pipeline: pipeline, patience: patience)
+    }
+
+    /// Keeps the bytes, unless that has been done.
+    package func archive(_ operation: RetireOperation, _ journal: Journal, _ store: StateStore) async throws {
+        var document = try await operation.archive()
+        if case .object(var members) = document {
+            members["source"] = .string(source.name)
+            members["inventory"] =
+                Inventory(
+                    readAt: inventory.readAt,
+                    entries: pipeline.dag.entries.compactMap { inventory[$0] }
+                ).json["entries"] ?? .null
+            document = .object(members)
+        }
+        let kept = document
+        try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
+            try store.archive(kept, pipeline: id, at: workspace.surroundings.now())
+        }
+    }
+
+    /// Exchanges the file for one without a gate, if that has not been done, and lets the DAG run on.
+    package func removeGate(_ operation: RetireOperation, _ journal: Journal, isMarked: Bool) async throws {
+        try await workspace.withAirflow("retire") { client in
+            try await exchange.removeGate(operation, client, journal, isMarked: isMarked)
+            try await exchange.unpause(client, journal)
+        }
+    }
+
+    // MARK: Looking
+
+    /// What is known, and nothing is changed to find out.
+    ///
+    /// - Throws: `RedisError` or `SwitchError`: without the switch nothing can be said.
+    package func evidence(_ engine: CutoverEngine) async throws -> (RetirementEvidence, SwitchStatus) {
+        let operation = RetireOperation(engine: engine)
+        let status = try await engine.redbeat.status(claims: 1000)
+        let record = status.entries.first?.record
+        let (ticks, deployment) = await airflow(record)
+        let inCode: Known<[String]>
+        do { inCode = .known(try await operation.inCode(prefix: source.prefix)) } catch {
+            inCode = .unknown("\(error)")
+        }
+        var evidence = RetirementEvidence(
+            pipeline: id,
+            now: status.now,
+            record: .known(record),
+            ticks: ticks,
+            missedTicks: pipeline.dag.missedTicks,
+            timetable: pipeline.dag.clock.timetable,
+            deployment: deployment,
+            inCode: inCode
+        )
+        evidence.disorder = operation.disorder(status)
+        evidence.needsGate = jobs
+        return (evidence, status)
+    }
+
+    /// Why a pipeline of entries that has job types too keeps its gate; nil if it has none.
+    private var jobs: String? {
+        let types = workspace.queueParts(pipeline.dag).flatMap(\.types)
+        guard !types.isEmpty else { return nil }
+        return
+            "\(FindingCode.jobsNeedTheSwitch.id): beside its entries it has the job types \(types.joined(separator: ", ")); make a pipeline of their own of them"
+    }
+
+    /// How the claimed ticks of the present window went, and whether the DAG runs.
+    private func airflow(_ record: SwitchRecord?) async -> (Known<[LiveTick]>, PolicyEvidence.Deployment) {
+        let window = record?.windows.last
+        var live = 0
+        // The newest are enough: as many as must be clean, and some that may still run.
+        let claims = (record?.claims ?? []).sorted { $0.tick > $1.tick }.prefix { claim in
+            live += claim.how == .live ? 1 : 0
+            return window?.contains(claim.tick) == true && live <= pipeline.policy.cleanTicks + 50
+        }
+        do {
+            return try await workspace.withAirflow("retire") { client in
+                var states: [String: LiveTick.State] = [:]
+                if let oldest = claims.last?.tick {
+                    for run in try await client.runs(id, from: oldest) { states["\(id)/\(run.id)"] = run.liveState }
+                }
+                let ticks = claims.map { claim in
+                    LiveTick(
+                        tick: claim.tick,
+                        run: claim.run,
+                        claimedAt: claim.at,
+                        ranTasks: claim.how == .live,
+                        state: states[claim.run] ?? .unknown("Airflow has no run \(claim.run)")
+                    )
+                }
+                var deployment = Workspace.deployment(try await client.dag(id), id, client.address)
+                if case .faulty = deployment, record?.isRetiring == true, try await client.dag(id)?.isPaused == true {
+                    deployment = .running(
+                        "Airflow has the DAG \(id), which a retirement that was broken off has paused"
+                    )
+                }
+                return (.known(ticks), deployment)
+            }
+        } catch let failure as OperationFailure {
+            return (.unknown(failure.message), .unknown(failure.message))
+        } catch {
+            return (.unknown("\(error)"), .unknown("\(error)"))
+        }
+    }
+}
+
+extension AirflowRun {
+    /// How its tasks went.
+    var liveState: LiveTick.State {
+        switch state {
+        case .success: .success
+        case .failed: .failed
+        case .queued, .running: .running
+        case nil: .unknown("Airflow says a word that Bailey does not know")
+        }
+    }
+}
+
+extension RetireOperation: RetiringSwitch {
+    package func underWay() -> String? { nil }
+}

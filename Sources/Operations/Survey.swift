@@ -1,0 +1,242 @@
+package import Cutover
+import Foundation
+import Legacy
+package import Migration
+import Redis
+import Schedules
+package import Settings
+package import Store
+
+/// Everything that can be learnt of all pipelines at once, whatever is missing.
+package struct Survey: Sendable {
+    package let workspace: Workspace
+    package let store: Known<StateStore>
+    /// The latest inventory and its plan; nil if there is none.
+    package let planned: (inventory: Inventory, plan: Plan)?
+    /// The entries of pipelines that have switches, and their sources.
+    let groups: [String: (keys: RedBeatKeys, source: SourceSettings)]
+    /// Sources whose switches could not be read, and why.
+    let blind: [String: String]
+    /// What could not be read, one sentence each.
+    package let unknowns: [String]
+
+    package init(_ workspace: Workspace) async {
+        self.workspace = workspace
+        store = workspace.knownStore()
+        var unknowns: [String] = []
+        if case .unknown(let why) = store { unknowns.append(why) }
+        var planned: (Inventory, Plan)?
+        do {
+            if case .known(let store) = store, let inventory = try store.latestInventory() {
+                planned = (inventory, try workspace.plan(inventory))
+            } else {
+                unknowns.append("there is no inventory, so only pipelines with a switch are shown; run bailey import")
+            }
+        } catch {
+            unknowns.append("\(error)")
+        }
+        var groups: [String: (keys: RedBeatKeys, source: SourceSettings)] = [:]
+        var blind: [String: String] = [:]
+        for source in workspace.redBeatSources {
+            do {
+                let search = SwitchSearch(url: try RedisURL(source.url), place: workspace.place(source))
+                for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
+            } catch {
+                blind[source.name] = "\(error)"
+                unknowns.append("\(error)")
+            }
+        }
+        self.planned = planned
+        self.groups = groups
+        self.blind = blind
+        self.unknowns = unknowns
+    }
+
+    /// The pipelines of the plan and of the switches, by id; rehearsals are none.
+    package var pipelines: [String] {
+        Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + groups.keys).filter { !Rehearsing.isCopy($0) }.sorted()
+    }
+
+    func plannedPipeline(_ id: String) -> PlannedPipeline? { planned?.plan.pipelines.first { $0.dag.id == id } }
+
+    /// The switches of a pipeline: of what it took over, else of what it would; nil if it has no RedBeat entries.
+    package func keys(_ id: String) throws -> (keys: RedBeatKeys, source: SourceSettings)? {
+        if let group = groups[id] { return group }
+        guard let planned, let pipeline = plannedPipeline(id),
+            let (group, source) = try workspace.redBeatGroup(pipeline.dag, inventory: planned.inventory)
+        else { return nil }
+        return (group.keys, source)
+    }
+
+    /// Where a pipeline stands.
+    package func status(_ id: String, deployment: PolicyEvidence.Deployment) async -> PipelineStatus {
+        var result = PipelineStatus(pipeline: id, stage: .planned)
+        let pipeline = plannedPipeline(id)
+        let now = workspace.surroundings.now()
+        var gate = PolicyEvidence.Gate.none
+        var lead: EntryStatus?
+        var obstacle: CutoverRefusal?
+        do {
+            if let (keys, source) = try keys(id) {
+                let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 2)
+                let status = try await redbeat.status(claims: 20)
+                await redbeat.disconnect()
+                gate = status.gate
+                lead = status.entries.first
+                result.owner = status.state ?? .closing
+            }
+        } catch let refusal as CutoverRefusal {
+            // What cannot be taken over was not: there is no switch of it.
+            obstacle = refusal
+            result.owner = .legacy
+        } catch {
+            result.unknowns.append("who owns its ticks: \(error)")
+            gate = .unknown("\(error)")
+            result.stage = .unknown
+        }
+        var queueState: SwitchState?
+        var share = 100
+        var isRetiring = false
+        if case .known(let store) = store, let dag = pipeline?.dag {
+            for part in workspace.queueParts(dag) {
+                do {
+                    let report = try await part.rollbackReport(workspace, store)
+                    if report.refusals.contains(where: { $0.code == .retiring }) {
+                        isRetiring = true
+                        queueState = .airflow
+                        continue
+                    }
+                    for refusal in report.refusals { result.unknowns.append("who takes its jobs: \(refusal)") }
+                    for standing in report.standings {
+                        if let trouble = standing.trouble {
+                            result.unknowns.append("how many jobs of \(standing.type) wait: the table has changed: \(trouble)")
+                        }
+                        if standing.state == .legacy, standing.held > 0 {
+                            result.unknowns.append(
+                                "whose \(standing.held) jobs of \(standing.type) are: they are held although the type is legacy's; bailey rollback \(id) gives them back"
+                            )
+                        }
+                    }
+                    let states = Set(report.standings.map(\.state.rawValue))
+                    share = min(share, report.standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100)
+                    queueState =
+                        states.contains("closing") ? .closing : states.contains("airflow") ? .airflow : .legacy
+                } catch {
+                    result.unknowns.append("who takes its jobs: \(error)")
+                    result.stage = .unknown
+                }
+            }
+        }
+        if lead == nil, let queueState { result.owner = queueState }
+        let record = lead?.record
+        var seen: Set<Instant> = []
+        let comparisons = Workspace.stored(store) { try $0.comparisons(pipeline: id) }
+        for comparison in comparisons.value ?? [] where comparison.legacy != nil {
+            if let tick = comparison.key.tick { seen.insert(tick) }
+        }
+        if let clock = pipeline?.dag.clock, let schedule = clock.schedule {
+            let zone = (try? workspace.zones.zone(clock.timezone)) ?? .utc
+            let bytes = lead?.state == .airflow ? lead?.kept.meta : lead?.meta
+            let ran = ((try? RedBeatBytes.lastRun(bytes, zones: workspace.zones)) ?? nil)?.instant
+            let anchor = [record?.lastClaim, ran].compactMap { $0 }.max()
+            let due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
+            // What legacy's own meta says counts for the tick before it.
+            if let ran, let tick = due.filter({ $0 <= ran }).max() { seen.insert(tick) }
+            result.nextTick = clock.timetable?.ticks(after: anchor ?? now).first { $0 > now }
+            result.ticks = PipelineStatus.runners(of: due, record: record, seen: seen)
+            if result.stage == .unknown { result.ticks = due.map { PipelineStatus.Tick(tick: $0, runner: .unknown) } }
+        } else {
+            result.ticks = PipelineStatus.runners(of: [], record: record, seen: [])
+        }
+        if let planned, let pipeline {
+            let evidence = workspace.evidence(
+                pipeline,
+                plan: planned.plan,
+                inventory: planned.inventory,
+                store: store,
+                gate: gate,
+                deployment: deployment
+            )
+            result.policy = pipeline.policy.evaluate(evidence)
+        }
+        place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
+        if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
+        if isRetiring, result.stage == .airflow {
+            result.waitsFor =
+                "bailey retire \(id) --execute, which finishes what was begun (--undo puts the gate back)"
+        } else if lead == nil, result.stage == .airflow {
+            result.waitsFor =
+                share < 100
+                ? "a person: Airflow takes \(share) % of its jobs; bailey cutover \(id) --share 100% --execute gives it all"
+                : "clean jobs, then bailey retire \(id)"
+        }
+        return result
+    }
+
+    /// The stage and what it waits for.
+    private func place(_ status: inout PipelineStatus, lead: EntryStatus?, compared: Bool, gate: PolicyEvidence.Gate) {
+        let id = status.pipeline
+        if status.stage == .unknown {
+            status.waitsFor = "a legacy system that cannot be read; see bailey doctor"
+            return
+        }
+        let record = lead?.record
+        switch status.owner {
+        case .closing:
+            status.stage = .closing
+            status.waitsFor = "the fence; bailey watch, the DAG's gate or bailey cutover settles it"
+        case .airflow:
+            status.stage = .airflow
+            if record?.isRetiring == true {
+                status.waitsFor =
+                    "bailey retire \(id) --execute, which finishes what was begun (--undo puts the gate back)"
+            } else if let lead, lead.isUnparked || lead.isRewritten {
+                status.waitsFor = "healing: something restarted legacy's clock; bailey watch or the gate parks it again"
+            } else if record?.isOver == true {
+                status.waitsFor = "bailey watch, which gives back the window that has ended"
+            } else if let left = record?.ticksLeft {
+                status.waitsFor = "\(left) more \(left == 1 ? "tick" : "ticks"), then ownership returns by itself"
+            } else if let until = record?.until {
+                status.waitsFor = "\(until.iso8601), when ownership returns by itself"
+            } else {
+                status.waitsFor = "clean ticks, then bailey retire \(id)"
+            }
+        case .legacy, nil:
+            let isOfJobs = plannedPipeline(id).map { !workspace.queueParts($0.dag).isEmpty } ?? false
+            if record == nil, let planned,
+                let stage = Workspace.stored(store, { try $0.retirement(pipeline: id) }).value,
+                case .finished(let at)? = stage, at > planned.inventory.readAt || isOfJobs
+            {
+                // What stands in the schedule's history says nothing of who ran a tick since: no gate is asked any more.
+                status.stage = .retired
+                status.owner = .airflow
+                status.ticks = []
+                status.waitsFor =
+                    isOfJobs
+                    ? "nothing: its DAG takes the jobs by itself"
+                    : "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
+                return
+            }
+            let file = workspace.absolute(workspace.settings.airflow.dagsFolder) + "/\(id).py"
+            var asked = false
+            if case .asked(.some) = gate { asked = true }
+            if record?.givenBackAt != nil {
+                status.stage = .rolledBack
+            } else if status.policy?.holds == true {
+                status.stage = .ready
+            } else if compared || asked {
+                status.stage = .shadowing
+            } else if FileManager.default.fileExists(atPath: file) {
+                status.stage = .generated
+            }
+            if let line = status.policy?.waitsFor {
+                let when = line.when.map { " (\($0.iso8601))" } ?? ""
+                status.waitsFor = "\(line.rule.rawValue): \(line.evidence)\(when)"
+            } else if status.policy != nil {
+                status.waitsFor = "a person: bailey cutover \(id) --execute"
+            } else {
+                status.waitsFor = "bailey import, without which nothing can be planned"
+            }
+        }
+    }
+}

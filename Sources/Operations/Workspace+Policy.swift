@@ -1,0 +1,122 @@
+package import Airflow
+package import Cutover
+import Legacy
+import LosslessJSON
+package import Migration
+import Schedules
+package import Store
+
+/// What is known of a pipeline for its policy.
+extension Workspace {
+    /// The evidence of a pipeline. What cannot be read is evidence too: that it is not known.
+    ///
+    /// - Parameters:
+    ///   - store: Bailey's own state, or why it cannot be opened.
+    ///   - gate: what the switch knows of the DAG's gate.
+    ///   - deployment: what Airflow says of the DAG.
+    package func evidence(
+        _ pipeline: PlannedPipeline,
+        plan: Plan,
+        inventory: Inventory,
+        store: Known<StateStore>,
+        gate: PolicyEvidence.Gate,
+        deployment: PolicyEvidence.Deployment
+    ) -> PolicyEvidence {
+        let dag = pipeline.dag
+        let compared = Set(dag.tasks.compactMap(\.entry))
+        let entries = dag.entries.filter(compared.contains).compactMap { id -> PolicyEvidence.Entry? in
+            guard let entry = inventory[id] else { return nil }
+            let zone = (try? zones.zone(entry.timezone ?? "UTC")) ?? .utc
+            return PolicyEvidence.Entry(id: id, schedule: entry.schedule, zone: zone)
+        }
+        var evidence = PolicyEvidence(
+            pipeline: dag.id,
+            now: surroundings.now(),
+            entries: entries,
+            comparisons: Workspace.stored(store) { try $0.comparisons(pipeline: dag.id) },
+            deployment: deployment,
+            gate: gate,
+            timetable: dag.clock.timetable
+        )
+        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
+        evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
+        evidence.findings = plan.findings.filter { finding in
+            finding.pipeline == dag.id || finding.entry.map(dag.entries.contains) ?? (finding.pipeline == nil)
+        }
+        evidence.absorbed = dag.entries.filter { id in
+            id != dag.clock.driver && inventory[id]?.schedule != nil
+        }
+        return evidence
+    }
+
+    /// Why what legacy runs cannot be observed, or was not to the end.
+    private func observerDefects(
+        _ pipeline: String,
+        _ ids: [EntryID],
+        _ inventory: Inventory,
+        _ store: Known<StateStore>
+    )
+        -> [String]
+    {
+        var defects: [String] = []
+        for entry in ids.compactMap({ inventory[$0] }) {
+            defects += system(entry.id.source)?.observerDefects(of: entry, in: inventory) ?? []
+        }
+        let last = Workspace.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }
+            .value
+        if let line = last ?? nil, line.step == ShadowEnd.brokenOff {
+            defects.append(
+                "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
+            )
+        }
+        return defects
+    }
+
+    /// Something out of Bailey's own state.
+    static func stored<Value>(_ store: Known<StateStore>, _ read: (StateStore) throws -> Value) -> Known<Value> {
+        switch store {
+        case .unknown(let why): return .unknown(why)
+        case .known(let store):
+            do { return .known(try read(store)) } catch { return .unknown("\(error)") }
+        }
+    }
+
+    /// Bailey's own state, or why it cannot be opened.
+    func knownStore() -> Known<StateStore> {
+        do { return .known(try store()) } catch { return .unknown("\(error)") }
+    }
+
+    /// What Airflow says of DAGs: each by its id, or why nothing is known.
+    package func deployments(_ dags: [String]) async -> [String: PolicyEvidence.Deployment] {
+        func all(_ said: PolicyEvidence.Deployment) -> [String: PolicyEvidence.Deployment] {
+            Dictionary(dags.map { ($0, said) }, uniquingKeysWith: { $1 })
+        }
+        do {
+            guard try airflowAccess() != nil else {
+                return all(.unknown("no Airflow is configured (target.airflow.url)"))
+            }
+            return try await withAirflow("the policy") { client in
+                var found: [String: PolicyEvidence.Deployment] = [:]
+                for id in dags { found[id] = Workspace.deployment(try await client.dag(id), id, client.address) }
+                return found
+            }
+        } catch {
+            return all(.unknown("\(error)"))
+        }
+    }
+
+    package static func deployment(_ dag: AirflowDAG?, _ id: String, _ address: String) -> PolicyEvidence.Deployment {
+        guard let dag, !dag.isStale else { return .faulty("Airflow at \(address) has no DAG \(id)") }
+        if dag.hasImportErrors { return .faulty("Airflow could not import the file of \(id); see its import errors") }
+        if dag.isPaused { return .faulty("the DAG \(id) is paused in Airflow") }
+        return .running("Airflow has the DAG \(id), unpaused and without import errors")
+    }
+}
+
+extension SwitchStatus {
+    /// The newest tick for which a gate asked, of those it was told are legacy's and those it claimed.
+    package var gate: PolicyEvidence.Gate {
+        guard let lead = entries.first else { return .none }
+        return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
+    }
+}
