@@ -4,25 +4,24 @@ import Legacy
 import LosslessJSON
 package import Migration
 import Schedules
-package import Store
+import Store
 
 /// What is known of a pipeline for its policy.
 extension Workspace {
     /// The evidence of a pipeline. What cannot be read is evidence too: that it is not known.
     ///
     /// - Parameters:
-    ///   - store: Bailey's own state, or why it cannot be opened.
+    ///   - index: the plan, the inventory, and what Bailey's own state keeps.
     ///   - gate: what the switch knows of the DAG's gate.
     ///   - deployment: what Airflow says of the DAG.
     package func evidence(
         _ pipeline: PlannedPipeline,
-        plan: Plan,
-        inventory: Inventory,
-        store: Known<StateStore>,
+        index: EvidenceIndex,
         gate: PolicyEvidence.Gate,
         deployment: PolicyEvidence.Deployment
     ) -> PolicyEvidence {
         let dag = pipeline.dag
+        let inventory = index.inventory
         let compared = Set(dag.tasks.compactMap(\.entry))
         let entries = dag.entries.filter(compared.contains).compactMap { id -> PolicyEvidence.Entry? in
             guard let entry = inventory[id] else { return nil }
@@ -33,16 +32,14 @@ extension Workspace {
             pipeline: dag.id,
             now: surroundings.now(),
             entries: entries,
-            comparisons: Workspace.stored(store) { try $0.comparisons(pipeline: dag.id) },
+            comparisons: index.comparisons(dag.id),
             deployment: deployment,
             gate: gate,
             timetable: dag.clock.timetable
         )
-        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
-        evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
-        evidence.findings = plan.findings.filter { finding in
-            finding.pipeline == dag.id || finding.entry.map(dag.entries.contains) ?? (finding.pipeline == nil)
-        }
+        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), index)
+        evidence.rehearsals = index.rehearsals(dag.id)
+        evidence.findings = index.findings(of: dag)
         evidence.absorbed = dag.entries.filter { id in
             id != dag.clock.driver && inventory[id]?.schedule != nil
         }
@@ -53,20 +50,16 @@ extension Workspace {
     private func observerDefects(
         _ pipeline: String,
         _ ids: [EntryID],
-        _ inventory: Inventory,
-        _ store: Known<StateStore>
+        _ index: EvidenceIndex
     )
         -> [String]
     {
+        let inventory = index.inventory
         var defects: [String] = []
         for entry in ids.compactMap({ inventory[$0] }) where entry.kind == .redbeat {
-            let twins = inventory.entries.filter { other in
-                other.id != entry.id && other.id.source == entry.id.source && other.kind == .redbeat
-                    && other.call == entry.call
-            }
-            if let twin = twins.first {
+            if let twin = index.twin(of: entry) {
                 defects.append(
-                    "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
+                    "\(entry.id) and \(twin) make the same call, so that no recorded run can be told to be of one of them"
                 )
             }
             let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
@@ -76,9 +69,7 @@ extension Workspace {
                 )
             }
         }
-        let last = Workspace.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }
-            .value
-        if let line = last ?? nil, line.step == ShadowEnd.brokenOff {
+        if let line = index.lastLine(pipeline, "shadow"), line.step == ShadowEnd.brokenOff {
             defects.append(
                 "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
             )
@@ -132,12 +123,5 @@ extension SwitchStatus {
     package var gate: PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
         return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
-    }
-}
-
-extension LegacyEntry {
-    /// What a recorded run of it shows: no arguments and an empty list of them are the same call.
-    fileprivate var call: [String] {
-        [task, (args.isNull ? [] : args).text(.canonical), (kwargs.isNull ? [:] : kwargs).text(.canonical)]
     }
 }

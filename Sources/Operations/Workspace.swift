@@ -116,7 +116,7 @@ package struct Workspace {
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.
-    private func mappingFiles() throws -> [(file: String, text: String)] {
+    func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(settings.mappings)
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
             $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
