@@ -20,7 +20,9 @@ extension DAGWriter {
             }
         }
         if gated {
-            own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
+            let names = runtimeNames
+            if !names.isEmpty { own.append("from bailey_runtime.dag import " + names.joined(separator: ", ")) }
+            if let gate = subject.own { own.append("from \(gate.module) import \(gate.name)") }
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
@@ -78,7 +80,7 @@ extension DAGWriter {
     }
 
     private var runtimeNames: [String] {
-        var names: Set<String> = ["BaileyGate"]
+        var names: Set<String> = subject.own == nil ? ["BaileyGate"] : []
         if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
         for task in dag.tasks {
             switch task.body {

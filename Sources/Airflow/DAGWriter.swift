@@ -36,7 +36,7 @@ struct DAGWriter {
 
     var requirements: Set<String> {
         var found: Set<String> = []
-        if gated, subject.source != nil { found.insert("redis") }
+        if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
         if gated || isExact { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
@@ -66,7 +66,8 @@ struct DAGWriter {
             return found
         }
         if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
-            found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
+            found[DAGFile.connectionID(source)] =
+                subject.own?.leadsTo ?? "the Redis of source “\(source)”, which holds the switch"
         }
         for type in subject.jobTypes {
             found[DAGFile.connectionID(type.source)] =
@@ -202,7 +203,7 @@ struct DAGWriter {
             let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
             arguments.append(("job_types", .list(types)))
         }
-        return .call("BaileyGate", [], arguments)
+        return .call(subject.own?.name ?? "BaileyGate", [], arguments)
     }
 
     private var summaryLine: String {

@@ -23,7 +23,7 @@ public struct BoundedPattern: Sendable {
     public init?(_ pattern: String) {
         guard let expression = try? NSRegularExpression(pattern: "\\A(?:\(pattern))\\z"),
             // What only balances the group that is put around it is no expression of its own.
-            (try? NSRegularExpression(pattern: pattern)) != nil
+            pattern.isEmpty || (try? NSRegularExpression(pattern: pattern)) != nil
         else { return nil }
         self.pattern = pattern
         self.expression = expression

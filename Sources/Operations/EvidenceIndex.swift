@@ -1,5 +1,4 @@
-import Foundation
-import LosslessJSON
+import Legacy
 package import Migration
 import Schedules
 package import Store
@@ -15,28 +14,13 @@ package struct EvidenceIndex: Sendable {
     private let findingsOfPipelines: [String: [Int]]
     private let findingsOfEntries: [EntryID: [Int]]
     private let findingsOfAll: [Int]
-    /// The RedBeat entries that make a call, in the order of the inventory.
-    private let callers: [Call: [EntryID]]
+    /// Why the runs of entries cannot be observed, by entry.
+    let observerDefects: [EntryID: [String]]
     /// The pipelines of which Bailey's state keeps anything; nil where that could not be learnt.
     private let kept: StoredPipelines?
 
-    /// What a recorded run shows of an entry of a source.
-    private struct Call: Hashable {
-        var source: String
-        var words: [String]
-
-        init(_ entry: LegacyEntry) {
-            source = entry.id.source
-            // No arguments and an empty list of them are the same call.
-            words = [
-                entry.task, (entry.args.isNull ? [] : entry.args).text(.canonical),
-                (entry.kwargs.isNull ? [:] : entry.kwargs).text(.canonical),
-            ]
-        }
-    }
-
     /// Looks through everything once.
-    package init(plan: Plan, inventory: Inventory, store: Known<StateStore>) {
+    package init(_ workspace: Workspace, plan: Plan, inventory: Inventory, store: Known<StateStore>) {
         self.plan = plan
         self.inventory = inventory
         self.store = store
@@ -51,11 +35,9 @@ package struct EvidenceIndex: Sendable {
             if finding.pipeline == nil, finding.entry == nil { ofAll.append(place) }
         }
         (findingsOfPipelines, findingsOfEntries, findingsOfAll) = (ofPipelines, ofEntries, ofAll)
-        var callers: [Call: [EntryID]] = [:]
-        for entry in inventory.entries where entry.kind == .redbeat {
-            callers[Call(entry), default: []].append(entry.id)
+        observerDefects = workspace.systems.reduce(into: [:]) { found, system in
+            found.merge(system.observerDefects(in: inventory)) { $0 + $1 }
         }
-        self.callers = callers
         kept = Workspace.stored(store) { try $0.pipelinesKept() }.value
     }
 
@@ -69,9 +51,6 @@ package struct EvidenceIndex: Sendable {
         places.formUnion(findingsOfAll)
         return places.sorted().map { plan.findings[$0] }
     }
-
-    /// Another entry that makes the same call, so that no recorded run can be told to be of one of them.
-    func twin(of entry: LegacyEntry) -> EntryID? { callers[Call(entry)]?.first { $0 != entry.id } }
 
     // MARK: What Bailey's state keeps
 

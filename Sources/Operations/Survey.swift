@@ -59,7 +59,7 @@ package struct Survey: Sendable {
             }
         }
         self.planned = planned
-        index = planned.map { [store] in EvidenceIndex(plan: $1, inventory: $0, store: store) }
+        index = planned.map { [store] in EvidenceIndex(workspace, plan: $1, inventory: $0, store: store) }
         self.groups = groups
         self.blind = blind
         self.unknowns = unknowns

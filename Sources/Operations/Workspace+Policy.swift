@@ -54,21 +54,8 @@ extension Workspace {
     )
         -> [String]
     {
-        let inventory = index.inventory
         var defects: [String] = []
-        for entry in ids.compactMap({ inventory[$0] }) where entry.kind == .redbeat {
-            if let twin = index.twin(of: entry) {
-                defects.append(
-                    "\(entry.id) and \(twin) make the same call, so that no recorded run can be told to be of one of them"
-                )
-            }
-            let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
-            if entry.history == nil, notes.contains(where: { $0.detail.hasSuffix(CeleryRuns.nameless) }) {
-                defects.append(
-                    "the results of \(entry.id.source) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
-                )
-            }
-        }
+        for id in ids { defects += index.observerDefects[id] ?? [] }
         if let line = index.lastLine(pipeline, "shadow"), line.step == ShadowEnd.brokenOff {
             defects.append(
                 "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"

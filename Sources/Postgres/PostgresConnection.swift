@@ -233,7 +233,7 @@ public actor PostgresConnection {
         var failure: PostgresError?
         while let result = try nextResult(statement, operation) {
             defer { PQclear(result) }
-            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
+            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = failure ?? error }
             if failure != nil { continue }
             if columns.isEmpty { columns = PostgresConnection.columns(of: result) }
             append(result, columns, to: &rows)

@@ -8,7 +8,7 @@ import Testing
         try await withRedis { server in
             let schedules = [
                 ("minutely", #"{"__type__":"crontab","minute":"*","hour":"*","day_of_week":"*","day_of_month":"*","month_of_year":"*"}"#),
-                ("second", #"{"__type__":"interval","every":1.0,"relative":false}"#),
+                ("minute", #"{"__type__":"interval","every":60.0,"relative":false}"#),
                 ("relative", #"{"__type__":"interval","every":60.0,"relative":true}"#),
             ]
             let meta =

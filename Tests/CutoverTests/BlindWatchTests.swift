@@ -17,7 +17,7 @@ import Testing
             try bailey.settle(redis: server.url)
             try bailey.write("this is no database, and never was one", to: "broken.sqlite")
             let settings = try String(contentsOf: server.folder.appendingPathComponent("bailey.yaml"), encoding: .utf8)
-            try bailey.write(settings + "state: broken.sqlite\n", to: "bailey.yaml")
+            try bailey.write(settings + "state: {path: broken.sqlite}\n", to: "bailey.yaml")
             let looked = try await bailey.run("watch", "--once", "--json")
             #expect(looked.status == 3, "\(looked.errors)")
             let events = try JSON(parsing: looked.output)["events"]?.array ?? []
