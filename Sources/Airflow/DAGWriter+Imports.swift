@@ -1,3 +1,4 @@
+import LosslessJSON
 import Migration
 import Schedules
 
@@ -96,6 +97,12 @@ extension DAGWriter {
         return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
     }
 
+    /// Whether a task calls a function with each job's payload.
+    private func callsWithPayload(_ task: TaskDefinition) -> Bool {
+        guard takes(task), case .python(let python)? = task.body.drain?.runs else { return false }
+        return python.args.isNull
+    }
+
     private var lookup: String { target == .airflow3 ? "Connection.get" : "BaseHook.get_connection" }
 
     var helpers: [String] {
@@ -105,6 +112,7 @@ extension DAGWriter {
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
+        if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
         if dag.tasks.contains(where: takes) {
             parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]

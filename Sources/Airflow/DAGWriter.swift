@@ -11,6 +11,30 @@ struct DAGWriter {
     let sources: [String: DAGSource]
     let findings: [Finding]
     let environments: [String: (python: String, path: [String], variables: [String: String])]
+    /// The names of the tasks in the file.
+    private(set) var names = PythonNames([], beside: "")
+
+    init(
+        dag: DAGDefinition,
+        words: String,
+        target: DAGFile.Target,
+        gated: Bool,
+        sources: [String: DAGSource],
+        findings: [Finding],
+        environments: [String: (python: String, path: [String], variables: [String: String])]
+    ) {
+        self.dag = dag
+        self.words = words
+        self.target = target
+        self.gated = gated
+        self.sources = sources
+        self.findings = findings
+        self.environments = environments
+        names = PythonNames(
+            dag.tasks,
+            beside: ([imports, "DOCUMENTATION"] + (gated ? [] : helpers)).joined(separator: "\n")
+        )
+    }
 
     var subject: GateSubject { GateSubject(dag, sources: sources) }
 
@@ -142,7 +166,7 @@ struct DAGWriter {
     /// What waits for what, by the names of variables.
     private var edges: [(before: [String], task: String)] {
         dag.tasks.compactMap { task in
-            let waits = before(task).map { $0 == "gate" && gated ? "gate" : variable($0) }
+            let waits = before(task).map { $0 == "gate" && gated ? "gate" : names[$0].variable }
             return waits.isEmpty ? nil : (waits, first(task))
         }
     }
@@ -157,8 +181,8 @@ struct DAGWriter {
         var found: [String: Set<String>] = gated ? ["gate": []] : [:]
         for task in dag.tasks { found[task.id] = [] }
         for task in dag.tasks {
-            let entrance = takes(task) ? takeID(task) : task.id
-            if takes(task) { found[takeID(task)] = [task.id] }
+            let entrance = takes(task) ? names[task.id].takeID : task.id
+            if takes(task) { found[entrance] = [task.id] }
             for earlier in before(task) { found[earlier, default: []].insert(entrance) }
         }
         return found

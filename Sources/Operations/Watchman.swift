@@ -1,8 +1,8 @@
-import Legacy
 import Airflow
 package import Alerts
 import Cutover
 import Foundation
+import Legacy
 import LosslessJSON
 import Migration
 import Redis

@@ -1,5 +1,5 @@
-import Legacy
 package import Airflow
+import Legacy
 import LosslessJSON
 package import Migration
 import NIOPosix

@@ -21,6 +21,8 @@ package struct Workspace {
     package let surroundings: Surroundings
     /// The policy of pipelines whose mapping says nothing else.
     package let policy: CutoverPolicy
+    /// Whose mappings and profiles are read; nil where `--config` has named the workspace.
+    private let safeFolder: SafeFolder?
     /// The legacy systems, in the order of the settings.
     package let systems: [any LegacySystem]
     /// What DAG files must know of the sources. Made once: profiles are files.
@@ -32,6 +34,9 @@ package struct Workspace {
     package init(config: String?, surroundings: Surroundings) throws {
         self.surroundings = surroundings
         let path = try Workspace.find(config)
+        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        safeFolder = config == nil ? .ofThisProcess : nil
+        try Workspace.refuseOthers([path, folder], safeFolder, config: path)
         guard let data = FileManager.default.contents(atPath: path) else {
             throw OperationFailure(.usage, "\(path) cannot be read")
         }
@@ -45,21 +50,28 @@ package struct Workspace {
             environment: ProcessInfo.processInfo.environment,
             kinds: SystemKind.all.map(\.settings)
         )
-        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         if let node = settings.policy {
             policy = try CutoverPolicy(node, zones: zones)
         } else {
             policy = CutoverPolicy()
         }
+        let profiles = Workspace.absolute(settings.mappings, in: folder) + "/profiles"
+        let named = settings.sources.compactMap(\.profile).map { "\(profiles)/\($0).yaml" }
+        try Workspace.refuseOthers([profiles] + named, safeFolder, config: path)
         let place = SystemKind.Place(
             profiles: QueueProfiles(
-                folder: Workspace.absolute(settings.mappings, in: folder) + "/profiles",
+                folder: profiles,
                 shown: settings.mappings + "/profiles"
             )
         )
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
         systems = settings.sources.compactMap { kinds[$0.kind]?.make($0, place) }
         dagSources = Dictionary(systems.map { ($0.name, $0.dagSource) }, uniquingKeysWith: { $1 })
+    }
+
+    private func refuseOthers(_ paths: [String]) throws {
+        let config = folder + "/" + URL(fileURLWithPath: settings.file).lastPathComponent
+        try Workspace.refuseOthers(paths, safeFolder, config: config)
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -90,7 +102,11 @@ package struct Workspace {
     }
 
     /// Opens Bailey's own state.
-    package func store() throws -> StateStore { try StateStore(path: absolute(settings.state)) }
+    package func store() throws -> StateStore {
+        let place = absolute(settings.state)
+        try refuseOthers([URL(fileURLWithPath: place).deletingLastPathComponent().path, place])
+        return try StateStore(path: place)
+    }
 
     /// The latest inventory, or one from a file (`-` for standard input).
     package func inventory(_ given: String? = nil) throws -> Inventory {
@@ -131,11 +147,13 @@ package struct Workspace {
     /// The mapping files and their texts, by name; profiles are not mappings.
     func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(settings.mappings)
+        try refuseOthers([root])
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
             $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
         }
         return try names.sorted().map { name in
             let shown = settings.mappings + "/" + name
+            try refuseOthers([root + "/" + name])
             guard let data = FileManager.default.contents(atPath: root + "/" + name),
                 let text = String(validating: data, as: UTF8.self)
             else {

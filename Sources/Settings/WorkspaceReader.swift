@@ -98,6 +98,8 @@ extension SourceSettings {
                 )
             )
         }
+        // What leads to a system may hold anything, and is not shown.
+        member.value.refuseControlCharacters(except: ["url", "results_url"], problems)
         let names = kinds.map(\.name)
         if fields.node("kind") == nil {
             problems.note(member.value, "“kind” is missing: \(names.joined(separator: " or "))")
