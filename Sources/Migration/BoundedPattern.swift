@@ -38,7 +38,9 @@ public struct BoundedPattern: Sendable {
         var isGivenUp = false
         let all = NSRange(text.startIndex..., in: text)
         expression.enumerateMatches(in: text, options: [.reportProgress, .reportCompletion], range: all) {
-            match, flags, stop in
+            match,
+            flags,
+            stop in
             if match != nil {
                 found = true
                 stop.pointee = true

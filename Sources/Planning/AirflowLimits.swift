@@ -35,7 +35,8 @@ enum AirflowLimits {
         }
         let numbers = Int(Int32.min)...Int(Int32.max)
         short("The id", mapping.pipeline, longestID, mapping.location)
-        for (id, location) in [(mapping.pipeline, mapping.location)] + mapping.tasks.map({ ($0.definition.id, $0.location) })
+        for (id, location) in [(mapping.pipeline, mapping.location)]
+            + mapping.tasks.map({ ($0.definition.id, $0.location) })
         where id.contains("..") {
             find(location, "The id “\(id)” has two dots in a row, which Airflow refuses.")
         }

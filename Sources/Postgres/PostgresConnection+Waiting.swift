@@ -90,7 +90,8 @@ extension PostgresConnection {
                         .timeout,
                         address: address,
                         operation: operation,
-                        found: "the server has said nothing for \(Int(silence)) s, although its limit for a statement is"
+                        found:
+                            "the server has said nothing for \(Int(silence)) s, although its limit for a statement is"
                             + " \(Int(statementTimeout)) s",
                         advice:
                             "See whether the server, a proxy or the network in between has stalled, then run the command again"

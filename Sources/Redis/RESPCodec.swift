@@ -63,7 +63,8 @@ final class RESPCodec: ChannelDuplexHandler {
                         address: address,
                         operation: "reading an answer",
                         found: "one answer has more than \(RESPCodec.mostBytes >> 20) MB",
-                        advice: "See whether the address is that of the Redis with the schedule, and what it keeps there"
+                        advice:
+                            "See whether the address is that of the Redis with the schedule, and what it keeps there"
                     )
                 )
                 context.close(promise: nil)

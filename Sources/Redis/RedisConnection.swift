@@ -241,7 +241,8 @@ public final class RedisConnection: Sendable {
         opening.whenComplete { result in
             first.completeWith(result)
             // Where nobody waits any more, nobody else would close it.
-            first.futureResult.whenFailure { _ in if case .success(let channel) = result { channel.close(promise: nil) } }
+            first.futureResult.whenFailure { _ in if case .success(let channel) = result { channel.close(promise: nil) }
+            }
         }
         return try await withTaskCancellationHandler {
             try await first.futureResult.get()

@@ -50,7 +50,9 @@ extension WorkspaceSettings {
             state = inner.string("path") ?? state
         }
         mappings = fields.string("mappings") ?? mappings
-        if let node = fields.node("shadow"), let inner = YAMLFields(node, known: ["parallelism", "pools"], problems: problems) {
+        if let node = fields.node("shadow"),
+            let inner = YAMLFields(node, known: ["parallelism", "pools"], problems: problems)
+        {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
             for member in inner.members("pools") ?? [] {

@@ -7,7 +7,10 @@ import Testing
     @Test func aLastRunInTheYearOneIsNotWalkedFrom() async throws {
         try await withRedis { server in
             let schedules = [
-                ("minutely", #"{"__type__":"crontab","minute":"*","hour":"*","day_of_week":"*","day_of_month":"*","month_of_year":"*"}"#),
+                (
+                    "minutely",
+                    #"{"__type__":"crontab","minute":"*","hour":"*","day_of_week":"*","day_of_month":"*","month_of_year":"*"}"#
+                ),
                 ("minute", #"{"__type__":"interval","every":60.0,"relative":false}"#),
                 ("relative", #"{"__type__":"interval","every":60.0,"relative":true}"#),
             ]

@@ -13,7 +13,8 @@ import Testing
         #expect(BoundedPattern(pattern) == nil)
     }
 
-    @Test(arguments: ["(a+)+b", "(a|aa)*b", "(a*)*b", "(.*a){20}b"]) func backtrackingIsGivenUp(pattern: String) throws {
+    @Test(arguments: ["(a+)+b", "(a|aa)*b", "(a*)*b", "(.*a){20}b"]) func backtrackingIsGivenUp(pattern: String) throws
+    {
         let bounded = try #require(BoundedPattern(pattern))
         let start = ContinuousClock.now
         let error = #expect(throws: BoundedPattern.TooCostly.self) {

@@ -3,7 +3,8 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("PostgreSQL that stalls, with real sessions that are stopped", .timeLimit(.minutes(3))) struct StalledServerTests {
+@Suite("PostgreSQL that stalls, with real sessions that are stopped", .timeLimit(.minutes(3))) struct StalledServerTests
+{
     private func connect(_ url: String, timeout: Double) async throws -> (PostgresConnection, pid: pid_t) {
         let postgres = try await PostgresConnection(to: PostgresURL(url), readOnly: false, statementTimeout: timeout)
         let pid = try await postgres.query("SELECT pg_backend_pid() AS pid").first?.int("pid")
@@ -30,7 +31,8 @@ import Testing
         let url = try server.database()
         try server.psql(url, "CREATE TABLE t (n int)")
         let works: [@Sendable (PostgresConnection) async throws -> Void] = [
-            { try await $0.stream("SELECT 1") { _ in } }, { try await $0.copyOut("COPY (SELECT 1) TO STDOUT") { _ in } },
+            { try await $0.stream("SELECT 1") { _ in } },
+            { try await $0.copyOut("COPY (SELECT 1) TO STDOUT") { _ in } },
             { try await $0.transaction { _ = try await $0.query("INSERT INTO t VALUES (1)") } },
             { try await $0.execute(script: "SELECT 1; SELECT 2") },
         ]

@@ -87,7 +87,8 @@ struct AirflowHTTP: Sendable {
             switch error {
             case .connectTimeout: AirflowSilence(kind: .unreachable, found: "no connection within 5 s")
             case .tlsHandshakeTimeout: AirflowSilence(kind: .certificate, found: "the TLS handshake did not end")
-            case .deadlineExceeded, .readTimeout: AirflowSilence(kind: .timeout, found: "no whole answer within \(patience) s")
+            case .deadlineExceeded, .readTimeout:
+                AirflowSilence(kind: .timeout, found: "no whole answer within \(patience) s")
             default: AirflowSilence(kind: .broken, found: error.shortDescription)
             }
         case let error as NIOConnectionError:
