@@ -53,7 +53,7 @@ public struct RedBeatSystem: LegacySystem {
     }
 
     public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] {
-        let entries = inventory.entries.filter { $0.id.source == name && $0.kind == .redbeat }
+        let entries = inventory.entries.filter { $0.id.source == name }
         let callers = Dictionary(grouping: entries, by: \.call)
         let notes = inventory.sources.first { $0.name == name }?.notes ?? []
         let isNameless = notes.contains { $0.detail.hasSuffix(CeleryRuns.nameless) }
