@@ -51,7 +51,9 @@ struct RollbackCommand: AsyncParsableCommand {
                 for part in parts {
                     Console.print(line: try await QueueSwitch(workspace.queue(part.source)).freeing(part.types))
                 }
-                if parts.isEmpty { throw OperationFailure(.usage, "\(pipeline) has taken no job types of a queue that could be asked") }
+                if parts.isEmpty {
+                    throw OperationFailure(.usage, "\(pipeline) has taken no job types of a queue that could be asked")
+                }
                 continue
             }
             for part in parts {

@@ -141,7 +141,9 @@ extension QueueReport {
                     "  NO   \(rest.held) jobs of \(rest.type) are held still: "
                         + (by.isEmpty ? "who has them locked is not known" : "locked by \(by.joined(separator: "; "))")
                 )
-                lines.append("       End what locks them; bailey watch, the next gate, or bailey rollback again gives them back")
+                lines.append(
+                    "       End what locks them; bailey watch, the next gate, or bailey rollback again gives them back"
+                )
             } else {
                 lines.append(
                     "  a transaction that began before is under way still: what it adds to \(rest.type) is given back by bailey watch, the next gate, or bailey rollback again"

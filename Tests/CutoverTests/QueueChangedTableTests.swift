@@ -8,7 +8,8 @@ import Testing
 /// Airflow owns a type and holds jobs; then the application changes its table. What is held is given back all the same, or it is said why not.
 @Suite("A queue whose table the application changes while Airflow owns its jobs", .timeLimit(.minutes(4)))
 struct QueueChangedTableTests {
-    private static let add = "INSERT INTO tasks.background_jobs (job_type, job_data) VALUES ('export', '{}'), ('other', '{}')"
+    private static let add =
+        "INSERT INTO tasks.background_jobs (job_type, job_data) VALUES ('export', '{}'), ('other', '{}')"
 
     @Test(arguments: [
         "DROP COLUMN started_at", "DROP COLUMN completed_at", "DROP COLUMN retry_count", "DROP COLUMN job_data",
@@ -24,7 +25,8 @@ struct QueueChangedTableTests {
             let before = try await bench.open()
             try await bench.cutOver(before)
             try bench.server.psql(bench.url, "ALTER TABLE tasks.background_jobs \(change)")
-            let table = change == "RENAME TO jobs" ? "tasks.jobs" : change == "SET SCHEMA public" ? "background_jobs" : nil
+            let table =
+                change == "RENAME TO jobs" ? "tasks.jobs" : change == "SET SCHEMA public" ? "background_jobs" : nil
             let name = table ?? "tasks.background_jobs"
             // The application goes on adding jobs, of this type too.
             let type = change.contains("TO kind") ? "kind" : "job_type"

@@ -22,25 +22,45 @@ struct QueueExaminationTests {
         ("CREATE UNIQUE INDEX u ON T (job_id) WHERE status = 'pending'", "unique index"),
         ("CREATE UNIQUE INDEX u ON T (job_id, status)", "unique index"),
         ("CREATE UNIQUE INDEX u ON T ((status || job_id))", "unique index"),
-        ("ALTER TABLE T ADD CONSTRAINT e EXCLUDE USING btree (job_id WITH =) WHERE (status = 'pending')", "unique index"),
+        (
+            "ALTER TABLE T ADD CONSTRAINT e EXCLUDE USING btree (job_id WITH =) WHERE (status = 'pending')",
+            "unique index"
+        ),
         ("ALTER TABLE T ADD CHECK (status = 'pending' OR retry_count > 0)", "compared with other columns"),
         ("ALTER TABLE T ADD open boolean GENERATED ALWAYS AS (status = 'pending') STORED", "generated"),
-        ("CREATE TABLE words (w varchar(50) PRIMARY KEY); INSERT INTO words VALUES ('pending'); ALTER TABLE T ADD FOREIGN KEY (status) REFERENCES words", "refers to another table"),
+        (
+            "CREATE TABLE words (w varchar(50) PRIMARY KEY); INSERT INTO words VALUES ('pending'); ALTER TABLE T ADD FOREIGN KEY (status) REFERENCES words",
+            "refers to another table"
+        ),
         ("CREATE VIEW v AS SELECT * FROM T WHERE status = 'pending' WITH CHECK OPTION", "checked by the view"),
         ("CREATE RULE r AS ON UPDATE TO T DO ALSO SELECT 1", "rule r"),
         ("CREATE POLICY p ON T USING (status <> 'secret')", "policy p"),
         ("CREATE TABLE tasks.more () INHERITS (T)", "inherit"),
-        ("CREATE DOMAIN word AS text CHECK (VALUE IN ('pending', 'running', 'completed', 'failed')); ALTER TABLE T ALTER status TYPE word", "no value of word"),
-        ("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.status IS NULL THEN RAISE ''no''; END IF; RETURN new; END'; CREATE TRIGGER t BEFORE UPDATE ON T FOR EACH ROW EXECUTE FUNCTION f()", "trigger t looks at status"),
+        (
+            "CREATE DOMAIN word AS text CHECK (VALUE IN ('pending', 'running', 'completed', 'failed')); ALTER TABLE T ALTER status TYPE word",
+            "no value of word"
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.status IS NULL THEN RAISE ''no''; END IF; RETURN new; END'; CREATE TRIGGER t BEFORE UPDATE ON T FOR EACH ROW EXECUTE FUNCTION f()",
+            "trigger t looks at status"
+        ),
     ])
     func isRefusedAtThePreview(_ change: String, _ found: String) async throws {
         try await withFolder { folder in
             let bench = try QueueBench(folder)
-            try bench.server.psql(bench.url, change.replacing(" T ", with: " tasks.background_jobs ").replacing("(T)", with: "(tasks.background_jobs)"))
+            try bench.server.psql(
+                bench.url,
+                change.replacing(" T ", with: " tasks.background_jobs ").replacing(
+                    "(T)",
+                    with: "(tasks.background_jobs)"
+                )
+            )
             let refusals = try await plan(bench).refusals
             #expect(refusals.contains { $0.found.contains(found) }, "\(refusals.map(\.found))")
             #expect(refusals.allSatisfy { $0.code == .forbiddenStatus || $0.code == .unfitTable })
-            #expect(try bench.server.psql(bench.url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'bailey'") == "0")
+            #expect(
+                try bench.server.psql(bench.url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'bailey'") == "0"
+            )
         }
     }
 
@@ -72,7 +92,12 @@ struct QueueExaminationTests {
             // The table's own rule holds while Airflow owns the jobs.
             #expect(throws: NotInTime.self) { try bench.add(1) }
             try await bench.rollBack(queue)
-            #expect(try bench.server.psql(bench.url, "SELECT count(*) FROM tasks.background_jobs WHERE next_retry_at IS NULL") == "1")
+            #expect(
+                try bench.server.psql(
+                    bench.url,
+                    "SELECT count(*) FROM tasks.background_jobs WHERE next_retry_at IS NULL"
+                ) == "1"
+            )
         }
     }
 
@@ -111,7 +136,11 @@ struct QueueExaminationTests {
             var bench = try QueueBench(folder)
             try bench.server.psql(bench.url, "CREATE VIEW tasks.seen AS SELECT * FROM tasks.background_jobs")
             bench.profile.table = "tasks.seen"
-            #expect(try await plan(bench).refusals.map(\.found) == ["tasks.seen is a view, which takes no trigger that could hold its rows"])
+            #expect(
+                try await plan(bench).refusals.map(\.found) == [
+                    "tasks.seen is a view, which takes no trigger that could hold its rows"
+                ]
+            )
         }
     }
 

@@ -88,14 +88,19 @@ struct QueueFieldTable: CustomStringConvertible {
             columns.append("\(column) \(column == "attempts" ? "numeric" : time.type)")
         }
         switch status {
-        case .bool: columns += ["done boolean NOT NULL DEFAULT false", "bad boolean NOT NULL DEFAULT false", "locked_at timestamptz"]
+        case .bool:
+            columns += [
+                "done boolean NOT NULL DEFAULT false", "bad boolean NOT NULL DEFAULT false", "locked_at timestamptz",
+            ]
         case .none: columns += ["locked_at timestamptz", "failed_at timestamptz", "finished_at bigint"]
         case .enum: columns.append("status t\(number).status")
         default: columns.append("status \(status.rawValue)")
         }
         var sql = ["CREATE SCHEMA t\(number)"]
         if status == .enum {
-            sql.append("CREATE TYPE t\(number).status AS ENUM ('queued', 'running', 'done', 'failed', 'bailey_held', 'bailey_claimed')")
+            sql.append(
+                "CREATE TYPE t\(number).status AS ENUM ('queued', 'running', 'done', 'failed', 'bailey_held', 'bailey_claimed')"
+            )
         }
         sql.append("CREATE TABLE t\(number).jobs (\(columns.joined(separator: ", ")))")
         for n in 1...8 {
@@ -113,10 +118,16 @@ struct QueueFieldTable: CustomStringConvertible {
             if state > 0 {
                 if optional.contains("attempts") { values["attempts"] = n == 1 ? "9223372036854775807" : "1" }
                 if optional.contains("started") { values["started"] = moment("2026-01-01 10:00:00+00") }
-                if optional.contains("finished") { values["finished"] = n == 2 && time.kind == "timestamp" ? "'infinity'" : moment("2026-01-01 10:00:03+00") }
+                if optional.contains("finished") {
+                    values["finished"] =
+                        n == 2 && time.kind == "timestamp" ? "'infinity'" : moment("2026-01-01 10:00:03+00")
+                }
                 if error != nil { values["error"] = error == "jsonb" ? "'{\"m\": 1}'" : "'no'" }
             }
-            if optional.contains("queued") { values["queued"] = n == 3 && time.kind == "timestamp" ? "'294276-01-01'" : moment("2026-01-01 09:00:00+00") }
+            if optional.contains("queued") {
+                values["queued"] =
+                    n == 3 && time.kind == "timestamp" ? "'294276-01-01'" : moment("2026-01-01 09:00:00+00")
+            }
             switch status {
             case .bool:
                 values["done"] = state == 2 ? "true" : "false"
@@ -127,7 +138,9 @@ struct QueueFieldTable: CustomStringConvertible {
             default: values["status"] = "'\(words[state])'"
             }
             let names = values.keys.sorted()
-            sql.append("INSERT INTO t\(number).jobs (\(names.joined(separator: ", "))) VALUES (\(names.map { values[$0] ?? "" }.joined(separator: ", ")))")
+            sql.append(
+                "INSERT INTO t\(number).jobs (\(names.joined(separator: ", "))) VALUES (\(names.map { values[$0] ?? "" }.joined(separator: ", ")))"
+            )
         }
         return sql.joined(separator: ";\n")
     }
@@ -139,23 +152,38 @@ struct QueueFieldTable: CustomStringConvertible {
         lines += ["  due: {column: due, kind: \(time.kind)}", "  queue: lane"]
         if let error { lines.append("  error: {column: error, kind: \(error == "jsonb" ? "json" : "text")}") }
         for column in QueueFieldTable.optionals where optional.contains(column) {
-            lines.append(column == "attempts" ? "  attempts: attempts" : "  \(column): {column: \(column), kind: \(time.kind)}")
+            lines.append(
+                column == "attempts" ? "  attempts: attempts" : "  \(column): {column: \(column), kind: \(time.kind)}"
+            )
         }
         switch status {
         case .bool:
-            lines.append("  status: {sql: \"CASE WHEN done THEN 'done' WHEN bad THEN 'failed' WHEN locked_at IS NOT NULL THEN 'running' ELSE 'queued' END\"}")
-            lines += ["writes:", "  running: {locked_at: now}", "  success: {done: true}", "  failed: {bad: true}", "  queued: {locked_at: null}"]
+            lines.append(
+                "  status: {sql: \"CASE WHEN done THEN 'done' WHEN bad THEN 'failed' WHEN locked_at IS NOT NULL THEN 'running' ELSE 'queued' END\"}"
+            )
+            lines += [
+                "writes:", "  running: {locked_at: now}", "  success: {done: true}", "  failed: {bad: true}",
+                "  queued: {locked_at: null}",
+            ]
         case .none:
             lines.append(
                 "  status: {sql: \"CASE WHEN finished_at IS NOT NULL THEN 'done' WHEN failed_at IS NOT NULL THEN 'failed' WHEN locked_at IS NOT NULL THEN 'running' ELSE 'queued' END\"}"
             )
-            lines += ["writes:", "  running: {locked_at: now}", "  success: {finished_at: now epoch}", "  failed: {failed_at: now}", "  queued: {locked_at: null}"]
-        case .enum, .smallint, .int: lines.append("  status: {column: status, kind: \(status == .enum ? "enum" : "int")}")
+            lines += [
+                "writes:", "  running: {locked_at: now}", "  success: {finished_at: now epoch}",
+                "  failed: {failed_at: now}", "  queued: {locked_at: null}",
+            ]
+        case .enum, .smallint, .int:
+            lines.append("  status: {column: status, kind: \(status == .enum ? "enum" : "int")}")
         default: lines.append("  status: status")
         }
-        lines += ["statuses: {queued: [\(words[0])], running: [\(words[1])], success: [\(words[2])], failed: [\(words[3])]}"]
+        lines += [
+            "statuses: {queued: [\(words[0])], running: [\(words[1])], success: [\(words[2])], failed: [\(words[3])]}"
+        ]
         let isNumber = status == .smallint || status == .int
-        lines.append("hold: {by: \(hold)\(hold == "status" && isNumber ? ", held: 90, claimed: 91" : "")\(optional.contains("attempts") ? ", retries: {limit: 3}" : "")}")
+        lines.append(
+            "hold: {by: \(hold)\(hold == "status" && isNumber ? ", held: 90, claimed: 91" : "")\(optional.contains("attempts") ? ", retries: {limit: 3}" : "")}"
+        )
         return lines.joined(separator: "\n") + "\n"
     }
 }

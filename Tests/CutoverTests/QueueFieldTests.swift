@@ -19,10 +19,18 @@ import Testing
                 try await database.execute(script: table.ddl)
                 bench.profile = try QueueProfile(yaml: table.profile, file: "field.yaml")
                 let name = "q\(table.number)"
-                let source = QueueSource(name: name, url: try PostgresURL(bench.url), profile: bench.profile, timezone: "UTC")
+                let source = QueueSource(
+                    name: name,
+                    url: try PostgresURL(bench.url),
+                    profile: bench.profile,
+                    timezone: "UTC"
+                )
                 let reading = try await source.read(zones: zones)
                 let history = try #require(reading.entries.first?.history, "\(table)")
-                #expect(reading.entries.map(\.id.name) == ["t"] && history.succeeded == 3 && history.failed == 1, "\(table)")
+                #expect(
+                    reading.entries.map(\.id.name) == ["t"] && history.succeeded == 3 && history.failed == 1,
+                    "\(table)"
+                )
                 let outcomes = try await QueueRuns(source: source, types: ["t"]).recorded(limit: 10).outcomes
                 #expect(outcomes.count == 4 && outcomes.count { $0.state == .success } == 3, "\(table)")
                 #expect(outcomes.allSatisfy { $0.attempts.map { $0 > 0 && $0 <= 1_000_001 } ?? true }, "\(table)")
@@ -35,7 +43,10 @@ import Testing
                 let queue = try await bench.open(name: name)
                 try await bench.cutOver(queue, ["t"])
                 let standing = try await queue.standing("t")
-                #expect(standing.held == 4 && standing.due == 4 && standing.waiting == 0 && standing.trouble == nil, "\(table)")
+                #expect(
+                    standing.held == 4 && standing.due == 4 && standing.waiting == 0 && standing.trouble == nil,
+                    "\(table)"
+                )
                 try await bench.rollBack(queue, ["t"])
                 #expect(try await ask(picture) == before, "\(table)")
 
@@ -43,9 +54,17 @@ import Testing
                 let jobs = try await ask("SELECT job FROM bailey.take('\(name)', 't', 'dag/1', 3)")
                 #expect(jobs.count == 3, "\(table)")
                 guard jobs.count == 3 else { continue }
-                #expect(try await ask("SELECT bailey.finish('\(name)', '\(jobs[0])', 'dag/1', 'success', NULL)") == ["success"], "\(table)")
+                #expect(
+                    try await ask("SELECT bailey.finish('\(name)', '\(jobs[0])', 'dag/1', 'success', NULL)") == [
+                        "success"
+                    ],
+                    "\(table)"
+                )
                 let failed = table.optional.contains("attempts") ? "retry" : "failed"
-                #expect(try await ask("SELECT bailey.finish('\(name)', '\(jobs[1])', 'dag/1', 'failed', 'no')") == [failed], "\(table)")
+                #expect(
+                    try await ask("SELECT bailey.finish('\(name)', '\(jobs[1])', 'dag/1', 'failed', 'no')") == [failed],
+                    "\(table)"
+                )
                 #expect(try await ask("SELECT bailey.give_up('\(name)', 't', '{dag/1}', 'x')") == ["1"], "\(table)")
                 try await bench.rollBack(queue, ["t"])
                 #expect(try await queue.stranded().isEmpty, "\(table)")

@@ -19,7 +19,10 @@ extension QueueRowSQL {
 
     /// Whether an update changes nothing that matters here.
     private var unchanged: String {
-        var same = ["\(status("new")) IS NOT DISTINCT FROM \(status("old"))", "\(type("new")) IS NOT DISTINCT FROM \(type("old"))"]
+        var same = [
+            "\(status("new")) IS NOT DISTINCT FROM \(status("old"))",
+            "\(type("new")) IS NOT DISTINCT FROM \(type("old"))",
+        ]
         if hold.method != .status {
             same.append("new.\(bare(hold.method.rawValue)) IS NOT DISTINCT FROM old.\(bare(hold.method.rawValue))")
         }

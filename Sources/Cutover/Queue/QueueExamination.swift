@@ -63,7 +63,8 @@ extension QueueSwitch {
             "SELECT coalesce(max(length(\(PostgresConnection.identifier(column))::text)), 0) AS n FROM \(sql.quotedTable)"
         )
         let length = try longest.first?.int("n") ?? 0
-        return length + mark.count > most ? "the mark before a name of \(length) letters is longer than the column" : nil
+        return length + mark.count > most
+            ? "the mark before a name of \(length) letters is longer than the column" : nil
     }
 
     /// Why a CHECK of this column alone forbids what a held row has in it: each is asked about a row that has nothing else.

@@ -60,7 +60,8 @@ struct QueueRowSQL {
     /// A text as a value of a column's own type, whatever that is at the time.
     func typed(_ meaning: String, _ text: String) -> String {
         let column = QueueRowSQL.literal(profile.columns[meaning] ?? meaning)
-        return "(SELECT (jsonb_populate_record(NULL::\(table), jsonb_build_object(\(column), \(text)))).\(bare(meaning)))"
+        return
+            "(SELECT (jsonb_populate_record(NULL::\(table), jsonb_build_object(\(column), \(text)))).\(bare(meaning)))"
     }
 
     // MARK: Moments

@@ -164,7 +164,8 @@ extension QueueSwitch {
                 queue: queue,
                 operation: operation,
                 found: "the table has changed since the switch was installed: \(error.found)",
-                advice: "Undo the change and run bailey rollback again, or run as the table's owner: \(try await freeing(types))"
+                advice:
+                    "Undo the change and run bailey rollback again, or run as the table's owner: \(try await freeing(types))"
             )
         }
     }

@@ -28,7 +28,10 @@ public struct QueueSwitchSQL: Sendable {
             [queue, profile.table, timezone] + profile.columns.values + profile.expressions.values
             + profile.statuses.values.joined() + hold.order
         let parts = profile.table.split(separator: ".", omittingEmptySubsequences: false)
-        guard !(texts + [hold.held, hold.claimed]).contains(where: { $0.contains("$bailey$") || $0.contains("$sql$") || $0.contains("\0") }),
+        guard
+            !(texts + [hold.held, hold.claimed]).contains(where: {
+                $0.contains("$bailey$") || $0.contains("$sql$") || $0.contains("\0")
+            }),
             parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), queue.utf8.count <= 40
         else {
             throw QueueSwitchError(
@@ -230,7 +233,8 @@ public struct QueueSwitchSQL: Sendable {
 
     private var own: String {
         [
-            "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish,
+            "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take,
+            rows.finish,
             rows.giveUp, rows.triggers,
         ]
         .joined(separator: "\n\n")

@@ -54,7 +54,11 @@ private struct StatementMaker {
             profile.count("max_attempts", of: "j").map {
                 "coalesce(CASE WHEN \(profile.value("max_attempts", of: "j") ?? "NULL") IS NOT NULL THEN \($0) END, \(retries.limit))"
             }.map(doubled) ?? "\(retries.limit)"
-        let due = profile.moment("(clock_timestamp() + \(wait) * interval '1 second')", as: profile.kind("due"), naive: naive)
+        let due = profile.moment(
+            "(clock_timestamp() + \(wait) * interval '1 second')",
+            as: profile.kind("due"),
+            naive: naive
+        )
         return change(
             written("queued") + (retries.counts == .retries ? set("attempts", "\(attempts) + 1") : [])
                 + set("due", due) + errorText,
@@ -95,7 +99,9 @@ private struct StatementMaker {
     private var waits: String {
         var tests = [isOne(of: "queued")]
         if let due = profile.value("due", of: "j") {
-            tests.append("coalesce(\(doubled(due)) <= \(profile.moment("clock_timestamp()", as: profile.kind("due"), naive: naive)), true)")
+            tests.append(
+                "coalesce(\(doubled(due)) <= \(profile.moment("clock_timestamp()", as: profile.kind("due"), naive: naive)), true)"
+            )
         }
         if hold.method == .queue, profile.columns["queue"] != nil {
             tests.append("NOT coalesce(starts_with(\(text("queue")), \(literal(hold.held))), false)")

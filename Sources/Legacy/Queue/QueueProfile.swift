@@ -119,7 +119,9 @@ public struct QueueProfile: Sendable, Hashable {
                     return QueueWrite(column: member.key, value: .text(text))
                 }
                 let kind = text == "now" ? nil : QueueKind(rawValue: String(text.dropFirst(4)))
-                if text != "now", kind == nil { problems.note(member.value, "“\(text)” is no moment: say now, or now epoch") }
+                if text != "now", kind == nil {
+                    problems.note(member.value, "“\(text)” is no moment: say now, or now epoch")
+                }
                 return QueueWrite(column: member.key, value: .now(kind))
             }
         }

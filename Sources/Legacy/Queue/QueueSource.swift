@@ -58,7 +58,8 @@ public struct QueueSource: Sendable {
                 reading.unread.append(
                     UnreadRecord(
                         source: name,
-                        key: "\(profile.table) where \(profile.columns["type"] ?? "the type") is \(type == nil ? "null" : "empty")",
+                        key:
+                            "\(profile.table) where \(profile.columns["type"] ?? "the type") is \(type == nil ? "null" : "empty")",
                         reason: "no-job-type",
                         detail: "\(count) rows have no job type, so no worker function can be named for them"
                     )

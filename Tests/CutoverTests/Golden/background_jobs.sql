@@ -386,7 +386,12 @@ BEGIN
     IF switch.since IS NULL OR switch.since_at IS NULL THEN
         UPDATE bailey.switch s SET since = pg_current_xact_id(), since_at = clock_timestamp() WHERE s.queue = the_queue AND s.job_type = the_type;
     ELSE
-        complete := NOT bailey.under_way(switch.since, switch.since_at);
+        -- Of a prepared transaction it is not known which snapshot it had: one that has written into the table counts.
+        complete := NOT bailey.under_way(switch.since, switch.since_at) AND NOT EXISTS (
+            SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+            WHERE l.locktype = 'relation' AND l.pid IS NULL AND l.mode = 'RowExclusiveLock'
+                AND l.relation = (SELECT p.on_table FROM bailey.located(the_queue) p)
+        );
     END IF;
     number := bailey.give_back(the_queue, the_type, 10000);
     IF complete AND NOT switch.swept THEN
@@ -628,13 +633,14 @@ DECLARE
     taken_by text;
     seen text;
     gone boolean := false;
+    again boolean := false;
 BEGIN
     IF current_setting('bailey.acting', true) = 'on' THEN
         RETURN new;
     END IF;
     -- What is decided is decided here, and nothing is written; what goes wrong is the switch's trouble and not the application's.
     <<deciding>>
-    BEGIN
+    LOOP BEGIN
         IF tg_op = 'UPDATE' THEN
             -- A worker's own step, and changes of what does not matter here.
             IF (new."status"::text IN ('running') AND old."status"::text IN ('pending')) OR ((new."status"::text IS NOT DISTINCT FROM old."status"::text AND new."job_type"::text IS NOT DISTINCT FROM old."job_type"::text) AND new."status"::text NOT IN ('running')) THEN
@@ -708,14 +714,21 @@ BEGIN
                 new."status" := 'bailey_held';
             END IF;
         END IF;
+        EXIT deciding;
     EXCEPTION WHEN OTHERS THEN
         -- What asks for the transaction to be tried again is the application's to hear.
         IF sqlstate LIKE '40%' THEN
             RAISE;
         END IF;
+        -- A column has got another type since this session planned what reads it.
+        IF sqlstate = '42804' AND NOT again THEN
+            again := true;
+            EXECUTE 'DISCARD PLANS';
+            CONTINUE deciding;
+        END IF;
         PERFORM bailey.trouble('jobs', sqlerrm);
         RETURN new;
-    END deciding;
+    END; END LOOP deciding;
     IF taken_by IS NOT NULL THEN
         RAISE EXCEPTION 'BAILEY: job % was taken by the Airflow run %', the_job, taken_by
         USING ERRCODE = 'lock_not_available', HINT = 'The worker began a row that it had read before without a row lock.';
@@ -764,6 +777,9 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         IF sqlstate LIKE '40%' THEN
             RAISE;
+        END IF;
+        IF sqlstate = '42804' THEN
+            EXECUTE 'DISCARD PLANS';
         END IF;
         PERFORM bailey.trouble('jobs', sqlerrm);
     END;
@@ -954,7 +970,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '873849e5cf4190d0', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '7236c8960ae6f33e', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

@@ -206,7 +206,9 @@ def test_a_rollback_names_who_has_a_job_locked_and_gives_back_the_others(
         [report] = document["queues"]
         assert (report["outcome"], report["unswept"]) == ("done", [queue.type])
         [blocked] = report["blocked"]
-        assert blocked["held"] == 1 and ("the app", app.info.backend_pid) in {(by["name"], by["pid"]) for by in blocked["by"]}
+        assert blocked["held"] == 1 and ("the app", app.info.backend_pid) in {
+            (by["name"], by["pid"]) for by in blocked["by"]
+        }
         assert "bailey_held" not in dict(connection.execute(status, (jobs[1:],)).fetchall()).values()
         pipeline = queue.office.json("status", queue.pipeline)["pipelines"][0]
         assert any("held although the type is legacy" in unknown for unknown in pipeline["unknowns"])

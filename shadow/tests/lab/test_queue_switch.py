@@ -44,7 +44,11 @@ def server() -> Iterator[str]:
         account: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*servers.postgres_command(port, data), "-c", "max_prepared_transactions=5"], cwd="/", stdout=output, stderr=output, **account
+                [*servers.postgres_command(port, data), "-c", "max_prepared_transactions=5"],
+                cwd="/",
+                stdout=output,
+                stderr=output,
+                **account,
             )
         url = f"postgresql://postgres@127.0.0.1:{port}"
 
