@@ -33,6 +33,10 @@ struct QueueExaminationTests {
             "refers to another table"
         ),
         ("CREATE VIEW v AS SELECT * FROM T WHERE status = 'pending' WITH CHECK OPTION", "checked by the view"),
+        (
+            "CREATE DOMAIN full_text AS text NOT NULL; ALTER TABLE T ADD note full_text DEFAULT ''",
+            "cannot even be empty"
+        ),
         ("CREATE RULE r AS ON UPDATE TO T DO ALSO SELECT 1", "rule r"),
         ("CREATE POLICY p ON T USING (status <> 'secret')", "policy p"),
         ("CREATE TABLE tasks.more () INHERITS (T)", "inherit"),

@@ -29,6 +29,13 @@ extension QueueRowSQL {
         return "(\(same.joined(separator: " AND "))) AND \(status("new")) NOT IN \(words("running"))"
     }
 
+    /// Whether a row that is nobody's but legacy's ends, or becomes something that is none of this switch's.
+    private var isOver: String {
+        let mark = hold.method == .status ? isOurs("old") : marked("old")
+        return
+            "NOT (\(mark)) AND \(status("new")) NOT IN \(words("queued")) AND \(status("new")) NOT IN \(words("running"))"
+    }
+
     private func sight(_ what: String) -> String {
         "INSERT INTO bailey.sighting (queue, job, job_type, what, application)\n"
             + "VALUES (\(name), the_job, the_type, \(what), current_setting('application_name'));"
@@ -78,7 +85,8 @@ extension QueueRowSQL {
                 LOOP BEGIN
                     IF tg_op = 'UPDATE' THEN
                         -- A worker's own step, and changes of what does not matter here.
-                        IF (\(status("new")) IN \(words("running")) AND \(waits("old"))) OR (\(unchanged)) THEN
+                        IF (\(status("new")) IN \(words("running")) AND \(waits("old"))) OR (\(unchanged))
+                            OR (\(isOver)) THEN
                             RETURN new;
                         END IF;
                         the_job := \(id("old"))::text;

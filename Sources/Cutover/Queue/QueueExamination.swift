@@ -25,6 +25,16 @@ extension QueueSwitch {
             default: found.refusals.append(cannotHold("\(column) \(text)"))
             }
         }
+        do {
+            // A row is found again by a value of its id's type, made of an empty row.
+            _ = try await connection.query("SELECT jsonb_populate_record(NULL::\(sql.quotedTable), '{}') IS NULL")
+        } catch {
+            guard error.state?.hasPrefix("23") == true else { throw error }
+            let text = "has a column that cannot even be empty in a row that is not stored: \(error.found)"
+            found.refusals.append(
+                refusal(.unfitTable, "\(sql.table) \(text)", "Let the column forbid NULL, and not its domain")
+            )
+        }
         guard found.refusals.isEmpty else { return }
         if let why = try await type(method, column) { found.refusals.append(cannotHold(why)) }
         if found.refusals.isEmpty, let why = try await checks(column) { found.refusals.append(cannotHold(why)) }

@@ -23,7 +23,9 @@ public struct QueueRuns: LegacyRuns {
         for type in types {
             let sql =
                 "SELECT \(columns) FROM \(rows) WHERE type = $1 AND status = ANY($2::text[]) ORDER BY finished DESC NULLS LAST, id DESC LIMIT $3"
-            let rows = try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
+            let rows = try await source.explaining(connection) { () async throws(PostgresError) in
+                try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
+            }
             outcomes += try rows.reversed().map(outcome)
         }
         return RecordedRuns(outcomes: outcomes)
