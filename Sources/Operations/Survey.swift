@@ -157,7 +157,11 @@ package struct Survey: Sendable {
                         queueState = .airflow
                         continue
                     }
-                    for refusal in report.refusals { result.unknowns.append("who takes its jobs: \(refusal)") }
+                    if let refusal = report.refusals.first {
+                        result.unknowns.append("who takes its jobs: \(refusal)")
+                        result.stage = .unknown
+                        continue
+                    }
                     for standing in report.standings {
                         if let trouble = standing.trouble {
                             result.unknowns.append(

@@ -643,7 +643,8 @@ BEGIN
     LOOP BEGIN
         IF tg_op = 'UPDATE' THEN
             -- A worker's own step, and changes of what does not matter here.
-            IF (new."status"::text IN ('running') AND old."status"::text IN ('pending')) OR ((new."status"::text IS NOT DISTINCT FROM old."status"::text AND new."job_type"::text IS NOT DISTINCT FROM old."job_type"::text) AND new."status"::text NOT IN ('running')) THEN
+            IF (new."status"::text IN ('running') AND old."status"::text IN ('pending')) OR ((new."status"::text IS NOT DISTINCT FROM old."status"::text AND new."job_type"::text IS NOT DISTINCT FROM old."job_type"::text) AND new."status"::text NOT IN ('running'))
+                OR (NOT (old."status"::text IN ('bailey_held', 'bailey_claimed')) AND new."status"::text NOT IN ('pending') AND new."status"::text NOT IN ('running')) THEN
                 RETURN new;
             END IF;
             the_job := old."id"::text;
@@ -970,7 +971,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '7236c8960ae6f33e', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', 'f68bd92f2d1b7a12', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),
