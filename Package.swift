@@ -70,7 +70,8 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
-        room("Processes", [systemPackage]),
+        .target(name: "CGuard"),
+        room("Processes", ["CGuard", systemPackage]),
         room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
@@ -83,7 +84,8 @@ let package = Package(
         room(
             "Airflow",
             [
-                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioHTTP, nioPosix, nioSSL,
+                subprocess,
                 systemPackage,
             ]
         ),
@@ -124,7 +126,7 @@ let package = Package(
                 "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Operations", arguments,
             ]
         ),
-        .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(name: "bailey", dependencies: ["Commands", "Processes"], swiftSettings: settings),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
@@ -151,9 +153,13 @@ let package = Package(
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
-        tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
+        tests(
+            "AirflowTests",
+            ["Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"],
+            exclude: ["Golden", "Recorded", "git_server.py"]
+        ),
         tests("TicksTests", ["LosslessJSON", "TestSupport"]),
-        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
+        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"]),
         tests(
             "CutoverTests",
             [
