@@ -72,7 +72,8 @@ let package = Package(
         room("Migration", ["LosslessJSON", "Schedules"]),
         .target(name: "CGuard"),
         room("Processes", ["CGuard", systemPackage]),
-        room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
+        room("Transport", [nioSSL]),
+        room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
@@ -84,7 +85,9 @@ let package = Package(
         room(
             "Airflow",
             [
-                "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioHTTP, nioPosix, nioSSL,
+                "Transport", "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioHTTP,
+                nioPosix,
+                nioSSL,
                 subprocess,
                 systemPackage,
             ]
@@ -141,7 +144,7 @@ let package = Package(
         tests(
             "LegacyTests",
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
-            exclude: ["Fixtures"]
+            exclude: ["Fixtures", "Generators"]
         ),
         tests(
             "StoreTests",

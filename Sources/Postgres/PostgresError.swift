@@ -12,6 +12,7 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         case rights
         case server
         case unexpectedValue = "unexpected-value"
+        case tooMuch = "too-much"
     }
 
     /// The sort of failure.
@@ -34,6 +35,11 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         self.found = found
         self.advice = advice
         self.state = state
+    }
+
+    /// The same error in words of those who know what the statement was about.
+    public func explained(_ found: String, _ advice: String) -> PostgresError {
+        PostgresError(code, address: address, operation: operation, found: found, advice: advice, state: state)
     }
 
     /// One line: system, operation, what was found, what to do.

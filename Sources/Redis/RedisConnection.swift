@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Transport
 
 /// One connection to a Redis server, logged in and in its database.
 public final class RedisConnection: Sendable {
@@ -221,10 +222,11 @@ public final class RedisConnection: Sendable {
                     }
                 }
             switch url.place {
-            case .host(let host, let port): return try await bootstrap.connect(host: host, port: port).get()
-            case .socket(let path): return try await bootstrap.connect(unixDomainSocketPath: path).get()
+            case .host(let host, let port): return try await unlessCancelled(bootstrap.connect(host: host, port: port))
+            case .socket(let path): return try await unlessCancelled(bootstrap.connect(unixDomainSocketPath: path))
             }
         } catch {
+            if let fault = TLSFault(error) { throw .tls(fault, address: address) }
             throw RedisError(
                 .unreachable,
                 address: address,
@@ -235,9 +237,28 @@ public final class RedisConnection: Sendable {
         }
     }
 
+    /// The channel, once it stands; a task that is cancelled does not wait for that.
+    private static func unlessCancelled(_ opening: EventLoopFuture<any Channel>) async throws -> any Channel {
+        let first = opening.eventLoop.makePromise(of: (any Channel).self)
+        opening.whenComplete { result in
+            first.completeWith(result)
+            // Where nobody waits any more, nobody else would close it.
+            first.futureResult.whenFailure { _ in if case .success(let channel) = result { channel.close(promise: nil) }
+            }
+        }
+        return try await withTaskCancellationHandler {
+            try await first.futureResult.get()
+        } onCancel: {
+            first.fail(CancellationError())
+        }
+    }
+
     private static func context(_ url: RedisURL) throws -> NIOSSLContext {
         var settings = TLSConfiguration.makeClientConfiguration()
-        if let file = url.authorities { settings.trustRoots = .file(file) }
+        // Read here: a file that is missing or no PEM is told at once, and not as a certificate that is not trusted.
+        if let file = url.authorities {
+            settings.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
+        }
         if !url.verifies { settings.certificateVerification = .none }
         return try NIOSSLContext(configuration: settings)
     }
