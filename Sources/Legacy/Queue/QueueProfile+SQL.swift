@@ -33,7 +33,10 @@ extension QueueProfile {
         case .epochMilliseconds:
             return
                 "CASE WHEN \(value) BETWEEN -62135596800000 AND 253402300799000 THEN to_timestamp(\(value)::float8 / 1000) END"
-        default: return "CASE WHEN \(value) BETWEEN '0001-01-03' AND '9999-12-29' THEN \(value)::timestamptz END"
+        default:
+            // The sum is there to refuse a column that holds no times.
+            return
+                "CASE WHEN \(value) BETWEEN '0001-01-03' AND '9999-12-29' THEN (\(value) + interval '0')::timestamptz END"
         }
     }
 
