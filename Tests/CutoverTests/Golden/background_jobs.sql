@@ -818,8 +818,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET d
     ), row AS (
         SELECT bailey.bucket(j."id"::text) < switch.share AS ours, j."status"::text IN ('pending') AS waits, (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer > 0 OR j."started_at" IS NOT NULL) AS begun,
             j."status"::text IN ('bailey_held') AS held, j."status"::text = 'bailey_claimed' AS claimed, j."status"::text IN ('running') AS running, coalesce(j."next_retry_at" <= now(), true) AS due,
-            coalesce(CASE WHEN j."started_at" BETWEEN '0001-01-03' AND '9999-12-29' THEN j."started_at"::timestamptz END < now() - interval '3600.0 seconds', false) AS old,
-            CASE WHEN j."started_at" BETWEEN '0001-01-03' AND '9999-12-29' THEN j."started_at"::timestamptz END AS started
+            coalesce(CASE WHEN j."started_at" BETWEEN '0001-01-03' AND '9999-12-29' THEN (j."started_at" + interval '0')::timestamptz END < now() - interval '3600.0 seconds', false) AS old,
+            CASE WHEN j."started_at" BETWEEN '0001-01-03' AND '9999-12-29' THEN (j."started_at" + interval '0')::timestamptz END AS started
         FROM "tasks"."background_jobs" j, switch WHERE j."job_type"::text = the_type
     )
     SELECT count(*) FILTER (WHERE waits AND NOT begun AND ours), count(*) FILTER (WHERE waits AND NOT begun AND NOT ours),
@@ -971,7 +971,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', 'f68bd92f2d1b7a12', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '80e35df07a729b00', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),
