@@ -87,6 +87,7 @@ public struct QueueSource: Sendable {
                 )
             )
         }
+        reading.summary.notes += try await absences(connection, found: reading.summary.found)
         return reading
     }
 
@@ -130,8 +131,8 @@ public struct QueueSource: Sendable {
                 history.p50 = try row.double("p50")
                 history.p95 = try row.double("p95")
                 if profile.columns["attempts"] != nil { history.retriesPerRun = try row.double("retries") }
-                history.first = try row.double("first").map(QueueSource.instant)
-                history.last = try row.double("last").map(QueueSource.instant)
+                history.first = try row.double("first").flatMap(QueueSource.instant)
+                history.last = try row.double("last").flatMap(QueueSource.instant)
                 continue
             }
             let count = try row.int("rows")
@@ -155,5 +156,5 @@ public struct QueueSource: Sendable {
         return entry
     }
 
-    static func instant(_ seconds: Double) -> Instant { Instant(microseconds: Int64((seconds * 1_000_000).rounded())) }
+    static func instant(_ seconds: Double) -> Instant? { Instant(timestamp: seconds) }
 }
