@@ -42,8 +42,17 @@ public struct RedisURL: Sendable, Hashable {
     /// - Throws: `RedisError` with the code `bad-url`, which never shows the URL's credentials.
     public init(_ text: String) throws(RedisError) {
         let refusal = URLRefusal(text: text)
-        let several = text.split(separator: ";", omittingEmptySubsequences: true).map(String.init)
+        let pieces = text.split(separator: ";", omittingEmptySubsequences: true).map(String.init)
+        // A password may hold a “;” too.
+        let several = pieces.allSatisfy { $0.contains("://") } ? pieces : [text]
         guard let first = several.first, let parts = URLParts(first) else { throw refusal.because("it is not a URL") }
+        // A password with “/” or “@” in it has been read as host, port and path.
+        let tails = several.compactMap { URLParts($0) }.flatMap { [$0.path, $0.query["db"] ?? ""] }
+        guard !tails.contains(where: { $0.contains("@") }), !text.contains("#") else {
+            throw refusal.because(
+                "a user or password holds “/”, “?”, “#” or “@”, which are written as %2F, %3F, %23 and %40"
+            )
+        }
         var query = parts.query
         var (user, password) = (parts.user, parts.password)
         var path = parts.path
@@ -100,9 +109,9 @@ public struct RedisURL: Sendable, Hashable {
             throw refusal.because("its scheme is “\(scheme)”")
         }
         tls = parts.scheme == "rediss" || parts.scheme == "sentinels" || query["ssl"] == "true"
-        if let file = query["ssl_certfile"] ?? query["ssl_keyfile"] {
+        if tls, query["ssl_certfile"] != nil || query["ssl_keyfile"] != nil {
             throw refusal.because(
-                "it shows a certificate of its own (\(file)), which Bailey cannot",
+                "it shows a certificate of its own (ssl_certfile), which Bailey cannot",
                 "Give a URL that logs in by password"
             )
         }
@@ -110,14 +119,16 @@ public struct RedisURL: Sendable, Hashable {
         password = password.flatMap { $0.isEmpty ? nil : $0 } ?? query["password"]
         // A user without a password logs in with an empty one.
         if user != nil, password == nil { password = "" }
-        (self.user, self.password) = (user, password)
+        self.user = user
+        self.password = password
         sentinelPassword = query["sentinel_password"]
         authorities = query["ssl_ca_certs"]
         verifies = !["none", "CERT_NONE", "0"].contains(query["ssl_cert_reqs"] ?? "")
         let inPath = path.drop { $0 == "/" }
         let number = query["db"] ?? (inPath.isEmpty ? query["virtual_host"] ?? "0" : String(inPath))
         guard let database = Int(number.drop { $0 == "/" }), database >= 0 else {
-            throw refusal.because("its database is “\(number)”, which is no number")
+            // What stands there may be the end of a password.
+            throw refusal.because("its database is no number")
         }
         self.database = database
     }
@@ -143,14 +154,12 @@ public struct RedisURL: Sendable, Hashable {
 
     private static func shown(_ host: String) -> String { host.contains(":") ? "[\(host)]" : host }
 
-    /// What may be shown of a text that is no good URL: its scheme, and what follows its last `@`.
+    /// What may be shown of a text that is no good URL: its scheme. Where the password ends cannot be told.
     static func redacted(_ text: String) -> String {
         guard let scheme = text.firstRange(of: "://"), scheme.lowerBound != text.startIndex else {
             return "(unreadable URL)"
         }
-        let rest = text[scheme.upperBound...]
-        let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...].prefix { $0 != "?" } }
-        return String(text[..<scheme.upperBound]) + (place.map(String.init) ?? "…")
+        return text[..<scheme.upperBound] + "…"
     }
 }
 
