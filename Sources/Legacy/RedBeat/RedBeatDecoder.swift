@@ -128,7 +128,7 @@ struct RedBeatDecoder {
             guard !name.isEmpty, !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
                 throw RedBeatFault("malformed-meta", "the time's zone is “\(name)”, which is no name")
             }
-            do {
+            do throws(ScheduleError) {
                 // Our own “+05:30” is no IANA name.
                 if name.hasPrefix("+") || name.hasPrefix("-") {
                     throw ScheduleError(.unknownZone, "there is no time zone “\(name)”")

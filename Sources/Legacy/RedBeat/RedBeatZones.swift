@@ -1,3 +1,4 @@
+import LosslessJSON
 import Migration
 import Schedules
 
