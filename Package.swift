@@ -151,7 +151,7 @@ let package = Package(
         tests(
             "StoreTests",
             ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
-            exclude: ["Fixtures"]
+            exclude: ["Fixtures", "Generators"]
         ),
         tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
         tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),

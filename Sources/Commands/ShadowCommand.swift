@@ -63,10 +63,7 @@ struct ShadowCommand: AsyncParsableCommand {
         let workspace = try Workspace(common)
         let inventory = try workspace.inventory()
         let plan = try workspace.plan(inventory)
-        guard plan.holds else {
-            throw OperationFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
-        }
-        let chosen = try workspace.chosen(pipelines, of: plan).map(\.dag)
+        let chosen = try workspace.unblocked(pipelines, of: plan).map(\.dag)
         do { try await shadow(chosen, workspace, inventory) } catch {
             // A policy must know that what was not compared may have differed.
             if !(error is CancellationError) { note(ShadowEnd.brokenOff, "\(error)", chosen, workspace) }

@@ -14,6 +14,11 @@ public protocol LegacySystem: Sendable {
     /// - Throws: `RedisError`, `PostgresError`, `ScheduleError` or `UnusableSource`.
     func read(zones: ZoneDatabase) async throws -> SourceReading
 
+    /// Reads everything, and asks live workers too what nothing stored tells: a message to each of them.
+    ///
+    /// - Throws: as `read`.
+    func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading
+
     /// Whether it can be reached and read, for `doctor`.
     ///
     /// - Throws: as `read`.
@@ -55,6 +60,10 @@ public protocol LegacySystem: Sendable {
 }
 
 extension LegacySystem {
+    public func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading {
+        try await read(zones: zones)
+    }
+
     public func probe(zones: ZoneDatabase) async throws -> SourceSummary { try await read(zones: zones).summary }
 
     public func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant)
@@ -66,6 +75,17 @@ extension LegacySystem {
     public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] { [:] }
 
     public func checkSettings() throws {}
+}
+
+/// How live workers are asked.
+public struct WorkerQuestion: Sendable {
+    /// A name for the reply queue that nobody else uses.
+    public var name: String
+    /// This machine's time.
+    public var now: Instant
+
+    /// Makes a question.
+    public init(name: String, now: Instant) { (self.name, self.now) = (name, now) }
 }
 
 /// What a system recorded of the runs of its entries.

@@ -55,7 +55,9 @@ public struct JSONNumber: Sendable, Hashable {
         if negative { mantissa.removeFirst() }
         var exponent = 0
         if let mark = mantissa.firstIndex(where: { $0 == "e" || $0 == "E" }) {
-            guard let value = Int(mantissa[mantissa.index(after: mark)...]), abs(value) <= 400 else { return lexeme }
+            guard let value = Int(mantissa[mantissa.index(after: mark)...]), value.magnitude <= 400 else {
+                return lexeme
+            }
             exponent = value
             mantissa = mantissa[..<mark]
         }

@@ -12,6 +12,8 @@ extension FindingCode {
     public static let disabledEntry = FindingCode(9, "disabled-entry", .info)
     public static let toldByWorkers = FindingCode(10, "told-by-workers", .warning)
 
+    public static let incompleteReading = FindingCode(11, "incomplete-reading", .error)
+
     // Meaning of schedules: 12–29
     public static let crontabDayAnd = FindingCode(12, "crontab-day-and", .info)
     public static let minuteStar = FindingCode(13, "minute-star", .warning)
@@ -25,6 +27,9 @@ extension FindingCode {
     public static let scheduleNeverDue = FindingCode(21, "never-due", .warning)
     public static let baileyTimetable = FindingCode(22, "needs-bailey-timetable", .info)
     public static let rruleEnds = FindingCode(23, "rrule-ends", .info)
+    public static let differsByVersion = FindingCode(24, "differs-by-version", .warning)
+    public static let setAside = FindingCode(26, "set-aside", .info)
+    public static let zoneContradicted = FindingCode(25, "zone-contradicted", .error)
 
     // Meaning of runs: 30–49
     public static let expires = FindingCode(30, "expires-option", .info)
@@ -67,9 +72,10 @@ extension FindingCode {
     /// All of them, by number.
     public static let all: [FindingCode] = [
         .unreadRecord, .stopsBeat, .neverFires, .unknownStatus, .zoneUnknown, .zoneDisagrees, .historyBiased,
-        .staticEntry, .disabledEntry, .toldByWorkers,
+        .staticEntry, .disabledEntry, .toldByWorkers, .incompleteReading,
         .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
-        .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds,
+        .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds, .differsByVersion,
+        .zoneContradicted, .setAside,
         .expires, .optionNotTranslated, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,

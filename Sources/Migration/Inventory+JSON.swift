@@ -66,18 +66,20 @@ extension UnreadRecord {
     var json: JSON {
         [
             "source": .string(source), "key": .string(key), "reason": .string(reason), "detail": .string(detail),
-            "stops_legacy": .bool(stopsLegacy),
+            "fate": .string(fate.rawValue), "stops_legacy": .bool(stopsLegacy),
         ]
     }
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "unread")
+        let stops = try object.bool("stops_legacy")
         self.init(
             source: try object.string("source"),
             key: try object.string("key"),
             reason: try object.string("reason"),
             detail: try object.string("detail"),
-            stopsLegacy: try object.bool("stops_legacy")
+            // An older inventory says only whether beat stops on it.
+            fate: object.optional("fate")?.string.flatMap { LegacyFate(rawValue: $0) } ?? (stops ? .stops : .unknown)
         )
     }
 }

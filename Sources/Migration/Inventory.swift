@@ -24,6 +24,9 @@ public struct Inventory: Sendable, Hashable {
         self.unread = unread
     }
 
+    /// Whether nothing shows that a source holds more than was read.
+    public var isWhole: Bool { !sources.contains { $0.notes.contains { $0.code == .incompleteReading } } }
+
     /// Adds what one source gave.
     public mutating func add(_ found: [LegacyEntry]) {
         entries += found
@@ -87,15 +90,18 @@ public struct UnreadRecord: Sendable, Hashable {
     public var reason: String
     /// What exactly was found, and what it does to the legacy system where that matters.
     public var detail: String
-    /// Whether a running beat stops when it loads this.
-    public var stopsLegacy: Bool
+    /// What the legacy system makes of it.
+    public var fate: LegacyFate
 
     /// Makes a record.
-    public init(source: String, key: String, reason: String, detail: String, stopsLegacy: Bool = false) {
+    public init(source: String, key: String, reason: String, detail: String, fate: LegacyFate = .unknown) {
         self.source = source
         self.key = key
         self.reason = reason
         self.detail = detail
-        self.stopsLegacy = stopsLegacy
+        self.fate = fate
     }
+
+    /// Whether the scheduler stops on it.
+    public var stopsLegacy: Bool { fate == .stops }
 }

@@ -94,8 +94,10 @@ public struct PipelineStatus: Sendable, Hashable {
     public static func recent(_ schedule: Schedule, in zone: Zone, until now: Instant, anchor: Instant?) -> [Instant] {
         if case .interval(let interval) = schedule {
             guard let anchor, interval.microseconds > 0 else { return [] }
-            let steps = (now.microseconds - anchor.microseconds) / interval.microseconds
-            let newest = anchor.adding(microseconds: max(0, steps) * interval.microseconds)
+            // An anchor may be any that somebody wrote.
+            let (span, overflows) = now.microseconds.subtractingReportingOverflow(anchor.microseconds)
+            guard !overflows else { return [] }
+            let newest = anchor.adding(microseconds: max(0, span / interval.microseconds) * interval.microseconds)
             return (0..<5).map { newest.adding(microseconds: -Int64($0) * interval.microseconds) }.filter { $0 <= now }
         }
         var ticks: [Instant] = []

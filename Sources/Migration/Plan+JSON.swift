@@ -9,6 +9,14 @@ extension Plan {
             "holds": .bool(holds),
             "entries": .array(judgements.map(\.json)), "pipelines": .array(pipelines.map(\.json)),
             "findings": .array(findings.map(\.json)),
+            "set_aside": .array(
+                setAside.map {
+                    [
+                        "entry": .string($0.entry.description), "reason": .string($0.reason),
+                        "location": .string($0.location.description),
+                    ]
+                }
+            ),
         ]
     }
 }

@@ -10,6 +10,8 @@ public struct Plan: Sendable, Hashable {
     public var judgements: [EntryJudgement]
     /// Everything a person must know or decide, worst first.
     public var findings: [Finding]
+    /// Entries, and keys that are none, which `ignore` of `bailey.yaml` sets aside.
+    public var setAside: [SetAside] = []
 
     /// Makes a plan.
     public init(
@@ -27,6 +29,15 @@ public struct Plan: Sendable, Hashable {
     /// Whether nothing of error severity was found.
     public var holds: Bool { !findings.contains { $0.severity == .error } }
 
+    /// The pipelines that a finding of error severity is about, or about an entry of theirs: they cannot go on before it is mended, the
+    /// others can.
+    public var blocked: [String: [Finding]] {
+        findingsByPipeline().compactMapValues { findings in
+            let errors = findings.filter { $0.severity == .error }
+            return errors.isEmpty ? nil : errors
+        }
+    }
+
     /// The findings about each pipeline and about its entries, by the pipeline's id.
     public func findingsByPipeline() -> [String: [Finding]] {
         var pipelinesOfEntries: [EntryID: [String]] = [:]
@@ -39,6 +50,21 @@ public struct Plan: Sendable, Hashable {
             for id in Set(owners + [finding.pipeline].compactMap { $0 }) { result[id, default: []].append(finding) }
         }
         return result
+    }
+}
+
+/// An entry that a person has set aside.
+public struct SetAside: Sendable, Hashable {
+    /// The entry, or the key that is none.
+    public var entry: EntryID
+    /// Why.
+    public var reason: String
+    /// Where it is said.
+    public var location: SourceLocation
+
+    /// Makes a record.
+    public init(entry: EntryID, reason: String, location: SourceLocation) {
+        (self.entry, self.reason, self.location) = (entry, reason, location)
     }
 }
 

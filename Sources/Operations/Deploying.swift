@@ -25,11 +25,8 @@ package struct Deploying: Sendable {
     ///
     /// - Throws: `OperationFailure`, `AirflowError` or `DeliveryError`.
     package func run(_ pipelines: [String], of plan: Plan) async throws -> DeployReport {
-        guard plan.holds else {
-            throw OperationFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
-        }
         let findings = plan.findingsByPipeline()
-        let prepared = try workspace.chosen(pipelines, of: plan).map { try prepare($0, findings) }
+        let prepared = try workspace.unblocked(pipelines, of: plan).map { try prepare($0, findings) }
         let delivery = workspace.delivery
         return try await workspace.withAirflow("deploy") { client in try await deploy(prepared, delivery, client) }
     }

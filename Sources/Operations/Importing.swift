@@ -1,3 +1,4 @@
+import Foundation
 import Legacy
 package import Migration
 import Schedules
@@ -7,8 +8,9 @@ import Store
 extension Workspace {
     /// Reads all sources into an inventory, and keeps it. Nothing is changed in them.
     ///
+    /// - Parameter askWorkers: whether live workers are asked for their configuration, which is a message to each.
     /// - Throws: what keeps a source from being read, or `StoreError`.
-    package func importInventory() async throws -> Inventory {
+    package func importInventory(askWorkers: Bool = false) async throws -> Inventory {
         let started = surroundings.now()
         var inventory = Inventory(readAt: started)
         let elapsed: @Sendable () -> String = {
@@ -18,7 +20,13 @@ extension Workspace {
             try await withThrowingTaskGroup(of: (Int, SourceReading).self) { group in
                 for (index, system) in systems.enumerated() {
                     tell("reading \(system.name) …")
-                    group.addTask { (index, try await system.read(zones: zones)) }
+                    let question = WorkerQuestion(name: "bailey-\(UUID().uuidString.lowercased())", now: started)
+                    group.addTask {
+                        (
+                            index,
+                            try await askWorkers ? system.readAsking(question, zones: zones) : system.read(zones: zones)
+                        )
+                    }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }

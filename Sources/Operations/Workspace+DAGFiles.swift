@@ -103,4 +103,25 @@ extension Workspace {
         }
         return plan.pipelines.filter { ids.isEmpty || ids.contains($0.dag.id) }
     }
+
+    /// Those of them that no finding of error severity is about; the others are told, and do not hold these up.
+    ///
+    /// - Throws: `OperationFailure` for an id that no pipeline has, for a named one that cannot go on, and if none can.
+    package func unblocked(_ ids: [String], of plan: Plan) throws -> [PlannedPipeline] {
+        let chosen = try chosen(ids, of: plan)
+        let blocked = plan.blocked
+        let good = chosen.filter { blocked[$0.dag.id] == nil }
+        let left = chosen.map(\.dag.id).filter { blocked[$0] != nil }
+        for id in left {
+            let finding = blocked[id]?.first
+            tell("\(id) is left out: \(finding.map { "\($0.code): \($0.text)" } ?? "see bailey plan")")
+        }
+        if !ids.isEmpty, let id = left.first {
+            throw OperationFailure(.doesNotHold, "\(id) has findings of error severity; see bailey plan")
+        }
+        if good.isEmpty, !plan.holds {
+            throw OperationFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
+        }
+        return good
+    }
 }

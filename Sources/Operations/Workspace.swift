@@ -137,12 +137,23 @@ package struct Workspace {
             zones: zones,
             environments: Set(settings.environments.keys),
             policy: policy,
+            aside: aside,
             now: surroundings.now()
         )
         let files = try mappingFiles()
         let plan = withProgress({ "proving timetables equal …" }, tell: tell) { planner.plan(files: files) }
         try Task.checkCancellation()
         return plan
+    }
+
+    /// What `ignore` of the settings sets aside.
+    private var aside: SettingAside {
+        let redbeat = settings.sources.filter { $0.kind == "redbeat" }
+        return SettingAside(
+            settings.ignore,
+            file: settings.file,
+            prefixes: Dictionary(redbeat.map { ($0.name, $0.prefix) }, uniquingKeysWith: { $1 })
+        )
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.

@@ -96,7 +96,7 @@ struct EntryJudge {
                 let minute = rule.minutes.trailingZeroBitCount
                 find(
                     .onceAnHour,
-                    "minute=\(minute) means once an hour, at minute \(minute); every \(minute) minutes would be “*/\(minute)”."
+                    "minute=\(minute) means once an hour, at minute \(minute); \(EntryJudge.everyMinutes(minute))."
                 )
             }
         case .interval(let interval):
@@ -198,13 +198,21 @@ struct EntryJudge {
         return findings
     }
 
+    /// How one would write every so many minutes: a crontab can only where they divide the hour.
+    private static func everyMinutes(_ minutes: Int) -> String {
+        if 60 % minutes == 0 { return "every \(minutes) minutes would be “*/\(minutes)”" }
+        let due = stride(from: 0, to: 60, by: minutes).map(String.init)
+        return
+            "no crontab means every \(minutes) minutes (“*/\(minutes)” is due at the minutes \(due.joined(separator: ", ")) of each hour): an interval does"
+    }
+
     private func offset(_ seconds: Int) -> String {
         let sign = seconds < 0 ? "−" : "+"
         return "UTC\(sign)\(abs(seconds) / 3600):\(abs(seconds) / 60 % 60 < 10 ? "0" : "")\(abs(seconds) / 60 % 60)"
     }
 
     private func shown(_ seconds: Double) -> String {
-        seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+        Int(exactly: seconds).map { String($0) } ?? String(seconds)
     }
 }
 

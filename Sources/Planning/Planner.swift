@@ -9,6 +9,7 @@ public struct Planner {
     private let zones: ZoneDatabase
     private let environments: Set<String>
     private let policy: CutoverPolicy
+    private let aside: SettingAside
     private let judge: EntryJudge
     private let timetables: ProvenTimetables
     private let now: Instant
@@ -18,18 +19,21 @@ public struct Planner {
     /// - Parameters:
     ///   - environments: the names of `environments` in `bailey.yaml`.
     ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
+    ///   - aside: the entries that `bailey.yaml` sets aside.
     ///   - now: the instant from which ticks are computed.
     public init(
         inventory: Inventory,
         zones: ZoneDatabase,
         environments: Set<String>,
         policy: CutoverPolicy = CutoverPolicy(),
+        aside: SettingAside = .none,
         now: Instant
     ) {
         self.inventory = inventory
         self.zones = zones
         self.environments = environments
         self.policy = policy
+        self.aside = aside
         self.now = now
         timetables = ProvenTimetables(now: now)
         judge = EntryJudge(zones: zones, timetables: timetables, now: now)
@@ -68,13 +72,20 @@ public struct Planner {
 
     private func plan(_ mappings: [Mapping], _ problems: [Finding]) -> Plan {
         var findings = problems
-        findings += inventory.unread.map {
-            Finding(
-                $0.stopsLegacy ? .stopsBeat : .unreadRecord,
-                entry: EntryID(source: $0.source, name: $0.key),
-                text: sentence("\($0.reason): \($0.detail)")
+        var setAside: [SetAside] = []
+        findings += inventory.unread.compactMap { record -> Finding? in
+            let id = EntryID(source: record.source, name: record.key)
+            if let rule = aside.rule(for: id) {
+                setAside.append(aside.made(id, by: rule))
+                return nil
+            }
+            return Finding(
+                record.stopsLegacy ? .stopsBeat : .unreadRecord,
+                entry: id,
+                text: sentence("\(record.reason): \(record.detail)")
             )
         }
+        findings += aside.idleRules(in: inventory)
         for source in inventory.sources {
             findings += source.notes.map { Finding($0.code, text: "Source \(source.name): \($0.detail).") }
         }
@@ -90,6 +101,24 @@ public struct Planner {
         var judgements: [EntryJudgement] = []
         var pipelines: [PlannedPipeline] = []
         for entry in inventory.entries where !Task.isCancelled {
+            if let rule = aside.rule(for: entry.id) {
+                setAside.append(aside.made(entry.id, by: rule))
+                if let pipeline = owner[entry.id] {
+                    findings.append(
+                        Finding(
+                            .unknownEntry,
+                            entry: entry.id,
+                            pipeline: pipeline,
+                            text:
+                                "“ignore” of bailey.yaml sets it aside (\(rule.reason)), and a mapping names it: take it out of one of them."
+                        )
+                    )
+                }
+                judgements.append(
+                    EntryJudgement(entry: entry.id, verdict: .keep, reason: "set aside: \(rule.reason)")
+                )
+                continue
+            }
             var (judgement, found) = judge.judge(entry)
             if let pipeline = owner[entry.id] {
                 // A person has decided: the entry moves, and the reason against it stays a finding.
@@ -121,13 +150,23 @@ public struct Planner {
             pipelines.append(pipeline)
             findings += found
         }
+        findings += setAside.map {
+            Finding(.setAside, entry: $0.entry, location: $0.location, text: sentence("set aside: \($0.reason)"))
+        }
         findings += AirflowLimits.likeIDs(pipelines)
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
             if a.severity != b.severity { return a.severity > b.severity }
             return (a.code.number, a.entry?.description ?? "") < (b.code.number, b.entry?.description ?? "")
         }
-        return Plan(inventoryReadAt: inventory.readAt, pipelines: pipelines, judgements: judgements, findings: findings)
+        var plan = Plan(
+            inventoryReadAt: inventory.readAt,
+            pipelines: pipelines,
+            judgements: judgements,
+            findings: findings
+        )
+        plan.setAside = setAside
+        return plan
     }
 
     // MARK: Pipelines

@@ -34,9 +34,16 @@ public final class RedisConnection: Sendable {
         var attempt = 1
         while true {
             do throws(RedisError) {
-                let channel = try await open(url, timeout: timeout, push: push)
-                let connection = RedisConnection(channel: channel, address: url.address, timeout: timeout)
-                try await connection.logIn(url)
+                let found = try await master(of: url, timeoutSeconds: timeoutSeconds)
+                let channel = try await open(found, timeout: timeout, push: push)
+                let connection = RedisConnection(channel: channel, address: found.address, timeout: timeout)
+                try await connection.logIn(found)
+                if found != url {
+                    do throws(RedisError) { try await connection.expectMaster() } catch {
+                        await connection.close()
+                        throw error
+                    }
+                }
                 return connection
             } catch {
                 guard error.isOfConnecting, attempt < attempts, !Task.isCancelled else { throw error }
@@ -224,6 +231,7 @@ public final class RedisConnection: Sendable {
             switch url.place {
             case .host(let host, let port): return try await unlessCancelled(bootstrap.connect(host: host, port: port))
             case .socket(let path): return try await unlessCancelled(bootstrap.connect(unixDomainSocketPath: path))
+            case .sentinels: preconditionFailure("the master was asked for before")
             }
         } catch {
             if let fault = TLSFault(error) { throw .tls(fault, address: address) }

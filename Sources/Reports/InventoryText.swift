@@ -50,13 +50,13 @@ func percent(_ share: Double) -> String { decimal((share * 1000).rounded() / 10)
 /// A number with at most two digits after the point.
 func decimal(_ value: Double) -> String {
     let rounded = (value * 100).rounded() / 100
-    return rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)
+    return Int(exactly: rounded).map { String($0) } ?? String(rounded)
 }
 
 /// A length of time: `0.14 s`, `3 min 20 s`.
 func seconds(_ value: Double) -> String {
     if value < 90 { return decimal(value) + " s" }
-    let whole = Int(value.rounded())
+    guard let whole = Int(exactly: value.rounded()) else { return String(value) + " s" }
     if whole < 5400 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole / 60 % 60) min"
 }

@@ -54,6 +54,16 @@ extension Plan {
             "",
             "\(judgements.count) entries, \(pipelines.count) pipelines, findings: \(counts.joined(separator: ", ")).",
         ]
+        if !setAside.isEmpty {
+            lines.append(
+                "Set aside by “ignore”: \(setAside.count) (\(setAside.map(\.entry.description).joined(separator: ", ")))."
+            )
+        }
+        if findings.contains(where: { $0.code == .stopsBeat || $0.code == .zoneContradicted }) {
+            lines.append(
+                "What cannot be mended now can be set aside: “ignore: [{entry: SOURCE/NAME, reason: WHY}]” in bailey.yaml."
+            )
+        }
         return lines
     }
 }

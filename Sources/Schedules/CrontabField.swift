@@ -121,8 +121,9 @@ public enum CrontabField: String, Sendable, Hashable, CaseIterable {
             guard scalar.properties.numericType == .decimal, let digit = scalar.properties.numericValue.map({ Int($0) })
             else { return nil }
             let (product, over) = value.multipliedReportingOverflow(by: 10)
-            if over { return Int.max }
-            value = product + digit
+            let (sum, beyond) = product.addingReportingOverflow(digit)
+            // What fits nowhere is out of every range.
+            value = over || beyond ? Int.max / 10 : sum
             lastWasDigit = true
         }
         return lastWasDigit ? sign * value : nil

@@ -4,11 +4,27 @@ public struct Instant: Sendable, Hashable, Comparable, Codable {
     /// Microseconds since the epoch.
     public var microseconds: Int64
 
-    /// An instant of so many microseconds since the epoch.
-    public init(microseconds: Int64) { self.microseconds = microseconds }
+    /// An instant of so many microseconds since the epoch; one beyond ``distance`` is the last that counts.
+    public init(microseconds: Int64) {
+        self.microseconds = max(-Instant.distance, min(Instant.distance, microseconds))
+    }
 
-    /// An instant of so many whole seconds since the epoch.
-    public init(seconds: Int64) { self.microseconds = seconds * 1_000_000 }
+    /// An instant of so many whole seconds since the epoch; one beyond ``distance`` is the last that counts.
+    public init(seconds: Int64) {
+        let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        self.init(microseconds: overflows ? (seconds < 0 ? .min : .max) : product)
+    }
+
+    /// An instant of so many seconds since the epoch, rounded to the microsecond; nil for no number, or one beyond ``distance``.
+    public init?(timestamp seconds: Double) {
+        let micro = (seconds * 1_000_000).rounded()
+        guard micro.magnitude <= Double(Instant.distance) else { return nil }
+        self.init(microseconds: Int64(micro))
+    }
+
+    /// How far from the epoch an instant may lie, in microseconds: whole seconds, some 292,000 years. Numbers that others wrote may say
+    /// anything, so what leads beyond it ends there.
+    static let distance: Int64 = 9_223_372_036_000_000_000
 
     /// Whole seconds since the epoch, rounded down.
     public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }
@@ -17,13 +33,22 @@ public struct Instant: Sendable, Hashable, Comparable, Codable {
     public var timestamp: Double { Double(microseconds) / 1_000_000 }
 
     /// The instant so many seconds later.
-    public func adding(seconds: Int64) -> Instant { Instant(microseconds: microseconds + seconds * 1_000_000) }
+    public func adding(seconds: Int64) -> Instant {
+        let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        return adding(microseconds: overflows ? (seconds < 0 ? .min : .max) : product)
+    }
 
     /// The instant so many microseconds later.
-    public func adding(microseconds delta: Int64) -> Instant { Instant(microseconds: microseconds + delta) }
+    public func adding(microseconds delta: Int64) -> Instant {
+        let (sum, overflows) = microseconds.addingReportingOverflow(delta)
+        return Instant(microseconds: overflows ? (delta < 0 ? .min : .max) : sum)
+    }
 
     /// Seconds from another instant to this one.
-    public func seconds(since other: Instant) -> Double { Double(microseconds - other.microseconds) / 1_000_000 }
+    public func seconds(since other: Instant) -> Double {
+        let (span, overflows) = microseconds.subtractingReportingOverflow(other.microseconds)
+        return (overflows ? Double(microseconds) - Double(other.microseconds) : Double(span)) / 1_000_000
+    }
 
     public static func < (a: Instant, b: Instant) -> Bool { a.microseconds < b.microseconds }
 

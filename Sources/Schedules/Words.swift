@@ -47,8 +47,11 @@ enum Words {
 
     /// `3rd`, `last`, `2nd last`.
     static func ordinal(_ number: Int) -> String {
-        if number == -1 { return "last" }
-        if number < 0 { return ordinal(-number) + " last" }
+        if number < 0 { return (number == -1 ? "" : ordinal(of: number.magnitude) + " ") + "last" }
+        return ordinal(of: number.magnitude)
+    }
+
+    private static func ordinal(of number: UInt) -> String {
         let ending =
             switch (number % 100, number % 10) {
             case (11...13, _): "th"

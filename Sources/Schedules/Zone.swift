@@ -127,6 +127,13 @@ extension Zone: Hashable {
 }
 
 extension Zone {
-    /// The instant of a local time: of a repeated one the first, a skipped one read with the offset before the gap.
-    public func instant(of local: LocalTime) -> Instant { Instant(seconds: utcSeconds(wall: local.wallSeconds)) }
+    /// Whether its clock shows the same as another's at every instant, as `UTC` and `Etc/UTC` do.
+    public func keepsSameTime(as other: Zone) -> Bool {
+        self == other || (offsets == other.offsets && starts.dropFirst() == other.starts.dropFirst())
+    }
+
+    /// The instant of a local time: of a repeated one the first, or the second; a skipped one read with the offset before the gap.
+    public func instant(of local: LocalTime, second: Bool = false) -> Instant {
+        Instant(seconds: utcSeconds(wall: local.wallSeconds, second ? .second : .first))
+    }
 }

@@ -38,7 +38,9 @@ extension WorkspaceSettings {
     }
 
     private mutating func read(_ root: YAMLNode, _ kinds: [SourceKind], _ problems: Problems) {
-        let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts"]
+        let known = [
+            "version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts", "ignore",
+        ]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
         case 1: break
@@ -77,6 +79,9 @@ extension WorkspaceSettings {
             }
         }
         policy = fields.node("policy")
+        for item in fields.items("ignore") ?? [] {
+            if let rule = SetAsideRule(item, problems) { ignore.append(rule) }
+        }
         for item in fields.items("alerts") ?? [] {
             if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
         }

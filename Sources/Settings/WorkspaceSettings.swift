@@ -18,6 +18,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var pools: [String: Int] = [:]
     /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
     public var policy: YAMLNode?
+    /// Entries that are set aside, in the file's order.
+    public var ignore: [SetAsideRule] = []
     /// Where alerts go, in the file's order.
     public var alerts: [AlertChannelSettings] = []
 }

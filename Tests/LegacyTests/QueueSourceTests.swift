@@ -206,4 +206,27 @@ import Testing
         _ = try? await work.value
         #expect(seen.withLock { $0 }.first?.state == .success)
     }
+
+    @Test func rowsThatAreHiddenOrNotThereAreSaid() async throws {
+        let (server, url) = try loaded()
+        func incomplete(_ reading: SourceReading) -> [String] {
+            reading.summary.notes.filter { $0.code == .incompleteReading }.map(\.detail)
+        }
+        #expect(incomplete(try await source(url).read(zones: zones)).isEmpty)
+        _ = try server.psql(
+            url,
+            """
+            ALTER TABLE tasks.background_jobs ENABLE ROW LEVEL SECURITY;
+            ALTER TABLE tasks.background_jobs FORCE ROW LEVEL SECURITY;
+            CREATE TABLE public.other AS SELECT generate_series(1, 40) AS n; ANALYZE public.other;
+            DO $$ BEGIN CREATE ROLE bailey_blind LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+            GRANT USAGE ON SCHEMA tasks TO bailey_blind; GRANT SELECT ON tasks.background_jobs TO bailey_blind;
+            """
+        )
+        var blind = try #require(URLComponents(string: url))
+        blind.user = "bailey_blind"
+        let said = incomplete(try await source(try #require(blind.string)).read(zones: zones))
+        #expect(said.contains { $0.contains("row security") })
+        #expect(said.contains { $0.contains("nothing was found") && $0.contains("bailey_blind") }, "\(said)")
+    }
 }

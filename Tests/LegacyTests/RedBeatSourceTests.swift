@@ -155,7 +155,7 @@ func fixture(_ name: String) -> URL {
             ("list", Array("[1]".utf8), nil, "malformed-definition", true),
             ("bytes", Array(#"{"name":"bytes","task":""#.utf8) + [0xFF] + Array(#""}"#.utf8), nil, "not-utf8", true),
             ("more", Array(definition("more", more: #","owner":"me""#).utf8), nil, "unknown-field", true),
-            ("taskless", Array(#"{"name":"taskless","schedule":{}}"#.utf8), nil, "no-task", true),
+            ("taskless", Array(#"{"name":"taskless","schedule":60}"#.utf8), nil, "no-task", false),
             ("other", Array(definition("another").utf8), nil, "name-differs", false),
             (
                 "celery.backend_cleanup", Array(definition("celery.backend_cleanup").utf8), nil, "celery-housekeeping",
@@ -183,7 +183,7 @@ func fixture(_ name: String) -> URL {
             ),
             (
                 "meta-zone", Array(definition("meta-zone").utf8), Array(meta.replacing("UTC", with: "Mars/Base").utf8),
-                "malformed-meta", true
+                "unknown-zone", false
             ),
             (
                 "meta-more", Array(definition("meta-more").utf8),

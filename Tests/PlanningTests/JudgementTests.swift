@@ -2,6 +2,7 @@ import LosslessJSON
 import Migration
 import Planning
 import Schedules
+import Settings
 import Testing
 
 @Suite("What the plan says of an entry by itself") struct JudgementTests {
@@ -97,7 +98,7 @@ import Testing
                 key: "redbeat:x",
                 reason: "malformed-json",
                 detail: "…",
-                stopsLegacy: true
+                fate: .stops
             ),
             UnreadRecord(source: "scheduler", key: "redbeat:y", reason: "dangling", detail: "…"),
         ]
@@ -105,5 +106,55 @@ import Testing
             .plan(files: [])
         #expect(plan.findings.map(\.code) == [.stopsBeat, .unreadRecord])
         #expect(!plan.holds)
+    }
+
+    @Test func whatABaileyYamlIgnoresIsSetAsideAndCounted() throws {
+        var inventory = Samples.inventory([
+            try Samples.entry("odd-one", Samples.crontab("0 2 * * *")),
+            try Samples.entry("good", Samples.crontab("0 3 * * *")),
+        ])
+        inventory.unread = [
+            UnreadRecord(source: "scheduler", key: "redbeat:bad", reason: "malformed-json", detail: "…", fate: .stops)
+        ]
+        let rules = [
+            SetAsideRule(pattern: "scheduler/odd-*", reason: "goes away", line: 7),
+            SetAsideRule(pattern: "scheduler/bad", reason: "nobody knows it", line: 8),
+            SetAsideRule(pattern: "scheduler/gone", reason: "x", line: 9),
+        ]
+        let aside = SettingAside(rules, file: "bailey.yaml", prefixes: ["scheduler": "redbeat:"])
+        let planner = Planner(
+            inventory: inventory,
+            zones: ZoneDatabase(),
+            environments: [],
+            aside: aside,
+            now: Samples.now
+        )
+        let plan = planner.plan(files: [])
+        #expect(plan.holds)
+        #expect(plan.setAside.map(\.entry.name).sorted() == ["odd-one", "redbeat:bad"])
+        #expect(plan.pipelines.flatMap(\.dag.entries).map(\.name) == ["good"])
+        #expect(plan.judgements.map(\.verdict) == [.migrate, .keep])
+        #expect(plan.findings.filter { $0.code == .setAside && $0.severity == .warning }.count == 1)
+    }
+
+    @Test func anErrorBlocksItsOwnPipelineOnly() throws {
+        var bad = try Samples.entry("bad", Samples.crontab("0 2 * * *"))
+        bad.notes = [EntryNote(.zoneContradicted, "two zones")]
+        let plan = plan([bad, try Samples.entry("good", Samples.crontab("0 3 * * *"))])
+        #expect(!plan.holds)
+        #expect(plan.blocked.count == 1)
+        let blocked = plan.pipelines.filter { plan.blocked[$0.dag.id] != nil }
+        #expect(blocked.flatMap(\.dag.entries).map(\.name) == ["bad"])
+    }
+
+    @Test func adviceAboutMinutesIsTrue() throws {
+        func advice(_ minute: Int) throws -> String {
+            plan([try Samples.entry("a", Samples.crontab("\(minute) * * * *"))]).findings.first {
+                $0.code == .onceAnHour
+            }?.text ?? ""
+        }
+        #expect(try advice(30).contains("every 30 minutes would be “*/30”"))
+        #expect(try advice(36).contains("is due at the minutes 0, 36 of each hour"))
+        #expect(try advice(36).contains("would be") == false)
     }
 }

@@ -104,7 +104,7 @@ extension RedBeatSwitch {
         let before = now()
         let time = try await send(RedisCommand("TIME")).array ?? []
         let after = now()
-        let redis = Instant(microseconds: Int64(time.first?.int ?? 0) * 1_000_000 + Int64(time.last?.int ?? 0))
+        let redis = Instant(seconds: Int64(time.first?.int ?? 0)).adding(microseconds: Int64(time.last?.int ?? 0))
         let middle = Instant(microseconds: (before.microseconds + after.microseconds) / 2)
         checks.append(RedisReadiness.clocks(redis: redis, here: middle))
         if let slots = try await slots() { checks.append(slots) }

@@ -66,7 +66,7 @@ struct CeleryResultRecord {
         ]
         outcome.start = started
         outcome.end = end
-        outcome.attempts = json["retries"]?.int.map { $0 + 1 }
+        outcome.attempts = json["retries"]?.int.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
         if state == .success { outcome.result = json["result"] } else { outcome.error = CeleryResultRecord.error(json) }
         return .outcome(outcome)
     }

@@ -41,7 +41,8 @@ public struct CeleryWorkers: Sendable {
         // RedBeat takes its own default where Celery says nothing.
         try await configurations(name: name, now: now, seconds: seconds).answers
             .compactMap { $0.settings["beat_max_loop_interval"]?.double }
-            .map { $0 > 0 ? $0 : 300 }
+            // Nobody means a year.
+            .map { $0 > 0 && $0 < 31_536_000 ? $0 : 300 }
             .max()
     }
 

@@ -94,7 +94,7 @@ struct StaticSchedule {
         }
         let schedule: Schedule
         do {
-            schedule = try ToldSchedule.read(written, relative: object["relative"].map(isTruthy) ?? false)
+            schedule = try ToldSchedule.read(written, relative: object["relative"].map(\.isTruthy) ?? false)
         } catch {
             let word = error.code == .unknownSchedule ? "schedule-not-told" : "bad-schedule"
             return .failure(Reason(word: word, detail: error.message))

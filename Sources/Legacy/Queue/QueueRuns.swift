@@ -90,10 +90,10 @@ public struct QueueRuns: LegacyRuns {
         let state: Outcome.State = source.profile.meaning(of: row["status"]) == "success" ? .success : .failed
         var outcome = Outcome(key: key, side: .legacy, run: id, state: state)
         outcome.arguments = row["payload"].map(QueueRuns.value) ?? .null
-        outcome.queued = try row.double("queued").map(QueueSource.instant)
-        outcome.start = try row.double("started").map(QueueSource.instant)
-        outcome.end = try row.double("finished").map(QueueSource.instant)
-        outcome.attempts = row["attempts"].flatMap { Int($0) }.map { $0 + 1 }
+        outcome.queued = try row.double("queued").flatMap(QueueSource.instant)
+        outcome.start = try row.double("started").flatMap(QueueSource.instant)
+        outcome.end = try row.double("finished").flatMap(QueueSource.instant)
+        outcome.attempts = row["attempts"].flatMap { Int($0) }.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
         if let text = row["result"] { outcome.result = QueueRuns.value(text) }
         if let text = row["error"] { outcome.error = RunError(type: "unknown", message: text) }
         return outcome

@@ -88,6 +88,7 @@ public struct QueueSource: Sendable {
                 )
             )
         }
+        reading.summary.notes += try await absences(connection, found: reading.summary.found)
         return reading
     }
 
@@ -139,8 +140,8 @@ public struct QueueSource: Sendable {
                 history.p50 = try row.double("p50")
                 history.p95 = try row.double("p95")
                 if profile.has("attempts") { history.retriesPerRun = try row.double("retries") }
-                history.first = try row.double("first").map(QueueSource.instant)
-                history.last = try row.double("last").map(QueueSource.instant)
+                history.first = try row.double("first").flatMap(QueueSource.instant)
+                history.last = try row.double("last").flatMap(QueueSource.instant)
                 continue
             }
             let count = try row.int("rows")
@@ -164,5 +165,5 @@ public struct QueueSource: Sendable {
         return entry
     }
 
-    static func instant(_ seconds: Double) -> Instant { Instant(microseconds: Int64((seconds * 1_000_000).rounded())) }
+    static func instant(_ seconds: Double) -> Instant? { Instant(timestamp: seconds) }
 }

@@ -4,50 +4,47 @@ public import Schedules
 
 /// The RedBeat schedule of a Celery application, in Redis.
 public struct RedBeatSource: Sendable {
-    /// The name in `bailey.yaml`.
     public let name: String
-    private let url: RedisURL
-    private let prefix: String
+    let url: RedisURL
+    let prefix: String
     private let timezone: String?
+    private let workers: [CeleryWorkers.Answer]
 
     /// A source.
     ///
     /// - Parameters:
     ///   - prefix: `redbeat_key_prefix`.
     ///   - timezone: the application's IANA zone; nil to take what beat wrote.
-    public init(name: String, url: RedisURL, prefix: String = "redbeat:", timezone: String? = nil) {
+    ///   - workers: what live workers said of their configuration, where they were asked.
+    public init(
+        name: String,
+        url: RedisURL,
+        prefix: String = "redbeat:",
+        timezone: String? = nil,
+        workers: [CeleryWorkers.Answer] = []
+    ) {
         self.name = name
         self.url = url
         self.prefix = prefix
         self.timezone = timezone
+        self.workers = workers
     }
 
-    /// Reads everything, changing nothing.
+    /// Reads everything, changing nothing: each key becomes an entry or an unread record.
     ///
     /// - Throws: `RedisError` or `ScheduleError`.
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
-        if let timezone { _ = try zones.zone(timezone) }
+        let configured = try timezone.map { try zones.zone($0) }
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
         let version = try await redis.serverVersion(atLeast: 5)
         let scheduleKey = Array("\(prefix):schedule".utf8)
         let housekeeping: Set<[UInt8]> = [scheduleKey, Array("\(prefix):statics".utf8), Array("\(prefix):lock".utf8)]
-
-        var scores: [[UInt8]: Double] = [:]
-        let members = try await redis.send(
-            RedisCommand("ZRANGE", raw: [scheduleKey, Array("0".utf8), Array("-1".utf8), Array("WITHSCORES".utf8)])
+        let scores = try await redis.scores(of: scheduleKey)
+        let statics = Set(try await redis.members(of: Array("\(prefix):statics".utf8)))
+        var keys = try await redis.keys(matching: RedisConnection.literalPattern(prefix) + "*").subtracting(
+            housekeeping
         )
-        var pending: [UInt8]?
-        for value in members.array ?? [] {
-            if let member = pending {
-                scores[member] = value.text.flatMap { Double($0) } ?? 0
-                pending = nil
-            } else {
-                pending = value.bytes
-            }
-        }
-        let statics = Set((try await redis.send("SMEMBERS", "\(prefix):statics").array ?? []).compactMap(\.bytes))
-        var keys = try await scan(redis).subtracting(housekeeping)
         keys.formUnion(scores.keys)
 
         var reading = SourceReading(
@@ -61,7 +58,7 @@ public struct RedBeatSource: Sendable {
             entries: [],
             unread: []
         )
-        var zonesSeen: [String: Int] = [:]
+        var evidence = RedBeatZones()
         let ordered = keys.sorted { $0.lexicographicallyPrecedes($1) }
         for start in stride(from: 0, to: ordered.count, by: 500) {
             let batch = Array(ordered[start..<min(start + 500, ordered.count)])
@@ -69,82 +66,72 @@ public struct RedBeatSource: Sendable {
                 batch.map { RedisCommand("HMGET", raw: [$0, Array("definition".utf8), Array("meta".utf8)]) }
             )
             for (key, reply) in zip(batch, replies) {
+                var stored = RedBeatRecord.Stored(
+                    key: key,
+                    score: scores[key],
+                    isStatic: statics.contains(Array(key.dropFirst(prefix.utf8.count)))
+                )
                 // With an empty prefix every key of the database is looked at; those that are no entries are not RedBeat's.
                 let foreign = prefix.isEmpty && scores[key] == nil
-                if case .error(let message) = reply {
+                do throws(RedBeatFault) {
+                    (stored.definition, stored.meta) = try RedBeatSource.fields(reply)
+                } catch {
                     if foreign { continue }
                     reading.summary.found += 1
-                    reading.unread.append(
-                        UnreadRecord(
-                            source: name,
-                            key: readable(key),
-                            reason: "not-a-hash",
-                            detail: "the key is no hash (\(message.prefix(60)))"
-                        )
-                    )
+                    reading.add(RedBeatRecord.unread(error, stored, source: name))
                     continue
                 }
-                let values = reply.array ?? []
-                let definition = values.first?.bytes
-                if foreign, definition == nil { continue }
+                if foreign, stored.definition == nil { continue }
                 reading.summary.found += 1
-                let bare = Array(key.dropFirst(prefix.utf8.count))
-                let stored = RedBeatRecord.Stored(
-                    key: key,
-                    definition: definition,
-                    meta: values.last?.bytes,
-                    score: scores[key],
-                    isStatic: statics.contains(bare)
-                )
-                switch RedBeatRecord.read(stored, source: name, prefix: prefix, zones: zones) {
-                case .entry(let entry, let zone):
-                    reading.entries.append(entry)
-                    if let zone { zonesSeen[zone, default: 0] += 1 }
-                case .unread(let record): reading.unread.append(record)
-                }
+                let record = RedBeatRecord.read(stored, source: name, prefix: prefix, zones: zones)
+                evidence.note(record, stored, name: readable(key), zones: zones)
+                reading.add(record)
             }
         }
-        settle(zonesSeen, &reading)
         reading.entries.sort { $0.id < $1.id }
+        evidence.settle(&reading, configured: configured, workers: workers, zones: zones)
+        let forbidden = reading.unread.filter { $0.reason == "no-right" || $0.reason == "elsewhere" }
+        if let first = forbidden.first {
+            reading.summary.notes.append(
+                EntryNote(
+                    .incompleteReading,
+                    "\(forbidden.count) of \(reading.summary.found) keys could not be read: \(first.detail)"
+                )
+            )
+        }
+        if reading.summary.found == 0 {
+            reading.summary.notes.append(EntryNote(.incompleteReading, try await absence(redis)))
+        }
         return reading
     }
 
-    /// Gives every entry the application's zone: the one that was set, else the one beat wrote, if it wrote only one.
-    private func settle(_ seen: [String: Int], _ reading: inout SourceReading) {
-        let names = seen.keys.sorted()
-        var zone = timezone
-        if let timezone, names.contains(where: { $0 != timezone }) {
-            let others = names.filter { $0 != timezone }.joined(separator: ", ")
-            reading.summary.notes.append(
-                EntryNote(.zoneDisagrees, "bailey.yaml says \(timezone), but beat wrote last runs in \(others)")
+    /// What HMGET answered for a key.
+    private static func fields(_ reply: RedisValue) throws(RedBeatFault) -> (definition: [UInt8]?, meta: [UInt8]?) {
+        switch reply {
+        case .array(let values) where values.count == 2: return (values[0].bytes, values[1].bytes)
+        case .error(let message) where message.hasPrefix("WRONGTYPE"):
+            throw RedBeatFault("not-a-hash", "the key is no hash")
+        case .error(let message) where message.hasPrefix("NOPERM"):
+            throw RedBeatFault("no-right", "the user may not read it (\(message.prefix(120)))", .unknown)
+        case .error(let message) where message.hasPrefix("MOVED") || message.hasPrefix("ASK"):
+            throw RedBeatFault(
+                "elsewhere",
+                "it lies on another node of a Redis Cluster (\(message.prefix(60))), whose redirections Bailey does not follow",
+                .unknown
             )
-        } else if timezone == nil, names.count == 1 {
-            zone = names[0]
-        } else if timezone == nil {
-            let found =
-                names.isEmpty
-                ? "no entry has run yet, so beat has written no zone"
-                : "beat wrote last runs in \(names.joined(separator: ", "))"
-            reading.summary.notes.append(
-                EntryNote(
-                    names.isEmpty ? .zoneUnknown : .zoneDisagrees,
-                    "\(found); set “timezone” of source \(name) in bailey.yaml (UTC is assumed)"
-                )
-            )
+        case .error(let message):
+            throw RedBeatFault("not-answered", "Redis answered “\(message.prefix(120))”", .unknown)
+        default:
+            throw RedBeatFault("not-answered", "Redis answered nothing that HMGET answers", .unknown)
         }
-        for index in reading.entries.indices { reading.entries[index].timezone = zone }
     }
+}
 
-    private func scan(_ redis: RedisConnection) async throws -> Set<[UInt8]> {
-        var pattern = ""
-        for character in prefix {
-            if "*?[]\\".contains(character) { pattern.append("\\") }
-            pattern.append(character)
+extension SourceReading {
+    fileprivate mutating func add(_ record: RedBeatRecord) {
+        switch record {
+        case .entry(let entry): entries.append(entry)
+        case .unread(let record): unread.append(record)
         }
-        pattern += "*"
-        var keys: Set<[UInt8]> = []
-        var walk = KeyWalk(matching: pattern)
-        while let some = try await walk.next(on: redis) { keys.formUnion(some) }
-        return keys
     }
 }

@@ -14,12 +14,23 @@ public struct RedBeatSystem: LegacySystem {
 
     public var name: String { settings.name }
 
-    public func read(zones: ZoneDatabase) async throws -> SourceReading {
+    public func read(zones: ZoneDatabase) async throws -> SourceReading { try await read(zones, workers: []) }
+
+    public func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading {
+        let found = try await CeleryWorkers(url: try RedisURL(settings.url)).configurations(
+            name: question.name,
+            now: question.now
+        )
+        return try await read(zones, workers: found.answers)
+    }
+
+    private func read(_ zones: ZoneDatabase, workers: [CeleryWorkers.Answer]) async throws -> SourceReading {
         try await RedBeatSource(
             name: settings.name,
             url: try RedisURL(settings.url),
             prefix: settings.prefix,
-            timezone: settings.timezone
+            timezone: settings.timezone,
+            workers: workers
         ).read(zones: zones)
     }
 
@@ -80,7 +91,9 @@ public struct RedBeatSystem: LegacySystem {
     public func connection(results: Bool) throws -> SourceConnection {
         let redis = try RedisURL(results ? settings.resultsURL ?? settings.url : settings.url)
         guard case .host(let host, let port) = redis.place else {
-            throw UnusableSource("\(redis.address) is a socket")
+            throw UnusableSource(
+                "\(redis.address) is a socket, or names Sentinels, which no Airflow connection of type redis holds"
+            )
         }
         var extra: JSONObject = [:]
         if redis.tls {

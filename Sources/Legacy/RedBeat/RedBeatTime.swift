@@ -21,26 +21,8 @@ public struct RedBeatTime: Sendable, Hashable {
     ///
     /// The zone is an IANA name, a number of seconds east of UTC, or (before RedBeat 2.0) missing for UTC.
     public init?(_ json: JSON, zones: ZoneDatabase) {
-        guard json["__type__"]?.string == "datetime", let year = json["year"]?.int, let month = json["month"]?.int,
-            let day = json["day"]?.int, (1...12).contains(month), (1...31).contains(day), (1...9999).contains(year)
-        else { return nil }
-        var local = LocalTime(wallSeconds: 0)
-        local.date = CivilDate(year: year, month: month, day: day)
-        local.hour = json["hour"]?.int ?? 0
-        local.minute = json["minute"]?.int ?? 0
-        local.second = json["second"]?.int ?? 0
-        let micro = Int64(json["microsecond"]?.int ?? 0)
-        isNamed = false
-        switch json["timezone"] {
-        case nil: zone = .utc
-        case .string(let text)?:
-            guard let known = try? zones.zone(text), !text.hasPrefix("+"), !text.hasPrefix("-") else { return nil }
-            zone = known
-            isNamed = true
-        case .number(let seconds)?: zone = Zone(fixed: Int(seconds.double))
-        default: return nil
-        }
-        instant = zone.instant(of: local).adding(microseconds: micro)
+        guard let time = try? RedBeatDecoder(zones: zones).time(json) else { return nil }
+        self = time
     }
 
     /// The text that RedBeat's encoder writes for it.
