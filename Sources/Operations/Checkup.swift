@@ -1,7 +1,9 @@
 import Airflow
+import Cutover
 import Legacy
 package import LosslessJSON
 import Migration
+import Redis
 import Schedules
 import Settings
 import Store
@@ -42,6 +44,19 @@ package struct Checkup: Sendable {
             } catch {
                 add(source.name, false, describe(error))
             }
+        }
+        // Of a source that cannot be read the lines above tell.
+        let survey = await Survey(workspace)
+        for clock in survey.lostClocks { add("\(clock.source) clocks", false, clock.text) }
+        for source in workspace.redBeatSources {
+            guard survey.blind[source.name] == nil, let url = try? RedisURL(source.url) else { continue }
+            let redbeat = RedBeatSwitch(url: url, keys: workspace.place(source).keys([]), patience: 2)
+            switch try? await redbeat.durability().evidence {
+            case .enough(let what)?: add("\(source.name) durability", true, what)
+            case .missing(let what)?, .unknown(let what)?: add("\(source.name) durability", false, what)
+            case nil: add("\(source.name) durability", false, "Redis does not tell (INFO)")
+            }
+            await redbeat.disconnect()
         }
         do {
             if try workspace.airflowAccess() != nil {

@@ -15,6 +15,8 @@ package struct Survey: Sendable {
     package let planned: (inventory: Inventory, plan: Plan)?
     /// The entries of pipelines that have switches, and their sources.
     let groups: [String: (keys: RedBeatKeys, source: SourceSettings)]
+    /// Entries whose clock stands and that no switch holds.
+    package let lostClocks: [LostClock]
     /// Sources whose switches could not be read, and why.
     let blind: [String: String]
     /// What could not be read, one sentence each.
@@ -46,6 +48,7 @@ package struct Survey: Sendable {
                 unknowns.append("\(error)")
             }
         }
+        lostClocks = await Survey.lostClocks(workspace, store, planned, &unknowns)
         self.planned = planned
         self.groups = groups
         self.blind = blind
@@ -74,14 +77,19 @@ package struct Survey: Sendable {
         let pipeline = plannedPipeline(id)
         let now = workspace.surroundings.now()
         var gate = PolicyEvidence.Gate.none
+        var durability: PolicyEvidence.Durability?
         var lead: EntryStatus?
         var obstacle: CutoverRefusal?
         do {
             if let (keys, source) = try keys(id) {
                 let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 2)
                 let status = try await redbeat.status(claims: 20)
+                if status.entries.allSatisfy({ $0.state == .legacy }) {
+                    durability = try await redbeat.durability().evidence
+                }
                 await redbeat.disconnect()
-                gate = status.gate
+                gate = status.gate(of: id)
+                result.unknowns += disorder(id, status, keys)
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
             }
@@ -144,11 +152,17 @@ package struct Survey: Sendable {
                 inventory: planned.inventory,
                 store: store,
                 gate: gate,
-                deployment: deployment
+                deployment: deployment,
+                durability: durability
             )
             result.policy = pipeline.policy.evaluate(evidence)
         }
+        if let sentence = lost(id) { result.unknowns.append(sentence) }
         place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
+        if lost(id) != nil {
+            result.stage = .unknown
+            result.waitsFor = "bailey rollback \(id) --execute, which starts legacy's clock again"
+        }
         if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
         if isRetiring, result.stage == .airflow {
             result.waitsFor =

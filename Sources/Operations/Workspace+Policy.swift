@@ -14,13 +14,15 @@ extension Workspace {
     ///   - store: Bailey's own state, or why it cannot be opened.
     ///   - gate: what the switch knows of the DAG's gate.
     ///   - deployment: what Airflow says of the DAG.
+    ///   - durability: how much the switch's store may forget; nil where there is none.
     package func evidence(
         _ pipeline: PlannedPipeline,
         plan: Plan,
         inventory: Inventory,
         store: Known<StateStore>,
         gate: PolicyEvidence.Gate,
-        deployment: PolicyEvidence.Deployment
+        deployment: PolicyEvidence.Deployment,
+        durability: PolicyEvidence.Durability? = nil
     ) -> PolicyEvidence {
         let dag = pipeline.dag
         let compared = Set(dag.tasks.compactMap(\.entry))
@@ -38,6 +40,7 @@ extension Workspace {
             gate: gate,
             timetable: dag.clock.timetable
         )
+        evidence.durability = durability
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
         evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
         evidence.findings = plan.findings.filter { finding in
@@ -128,10 +131,10 @@ extension Workspace {
 }
 
 extension SwitchStatus {
-    /// The newest tick for which a gate asked, of those it was told are legacy's and those it claimed.
-    package var gate: PolicyEvidence.Gate {
+    /// The newest tick for which a DAG's gate asked at this very place.
+    package func gate(of dag: String) -> PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
-        return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
+        return .asked(lead.marks.filter { $0.dag == dag }.map(\.tick).max())
     }
 }
 

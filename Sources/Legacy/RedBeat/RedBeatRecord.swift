@@ -174,7 +174,7 @@ enum RedBeatRecord {
     }
 
     /// Python's truth of a JSON value.
-    private static func isTruthy(_ value: JSON) -> Bool {
+    static func isTruthy(_ value: JSON) -> Bool {
         switch value {
         case .null: false
         case .bool(let flag): flag

@@ -333,6 +333,7 @@ class Torture:
         verdicts: dict[str, Verdict] = {}
         for entry in self._world.entries:
             decided = airflow.decided(entry)
+            dropped = airflow.wrongly_dropped(entry)
             for member in entry.everyone:
                 mine = [record for record in records if record["entry"] == member.name]
                 for record in mine:
@@ -362,6 +363,9 @@ class Torture:
                         until,
                         absorbed=member is not entry,
                     )
+            verdicts[entry.name].lost += [
+                f"the tick {tick:.3f} was asked for in time and coalesced" for tick in dropped
+            ]
         return verdicts
 
 
