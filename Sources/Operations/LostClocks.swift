@@ -70,6 +70,20 @@ extension Survey {
         return found
     }
 
+    /// The pipelines that have switches, and those that have none although the journal knows of a cutover.
+    var taken: [String: (keys: RedBeatKeys, source: SourceSettings)] {
+        var found = groups
+        for pipeline in planned?.plan.pipelines ?? [] where found[pipeline.dag.id] == nil {
+            let id = pipeline.dag.id
+            guard let known = Workspace.stored(store, { try $0.journaledOwnership(id) }).value, known.isAirflows,
+                let source = workspace.redBeatSources.first(where: { $0.name == known.source }),
+                blind[source.name] == nil
+            else { continue }
+            found[id] = (workspace.place(source).keys(known.keys), source)
+        }
+        return found
+    }
+
     /// What is lost of a pipeline; nil if nothing is.
     func lost(_ pipeline: String) -> String? {
         let mine = lostClocks.filter { $0.pipeline == pipeline }

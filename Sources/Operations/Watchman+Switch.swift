@@ -106,7 +106,12 @@ extension Watchman {
     private func recorded(_ source: SourceSettings, _ inventory: Inventory, _ now: Instant) async -> [Outcome]? {
         if let known = results[source.name], now.seconds(since: known.at) < 30 { return known.outcomes }
         let entries = inventory.entries.filter { $0.id.source == source.name && $0.kind == .redbeat }
-        guard let runs = try? await workspace.celeryRuns(source, entries: entries).recorded(limit: 50),
+        guard
+            let runs = try? await workspace.system(source.name)?.runs(
+                of: entries,
+                zones: workspace.zones,
+                now: workspace.surroundings.now
+            ).recorded(limit: 50),
             let url = try? RedisURL(source.url), let redis = try? await RedisConnection.connect(to: url)
         else { return nil }
         defer { Task { await redis.close() } }

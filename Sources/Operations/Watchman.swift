@@ -45,7 +45,7 @@ package actor Watchman {
             }
         }
         let found = await withTaskGroup(of: [Alert].self) { group in
-            for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
+            for (pipeline, part) in survey.taken where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
             }
             for source in workspace.settings.sources where source.kind == "queue" {

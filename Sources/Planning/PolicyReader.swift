@@ -61,7 +61,11 @@ extension CutoverPolicy {
             approvals[entry] = Approval(inner, problems)
         }
         if let node = fields.node("rollback"),
-            let inner = YAMLFields(node, known: ["failed_runs", "late_by", "mismatch", "legacy_runs"], problems: problems)
+            let inner = YAMLFields(
+                node,
+                known: ["failed_runs", "late_by", "mismatch", "legacy_runs"],
+                problems: problems
+            )
         {
             rollback = RollbackConditions()
             rollback.failedRuns = inner.int("failed_runs")

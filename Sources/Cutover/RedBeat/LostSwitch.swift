@@ -130,6 +130,10 @@ public struct RestoreOperation: Sendable {
         if kept?.definition == nil {
             origin = .inventory
             kept = imported[key]
+            // One that was read while its clock stood has Bailey's own `enabled` false.
+            if let read = kept, let definition = read.definition, RedBeatBytes.isParked(read.meta) {
+                kept?.definition = try RedBeatBytes.opened(definition, planned: Array("{}".utf8))
+            }
         }
         if kept?.definition == nil {
             guard let definition = entry.definition else { return nil }

@@ -47,7 +47,7 @@ def alarms(desk: Desk, entry: Entry, event: str) -> list[Any]:
 def test_a_lost_switch_is_said_by_all_and_rollback_starts_the_clock_again(desk: Desk, kind: str) -> None:
     entry = desk.entry()
     desk.cut_over(entry)
-    last = desk.claim(entry, "r1", ahead=0.2)
+    last = desk.claim(entry, "r1", ahead=1.5)
     switch, claims = keys(entry)
     if kind == "renamed":
         desk.redis.rename(switch, "elsewhere")
@@ -209,9 +209,10 @@ def test_a_redis_that_forgot_a_cutover_is_told_and_legacy_owns(desk: Desk) -> No
     entry = desk.entry()
     raw = desk.world.server.client()
     own = f"redbeat:{entry.name}"
-    before = raw.dump(own)
+    before, score = raw.dump(own), raw.zscore("redbeat::schedule", own)
     desk.cut_over(entry)
     raw.restore(own, 0, before, replace=True)
+    raw.zadd("redbeat::schedule", {own: score})
     raw.delete(*keys(entry))
     assert any("forgotten a cutover" in one for one in desk.status(entry)["unknown"])
     (alarm,) = alarms(desk, entry, "forgotten")

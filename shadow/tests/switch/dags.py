@@ -21,7 +21,7 @@ IN_TIME = 0.9
 class Airflow:
     """The DAGs' side: at each tick of each entry a run whose gate asks the switch, as a generated DAG's does."""
 
-    def __init__(self, world: World, entries: list[Entry]) -> None:
+    def __init__(self, world: World, entries: list[Entry], *, twin: bool = False) -> None:
         from bailey_runtime.gate import Gate, Group
 
         self._world = world
@@ -36,6 +36,20 @@ class Airflow:
         self.in_time: dict[str, set[float]] = {entry.name: set() for entry in entries}
         # How far this side's clock is ahead, in seconds.
         self.skew = 0.0
+        # Another Airflow with the same DAGs: the same ticks, the same run ids.
+        self._twins = (
+            {
+                entry.name: Gate(
+                    redis.Redis(port=world.network.port, socket_timeout=2, socket_connect_timeout=2),
+                    Group(tuple(one.name for one in entry.everyone), world.prefix),
+                    entry.policy,
+                    installation="twin",
+                )
+                for entry in entries
+            }
+            if twin
+            else {}
+        )
         self._gates = {
             entry.name: Gate(
                 redis.Redis(port=world.network.port, socket_timeout=2, socket_connect_timeout=2),
@@ -103,5 +117,10 @@ class Airflow:
                 records = [json.dumps({"entry": one.name, **run}) for one in entry.everyone]
                 self._world.records.rpush("runs", *records)
             self.told[entry.name][round(tick, 3)] = answer.how
+            if entry.name in self._twins:
+                name = f"{entry.pipeline}/{tick:.3f}"
+                other = self._twins[entry.name].ask(round(tick * 1_000_000), name)
+                if other.mode == "live":
+                    self.alerts.append(f"broken: {name}: the other installation was told live")
         except Exception as error:  # A gate that breaks is a defect: told at the end.
             self.alerts.append(f"broken: {run}: {type(error).__name__}: {error}")

@@ -36,20 +36,20 @@ local function shadow(why, ended)
   return { 'shadow', why, ended and 'ended' or '', lead and lead.fence or '' }
 end
 
--- Absence never means go.
-if not lead then return shadow('no-switch') end
-
 local recorded = redis.call('HGET', claims_key(1), text(tick))
 if recorded then
   local claim = cjson.decode(recorded)
   -- Two installations of Airflow give the runs of one DAG the same ids.
   if claim.run == run and (not claim.by or claim.by == installation) then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
-    local over = lead.state == 'airflow' and lead.ticks_left == '0'
-    return { claim.how, 'again', over and 'ended' or '', lead.fence }
+    local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
+    -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
+    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0' }
   end
   return { 'skip', claim.run, claim.how, text(claim.at) }
 end
+-- Absence never means go.
+if not lead then return shadow('no-switch') end
 local from = number(lead.claims_from)
 if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
 
