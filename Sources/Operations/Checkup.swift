@@ -3,7 +3,6 @@ import Cutover
 import Legacy
 package import LosslessJSON
 import Migration
-import Redis
 import Schedules
 import Settings
 import Store
@@ -48,15 +47,11 @@ package struct Checkup: Sendable {
         // Of a source that cannot be read the lines above tell.
         let survey = await Survey(workspace)
         for clock in survey.lostClocks { add("\(clock.source) clocks", false, clock.text) }
-        for source in workspace.redBeatSources {
-            guard survey.blind[source.name] == nil, let url = try? RedisURL(source.url) else { continue }
-            let redbeat = RedBeatSwitch(url: url, keys: workspace.place(source).keys([]), patience: 2)
-            switch try? await redbeat.durability().evidence {
-            case .enough(let what)?: add("\(source.name) durability", true, what)
-            case .missing(let what)?, .unknown(let what)?: add("\(source.name) durability", false, what)
-            case nil: add("\(source.name) durability", false, "Redis does not tell (INFO)")
+        for (source, durability) in survey.durabilities.sorted(by: { $0.key < $1.key }) {
+            switch durability {
+            case .enough(let what): add("\(source) durability", true, what)
+            case .missing(let what), .unknown(let what): add("\(source) durability", false, what)
             }
-            await redbeat.disconnect()
         }
         do {
             if try workspace.airflowAccess() != nil {

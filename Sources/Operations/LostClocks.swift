@@ -91,9 +91,9 @@ extension Survey {
     }
 
     /// What is wrong with the switches of a pipeline, one sentence each.
-    func disorder(_ pipeline: String, _ status: SwitchStatus, _ keys: RedBeatKeys) -> [String] {
+    func disorder(_ pipeline: String, _ status: SwitchStatus) -> [String] {
         let timetable = plannedPipeline(pipeline)?.dag.clock.timetable
-        let names = keys.entries.map { String(decoding: $0, as: UTF8.self) }
+        let names = (groups[pipeline]?.keys.entries ?? []).map { String(decoding: $0, as: UTF8.self) }
         var found = status.disorders(of: pipeline, timetable: timetable, names: names).map(\.text)
         if let known = Workspace.stored(store, { try $0.journaledOwnership(pipeline) }).value {
             switch known.forgotten(by: status) {

@@ -62,7 +62,8 @@ package struct Workspace {
             profiles: QueueProfiles(
                 folder: profiles,
                 shown: settings.mappings + "/profiles"
-            )
+            ),
+            now: surroundings.now
         )
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
         systems = settings.sources.compactMap { kinds[$0.kind]?.make($0, place) }
@@ -145,7 +146,7 @@ package struct Workspace {
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.
-    private func mappingFiles() throws -> [(file: String, text: String)] {
+    func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(settings.mappings)
         try refuseOthers([root])
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
@@ -215,6 +216,7 @@ package struct Workspace {
         return EmbeddedEngine(
             runner: runner,
             parallelism: settings.parallelism,
+            pools: settings.pools,
             now: surroundings.now,
             sleep: surroundings.sleep
         )
