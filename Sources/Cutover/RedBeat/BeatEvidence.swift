@@ -13,8 +13,8 @@ struct BeatEvidence {
     init(_ group: RedBeatGroup, _ status: SwitchStatus, zones: ZoneDatabase) throws {
         let name = "RedBeat drives them"
         let keepsLock = group.place.fence.watchesLock
-        // Where beat keeps a lock and nobody holds it, only a fire of just now speaks for a beat that lives.
-        let recent = keepsLock ? 2 * Double(group.place.fence.longestTick) / 1_000_000 : .infinity
+        // Where beat keeps a lock and nobody holds it, only a recent fire speaks for a beat that has not been replaced.
+        let recent = keepsLock ? max(600, 2 * Double(group.place.fence.longestTick) / 1_000_000) : .infinity
         var unproven: RedBeatGroup.Entry?
         var isDue = false
         var latest: Instant?

@@ -112,6 +112,8 @@ extension CutoverEngine {
     ///
     /// - Throws: `CutoverRefusal`, `RedisError`, `SwitchError` or `StoreError`.
     public func mendForgotten(_ journaled: JournaledOwnership) async throws {
+        // Where nothing was ever given back there is nothing to forget, and the switch need not be asked.
+        guard !journaled.isAirflows, journaled.fence > 0 else { return }
         guard journaled.forgotten(by: try await redbeat.status()) == .rollback else { return }
         tell(
             .recovering(
