@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -208,6 +209,11 @@ def test_each_question_leaves_a_mark_of_who_asked(legacy):
     (mark,) = it.marks()
     assert (mark["run"], mark["by"], int(mark["tick"])) == ("d/a", "blue", it.now)
     assert 0 < it.client.pttl("bailey:claims:{redbeat:one}") <= 90 * 86_400_000
+    # Names are anything; marks of installations that have not asked for 90 days go when a new one comes.
+    old = json.dumps({"tick": "1", "run": "d/o", "at": str(it.now - 91 * 86_400 * SECOND), "by": "gone"})
+    it.client.hset("bailey:claims:{redbeat:one}", "asked:gone", old)
+    gate(it, installation='é "7"').ask(it.now, "d/b")
+    assert [mark["by"] for mark in it.marks()] == ["blue", 'é "7"']
 
 
 @pytest.mark.parametrize("skew", [-7200.0, -30.0, 30.0, 7200.0])

@@ -21,6 +21,15 @@ do
   old = old and tonumber(cjson.decode(old).tick)
   -- A backfill asks for old ticks; the newest is what tells whether gates ask.
   if not old or tick >= old then redis.call('HSET', claims_key(1), field, mark) end
+  -- Installations come and go: of each there is one mark, and none that is older than 90 days.
+  if not old then
+    for _, name in ipairs(redis.call('HKEYS', claims_key(1))) do
+      if string.sub(name, 1, 6) == 'asked:' then
+        local at = tonumber(cjson.decode(redis.call('HGET', claims_key(1), name)).at)
+        if at and at < now - 90 * DAY then redis.call('HDEL', claims_key(1), name) end
+      end
+    end
+  end
   -- A pipeline that is never cut over leaves nothing behind.
   if not lead then redis.pcall('PEXPIRE', claims_key(1), text(90 * DAY / 1000)) end
 end
