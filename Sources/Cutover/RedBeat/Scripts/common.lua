@@ -171,8 +171,8 @@ local function rights(...)
         may = redis.acl_check_cmd(command, claims_key(i))
       end
       if not may then
-        error('BAILEY-RIGHTS this Redis user may not ' .. (command == 'CLAIM' and 'HSET' or command) .. ' what lies at ' .. entry_key(i)
-          .. ' and its switch, so nothing was changed', 0)
+        error({ err = 'NOPERM BAILEY-RIGHTS this Redis user may not ' .. (command == 'CLAIM' and 'HSET' or command) .. ' what lies at '
+          .. entry_key(i) .. ' and its switch, so nothing was changed' })
       end
     end
   end
