@@ -36,7 +36,7 @@ func tests(
 }
 
 let switchScripts = [
-    "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "retire", "finish", "status",
+    "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "restore", "retire", "finish", "status",
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")

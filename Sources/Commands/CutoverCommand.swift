@@ -42,6 +42,14 @@ struct CutoverCommand: AsyncParsableCommand {
     )
     var patience: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Which of several installations of Airflow that have the DAG is to run the ticks; `bailey status PIPELINE` names them.",
+            valueName: "name"
+        )
+    )
+    var installation: String?
+
     @Flag(help: "If one pipeline cannot be cut over, give back those that were.")
     var allOrNone = false
 
@@ -103,7 +111,8 @@ struct CutoverCommand: AsyncParsableCommand {
         let request = CutoverOperation.Request(
             ticks: ticks,
             at: at.flatMap { Instant(iso8601: $0) },
-            patience: patience
+            patience: patience,
+            installation: installation
         )
         if let at = request.at, at < currentInstant() {
             throw OperationFailure(.usage, "--at \(at.iso8601) has passed")
@@ -127,9 +136,11 @@ struct CutoverCommand: AsyncParsableCommand {
         // Looked at before anything is changed, and again by each operation.
         var reports: [PipelineReport] = []
         var gates: [String: PolicyEvidence.Gate] = [:]
+        var durabilities: [String: PolicyEvidence.Durability] = [:]
         for work in works {
-            let (preview, gate) = try await work.preview(workspace, store, request)
+            let (preview, gate, durability) = try await work.preview(workspace, store, request)
             gates[work.group.pipeline] = gate
+            durabilities[work.group.pipeline] = durability
             reports.append(PipelineReport(preview: preview))
         }
         var queues: [QueueReport] = []
@@ -147,7 +158,8 @@ struct CutoverCommand: AsyncParsableCommand {
                     pipeline,
                     index: index,
                     gate: gates[pipeline.dag.id] ?? .none,
-                    deployment: deployments[pipeline.dag.id] ?? .unknown("nobody asked Airflow")
+                    deployment: deployments[pipeline.dag.id] ?? .unknown("nobody asked Airflow"),
+                    durability: durabilities[pipeline.dag.id]
                 )
                 return pipeline.policy.evaluate(evidence, override: override)
             }
@@ -176,7 +188,7 @@ struct CutoverCommand: AsyncParsableCommand {
 
         /// What would be done, and what the switch knows of the gate.
         func preview(_ workspace: Workspace, _ store: StateStore, _ request: CutoverOperation.Request) async throws
-            -> (OwnershipPreview, PolicyEvidence.Gate)
+            -> (OwnershipPreview, PolicyEvidence.Gate, PolicyEvidence.Durability)
         {
             let journal = Journal(
                 store: store,
@@ -190,9 +202,10 @@ struct CutoverCommand: AsyncParsableCommand {
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
             let gate =
                 preview.entries.isEmpty
-                ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate
+                ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate(of: group.pipeline)
+            let durability = try await engine.redbeat.durability().evidence
             await engine.redbeat.disconnect()
-            return (preview, gate)
+            return (preview, gate, durability)
         }
     }
 
@@ -300,6 +313,7 @@ struct CutoverCommand: AsyncParsableCommand {
             let engine = try workspace.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
                 stopwatch.note($0)
             }
+            try await engine.mendForgotten(try store.journaledOwnership(work.group.pipeline))
             let outcome = try await CutoverOperation(engine: engine, group: work.group, request: request).run()
             if let from = outcome.from, claims > 0 { try await engine.firstClaims(claims, from: from) }
             await engine.redbeat.disconnect()

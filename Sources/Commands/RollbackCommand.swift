@@ -61,7 +61,13 @@ struct RollbackCommand: AsyncParsableCommand {
                 if execute { try await part.rollBack(workspace, store, deadRuns: returnClaims, &report) }
                 queues.append(report)
             }
-            guard let (keys, source) = try await workspace.takenEntries(pipeline, store: store) else {
+            let taken = try await workspace.takenEntries(pipeline, store: store)
+            let lost = try await workspace.lostEntries(of: pipeline, store: store, taken: taken)
+            guard let (keys, source) = taken else {
+                if let lost {
+                    reports.append(try await restore(pipeline, lost, workspace, store))
+                    continue
+                }
                 // That there is no switch is not known of a queue that could not be asked.
                 if parts.isEmpty, let error = unasked.first { throw error }
                 // Nor is it nothing where jobs are held that no switch knows.
@@ -78,6 +84,7 @@ struct RollbackCommand: AsyncParsableCommand {
                         nothingOf: pipeline,
                         source: workspace.settings.sources.map(\.name).joined(separator: ", ")
                     )
+                    if let note = try forgotten(pipeline, store) { report.notes = [note] }
                     if case .finished(let at)? = try? store.retirement(pipeline: pipeline) {
                         report.notes = ["its bridge was taken away at \(at.iso8601): its DAG runs by itself"]
                     }
@@ -104,12 +111,58 @@ struct RollbackCommand: AsyncParsableCommand {
                     .entries
             }
             await engine.redbeat.disconnect()
+            if let lost { report.take(try await restore(pipeline, lost, workspace, store)) }
             reports.append(report)
         }
         if sql { return }
         let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)
         if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: workspace.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    /// Entries whose switch is lost.
+    private func restore(_ pipeline: String, _ lost: Restoring, _ workspace: Workspace, _ store: StateStore)
+        async throws
+        -> PipelineReport
+    {
+        let source = lost.source.name
+        var report = PipelineReport(preview: OwnershipPreview(pipeline: pipeline, source: source))
+        guard execute else {
+            report.notes = lost.lost.map {
+                "nobody runs \($0): its clock stands, or it is gone, and its switch is lost; --execute restores it from the journal, else from the inventory"
+            }
+            return report
+        }
+        let stopwatch = Stopwatch(name: pipeline, tell: Console.note)
+        do {
+            report.notes = try await lost.run(pipeline, store: store) { stopwatch.note($0) }
+            report.outcome = "restored"
+            report.seconds = stopwatch.seconds
+        } catch let refusal as CutoverRefusal {
+            report.outcome = "refused"
+            report.refusal = refusal
+        }
+        return report
+    }
+
+    /// What to say where the journal knows of a cutover and no switch is there, and legacy's clock runs; it is written down that this was seen.
+    private func forgotten(_ pipeline: String, _ store: StateStore) throws -> String? {
+        let journaled = try store.journaledOwnership(pipeline)
+        guard journaled.isAirflows else { return nil }
+        if execute {
+            let holder = OperatorLock.Holder.current(token: "", operation: "rollback")
+            let journal = Journal(
+                store: store,
+                pipeline: pipeline,
+                operation: "rollback",
+                token: "",
+                by: holder.by,
+                now: currentInstant
+            )
+            try journal.write("forgotten", .after)
+        }
+        return
+            "its switch is gone, although the journal knows of a cutover (\(journaled.at?.iso8601 ?? "?")); its entries are there and their clock runs, so legacy owns it"
     }
 
     private func perform(

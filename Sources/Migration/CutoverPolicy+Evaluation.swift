@@ -8,6 +8,12 @@ extension CutoverPolicy {
         if !evidence.absorbed.isEmpty { lines.append(approvals(evidence)) }
         if let rehearsalWithin { lines.append(rehearsal(evidence, within: rehearsalWithin)) }
         lines.append(deployed(evidence))
+        switch evidence.durability {
+        case .enough(let what)?: lines.append(PolicyLine(.durable, .pass, what))
+        case .missing(let what)?: lines.append(PolicyLine(.durable, .fail, what))
+        case .unknown(let why)?: lines.append(PolicyLine(.durable, .insufficient, why))
+        case nil: break
+        }
         if let hours { lines.append(allowed(hours, at: evidence.now)) }
         return PolicyEvaluation(pipeline: evidence.pipeline, at: evidence.now, lines: lines, override: override)
     }

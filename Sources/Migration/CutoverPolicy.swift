@@ -71,12 +71,14 @@ public struct RollbackConditions: Sendable, Hashable {
     public var lateBy: Double?
     /// A difference, not tolerated, in a comparison made since the cutover.
     public var onMismatch = false
+    /// Whether a run by legacy while Airflow owns the ticks gives the pipeline back.
+    public var onLegacyRun = false
 
     /// No conditions.
     public init() {}
 
     /// Whether there is no condition.
-    public var isEmpty: Bool { failedRuns == nil && lateBy == nil && !onMismatch }
+    public var isEmpty: Bool { failedRuns == nil && lateBy == nil && !onMismatch && !onLegacyRun }
 }
 
 /// A person's decision to go on although the policy does not hold.

@@ -51,6 +51,16 @@ public struct PolicyEvidence: Sendable {
         case unknown(String)
     }
 
+    /// How much of what it was told the switch's store may forget.
+    public enum Durability: Sendable, Hashable {
+        /// No more than a second; with what was seen.
+        case enough(String)
+        /// More; what to mend.
+        case missing(String)
+        /// It could not be asked.
+        case unknown(String)
+    }
+
     /// The pipeline.
     public var pipeline: String
     /// The instant it is judged at.
@@ -71,6 +81,8 @@ public struct PolicyEvidence: Sendable {
     public var deployment: Deployment
     /// What the switch says of the gate.
     public var gate: Gate
+    /// How much the switch's store may forget; nil where that is not judged.
+    public var durability: Durability?
     /// When the DAG is due; nil for a pipeline that only people start.
     public var timetable: AirflowTimetable?
 

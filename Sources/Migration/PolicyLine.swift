@@ -22,6 +22,7 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case approvals
     case rehearsal
     case deployed
+    case durable
     case hours
     case cleanTicks = "clean-ticks"
     case owner

@@ -81,7 +81,7 @@ public struct SwitchRecord: Sendable, Hashable {
     public var lastClaim: Instant?
     /// The last instant that legacy decided before the present window.
     public var lastLegacy: Instant?
-    /// When the newest live claim was made.
+    /// When the run of the newest live claim began, by Airflow's clock.
     public var lastLive: Instant?
     /// When the present fence began.
     public var closedAt: Instant?
@@ -97,6 +97,8 @@ public struct SwitchRecord: Sendable, Hashable {
     public var until: Instant?
     /// Whether an entry that Airflow owns is being closed again, because something had restarted legacy's clock.
     public var isHealing = false
+    /// The installation of Airflow whose gates may claim; nil until one has claimed.
+    public var installation: String?
     /// Whether its DAG may have lost its gate, so that nothing gives it back any more.
     public var isRetiring = false
 

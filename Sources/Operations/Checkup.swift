@@ -1,4 +1,5 @@
 import Airflow
+import Cutover
 import Legacy
 package import LosslessJSON
 import Migration
@@ -45,6 +46,15 @@ package struct Checkup: Sendable {
         }
         for source in workspace.settings.sources {
             if let error = await workspace.stranded(source) { add(source.name, false, "\(error)") }
+        }
+        // Of a source that cannot be read the lines above tell.
+        let survey = await Survey(workspace)
+        for clock in survey.lostClocks { add("\(clock.source) clocks", false, clock.text) }
+        for (source, durability) in survey.durabilities.sorted(by: { $0.key < $1.key }) {
+            switch durability {
+            case .enough(let what): add("\(source) durability", true, what)
+            case .missing(let what), .unknown(let what): add("\(source) durability", false, what)
+            }
         }
         do {
             if try workspace.airflowAccess() != nil {

@@ -60,6 +60,15 @@ package struct PipelineReport {
     }
 }
 
+extension PipelineReport {
+    /// Adds what became of entries of the same pipeline whose switch was lost.
+    package mutating func take(_ other: PipelineReport) {
+        notes += other.notes
+        refusal = refusal ?? other.refusal
+        if let outcome = other.outcome, self.outcome == nil || self.outcome == "nothing" { self.outcome = outcome }
+    }
+}
+
 /// Tells people each step of an operation as it happens, and keeps how long each took.
 package final class Stopwatch: Sendable {
     private let name: String
@@ -181,6 +190,7 @@ extension PipelineReport {
             case ("cutover", "completed"):
                 lines.append("  completed what was half done: Airflow owns the ticks\(since)")
             case ("cutover", _): lines.append("  done: Airflow owns the ticks\(since)")
+            case (_, "restored"): lines.append("  restored: its switch was lost; legacy owns the ticks again")
             case (_, "nothing"): lines.append("  nothing to give back: legacy owns it")
             default: lines.append("  done: legacy owns the ticks\(since)")
             }

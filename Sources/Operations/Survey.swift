@@ -15,6 +15,10 @@ package struct Survey: Sendable {
     package let planned: (inventory: Inventory, plan: Plan)?
     /// The entries of pipelines that have switches, and their sources.
     let groups: [String: (keys: RedBeatKeys, source: SourceSettings)]
+    /// Entries whose clock stands and that no switch holds.
+    package let lostClocks: [LostClock]
+    /// How much each source may forget; none of one that cannot be read.
+    let durabilities: [String: PolicyEvidence.Durability]
     /// Sources whose switches could not be read, and why.
     let blind: [String: String]
     /// What could not be read, one sentence each.
@@ -49,18 +53,28 @@ package struct Survey: Sendable {
         mappedPolicies = planned == nil ? workspace.mappedPolicies() : [:]
         var groups: [String: (keys: RedBeatKeys, source: SourceSettings)] = [:]
         var blind: [String: String] = [:]
+        var durabilities: [String: PolicyEvidence.Durability] = [:]
         for source in workspace.redBeatSources {
             do {
                 let search = SwitchSearch(url: try RedisURL(source.url), place: workspace.place(source))
                 for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
+                let redbeat = RedBeatSwitch(
+                    url: try RedisURL(source.url),
+                    keys: workspace.place(source).keys([]),
+                    patience: 2
+                )
+                durabilities[source.name] = try await redbeat.durability().evidence
+                await redbeat.disconnect()
             } catch {
                 blind[source.name] = "\(error)"
                 unknowns.append("\(error)")
             }
         }
+        lostClocks = await Survey.lostClocks(workspace, store, planned, &unknowns)
         self.planned = planned
         index = planned.map { [store] in EvidenceIndex(workspace, plan: $1, inventory: $0, store: store) }
         self.groups = groups
+        self.durabilities = durabilities
         self.blind = blind
         self.unknowns = unknowns
     }
@@ -128,11 +142,17 @@ package struct Survey: Sendable {
         let pipeline = plannedPipeline(id)
         let now = workspace.surroundings.now()
         var gate = PolicyEvidence.Gate.none
+        var durability: PolicyEvidence.Durability?
         var lead: EntryStatus?
         var obstacle: CutoverRefusal?
         do {
             if let status = try switches?.get() {
-                gate = status.gate
+                gate = status.gate(of: id)
+                if status.entries.allSatisfy({ $0.state == .legacy }) {
+                    let sources = Set(pipeline?.dag.entries.map(\.source) ?? [])
+                    durability = durabilities.first { sources.contains($0.key) }?.value
+                }
+                result.unknowns += disorder(id, status)
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
             }
@@ -206,10 +226,21 @@ package struct Survey: Sendable {
             result.ticks = PipelineStatus.runners(of: [], record: record, seen: [])
         }
         if let index, let pipeline {
-            let evidence = workspace.evidence(pipeline, index: index, gate: gate, deployment: deployment)
+            let evidence = workspace.evidence(
+                pipeline,
+                index: index,
+                gate: gate,
+                deployment: deployment,
+                durability: durability
+            )
             result.policy = pipeline.policy.evaluate(evidence)
         }
+        if let sentence = lost(id) { result.unknowns.append(sentence) }
         place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
+        if lost(id) != nil {
+            result.stage = .unknown
+            result.waitsFor = "bailey rollback \(id) --execute, which starts legacy's clock again"
+        }
         if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
         if isRetiring, result.stage == .airflow {
             result.waitsFor =

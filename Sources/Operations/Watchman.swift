@@ -19,6 +19,8 @@ package actor Watchman {
     private var told: Set<String> = []
     /// Alerts that no way took, where Bailey's own state cannot keep them.
     private var unsent: [Alert] = []
+    /// What Celery's results said when they were last read, by source.
+    var results: [String: (at: Instant, outcomes: [Outcome])] = [:]
     /// Since when a source cannot be read.
     private var silent: [String: Instant] = [:]
     /// Since when Bailey's own state or the plan cannot be read.
@@ -45,7 +47,7 @@ package actor Watchman {
             }
         }
         let found = await withTaskGroup(of: [Alert].self) { group in
-            for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
+            for (pipeline, part) in survey.taken where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
             }
             for source in workspace.settings.sources where source.kind == "queue" {
@@ -54,6 +56,15 @@ package actor Watchman {
             var all: [Alert] = []
             for await some in group { all += some }
             return all
+        }
+        events += survey.lostClocks.map { clock in
+            alert(
+                "lost",
+                "\(clock.source) \(clock.key)",
+                .urgent,
+                clock.pipeline,
+                "\(clock.text.prefix(1).uppercased())\(clock.text.dropFirst())."
+            )
         }
         events += found.sorted { ($0.pipeline ?? "", $0.identity) < ($1.pipeline ?? "", $1.identity) }
         var fresh: [Alert] = []
@@ -84,6 +95,7 @@ package actor Watchman {
             let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
             let status = try await redbeat.status(claims: 200)
             await redbeat.disconnect()
+            if let events = try await forgotten(pipeline, keys, source, status, survey) { return events }
             guard status.entries.contains(where: { $0.state != .legacy }), let record = status.entries.first?.record
             else { return [] }
             var events: [Alert] = []
@@ -92,11 +104,20 @@ package actor Watchman {
                 // A person's cutover that is under way settles itself; this only returns once the fence has passed.
                 if let event = try await heal(pipeline, keys, source, record, survey) { events.append(event) }
             }
+            events += try await disorders(pipeline, keys, source, survey)
             if let why = ended(record, status.now, survey.timetable(of: pipeline, lead: status.entries.first)) {
                 events += try await giveBack(pipeline, keys, source, survey, "window-ended", record, why, .info)
                 return events
             }
             let policy = survey.policy(of: pipeline)
+            if let alarm = await legacyAlarm(pipeline, record, source, status.now, survey) {
+                events.append(alarm)
+                if policy.rollback.onLegacyRun {
+                    let why = "by policy: legacy ran too"
+                    events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
+                    return events
+                }
+            }
             // While it is retired its DAG claims nothing, which is no delay.
             guard !isClosing, !record.isRetiring, !policy.rollback.isEmpty else { return events }
             let live = await evidence(pipeline, record, status, survey)
@@ -134,6 +155,9 @@ package actor Watchman {
         let identity = "\(pipeline) \(record.fence) \(record.closedAt?.iso8601 ?? "")"
         switch healed {
         case .sound, .notMine: return nil
+        case .undone:
+            let text = "A cutover that was broken off could not be completed; legacy has its clock again."
+            return alert("undone", identity, .warning, pipeline, text)
         case .tidied:
             let text = "Something wrote the entry's definition anew; it is closed again. Its clock had stayed parked."
             // A definition is tidied without a new fence: each time counts.
@@ -166,7 +190,7 @@ package actor Watchman {
         return "its window ended at \(until.iso8601)"
     }
 
-    private func giveBack(
+    func giveBack(
         _ pipeline: String,
         _ keys: RedBeatKeys,
         _ source: SourceSettings,

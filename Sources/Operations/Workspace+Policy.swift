@@ -14,11 +14,13 @@ extension Workspace {
     ///   - index: the plan, the inventory, and what Bailey's own state keeps.
     ///   - gate: what the switch knows of the DAG's gate.
     ///   - deployment: what Airflow says of the DAG.
+    ///   - durability: how much the switch's store may forget; nil where there is none.
     package func evidence(
         _ pipeline: PlannedPipeline,
         index: EvidenceIndex,
         gate: PolicyEvidence.Gate,
-        deployment: PolicyEvidence.Deployment
+        deployment: PolicyEvidence.Deployment,
+        durability: PolicyEvidence.Durability? = nil
     ) -> PolicyEvidence {
         let dag = pipeline.dag
         let inventory = index.inventory
@@ -37,6 +39,7 @@ extension Workspace {
             gate: gate,
             timetable: dag.clock.timetable
         )
+        evidence.durability = durability
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), index)
         evidence.rehearsals = index.rehearsals(dag.id)
         evidence.findings = index.findings(of: dag)
@@ -106,9 +109,9 @@ extension Workspace {
 }
 
 extension SwitchStatus {
-    /// The newest tick for which a gate asked, of those it was told are legacy's and those it claimed.
-    package var gate: PolicyEvidence.Gate {
+    /// The newest tick for which a DAG's gate asked at this very place.
+    package func gate(of dag: String) -> PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
-        return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
+        return .asked(lead.marks.filter { $0.dag == dag }.map(\.tick).max())
     }
 }

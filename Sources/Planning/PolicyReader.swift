@@ -61,13 +61,18 @@ extension CutoverPolicy {
             approvals[entry] = Approval(inner, problems)
         }
         if let node = fields.node("rollback"),
-            let inner = YAMLFields(node, known: ["failed_runs", "late_by", "mismatch"], problems: problems)
+            let inner = YAMLFields(
+                node,
+                known: ["failed_runs", "late_by", "mismatch", "legacy_runs"],
+                problems: problems
+            )
         {
             rollback = RollbackConditions()
             rollback.failedRuns = inner.int("failed_runs")
             if let runs = rollback.failedRuns, runs < 1 { problems.note(node, "“failed_runs” must be 1 or more") }
             rollback.lateBy = inner.duration("late_by")
             rollback.onMismatch = inner.bool("mismatch") ?? false
+            rollback.onLegacyRun = inner.bool("legacy_runs") ?? false
         }
     }
 }

@@ -66,7 +66,14 @@ import Testing
                 gone: .skip,
                 keepsRedefined: false,
                 entries: status.entries.map {
-                    GiveBackOrder.Entry(lastClaim: nil, lastLegacy: $0.record?.lastLegacy, meta: $0.meta, new: .leave)
+                    GiveBackOrder.Entry(
+                        lastClaim: nil,
+                        lastLegacy: $0.record?.lastLegacy,
+                        meta: $0.meta,
+                        new: .leave,
+                        definition: $0.definition,
+                        opened: []
+                    )
                 }
             )
             #expect(try await redbeat.giveBack(order) == .retiring(entry: 0))

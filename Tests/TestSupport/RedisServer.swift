@@ -27,7 +27,7 @@ public final class RedisServer: Sendable {
     /// Starts it and waits until it answers.
     public func start() async throws {
         var words = [
-            "redis-server", "--daemonize", "yes", "--save", "", "--appendonly", "no", "--dir", folder.path,
+            "redis-server", "--daemonize", "yes", "--save", "", "--appendonly", "yes", "--dir", folder.path,
             "--unixsocket", socket, "--pidfile", folder.path + "/pid", "--bind", "127.0.0.1",
         ]
         if tls {

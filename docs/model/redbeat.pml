@@ -20,6 +20,13 @@
 #define AHEAD 1      /* how far the clock of Airflow's side may be ahead */
 #endif
 
+#ifndef HANDS
+#define HANDS 0      /* times a hand deletes the lock while a beat holds it, which goes on with what it has loaded */
+#endif
+#ifndef EDITS
+#define EDITS 0      /* times the application writes a definition that nobody planned, as it is or as it loaded it */
+#endif
+
 #define PARKED 15
 #define OPEN 14
 #define WINDOWS 6
@@ -32,12 +39,14 @@
 /* What Redis holds: the entry, the lock, the switch, the claims. */
 typedef Store {
   bool open;               /* definition: `enabled` */
+  bool changed;            /* definition: another than was planned */
   byte last;               /* meta's last_run_at, or PARKED */
   bool far;                /* the zset's score is that of a parked clock: beat does not look at the entry */
   byte holder;             /* of redbeat::lock; 0: nobody */
   byte state; byte fence; bool heal;
   byte last_legacy; byte last_claim;
-  byte fence_holder; bool passed;
+  byte fence_holder; bool passed; bool gone; /* the lock vanished before it could expire */
+  bool kept_changed;       /* the switch keeps another definition than was planned: the application's own */
   byte windows; byte from[WINDOWS]; byte until[WINDOWS];
   byte shadowed;
   bool claimed[TICKS + 1];
@@ -61,6 +70,10 @@ byte epoch = 0;
 
 byte now = 0;
 byte restarts = RESTARTS;
+byte hands = HANDS;
+byte edits = EDITS;
+/* The journal, which Redis cannot forget: the fence of the last rollback. */
+byte journaled = 0;
 /* A tick that any side ever ran, or coalesced with one that it ran. */
 bool ever[TICKS + 1];
 /* Beats between load and fire, and whether they loaded before the present fence began. */
@@ -68,11 +81,11 @@ bool firing[BEATS + 1]; bool stale[BEATS + 1];
 
 #define none_stale (!stale[1] && !stale[BEATS])
 /* With no holder at the close: one longest tick, by which whatever was loaded before has been fired. */
-#define waited (redis.fence_holder == 0 && none_stale)
+#define waited ((redis.fence_holder == 0 || redis.gone) && none_stale)
 #ifdef NO_FENCE
 #define fence_passed true
 #else
-#define fence_passed (redis.passed || waited)
+#define fence_passed ((redis.passed || waited) && (!redis.gone || none_stale))
 #endif
 
 /* A gate that was told `shadow` does not ask again: legacy must have run its tick. */
@@ -87,8 +100,16 @@ bool firing[BEATS + 1]; bool stale[BEATS + 1];
 #else
 #define may_settle (redis.open == false)
 #endif
+/* While it closes for the first time, a definition that nobody planned is given back. */
+#ifdef UNPLANNED_GOES
+#define is_planned true
+#else
+#define is_planned (!redis.changed || redis.heal || redis.kept_changed)
+#endif
 
-inline fence_note() {
+inline fence_note(was_closing) {
+  /* A fence that begins anew with another holder than before: who held the lock in between may still fire what it had loaded. */
+  redis.gone = was_closing && (redis.gone || redis.holder != redis.fence_holder);
   redis.fence_holder = redis.holder; redis.passed = false;
   stale[1] = firing[1]; stale[BEATS] = firing[BEATS]
 }
@@ -97,6 +118,18 @@ inline fence_note() {
 inline lock_moved(b) {
   if
   :: redis.state == CLOSING && redis.fence_holder == b -> redis.passed = true
+  :: else
+  fi
+}
+
+/* A beat that ends lets go of its lock, last of all. A hand that deletes it leaves the same behind. */
+inline lock_vanished(b) {
+  if
+#ifdef HAND_PASSES
+  :: redis.state == CLOSING && redis.fence_holder == b -> redis.passed = true
+#else
+  :: redis.state == CLOSING && redis.fence_holder == b -> redis.gone = true
+#endif
   :: else
   fi
 }
@@ -119,7 +152,9 @@ inline drop_window() { redis.windows--; redis.from[redis.windows] = 0; redis.unt
 
 inline legacy_decides(tick) {
   assert(!redis.by_airflow[tick]);  /* run by both sides */
-  assert(!redis.by_legacy[tick]);   /* run twice by legacy */
+#if HANDS == 0
+  assert(!redis.by_legacy[tick]);   /* run twice by legacy; two beats do so by themselves once a hand has deleted the lock */
+#endif
   redis.by_legacy[tick] = true; ever[tick] = true
 }
 
@@ -139,10 +174,10 @@ inline airflow_decides(tick) {
 inline close_script(expected, ok) {
   ok = false;
   if
-  :: (redis.state == NONE || redis.state == LEGACY) && redis.open && redis.last == expected &&
+  :: (redis.state == NONE || redis.state == LEGACY) && redis.open && !redis.changed && redis.last == expected &&
      redis.last != PARKED && now <= expected /* not_after: before the next tick */ && may_close(expected) ->
-       redis.state = CLOSING; redis.fence++; redis.heal = false; redis.last_legacy = 0;
-       redis.open = false; fence_note(); ok = true
+       redis.state = CLOSING; redis.fence++; redis.heal = false; redis.last_legacy = 0; redis.kept_changed = false;
+       redis.open = false; fence_note(false); ok = true
   :: else
   fi
 }
@@ -150,12 +185,14 @@ inline close_script(expected, ok) {
 /* settle.lua */
 inline settle_script(fence_read, expected) {
   if
-  :: redis.state == CLOSING && redis.fence == fence_read && fence_passed ->
+  :: redis.state == CLOSING && redis.fence == fence_read && fence_passed && is_planned ->
        if
-       :: !(may_settle) -> redis.open = false; fence_note() /* reopened */
+       :: !(may_settle) -> redis.open = false; fence_note(true) /* reopened */
        :: may_settle && redis.last == expected ->
             if
-            :: !redis.heal -> open_window(expected + 1); redis.last_legacy = expected
+            :: !redis.heal ->
+                 assert(!redis.changed); /* Airflow owns what nobody planned */
+                 open_window(expected + 1); redis.last_legacy = expected
             :: redis.heal && expected != PARKED && redis.windows > 0 ->
                  i = redis.from[redis.windows - 1];
                  if :: redis.last_claim >= i -> i = redis.last_claim + 1 :: else fi;
@@ -172,7 +209,7 @@ inline settle_script(fence_read, expected) {
             :: else
             fi;
             redis.state = AIRFLOW; redis.heal = false;
-            redis.fence_holder = 0; redis.passed = false; stale[1] = false; stale[BEATS] = false;
+            redis.fence_holder = 0; redis.passed = false; redis.gone = false; stale[1] = false; stale[BEATS] = false;
 #ifndef ENABLED_ONLY
             redis.last = PARKED; redis.far = true
 #else
@@ -188,14 +225,19 @@ inline settle_script(fence_read, expected) {
 inline repark_script(fence_read, was_open, expected) {
   if
   :: (redis.state == AIRFLOW || redis.state == CLOSING) && redis.fence == fence_read &&
-     redis.open == was_open && redis.last == expected ->
+     redis.open == was_open && redis.last == expected && is_planned ->
+       /* What the application wrote is kept for the time when it is given back. */
+       if :: redis.state == AIRFLOW || redis.heal -> redis.kept_changed = redis.kept_changed || redis.changed :: else fi;
        if
        :: redis.state == AIRFLOW && redis.last == PARKED -> redis.open = false /* tidied, or parked */
        :: redis.state == CLOSING && !redis.open /* a fence that is under way */
        :: else ->
             redis.open = false;
-            if :: redis.state == AIRFLOW -> redis.heal = true :: else fi;
-            redis.state = CLOSING; redis.fence++; fence_note()
+            if
+            :: redis.state == AIRFLOW -> redis.heal = true; fence_note(false)
+            :: else -> fence_note(true)
+            fi;
+            redis.state = CLOSING; redis.fence++
        fi
   :: else
   fi
@@ -213,7 +255,12 @@ inline give_back_script(legacy_read, claim_read, expected, new, ok) {
   :: redis.state == CLOSING || redis.state == AIRFLOW ->
        if
        :: same_legacy(legacy_read) && redis.last_claim == claim_read && redis.last == expected ->
+            /* The application may have saved what it loaded while it was closed: that `enabled: false` was Bailey's. */
+#ifdef FALSE_STAYS
+            if :: !redis.changed -> redis.open = true :: else fi;
+#else
             redis.open = true;
+#endif
             if
             :: redis.state == CLOSING && !redis.heal
             :: else ->
@@ -232,7 +279,10 @@ inline give_back_script(legacy_read, claim_read, expected, new, ok) {
             redis.far = false;
 #endif
             redis.state = LEGACY; redis.fence++; redis.heal = false;
-            redis.fence_holder = 0; redis.passed = false; stale[1] = false; stale[BEATS] = false;
+            redis.fence_holder = 0; redis.passed = false; redis.gone = false; stale[1] = false; stale[BEATS] = false;
+#ifdef RESTORE
+            journaled = redis.fence;
+#endif
             ok = true
        :: else
        fi
@@ -275,7 +325,8 @@ proctype Beat(byte b) {
   byte last, i, seen; bool open;
 starting:
   /* Even a standby does this: it has no lock yet. */
-  atomic { redis.open = true; redis.far = (redis.last == PARKED) };
+  /* What the code says is what was planned; an application that writes anew does so again, or has not. */
+  atomic { redis.open = true; redis.changed = false; redis.far = (redis.last == PARKED) };
   do
   :: atomic { redis.holder == 0 -> redis.holder = b; break }
   :: atomic { restarts > 0 -> restarts--; goto starting }
@@ -305,7 +356,7 @@ starting:
      fi;
 ticked: skip
   :: atomic { redis.holder != b -> goto starting } /* its lock is gone: beat stops, and is started again */
-  :: atomic { restarts > 0 -> restarts--; lock_moved(b); redis.holder = 0; goto starting } /* stopped: it lets go */
+  :: atomic { restarts > 0 -> restarts--; lock_vanished(b); redis.holder = 0; goto starting } /* stopped: it lets go */
   od;
 killed:
   /* The lock of a dead beat expires, `grace` passes, and something starts it again. */
@@ -324,7 +375,12 @@ proctype Operator() {
      :: else -> atomic { close_script(last, ok); if :: !ok -> goto ended :: else fi }
      fi;
      do
-     :: atomic { redis.state == CLOSING && fence_passed -> fence = redis.fence; last = redis.last };
+     :: atomic { redis.state == CLOSING && !is_planned ->
+          /* Nobody planned it: given back. */
+          before = redis.last_legacy; claim = redis.last_claim; last = redis.last;
+          give_back_script(before, claim, last, redis.last, ok) };
+        goto ended
+     :: atomic { redis.state == CLOSING && fence_passed && is_planned -> fence = redis.fence; last = redis.last };
         d_step { settle_script(fence, last) }
      :: redis.state != CLOSING -> break
      :: goto ended /* dies, or is tired of waiting */
@@ -357,14 +413,56 @@ proctype Gate(byte tick) {
        claim_script(tick, answer); note_told(tick) };
      if
      :: answer == shadow || answer == live -> break
-     :: atomic { answer == closing -> fence = redis.fence; last = redis.last };
+     :: atomic { answer == closing && (redis.state != CLOSING || is_planned) -> fence = redis.fence; last = redis.last };
         d_step { settle_script(fence, last); fence = 0; last = 0 }
+     :: d_step { answer == closing && redis.state == CLOSING && !is_planned ->
+          /* The gate decides as the command does. */
+          i = redis.last_legacy; at = redis.last_claim; last = redis.last;
+          give_back_script(i, at, last, last, open); i = 0; at = 0; last = 0; open = false }
      :: atomic { answer == unparked -> fence = redis.fence; last = redis.last; open = redis.open };
         d_step { repark_script(fence, open, last); fence = 0; last = 0; open = false }
      fi
   od;
   answer = 0
 }
+
+#if HANDS > 0
+/* Somebody deletes the lock while its holder lives, perhaps between load and fire. */
+proctype Hand() {
+  byte b;
+  do
+  :: atomic { hands > 0 && redis.holder != 0 && redis.state == CLOSING -> hands--; b = redis.holder; lock_vanished(b); redis.holder = 0; b = 0 }
+  :: hands == 0 -> break
+  :: break
+  od
+}
+#endif
+
+#if EDITS > 0
+/* The application saves its entry with another option: as it loaded it, so perhaps with Bailey's own `enabled: false`. */
+proctype Application() {
+  do
+  :: atomic { edits > 0 && (redis.state == CLOSING || redis.state == AIRFLOW) -> edits--; redis.changed = true }
+  :: edits == 0 -> break
+  :: break
+  od
+}
+#endif
+
+#ifdef OTHERS
+/* The gate of the same DAG in another installation of Airflow: the same tick, the same run id. */
+proctype Other(byte tick) {
+  now + AHEAD >= tick;
+  d_step {
+    if
+#ifdef NO_IDENTITY
+    :: redis.state != NONE && redis.claimed[tick] -> assert(!redis.by_airflow[tick]) /* it runs what the first has run */
+#endif
+    :: else /* it is told `shadow`, and the tick stays as it was */
+    fi
+  }
+}
+#endif
 
 proctype Clock() {
   do :: now < TICKS -> now++ :: else -> break od
@@ -375,7 +473,8 @@ inline copy(into, source) {
   into.open = source.open; into.last = source.last; into.far = source.far; into.holder = 0; /* the lock has expired meanwhile */
   into.state = source.state; into.fence = source.fence; into.heal = source.heal;
   into.last_legacy = source.last_legacy; into.last_claim = source.last_claim;
-  into.fence_holder = source.fence_holder; into.passed = source.passed; into.windows = source.windows; into.shadowed = source.shadowed;
+  into.fence_holder = source.fence_holder; into.passed = source.passed; into.gone = source.gone;
+  into.changed = source.changed; into.kept_changed = source.kept_changed; into.windows = source.windows; into.shadowed = source.shadowed;
   i = 0;
   do :: i < WINDOWS -> into.from[i] = source.from[i]; into.until[i] = source.until[i]; i++ :: else -> break od;
   i = 0;
@@ -404,12 +503,36 @@ proctype Restorer() {
 }
 #endif
 
+#ifdef RESTORE
+#define is_forgotten_rollback (journaled > redis.fence && (redis.state == AIRFLOW || redis.state == CLOSING))
+/* `watch`, or the next command: the journal knows of a rollback that Redis has forgotten, and it is given back again. */
+proctype Watch() {
+  byte before, claim, last, new, i; bool ok;
+end:
+  do
+#ifndef NO_JOURNAL
+  :: atomic { is_forgotten_rollback ->
+       before = redis.last_legacy; claim = redis.last_claim; last = redis.last; new = before;
+       if :: claim > new -> new = claim :: else fi;
+       if :: last != PARKED && last > new -> new = last :: else fi;
+       give_back_script(before, claim, last, new, ok);
+       if :: redis.fence < journaled -> redis.fence = journaled :: else fi;
+       before = 0; claim = 0; last = 0; new = 0; ok = false }
+#endif
+  :: false -> break
+  od
+}
+#endif
+
 /* When nothing can happen any more, every tick has been decided. */
 proctype Judge() {
   byte i;
   timeout;
   d_step {
     assert(now == TICKS);
+#ifdef RESTORE
+    assert(!is_forgotten_rollback); /* a rollback that was done and is no more */
+#endif
     i = 1;
     do :: i <= TICKS -> assert(ever[i] || is_forgotten(i)); i++ :: else -> break od
   }
@@ -427,8 +550,19 @@ init {
     do :: t <= TICKS -> run Gate(t); t++ :: else -> break od;
     t = 0;
     run Clock(); run Judge();
+#if HANDS > 0
+    run Hand();
+#endif
+#if EDITS > 0
+    run Application();
+#endif
+#ifdef OTHERS
+    t = 1;
+    do :: t <= TICKS -> run Other(t); t++ :: else -> break od;
+    t = 0;
+#endif
 #ifdef RESTORE
-    run Restorer()
+    run Restorer(); run Watch()
 #endif
   }
 }

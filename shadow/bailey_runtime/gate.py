@@ -27,8 +27,8 @@ class Answer:
     """Who owns a tick.
 
     `mode`: `live` runs the bodies, `shadow` shadows them, `skip` runs nothing, `wait` is no answer yet.
-    `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch` or
-    `not-ours`; of wait `closing`, `mixed`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
+    `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch`,
+    `not-ours` or `other-installation`; of wait `closing`, `mixed`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
     """
 
     mode: Literal["live", "shadow", "skip", "wait"]
@@ -46,6 +46,7 @@ class Gate:
     `policy` is for ticks that nobody was up to run in time: `coalesce`, `every` or `none`; `late_after`, in seconds, is when
     a tick counts as missed, for `none` only. `timezone` is the Celery application's. With `durable` seconds, `wait` looks
     again that much later before it answers `live` or `shadow`: a Redis that loses its last second then cannot lose the answer.
+    `installation` names the Airflow that asks; `now`, in seconds since the epoch, is the clock that its ticks come from.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Gate:
         late_after: float | None = None,
         timezone: str = "UTC",
         durable: float | None = None,
+        installation: str = "",
+        now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -65,13 +68,16 @@ class Gate:
         self._late_after = None if late_after is None else round(late_after * 1_000_000)
         self._timezone = timezone
         self._durable = durable
+        self._installation = installation
+        self._now = now
         self._clock = clock
         self._sleep = sleep
 
     def ask(self, tick: int, run: str, since: int | None = None) -> Answer:
         """One look for a tick (µs) of a run; the same run may ask again and is told the same.
 
-        `since` is when the run began to ask (µs): a tick that became late only by waiting for the switch was not missed.
+        `since` is when the run began to ask (µs, by Airflow's clock; now if left out): a tick that became late only by waiting for
+        the switch was not missed.
         Raises SwitchError if asking again is of no use.
         """
         alerts: list[str] = []
@@ -90,6 +96,7 @@ class Gate:
         The pauses grow from `pause` to two seconds.
         """
         ends = self._clock() + limit
+        since = self._began(since)
         alerts: list[str] = []
         said = ""
         while True:
@@ -109,10 +116,9 @@ class Gate:
 
     def _ask(self, tick: int, run: str, since: int | None, alerts: list[str]) -> Answer:
         late = "" if self._late_after is None else str(self._late_after)
-        if since is not None and self._late_after is not None and since - tick <= self._late_after:
-            late = ""
+        began = str(self._began(since))
         for _ in range(_MOST_CALLS):
-            word, *rest = self._switch.call("claim", str(tick), run, self._policy, late)
+            word, *rest = self._switch.call("claim", str(tick), run, self._policy, late, began, self._installation)
             if word in ("live", "coalesced", "dropped"):
                 note, ended, fence = rest
                 if ended:
@@ -123,13 +129,21 @@ class Gate:
             if word == "skip":
                 other, how, _at = rest
                 if how == "trimmed":
-                    return Answer("skip", "trimmed", "too old a tick to say who ran it")
+                    note = "too old a tick to say who ran it; it is not run again"
+                    # One late run stands for it, or none was to; only where each counts somebody has to look.
+                    if self._policy == "every":
+                        self._alert(alerts, note)
+                    return Answer("skip", "trimmed", note)
                 return Answer("skip", "claimed", f"{other} has this tick ({how})")
             if word == "shadow":
                 why, ended, fence = rest
                 if ended:
                     self._end_window(fence, alerts)
-                return Answer("shadow", why, "", fence)
+                note = ""
+                if why == "other-installation":
+                    note = f"the switch names another installation of Airflow than this one ({self._installation or 'unnamed'})"
+                    self._alert(alerts, note)
+                return Answer("shadow", why, note, fence)
             if word == "closing":
                 waiting = self._settle(rest[1], alerts)
                 if waiting is not None:
@@ -159,12 +173,17 @@ class Gate:
             return Answer("wait", "closing", "the fence begins anew", fence)
         if word == "redefined":
             self._repark(fence, alerts)
+        elif word == "undriven":
+            self._alert(
+                alerts, "nobody holds beat's lock, and nothing shows that RedBeat drives these entries: given back"
+            )
+            self._undo(fence)
         elif word == "uneven":
             self._alert(alerts, f"legacy fired {rest[0]} of the entries after the close and not the others: given back")
-            self._give_back(fence)
+            self._undo(fence)
         elif word == "gone":
             self._alert(alerts, f"entry {rest[0]} was deleted while it was being closed: given back")
-            self._give_back(fence)
+            self._undo(fence)
         elif word == "denied":
             note = f"the clock of entry {rest[0]} is in the far future, and not by Bailey's hand"
             self._alert(alerts, note)
@@ -175,14 +194,27 @@ class Gate:
         word, *rest = self._switch.call("repark", *switch_steps.repark(self._switch.status(), fence))
         if word == "ok" and rest[0] == "closing":
             self._alert(alerts, "something restarted the legacy clock; it is being parked again")
+        elif word == "redefined":
+            self._alert(
+                alerts,
+                f"the application wrote another definition of entry {rest[0]} while it was being closed: given back",
+            )
+            self._undo(fence)
         elif word == "ok" and rest[0] == "tidied":
             self._alert(
                 alerts, "something enabled the legacy entry again while its clock stood; it is closed once more"
             )
 
-    def _give_back(self, fence: str) -> bool:
+    def _undo(self, fence: str) -> bool:
+        """Gives back what is still closing for the first time; somebody may have settled it since it was looked at."""
+        return self._give_back(fence, only_closing=True)
+
+    def _give_back(self, fence: str, only_closing: bool = False) -> bool:
         for _ in range(_MOST_CALLS):
-            arguments = switch_steps.give_back(self._switch.status(), fence, self._timezone)
+            entries = self._switch.status()
+            if only_closing and (entries[0].text("state") != "closing" or entries[0].text("heal")):
+                return False
+            arguments = switch_steps.give_back(entries, fence, self._timezone)
             word, *rest = self._switch.call("give_back", *arguments)
             if word == "ok":
                 return True
@@ -197,6 +229,9 @@ class Gate:
                 self._alert(alerts, "the window has ended, but the entry could not be given back yet")
         except (RedisError, ValueError) as error:
             self._alert(alerts, f"the window has ended, but the entry could not be given back yet: {error}")
+
+    def _began(self, since: int | None) -> int:
+        return round(self._now() * 1_000_000) if since is None else since
 
     def _alert(self, alerts: list[str], text: str) -> None:
         _LOG.warning("%s", text)

@@ -104,6 +104,7 @@ class BaileyGate(BaseSensorOperator):
         from .connections import redis_client
         from .dag_run import microseconds
         from .gate import Gate, Group, SwitchError
+        from .installation import installation
 
         if run.tick is None:
             raise AirflowFailException("a scheduled run without a logical date has no tick to ask for")
@@ -116,6 +117,7 @@ class BaileyGate(BaseSensorOperator):
                 late_after=self.late_after if self.missed_ticks == "none" else None,
                 timezone=self.timezone,
                 durable=1.1,
+                installation=installation(),
             )
             since = None if run.began is None else microseconds(run.began)
             answer = gate.wait(microseconds(run.tick), run.id, _LOOK_SECONDS, since=since)

@@ -24,6 +24,23 @@ def closed(definition: bytes) -> bytes:
     return _bytes(replaced(_text(definition), "enabled", "false"))
 
 
+def opened(definition: bytes, planned: bytes) -> bytes:
+    """A definition that the application wrote while Airflow owned its entry, as legacy is to have it back.
+
+    The application may have loaded the entry with Bailey's own `enabled` false and saved it with the rest. So one that was enabled
+    before (`planned`) is enabled again.
+    """
+    if _enabled(planned) and not _enabled(definition):
+        return _bytes(replaced(_text(definition), "enabled", "true"))
+    return definition
+
+
+def _enabled(definition: bytes) -> bool:
+    # As beat reads it: what is absent is enabled, and any text is true.
+    stored = member(_text(definition), "enabled")
+    return stored is None or bool(json.loads(stored))
+
+
 def last_run(meta: bytes | None) -> int | None:
     """When legacy last ran, in µs since the epoch; None if it never has.
 

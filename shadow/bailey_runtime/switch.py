@@ -78,7 +78,8 @@ class Switch:
                 reply = self._client.eval(text, len(self._keys), *parts)
         except ResponseError as error:
             found = str(error)
-            if "BAILEY" in found:
+            # A right that is missing may be given again.
+            if "BAILEY-RIGHTS" not in found and "BAILEY" in found:
                 raise SwitchError(
                     f"{found[found.index('BAILEY') + 7 :]}; install the bailey-runtime it needs"
                 ) from error
@@ -100,7 +101,7 @@ class Switch:
             values = [unpacked(part) for part in reply[at : at + len(names)]]
             at += len(names) + 3
             definition, meta = unpacked(reply[at]), unpacked(reply[at + 1])
-            at += 6
+            at += 8
             switch = {name: value for name, value in zip(names, values) if value is not None}
             found.append(EntryStatus(definition, meta, switch))
         return found

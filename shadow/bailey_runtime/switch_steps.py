@@ -32,8 +32,16 @@ def repark(entries: list[EntryStatus], fence: str) -> Arguments:
     arguments: Arguments = [fence]
     for entry in entries:
         closed = b"" if entry.definition is None else redbeat_bytes.closed(entry.definition)
-        arguments += [packed(entry.definition), closed, packed(entry.meta)]
+        arguments += [packed(entry.definition), closed, packed(entry.meta), _opened(entry)]
     return arguments
+
+
+def _opened(entry: EntryStatus) -> bytes:
+    """What legacy is to have back if the application has written another definition."""
+    if entry.definition is None:
+        return b""
+    planned = entry.switch.get("planned") or entry.switch.get("definition")
+    return entry.definition if planned is None else redbeat_bytes.opened(entry.definition, planned)
 
 
 def give_back(entries: list[EntryStatus], fence: str, zone: str) -> Arguments:
@@ -61,4 +69,5 @@ def give_back(entries: list[EntryStatus], fence: str, zone: str) -> Arguments:
             zone_of = redbeat_bytes.zone_of(stored) or zone
             new = packed(redbeat_bytes.with_last_run(stored, max(known), zone_of))
         arguments += [entry.text("last_claim"), entry.text("last_legacy"), packed(entry.meta), new]
+        arguments += [packed(entry.definition), _opened(entry)]
     return arguments

@@ -51,7 +51,7 @@ def quiet_port() -> int:
 
 
 def redis_command(port: int, folder: Path) -> list[str]:
-    """redis-server on loopback that writes no file. Its title is left alone, and with it its environment."""
+    """redis-server on loopback that keeps what it is told. Its title is left alone, and with it its environment."""
     program = shutil.which("redis-server") or "/usr/bin/redis-server"
     if not os.path.exists(program):
         raise LabError("redis-server is not installed; on Debian: apt-get install redis-server")
@@ -59,7 +59,7 @@ def redis_command(port: int, folder: Path) -> list[str]:
         "port": port,
         "bind": "127.0.0.1",
         "dir": folder,
-        "appendonly": "no",
+        "appendonly": "yes",
         "save": "",
         "set-proc-title": "no",
     }

@@ -74,8 +74,12 @@ public struct CutoverEngine: Sendable {
 
     /// Waits for the fence of closing entries and settles them, whoever closed them.
     func settle() async throws -> Settled {
-        try await journal.step("fence", outcome: { (why: SettleReply.Why?) in ["why": JSON(why?.rawValue)] }) {
-            try await fence()
+        do {
+            try await journal.step("fence", outcome: { (why: SettleReply.Why?) in ["why": JSON(why?.rawValue)] }) {
+                try await fence()
+            }
+        } catch let refusal as CutoverRefusal where refusal.reason == .stalled {
+            return .refused(refusal)
         }
         let detail = try await redbeat.status().journalDetail
         return try await journal.step("settle", detail, outcome: \.journalDetail) { try await settlePastFence() }
@@ -91,6 +95,18 @@ public struct CutoverEngine: Sendable {
             if let why = first.fenceReason, why != told {
                 tell(.fencing(why))
                 told = why
+            }
+            // Whoever holds the lock has not begun a new tick for longer than one takes: it hangs, or was killed. Waiting for its lock to
+            // expire would not tell which, and what it has loaded it may still fire.
+            if let record = first.record, !record.isHealing, let closed = record.closedAt,
+                first.fenceReason == .extending,
+                status.now.seconds(since: closed) > first.longestTick
+            {
+                throw CutoverRefusal(
+                    .stalled,
+                    "the beat that holds RedBeat's lock has not begun a new loop for \(Int(status.now.seconds(since: closed))) s: it hangs, or was killed",
+                    "Restart it; then run the command again"
+                )
             }
             try await sleep(CutoverEngine.pause(from: status.now, to: first.fenceEnds))
         }
@@ -127,6 +143,14 @@ public struct CutoverEngine: Sendable {
                     )
                 }
                 try await repark()
+            case .undriven:
+                return .refused(
+                    CutoverRefusal(
+                        .notDriven,
+                        "no beat was seen to hold RedBeat's lock and go on, and none of its fires shows that it drives these entries",
+                        "See which scheduler beat runs with; start it with RedBeat, let it fire the entries, and run the command again"
+                    )
+                )
             case .uneven(let count):
                 return .refused(
                     CutoverRefusal(
@@ -179,6 +203,8 @@ public struct CutoverEngine: Sendable {
         case parked
         /// The entries are not Airflow's.
         case notMine = "not-mine"
+        /// A cutover that was broken off could not be completed; legacy has its clock again.
+        case undone
     }
 
     /// Closes and parks entries again that Airflow owns, if something wrote their definitions or restarted their clocks. Safe at any time,
@@ -189,6 +215,7 @@ public struct CutoverEngine: Sendable {
         let status = try await redbeat.status()
         guard status.entries.allSatisfy({ $0.state != .legacy }) else { return .notMine }
         let isClosing = status.entries.contains { $0.state == .closing }
+        if isClosing, status.entries.first?.record?.isHealing == false { return try await complete() }
         guard isClosing || status.entries.contains(where: { $0.isUnparked || $0.isRewritten }) else { return .sound }
         let found = try await journal.step(
             "repark",
@@ -205,6 +232,22 @@ public struct CutoverEngine: Sendable {
         }
     }
 
+    /// Completes, or undoes, a cutover that somebody broke off.
+    private func complete() async throws -> Healed {
+        switch try await settle() {
+        case .airflow: return .parked
+        case .legacy: return .notMine
+        case .refused(let refusal):
+            try journal.write(
+                "undo",
+                .before,
+                ["refused": .string(refusal.reason.rawValue), "found": .string(refusal.found)]
+            )
+            _ = try await RollbackOperation(engine: self).giveBack()
+            return .undone
+        }
+    }
+
     /// Closes the entries again; nil if they are not Airflow's.
     @discardableResult
     private func repark() async throws -> ReparkReply.Found? {
@@ -216,13 +259,20 @@ public struct CutoverEngine: Sendable {
                     definition: entry.definition,
                     closedDefinition: try entry.definition.map { try RedBeatBytes.closed($0) }
                         ?? entry.kept.closedDefinition ?? [],
-                    meta: entry.meta
+                    meta: entry.meta,
+                    opened: try entry.opened()
                 )
             }
             switch try await redbeat.repark(fence: fence, entries: entries) {
             case .done(let found, _): return found
             case .changed: try await sleep(0.01)
             case .notMine: return nil
+            case .redefined(let entry, _):
+                throw CutoverRefusal(
+                    .changed,
+                    "the application wrote another definition of \(name(entry)) while it was being closed",
+                    "Run bailey import and look at the plan again"
+                )
             }
         }
     }

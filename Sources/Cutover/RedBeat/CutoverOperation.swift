@@ -16,9 +16,18 @@ public struct CutoverOperation: Sendable {
         public var until: Instant?
         /// For how many seconds a moment is waited for at which nothing is due; nil for two of beat's longest loops and a minute.
         public var patience: Double?
+        /// The installation of Airflow that is to run the ticks; nil for the one that asks.
+        public var installation: String?
 
         /// Makes a request.
-        public init(ticks: Int? = nil, at: Instant? = nil, until: Instant? = nil, patience: Double? = nil) {
+        public init(
+            ticks: Int? = nil,
+            at: Instant? = nil,
+            until: Instant? = nil,
+            patience: Double? = nil,
+            installation: String? = nil
+        ) {
+            self.installation = installation
             self.patience = patience
             self.ticks = ticks
             self.at = at
@@ -56,7 +65,14 @@ public struct CutoverOperation: Sendable {
         var checks = try await engine.redbeat.readiness(now: engine.now)
         // Of keys in several slots no script can tell anything.
         if checks.contains(where: { $0.refusal?.reason == .slots }) { return checks }
-        checks.append(bytesCheck(try await engine.redbeat.status()))
+        let status = try await engine.redbeat.status()
+        let bytes = bytesCheck(status)
+        // Of other entries than were planned it does not matter who fires them.
+        if bytes.holds, status.entries.allSatisfy({ $0.state == .legacy }) {
+            checks.append(try BeatEvidence(group, status, zones: engine.zones).check)
+            checks.append(status.installationCheck(group.pipeline, named: request.installation))
+        }
+        checks.append(bytes)
         return checks
     }
 
@@ -142,6 +158,7 @@ public struct CutoverOperation: Sendable {
         case .tidied, .parked:
             engine.tell(.recovering("something had restarted legacy's clock: it is parked again"))
             return .completed(from: from)
+        case .undone: return nil
         case .sound, .notMine: return .already(from: from)
         }
     }
@@ -204,6 +221,8 @@ public struct CutoverOperation: Sendable {
                     until: request.until,
                     hasEntryClock: group.hasEntryClock,
                     slack: group.slack,
+                    isProven: try BeatEvidence(group, status, zones: engine.zones).isProven,
+                    installation: request.installation ?? status.marks(of: group.pipeline).first?.installation,
                     entries: zip(zip(group.entries, status.entries), lastRuns).map { pair, last in
                         CloseOrder.Entry(
                             definition: pair.0.definition,

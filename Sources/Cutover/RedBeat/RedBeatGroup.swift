@@ -178,6 +178,9 @@ public struct CutoverRefusal: Error, Sendable, Hashable, CustomStringConvertible
         case slots
         case clock
         case evicting
+        case notDriven = "not-driven"
+        case stalled
+        case installations
         case retiring
     }
 

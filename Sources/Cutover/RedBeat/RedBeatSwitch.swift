@@ -21,6 +21,13 @@ public actor RedBeatSwitch {
         self.patience = patience
     }
 
+    /// Some of the entries alone, on a connection of their own.
+    nonisolated func only(_ entries: [[UInt8]]) -> RedBeatSwitch {
+        var keys = keys
+        keys.entries = entries
+        return RedBeatSwitch(url: url, keys: keys, patience: patience)
+    }
+
     /// Ends the connection.
     public func disconnect() async {
         await connection?.close()
@@ -69,17 +76,33 @@ public actor RedBeatSwitch {
 
     /// The gate's question: whose is a tick? If it is Airflow's, the run has claimed it then.
     ///
-    /// - Parameter lateAfter: for the policy `none`, how late a tick is dropped, in microseconds.
-    public func claim(tick: Instant, run: String, policy: MissedTickPolicy, lateAfter: Int64? = nil) async throws
-        -> ClaimReply
-    {
-        let words = [String(tick.microseconds), run, policy.rawValue, lateAfter.map { String($0) } ?? ""]
+    /// - Parameters:
+    ///   - lateAfter: for the policy `none`, how late a tick is dropped, in microseconds.
+    ///   - began: when the run began, by the clock that its ticks come from; the tick itself if left out.
+    ///   - installation: which Airflow asks.
+    public func claim(
+        tick: Instant,
+        run: String,
+        policy: MissedTickPolicy,
+        lateAfter: Int64? = nil,
+        began: Instant? = nil,
+        installation: String = ""
+    ) async throws -> ClaimReply {
+        let words = [
+            String(tick.microseconds), run, policy.rawValue, lateAfter.map { String($0) } ?? "",
+            String((began ?? tick).microseconds), installation,
+        ]
         return try ClaimReply(await call(.claim, words.map { Array($0.utf8) }), tick: tick)
     }
 
     /// Parks clocks for longer.
     public func renew(fence: Int64, entries: [RenewEntry]) async throws -> RenewReply {
         try RenewReply(await call(.renew, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
+    }
+
+    /// Gives legacy the clocks of entries that no switch holds any more, all or none.
+    public func restore(_ entries: [RestoreEntry]) async throws -> RestoreReply {
+        try RestoreReply(await call(.restore, entries.flatMap(\.arguments)))
     }
 
     /// Marks entries as retiring, so that nothing gives them back any more; or takes the mark away.

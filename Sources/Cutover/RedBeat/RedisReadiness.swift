@@ -38,6 +38,9 @@ struct RedisReadiness {
         self.info = info
     }
 
+    /// A number that it says of itself.
+    func number(_ name: String) -> Int? { info[name].flatMap { Int($0) } }
+
     /// Whether it is a node of a cluster.
     var isCluster: Bool { info["cluster_enabled"] == "1" }
 

@@ -101,7 +101,8 @@ public struct RetireOperation: Sendable {
             let detail: JSON = ["tick": .string(tick.iso8601), "run": .string(run)]
             try await engine.journal.step("claim", detail, outcome: { (answer: String) in ["answer": .string(answer)] })
             {
-                "\(try await engine.redbeat.claim(tick: tick, run: run, policy: .every))"
+                let named = try await engine.redbeat.status().entries.first?.record?.installation ?? ""
+                return "\(try await engine.redbeat.claim(tick: tick, run: run, policy: .every, installation: named))"
             }
         }
     }

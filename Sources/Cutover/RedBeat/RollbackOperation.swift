@@ -94,7 +94,7 @@ public struct RollbackOperation: Sendable {
             }
             switch reply {
             case .bounded(let now, let durable):
-                guard let durable, now < durable else { return }
+                guard let durable, now < durable, try await !engine.redbeat.isDurableNow() else { return }
                 if !isWritten { engine.tell(.bounded(durable: durable)) }
                 isWritten = true
                 // Redis may come back without it meanwhile, so that it is looked at again.
@@ -115,7 +115,9 @@ public struct RollbackOperation: Sendable {
             lastClaim: found.record?.lastClaim,
             lastLegacy: found.record?.lastLegacy,
             meta: found.meta,
-            new: try RollbackOperation.meta(found, zones: engine.zones)
+            new: try RollbackOperation.meta(found, zones: engine.zones),
+            definition: found.definition,
+            opened: try found.opened()
         )
     }
 

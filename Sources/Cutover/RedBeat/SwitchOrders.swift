@@ -38,6 +38,10 @@ public struct CloseOrder: Sendable, Hashable {
     public var hasEntryClock: Bool
     /// Microseconds after legacy's last run in which a tick of the DAG is the one legacy has just run.
     public var slack: Int64?
+    /// Whether a fire of beat's, of the latest tick that was due, shows that it drives these entries: then it need not be seen to hold its lock.
+    public var isProven: Bool
+    /// The installation of Airflow whose gates may claim; nil for the first that does.
+    public var installation: String?
     /// The entries.
     public var entries: [Entry]
 
@@ -51,6 +55,8 @@ public struct CloseOrder: Sendable, Hashable {
         until: Instant? = nil,
         hasEntryClock: Bool,
         slack: Int64? = nil,
+        isProven: Bool = true,
+        installation: String? = nil,
         entries: [Entry]
     ) {
         self.pipeline = pipeline
@@ -61,6 +67,8 @@ public struct CloseOrder: Sendable, Hashable {
         self.until = until
         self.hasEntryClock = hasEntryClock
         self.slack = slack
+        self.isProven = isProven
+        self.installation = installation
         self.entries = entries
     }
 
@@ -69,7 +77,7 @@ public struct CloseOrder: Sendable, Hashable {
             pipeline, fence.watchesLock ? "lock" : "wait", String(fence.longestTick), String(fence.grace),
             notAfter.map { String($0.microseconds) } ?? "", ticks.map { String($0) } ?? "",
             until.map { String($0.microseconds) } ?? "", hasEntryClock ? "entry" : "own", by,
-            slack.map { String($0) } ?? "",
+            slack.map { String($0) } ?? "", isProven ? "fired" : "", installation ?? "",
         ]
         return words.map { Array($0.utf8) }
             + entries.flatMap { [$0.definition, $0.closedDefinition, $0.meta.packed, $0.lastRun.argument] }
@@ -133,15 +141,18 @@ public struct ReparkEntry: Sendable, Hashable {
     public var closedDefinition: [UInt8]
     /// The meta as read.
     public var meta: [UInt8]?
+    /// What legacy is to have back, if the application has written another definition.
+    public var opened: [UInt8]
 
     /// Makes an entry.
-    public init(definition: [UInt8]?, closedDefinition: [UInt8], meta: [UInt8]?) {
+    public init(definition: [UInt8]?, closedDefinition: [UInt8], meta: [UInt8]?, opened: [UInt8]) {
         self.definition = definition
         self.closedDefinition = closedDefinition
         self.meta = meta
+        self.opened = opened
     }
 
-    var arguments: [[UInt8]] { [definition.packed, closedDefinition, meta.packed] }
+    var arguments: [[UInt8]] { [definition.packed, closedDefinition, meta.packed, opened] }
 }
 
 /// What `give_back` is asked to do.
@@ -168,13 +179,26 @@ public struct GiveBackOrder: Sendable, Hashable {
         public var meta: [UInt8]?
         /// The meta to give back.
         public var new: Meta
+        /// The definition as read.
+        public var definition: [UInt8]?
+        /// What legacy is to have in its place, if the application wrote it.
+        public var opened: [UInt8]
 
         /// Makes an entry.
-        public init(lastClaim: Instant?, lastLegacy: Instant?, meta: [UInt8]?, new: Meta) {
+        public init(
+            lastClaim: Instant?,
+            lastLegacy: Instant?,
+            meta: [UInt8]?,
+            new: Meta,
+            definition: [UInt8]?,
+            opened: [UInt8]
+        ) {
             self.lastClaim = lastClaim
             self.lastLegacy = lastLegacy
             self.meta = meta
             self.new = new
+            self.definition = definition
+            self.opened = opened
         }
     }
 
@@ -205,7 +229,10 @@ public struct GiveBackOrder: Sendable, Hashable {
                 case .remove: new = [UInt8(ascii: "-")]
                 case .leave: new = [UInt8(ascii: "*")]
                 }
-                return [entry.lastClaim.argument, entry.lastLegacy.argument, entry.meta.packed, new]
+                return [
+                    entry.lastClaim.argument, entry.lastLegacy.argument, entry.meta.packed, new,
+                    entry.definition.packed, entry.opened,
+                ]
             }
     }
 }
@@ -227,4 +254,37 @@ public struct RenewEntry: Sendable, Hashable {
     }
 
     var arguments: [[UInt8]] { [parked, new, Array(String(score).utf8)] }
+}
+
+/// One entry of `restore`: its clock stands, and no switch holds it any more.
+public struct RestoreEntry: Sendable, Hashable {
+    /// The definition as read.
+    public var definition: [UInt8]?
+    /// The meta as read.
+    public var meta: [UInt8]?
+    /// The definition that legacy is to have.
+    public var newDefinition: [UInt8]
+    /// The meta that legacy is to have.
+    public var newMeta: [UInt8]
+    /// Whether beat is to look at it at once.
+    public var isScheduled: Bool
+
+    /// Makes an entry.
+    public init(
+        definition: [UInt8]?,
+        meta: [UInt8]?,
+        newDefinition: [UInt8],
+        newMeta: [UInt8],
+        isScheduled: Bool
+    ) {
+        self.definition = definition
+        self.meta = meta
+        self.newDefinition = newDefinition
+        self.newMeta = newMeta
+        self.isScheduled = isScheduled
+    }
+
+    var arguments: [[UInt8]] {
+        [definition.packed, meta.packed, newDefinition, newMeta, Array((isScheduled ? "1" : "0").utf8)]
+    }
 }

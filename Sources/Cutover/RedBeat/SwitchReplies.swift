@@ -78,6 +78,8 @@ public enum SettleReply: Sendable, Hashable {
     case changed(entry: Int, SwitchChange)
     /// Legacy fired so many of the entries after the close, and not the others.
     case uneven(Int)
+    /// Nobody was seen to hold beat's lock and go on, and nothing else shows that RedBeat drives these entries.
+    case undriven(Why)
     case gone(entry: Int)
     case parkedByOthers(entry: Int)
     /// Nil: there is no switch.
@@ -97,6 +99,9 @@ public enum SettleReply: Sendable, Hashable {
         case "reopened": self = .reopened(entry: try answer.entry(1))
         case "redefined": self = .redefined(entry: try answer.entry(1), bytes: answer.items.last ?? [])
         case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
+        case "undriven":
+            guard let why = Why(rawValue: answer.text(1)) else { throw answer.unexpected() }
+            self = .undriven(why)
         case "uneven": self = .uneven(Int(try answer.int(1)))
         case "gone": self = .gone(entry: try answer.entry(1))
         case "denied": self = .parkedByOthers(entry: try answer.entry(1))
@@ -165,6 +170,8 @@ public enum ReparkReply: Sendable, Hashable {
 
     case done(Found, fence: Int64)
     case changed(entry: Int, SwitchChange)
+    /// While it closes for the first time the application has written another definition, which nobody planned.
+    case redefined(entry: Int, bytes: [UInt8])
     /// Nil: there is no switch.
     case notMine(entry: Int, state: SwitchState?)
 
@@ -173,6 +180,7 @@ public enum ReparkReply: Sendable, Hashable {
         case "ok":
             guard let found = Found(rawValue: answer.text(1)) else { throw answer.unexpected() }
             self = .done(found, fence: try answer.int(2))
+        case "redefined": self = .redefined(entry: try answer.entry(1), bytes: answer.items.last ?? [])
         case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
         case "not-mine": self = .notMine(entry: try answer.entry(1), state: SwitchState(rawValue: answer.text(2)))
         default: throw answer.unexpected()
@@ -273,6 +281,23 @@ public enum RetireReply: Sendable, Hashable {
         case "unparked": self = .unparked(entry: try answer.entry(1), fence: try answer.int(2))
         case "unmarked": self = .unmarked(entry: try answer.entry(1))
         case "not-mine": self = .notMine(entry: try answer.entry(1), state: SwitchState(rawValue: answer.text(2)))
+        default: throw answer.unexpected()
+        }
+    }
+}
+
+/// What `restore` answered.
+public enum RestoreReply: Sendable, Hashable {
+    case restored(at: Instant)
+    case changed(entry: Int, SwitchChange)
+    /// A switch holds it after all.
+    case held(entry: Int)
+
+    init(_ answer: SwitchAnswer) throws(SwitchError) {
+        switch answer.word {
+        case "ok": self = .restored(at: try answer.instant(1))
+        case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
+        case "held": self = .held(entry: try answer.entry(1))
         default: throw answer.unexpected()
         }
     }

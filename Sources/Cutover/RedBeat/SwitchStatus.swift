@@ -1,3 +1,4 @@
+import Legacy
 import LosslessJSON
 public import Migration
 public import Schedules
@@ -28,7 +29,7 @@ public struct SwitchStatus: Sendable, Hashable {
         var rest = answer.items.dropFirst(5)
         entries = []
         for _ in 0..<count {
-            guard rest.count >= names.count + 9 else { throw answer.unexpected() }
+            guard rest.count >= names.count + 11 else { throw answer.unexpected() }
             var fields: [String: [UInt8]] = [:]
             for name in names { fields[name] = rest.removeFirst().unpacked }
             entries.append(try EntryStatus(fields, &rest, answer))
@@ -44,6 +45,8 @@ public struct EntryStatus: Sendable, Hashable {
     public var isFencePassed: Bool
     /// While it is closing: why, or why not.
     public var fenceReason: SettleReply.Why?
+    /// Seconds between a beat's load and its last fire, at most.
+    public var longestTick: Double
     /// While it is closing: when the fence will have passed, where that is known.
     public var fenceEnds: Instant?
     /// The definition as it is now.
@@ -54,6 +57,12 @@ public struct EntryStatus: Sendable, Hashable {
     public var score: String?
     /// The newest tick whose gate was told that legacy runs it.
     public var shadowed: Instant?
+    /// The first tick whose gate was told so while there was no switch at all.
+    public var unowned: Instant?
+    /// The newest tick that a run has claimed, of those that are kept, also where there is no switch any more.
+    public var newestClaim: Instant?
+    /// Who asked here, one mark of each installation of Airflow.
+    public var marks: [GateMark]
     /// What the switch keeps of the entry.
     public var kept: Kept
 
@@ -61,6 +70,8 @@ public struct EntryStatus: Sendable, Hashable {
     public struct Kept: Sendable, Hashable {
         /// The definition to give back.
         public var definition: [UInt8]?
+        /// The definition that was planned, if the application has written another since.
+        public var planned: [UInt8]?
         /// The same with `enabled` false.
         public var closedDefinition: [UInt8]?
         /// The meta that legacy last wrote.
@@ -82,11 +93,21 @@ public struct EntryStatus: Sendable, Hashable {
     /// Whether its definition is another than the closed one.
     public var isRewritten: Bool { state != .legacy && exists && definition != kept.closedDefinition }
 
+    /// The definition as legacy is to have it back, if the application has written another than was planned.
+    ///
+    /// - Throws: `RedBeatBytesError` if it is no JSON object.
+    func opened() throws(RedBeatBytesError) -> [UInt8] {
+        guard let definition else { return [] }
+        guard let planned = kept.planned ?? kept.definition else { return definition }
+        return try RedBeatBytes.opened(definition, planned: planned)
+    }
+
     init(_ fields: [String: [UInt8]], _ rest: inout ArraySlice<[UInt8]>, _ answer: SwitchAnswer) throws(SwitchError) {
         func text(_ name: String) -> String? { fields[name].map { String(decoding: $0, as: UTF8.self) } }
         func instant(_ name: String) -> Instant? { fields[name].flatMap { Instant(argument: $0) } }
         kept = Kept(
             definition: fields["definition"],
+            planned: fields["planned"],
             closedDefinition: fields["closed_definition"],
             meta: fields["meta"],
             parked: fields["parked"],
@@ -95,6 +116,7 @@ public struct EntryStatus: Sendable, Hashable {
             },
             wasScheduled: text("scheduled") == "1"
         )
+        longestTick = text("longest_tick").flatMap { Double($0) }.map { $0 / 1_000_000 } ?? .infinity
         isFencePassed = rest.removeFirst() == Array("passed".utf8)
         fenceReason = SettleReply.Why(rawValue: String(decoding: rest.removeFirst(), as: UTF8.self))
         fenceEnds = Instant(argument: rest.removeFirst())
@@ -102,6 +124,8 @@ public struct EntryStatus: Sendable, Hashable {
         meta = rest.removeFirst().unpacked
         score = rest.removeFirst().unpacked.map { String(decoding: $0, as: UTF8.self) }
         shadowed = rest.removeFirst().unpacked.flatMap { Instant(argument: $0) }
+        unowned = rest.removeFirst().unpacked.flatMap { Instant(argument: $0) }
+        marks = GateMark.list(rest.removeFirst())
         let known = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0
         let shown = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0
         guard rest.count >= 2 * shown else { throw answer.unexpected() }
@@ -113,6 +137,7 @@ public struct EntryStatus: Sendable, Hashable {
             else { throw answer.unexpected() }
             claims.append(Claim(tick: tick, run: run, at: Instant(microseconds: Int64(at)), how: how))
         }
+        newestClaim = claims.first?.tick
         guard let word = text("state") else { return }
         guard let state = SwitchState(rawValue: word), let fence = text("fence").flatMap({ Int64($0) }) else {
             throw answer.unexpected()
@@ -147,6 +172,7 @@ public struct EntryStatus: Sendable, Hashable {
         record.ticksLeft = text("ticks_left").flatMap { Int($0) }
         record.until = instant("until")
         record.isHealing = text("heal") == "1"
+        record.installation = text("installation").flatMap { $0.isEmpty ? nil : $0 }
         record.isRetiring = text("retiring") == "1"
         self.record = record
     }

@@ -15,6 +15,23 @@ public enum RedBeatBytes {
         try spliced(definition, "enabled", Array("false".utf8), in: "definition")
     }
 
+    /// A definition that the application wrote while Airflow owned its entry, as legacy is to have it back.
+    ///
+    /// The application may have loaded the entry with Bailey's own `enabled` false and saved it with the rest. So one that was enabled
+    /// before (`planned`) is enabled again.
+    ///
+    /// - Throws: `RedBeatBytesError` if either is no JSON object.
+    public static func opened(_ definition: [UInt8], planned: [UInt8]) throws(RedBeatBytesError) -> [UInt8] {
+        guard try isEnabled(planned), try !isEnabled(definition) else { return definition }
+        return try spliced(definition, "enabled", Array("true".utf8), in: "definition")
+    }
+
+    /// Whether beat fires an entry with this definition: what is absent is enabled, and any text is true.
+    private static func isEnabled(_ definition: [UInt8]) throws(RedBeatBytesError) -> Bool {
+        guard let stored = try parsed(definition, in: "definition")["enabled"] else { return true }
+        return isTruthy(stored)
+    }
+
     /// When legacy last ran the entry; nil if never (no meta, an empty one, or null).
     ///
     /// - Throws: `RedBeatBytesError` if beat itself could not read it.
@@ -32,6 +49,12 @@ public enum RedBeatBytes {
     public static func isOfAFire(_ meta: [UInt8]?) -> Bool {
         guard let meta, let count = try? JSON(parsing: meta)["total_run_count"]?.int else { return false }
         return count > 0
+    }
+
+    /// Whether a meta stops legacy's clock: its last run lies where Bailey parks it, or further.
+    public static func isParked(_ meta: [UInt8]?) -> Bool {
+        guard let meta, let year = try? JSON(parsing: meta)["last_run_at"]?["year"]?.int else { return false }
+        return year >= 2100
     }
 
     /// A meta that stops legacy's clock.

@@ -124,7 +124,10 @@ def test_live_and_a_tick_that_another_run_has(gated: Road) -> None:
         tick = datetime.fromisoformat(gated.airflow.call("GET", f"/dags/{DAG}")["next_dagrun_run_after"])
         if not AHEAD < tick.timestamp() - time.time() < EVERY:
             return None
-        word, *_ = switch.call("claim", str(round(tick.timestamp() * 1_000_000)), "another/run", "every", "")
+        at = str(round(tick.timestamp() * 1_000_000))
+        named = switch.status()[0].text("installation")
+        assert named, "the gate that claimed first named its installation"
+        word, *_ = switch.call("claim", at, "another/run", "every", "", at, named)
         assert word == "live"
         return tick
 

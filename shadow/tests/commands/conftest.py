@@ -24,7 +24,7 @@ from lab.record import Record  # noqa: E402
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """A workspace before a real Redis, beat and worker; each test takes an entry of its own."""
-    world = World(fresh_folder("commands"), [Entry(f"e{n}", "2", static=False) for n in range(10)])
+    world = World(fresh_folder("commands"), [Entry(f"e{n}", "2", static=False) for n in range(30)])
     try:
         with world.running():
             yield Desk(world)

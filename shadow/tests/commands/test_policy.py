@@ -31,7 +31,8 @@ def gate_asks(desk: Desk, entry: Entry) -> None:
     """The DAG's gate asks for the newest tick."""
     switch = Switch(desk.world.server.client(), Group((entry.name,)))
     seconds = int(desk.redis.time()[0])
-    switch.call("claim", str((seconds - seconds % 2) * 1_000_000), f"{entry.pipeline}/r0", "coalesce", "")
+    tick = str((seconds - seconds % 2) * 1_000_000)
+    switch.call("claim", tick, f"{entry.pipeline}/r0", "coalesce", "", tick, "")
 
 
 def compare(desk: Desk, entry: Entry, count: int, *, same: bool = True, name: bool = True) -> None:

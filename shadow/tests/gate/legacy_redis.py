@@ -18,7 +18,7 @@ class Server:
     """A redis-server on a free port, in a folder of its own."""
 
     def __init__(self, *arguments: str) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="bailey-redis-")
+        self.folder = tempfile.TemporaryDirectory(prefix="bailey-redis-", ignore_cleanup_errors=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -82,10 +82,22 @@ class Legacy:
         self.client.pexpire("redbeat::lock", 60_000)
 
     def release_lock(self) -> None:
+        """Beat ends. Whether it was beat cannot be seen, so that the fence waits for the longest tick: let that have passed, too."""
         self.client.delete("redbeat::lock")
+        for key in self.keys:
+            switch = f"bailey:switch:{{{key}}}"
+            if self.client.exists(switch):
+                self.client.hset(switch, "longest_tick", "0")
 
-    def close(self, ticks: str = "", until: str = "", longest: int = 300_000_000) -> list[str]:
-        arguments = ["pipe", "lock", str(longest), "1000000", "", ticks, until, "entry", "me", ""]
+    def close(
+        self,
+        ticks: str = "",
+        until: str = "",
+        longest: int = 300_000_000,
+        proof: str = "fired",
+        installation: str = "",
+    ) -> list[str]:
+        arguments = ["pipe", "lock", str(longest), "1000000", "", ticks, until, "entry", "me", "", proof, installation]
         for entry in self.switch.status():
             last = redbeat_bytes.last_run(entry.meta)
             arguments += [entry.definition, redbeat_bytes.closed(entry.definition), packed(entry.meta), str(last)]
@@ -111,4 +123,9 @@ class Legacy:
 
     def claims(self, place: int = 0) -> dict[int, dict]:
         stored = self.client.hgetall(f"bailey:claims:{{{self.keys[place]}}}")
-        return {int(tick): json.loads(record) for tick, record in stored.items() if tick != b"shadowed"}
+        return {int(tick): json.loads(record) for tick, record in stored.items() if tick.isdigit()}
+
+    def marks(self) -> list[dict]:
+        """Who asked here, by installation."""
+        stored = self.client.hgetall(f"bailey:claims:{{{self.keys[0]}}}")
+        return [json.loads(stored[name]) for name in sorted(stored) if name.startswith(b"asked:")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -137,15 +138,161 @@ def test_deleted_while_closing_goes_back_and_stays_gone(legacy):
     assert it.state() == "legacy"
 
 
-def test_redefined_while_closing_closes_the_new_definition(legacy):
+def test_redefined_while_closing_is_given_back_because_nobody_planned_it(legacy):
     it = legacy()
     it.close()
-    it.client.hset(it.keys[0], "definition", '{"name": "one", "task": "other", "enabled": true}')
+    it.client.hset(it.keys[0], "definition", '{"name": "one", "task": "other", "enabled": false}')
     it.extend_lock()
+    answer = gate(it).ask(it.now, "d/a")
+    assert (answer.mode, answer.how) == ("shadow", "not-ours") and answer.alerts
+    # The application had loaded it while it was closed: `false` was Bailey's.
+    assert it.definition() == {"name": "one", "task": "other", "enabled": True}
+    assert it.state() == "legacy"
+
+
+def test_what_the_application_saves_with_baileys_own_false_is_given_back_enabled(legacy):
+    it = legacy()
+    it.cut_over()
+    it.client.hset(it.keys[0], "definition", '{"name": "one", "options": {"queue": "q"}, "enabled": false}')
+    order = switch_steps.give_back(it.switch.status(), "", "UTC")
+    assert it.switch.call("give_back", *order)[0] == "ok"
+    assert it.definition() == {"name": "one", "options": {"queue": "q"}, "enabled": True}
+    # The same after it was closed again, as a gate does that finds it.
+    it.fire(it.keys[0], it.now - 10 * SECOND)
+    it.cut_over()
+    it.client.hset(it.keys[0], "definition", '{"name": "one", "options": {"queue": "r"}, "enabled": false}')
+    fence = it.switch.status()[0].text("fence")
+    assert it.switch.call("repark", *switch_steps.repark(it.switch.status(), fence))[:2] == ["ok", "tidied"]
+    assert it.definition()["enabled"] is False
+    it.switch.call("give_back", *switch_steps.give_back(it.switch.status(), "", "UTC"))
+    assert it.definition() == {"name": "one", "options": {"queue": "r"}, "enabled": True}
+
+
+def test_an_order_computed_from_another_definition_than_is_there_changes_nothing(legacy):
+    it = legacy()
+    it.cut_over()
+    it.client.hset(it.keys[0], "definition", '{"name": "one", "args": [2], "enabled": false}')
+    order = switch_steps.give_back(it.switch.status(), "", "UTC")
+    it.client.hset(it.keys[0], "definition", '{"name": "one", "args": [3], "enabled": false}')
+    assert it.switch.call("give_back", *order)[:3] == ["changed", "1", "definition"]
+    assert it.state() == "airflow"
+
+
+def test_another_installation_of_airflow_is_told_nothing_that_it_could_run(legacy):
+    it = legacy()
+    it.cut_over(installation="blue")
+    blue, green = gate(it, installation="blue"), gate(it, installation="green")
+    other = green.ask(it.now, "d/a")
+    assert (other.mode, other.how) == ("shadow", "other-installation")
+    assert it.claims() == {}
+    assert blue.ask(it.now, "d/a").mode == "live"
+    # The same id, of another installation's run.
+    assert green.ask(it.now, "d/a").mode in ("skip", "shadow")
+    assert [mark["by"] for mark in it.marks()] == ["blue", "green"]
+    # A late gate of the other, when the window has ended.
+    it.switch.call("give_back", *switch_steps.give_back(it.switch.status(), "", "UTC"))
+    assert green.ask(it.now, "d/a").mode == "skip"
+    assert green.ask(it.now - SECOND, "d/b").mode == "shadow"
+
+
+def test_the_first_installation_that_claims_is_the_one_where_none_was_named(legacy):
+    it = legacy()
+    it.cut_over()
+    assert gate(it, installation="blue").ask(it.now, "d/a").mode == "live"
+    assert gate(it, installation="green").ask(it.now + SECOND, "d/b").how == "other-installation"
+
+
+def test_each_question_leaves_a_mark_of_who_asked(legacy):
+    it = legacy()
+    gate(it, installation="blue").ask(it.now, "d/a")
+    gate(it, installation="blue").ask(it.now - 5 * SECOND, "d/backfill")
+    (mark,) = it.marks()
+    assert (mark["run"], mark["by"], int(mark["tick"])) == ("d/a", "blue", it.now)
+    assert 0 < it.client.pttl("bailey:claims:{redbeat:one}") <= 90 * 86_400_000
+    # Names are anything; marks of installations that have not asked for 90 days go when a new one comes.
+    old = json.dumps({"tick": "1", "run": "d/o", "at": str(it.now - 91 * 86_400 * SECOND), "by": "gone"})
+    it.client.hset("bailey:claims:{redbeat:one}", "asked:gone", old)
+    gate(it, installation='é "7"').ask(it.now, "d/b")
+    assert [mark["by"] for mark in it.marks()] == ["blue", 'é "7"']
+
+
+@pytest.mark.parametrize("skew", [-7200.0, -30.0, 30.0, 7200.0])
+def test_punctual_ticks_are_not_missed_whatever_rediss_clock_says(legacy, skew):
+    """Airflow's clock is off by `skew` from Redis's; far ahead it waits, since the ticks are in the future."""
+    it = legacy()
+    it.cut_over()
+    hours = "none", "coalesce"
+    if skew > 60:
+        assert gate(it).ask(it.now + round(skew) * SECOND, "d/a").how == "future"
+        return
+    for number, policy in enumerate(hours):
+        for step in range(4):
+            tick = it.now + round(skew) * SECOND + (number * 4 + step) * SECOND + 8000 * SECOND * (skew < -60)
+            clock = tick / SECOND + 0.1
+            late = 0.5 if policy == "none" else None
+            if tick > it.time() + 50 * SECOND:
+                continue
+            found = gate(it, policy, late_after=late, now=lambda at=clock: at).ask(tick, f"d/{policy}{step}")
+            assert found.how in ("live", "not-ours"), (policy, step)
+
+
+def test_an_old_tick_is_run_by_a_backfill_of_each(legacy):
+    it = legacy()
+    it.cut_over()
+    fence = it.switch.status()[0].text("fence")
+    # A window of a month, and claims of two days of an entry that is due each minute.
+    switch = "bailey:switch:{redbeat:one}"
+    it.client.hset(switch, "windows", f'[["{it.now - 30 * 86_400 * SECOND}",null]]')
+    record = '{"run":"d/x","at":1,"how":"live","by":""}'
+    it.client.hset(
+        "bailey:claims:{redbeat:one}", mapping={str(it.now - at * 60 * SECOND): record for at in range(2880)}
+    )
+    old = it.now - 2881 * 60 * SECOND
+    assert gate(it, "every").ask(old, "d/a").mode == "live"
+    assert gate(it, "every").ask(old - 60 * SECOND, "d/b").mode == "live"
+    assert fence == it.switch.status()[0].text("fence")
+
+
+def test_without_a_sign_that_redbeat_drives_the_entry_it_is_given_back(legacy):
+    it = legacy()
+    it.client.delete("redbeat::lock")
+    it.close(longest=0, proof="")
+    answer = gate(it).ask(it.now, "d/a")
+    assert (answer.mode, answer.how) == ("shadow", "not-ours") and answer.alerts
+    assert it.state() == "legacy" and it.definition()["enabled"] is True
+    # With beat's own fire, or a lock that goes on, it is settled.
+    it.fire(it.keys[0], it.now)
+    it.close(longest=0, proof="fired")
+    assert gate(it).ask(it.now + SECOND, "d/b").mode == "live"
+
+
+def test_a_lock_that_a_hand_deleted_does_not_end_the_fence(legacy):
+    it = legacy()
+    it.close(longest=60 * SECOND)
+    it.client.delete("redbeat::lock")
+    answer = gate(it).ask(it.now, "d/a")
+    assert (answer.mode, answer.how) == ("wait", "closing")
+    assert answer.retry_at > it.time() + 50 * SECOND
+    # Nor does another beat that takes it.
+    it.client.set("redbeat::lock", "beat-two", px=25_000)
     assert gate(it).ask(it.now, "d/a").how == "closing"
-    assert it.definition() == {"name": "one", "task": "other", "enabled": False}
-    it.release_lock()
-    assert gate(it).ask(it.now, "d/a").mode == "live"
+
+
+@pytest.mark.parametrize("command", ["hset", "hdel", "zadd", "evalsha"])
+def test_a_right_that_is_lost_half_way_changes_nothing_and_is_no_answer(legacy, command):
+    it = legacy("one", "two")
+    it.close()
+    it.extend_lock()
+    it.client.execute_command("ACL", "SETUSER", "bailey", "on", ">secret", "~*", "&*", "+@all", f"-{command}")
+    client = redis.Redis(port=it.server.port, username="bailey", password="secret")
+    before = {key: it.client.dump(key) for key in sorted(it.client.keys("*"))}
+    answer = Gate(client, it.group).ask(it.now, "d/a")
+    assert (answer.mode, answer.how) == ("wait", "away")
+    after = {key: it.client.dump(key) for key in sorted(it.client.keys("*"))}
+    changed = {key for key in after if before.get(key) != after[key]}
+    assert changed <= {b"bailey:claims:{redbeat:one}"}, "only the mark that it was asked"
+    it.client.execute_command("ACL", "SETUSER", "bailey", f"+{command}")
+    assert Gate(client, it.group).ask(it.now, "d/a").mode == "live"
 
 
 def test_unparked_is_parked_again_and_only_then_claimed(legacy):
@@ -224,11 +371,12 @@ def test_a_window_until_a_time_ends_with_the_first_tick_after_it(legacy):
 
 
 def test_missed_ticks(legacy):
-    ticks = [-8, -5, 0]
+    # The last of them was asked for in time.
+    ticks = [-8, -5, -2, 0]
     expected = {
-        "coalesce": ["live", "coalesced", "coalesced"],
-        "every": ["live", "live", "live"],
-        "none": ["dropped", "dropped", "live"],
+        "coalesce": ["live", "coalesced", "coalesced", "live"],
+        "every": ["live"] * 4,
+        "none": ["dropped", "dropped", "live", "live"],
     }
     for policy, answers in expected.items():
         it = legacy()

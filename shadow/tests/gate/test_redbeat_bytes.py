@@ -22,6 +22,11 @@ def test_closed(case):
     assert bytes_of.closed(stored(case["definition"])).decode() == case["closed"]
 
 
+@pytest.mark.parametrize("case", TABLE["opened"], ids=lambda case: case["written"])
+def test_opened(case):
+    assert bytes_of.opened(stored(case["written"]), stored(case["planned"])).decode() == case["opened"]
+
+
 @pytest.mark.parametrize("case", TABLE["last_run"], ids=lambda case: str(case["meta"])[:80])
 def test_last_run(case):
     assert bytes_of.last_run(stored(case["meta"])) == case["us"]

@@ -117,7 +117,10 @@ def test_airflow_stands_still_around_a_cutover(world: World, airflow: Airflow) -
         assert len(before) >= MISSED - 1 and set(before) <= {"not-ours", "no-switch"}
         assert len(after) >= MISSED - 1
         if entry.policy == "coalesce":
-            assert sorted(after) == ["coalesced"] * (len(after) - 1) + ["live"]
+            # One late run stands for all; the newest, if it was asked for in time, runs beside it.
+            late = sum(how == "coalesced" for how in after)
+            assert late >= MISSED - 2 and after.count("live") == len(after) - late <= 2, after
+            assert airflow.wrongly_dropped(entry) == []
         elif entry.policy == "every":
             assert set(after) == {"live"}
         else:

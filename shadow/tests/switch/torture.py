@@ -30,7 +30,19 @@ from world import World, fresh_folder  # noqa: E402
 Item = TypeVar("Item")
 
 # What may happen around one cutover and rollback of one entry.
-FAULTS = ("none", "die", "die-undo", "die-in-rollback", "save", "recreate", "delete", "bounded", "save-while-closing")
+FAULTS = (
+    "none",
+    "die",
+    "die-undo",
+    "die-in-rollback",
+    "save",
+    "recreate",
+    "delete",
+    "bounded",
+    "save-while-closing",
+    "edit",
+    "lose",
+)
 # What must have happened by the end, or the run proves less than it says: the beginnings of what is counted.
 EVENTS = (
     "fault bailey killed",
@@ -45,6 +57,8 @@ EVENTS = (
     "fault entry re-created",
     "fault entry deleted",
     "fault window bounded",
+    "fault entry edited",
+    "fault switch lost",
     "fault beat's clock",
     "fault airflow's clock",
 )
@@ -134,7 +148,7 @@ class Torture:
 
     def run(self) -> tuple[Tally, dict[str, Verdict]]:
         world = self._world
-        airflow = Airflow(world, world.entries)
+        airflow = Airflow(world, world.entries, twin=True)
         calamities = threading.Thread(target=self._calamities, args=(airflow,), daemon=True)
         witness = Witness(world)
         calamities.start()
@@ -195,7 +209,7 @@ class Torture:
         dwell = min(entry.seconds, 5.0)
         time.sleep(chance.uniform(0, 2 * dwell))
         fault = "none" if self._calm else self._faults.draw()
-        words = ["cutover", entry.pipeline, "--execute", "--patience", "15", *OVERRIDE]
+        words = ["cutover", entry.pipeline, "--execute", "--patience", "15", "--installation", "airflow", *OVERRIDE]
         if fault == "bounded":
             words += ["--ticks", str(chance.randint(1, 3))]
         if fault == "save-while-closing":
@@ -229,7 +243,18 @@ class Torture:
                     self._tally.add("fault entry deleted", detail=one.name)
         elif fault == "bounded":
             self._tally.add("fault window bounded")
-        if fault in ("save", "recreate", "delete"):
+        elif fault == "edit":
+            # As an application does: it loads the entry, with Bailey's own `enabled` false, changes an option, saves.
+            world.application(
+                "from redbeat.schedulers import RedBeatSchedulerEntry as E\n"
+                f"e = E.from_key({world.prefix + one.name!r}, app=app)\ne.options['priority'] = 3\ne.save()"
+            )
+            self._tally.add("fault entry edited", detail=one.name)
+        elif fault == "lose":
+            with self._no_loss:
+                world.server.client().delete(f"bailey:switch:{{{world.prefix}{one.name}}}")
+            self._tally.add("fault switch lost", detail=one.name)
+        if fault in ("save", "recreate", "delete", "edit"):
             time.sleep(chance.uniform(0, 2 * dwell))
         die = self._rollback_deaths.draw() if fault == "die-in-rollback" else None
         for _ in range(20):
@@ -241,6 +266,9 @@ class Torture:
             time.sleep(0.5)
         else:
             self._tally.problem(f"{entry.name}: twenty rollbacks failed")
+        if fault == "edit":
+            # The next cutover is of what was planned.
+            world.application(f"entry({one.name!r}, {one.every!r}).save()")
         time.sleep(chance.uniform(0, 2 * dwell))
 
     def _save_soon(self, entry: Entry, wait: float) -> None:
@@ -333,6 +361,7 @@ class Torture:
         verdicts: dict[str, Verdict] = {}
         for entry in self._world.entries:
             decided = airflow.decided(entry)
+            dropped = airflow.wrongly_dropped(entry)
             for member in entry.everyone:
                 mine = [record for record in records if record["entry"] == member.name]
                 for record in mine:
@@ -362,6 +391,9 @@ class Torture:
                         until,
                         absorbed=member is not entry,
                     )
+            verdicts[entry.name].lost += [
+                f"the tick {tick:.3f} was asked for in time and coalesced" for tick in dropped
+            ]
         return verdicts
 
 

@@ -172,7 +172,8 @@ class World:
             )
             if ended.returncode == 0:
                 return
-            assert "redis.exceptions.ConnectionError" in ended.stderr and tries_left, ended.stderr
+            away = ("redis.exceptions.ConnectionError", "redis.exceptions.BusyLoadingError")
+            assert any(error in ended.stderr for error in away) and tries_left, ended.stderr
             time.sleep(1)
 
     def _dynamic_entries(self) -> None:

@@ -1,36 +1,64 @@
 -- claim: the gate. Says who owns a tick and, if Airflow does, gives it to this run; the same run is told the same again.
 -- The first entry decides; the others go with it.
-usage('claim', 4, 0)
+usage('claim', 6, 0)
 local tick, run, policy, late_after = number(ARGV[1]), ARGV[2], ARGV[3], number(ARGV[4])
-local now = time()
+-- When the run began, by the clock that ticks come from: lateness is a difference within one clock. Redis's own may be ahead of it.
+local now, began, installation = time(), number(ARGV[5]), ARGV[6]
+-- A tick that was asked for so soon was not missed, whatever ran late before it.
+local PUNCTUAL = 1000000
+rights('CLAIM', 'HDEL')
 -- A claim of a far tick would make legacy, when it has its clock back, skip all ticks before it.
 if tick > now + 60000000 then return { 'denied', 'future', text(now) } end
 
 local lead = switch(1)
 
+-- The mark: this place was asked, by whom, and when. A switch that nobody asks is noticed by its absence.
+do
+  local mark = '{"tick":"' .. text(tick) .. '","run":' .. cjson.encode(run) .. ',"at":"' .. text(now) .. '","by":'
+    .. cjson.encode(installation) .. '}'
+  local field = 'asked:' .. installation
+  local old = redis.call('HGET', claims_key(1), field)
+  old = old and tonumber(cjson.decode(old).tick)
+  -- A backfill asks for old ticks; the newest is what tells whether gates ask.
+  if not old or tick >= old then redis.call('HSET', claims_key(1), field, mark) end
+  -- Installations come and go: of each there is one mark, and none that is older than 90 days.
+  if not old then
+    for _, name in ipairs(redis.call('HKEYS', claims_key(1))) do
+      if string.sub(name, 1, 6) == 'asked:' then
+        local at = tonumber(cjson.decode(redis.call('HGET', claims_key(1), name)).at)
+        if at and at < now - 90 * DAY then redis.call('HDEL', claims_key(1), name) end
+      end
+    end
+  end
+  -- A pipeline that is never cut over leaves nothing behind.
+  if not lead then redis.pcall('PEXPIRE', claims_key(1), text(90 * DAY / 1000)) end
+end
+
 local function shadow(why, ended)
   local shadowed = number(redis.call('HGET', claims_key(1), 'shadowed'))
   if not shadowed or tick > shadowed then
     redis.call('HSET', claims_key(1), 'shadowed', text(tick))
-    -- A pipeline that is never cut over leaves nothing behind.
-    if not lead then redis.call('PEXPIRE', claims_key(1), text(90 * DAY / 1000)) end
+  end
+  if not lead and not redis.call('HGET', claims_key(1), 'unowned') then
+    redis.call('HSET', claims_key(1), 'unowned', text(tick))
   end
   return { 'shadow', why, ended and 'ended' or '', lead and lead.fence or '' }
 end
 
--- Absence never means go.
-if not lead then return shadow('no-switch') end
-
 local recorded = redis.call('HGET', claims_key(1), text(tick))
 if recorded then
   local claim = cjson.decode(recorded)
-  if claim.run == run then
+  -- Two installations of Airflow give the runs of one DAG the same ids.
+  if claim.run == run and (not claim.by or claim.by == installation) then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
-    local over = lead.state == 'airflow' and lead.ticks_left == '0'
-    return { claim.how, 'again', over and 'ended' or '', lead.fence }
+    local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
+    -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
+    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0' }
   end
   return { 'skip', claim.run, claim.how, text(claim.at) }
 end
+-- Absence never means go.
+if not lead then return shadow('no-switch') end
 local from = number(lead.claims_from)
 if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
 
@@ -45,6 +73,9 @@ if not at then
   return shadow('not-ours', lead.state == 'airflow' and ends_at and tick >= ends_at and sure)
 end
 if current and lead.state == 'closing' and lead.heal then return { 'closing', lead.closed_at, lead.fence } end
+
+local named = lead.installation or ''
+if named ~= '' and installation ~= named then return { 'shadow', 'other-installation', '', lead.fence } end
 
 local note = ''
 if current and lead.state == 'airflow' then
@@ -65,10 +96,11 @@ end
 -- As beat does: a run that begins late stands for every tick that was due when it began.
 local how = 'live'
 local live_at = number(lead.last_live_at)
-if policy == 'coalesce' and live_at and tick <= live_at then how = 'coalesced' end
-if policy == 'none' and late_after and now - tick > late_after then how = 'dropped' end
+if policy == 'coalesce' and live_at and tick <= live_at and began - tick > PUNCTUAL then how = 'coalesced' end
+if policy == 'none' and late_after and began - tick > late_after then how = 'dropped' end
 
-local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '"}'
+local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '","by":' .. cjson.encode(installation) .. '}'
+local most = policy == 'every' and MOST_CLAIMS_EVERY or MOST_CLAIMS
 local ended = ''
 for i = 1, COUNT do
   local fields = i == 1 and lead or switch(i)
@@ -76,7 +108,8 @@ for i = 1, COUNT do
     local key, last = switch_key(i), math.max(number(fields.last_claim) or 0, tick)
     redis.call('HSET', claims_key(i), text(tick), record)
     redis.call('HSET', key, 'last_claim', text(last))
-    if how == 'live' then redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, now))) end
+    if how == 'live' then redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, began))) end
+    if named == '' and installation ~= '' then redis.call('HSET', key, 'installation', installation) end
     local left = number(fields.ticks_left)
     if current and fields.state == 'airflow' and left and left > 0 then
       redis.call('HSET', key, 'ticks_left', text(left - 1))
@@ -87,15 +120,11 @@ for i = 1, COUNT do
         ended = 'ended'
       end
     end
-    if redis.call('HLEN', claims_key(i)) > MOST_CLAIMS + 100 then
-      local known = {}
-      for _, field in ipairs(redis.call('HKEYS', claims_key(i))) do
-        if field ~= 'shadowed' then known[#known + 1] = tonumber(field) end
-      end
-      table.sort(known)
-      for place = 1, #known - MOST_CLAIMS do redis.call('HDEL', claims_key(i), text(known[place])) end
-      local trimmed = known[#known - MOST_CLAIMS]
-      redis.call('HSET', key, 'claims_from', text(math.max(number(fields.claims_from) or 0, trimmed)))
+    if redis.call('HLEN', claims_key(i)) > most + most / 10 then
+      local known = claimed_ticks(i)
+      for place = 1, #known - most do redis.call('HDEL', claims_key(i), text(known[place])) end
+      local trimmed = known[#known - most]
+      if trimmed then redis.call('HSET', key, 'claims_from', text(math.max(number(fields.claims_from) or 0, trimmed))) end
     end
   end
 end

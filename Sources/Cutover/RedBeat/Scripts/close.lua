@@ -1,8 +1,11 @@
 -- close: takes entries away from legacy's clock, all or none. Nothing is written until everything has been looked at.
-usage('close', 10, 4)
+usage('close', 12, 4)
 local pipeline, mode, longest, grace = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local not_after, ticks, until_us, clock, by, slack = number(ARGV[5]), ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local function of(i, at) return ARGV[10 + 4 * (i - 1) + at] end
+local proof, installation = ARGV[11], ARGV[12]
+local function of(i, at) return ARGV[12 + 4 * (i - 1) + at] end
+-- Also what settling needs: an entry that cannot be settled is not closed.
+rights('HSET', 'HDEL', 'PERSIST', 'ZADD')
 
 local before, again = {}, 0
 for i = 1, COUNT do
@@ -49,8 +52,10 @@ for i = 1, COUNT do
   redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group,
     'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
     'definition', of(i, 1), 'closed_definition', of(i, 2),
-    'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace)
-  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy')
+    'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace, 'proof', proof, 'installation', installation)
+  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy', 'planned', 'redefined_at', 'not_before')
+  -- Of those that were told `shadow` from now on it matters which was the first: a switch that is lost is noticed by it.
+  redis.call('HDEL', claims_key(i), 'unowned')
   local was = unpacked(of(i, 3))
   if was then redis.call('HSET', key, 'meta', was) end
   if ticks ~= '' then redis.call('HSET', key, 'ticks_left', ticks) end

@@ -8,7 +8,8 @@ local COUNT = (#KEYS - 2) / 3
 local LOCK, SCHEDULE = KEYS[#KEYS - 1], KEYS[#KEYS]
 local VERSION = '1'
 local DAY = 86400000000
-local MOST_CLAIMS, MOST_WINDOWS = 1000, 50
+-- With `every` each tick counts, however late it is asked for: two weeks of an entry that is due each minute.
+local MOST_CLAIMS, MOST_CLAIMS_EVERY, MOST_WINDOWS = 1000, 20000, 50
 -- A Redis with `appendfsync everysec` that is killed loses no more than it was told in this time.
 local DURABLE = 1100000
 
@@ -101,9 +102,13 @@ end
 
 -- Writes what the fence of these entries needs, as of now. The lock's name is kept: a caller that knows another one
 -- would find nobody holding it, and take that for a lock that was let go of.
-local function fence_note(key)
+local function fence_note(key, before)
   local holder, _, latest = lock_seen(key)
   local now = time()
+  -- A fence that begins anew, with another holder than before: who held the lock in between may still fire what it had loaded.
+  if before and before.lock_holder and (holder or '') ~= before.lock_holder then
+    for i = 1, COUNT do redis.call('HSET', switch_key(i), 'not_before', text(now + number(before.longest_tick))) end
+  end
   for i = 1, COUNT do
     redis.call('HSET', switch_key(i), 'closed_at', text(now), 'lock_key', key, 'lock_holder', holder or '',
       'lock_expiry', latest and text(latest) or '')
@@ -115,6 +120,8 @@ end
 local function fence(fields)
   local now, closed = time(), number(fields.closed_at)
   local expiry, grace = number(fields.lock_expiry), number(fields.grace) or 0
+  local not_before = number(fields.not_before)
+  if not_before and now < not_before then return false, 'longest-tick', text(not_before) end
   if fields.fence_mode == 'wait' or fields.lock_holder == '' or not expiry then
     -- No lock to watch, or nobody held it, which may mean that this source keeps none: one longest tick.
     local ends = closed + number(fields.longest_tick)
@@ -127,11 +134,59 @@ local function fence(fields)
     if earliest and earliest > expiry then return true, 'extended' end
     return false, 'extension', ''
   end
-  -- Gone or taken before it could expire: its holder let go of it, which is the last thing it does.
-  if now < expiry - 10000 then return true, 'released' end
+  -- Gone or taken before it could expire. A beat that ends lets go of it last of all, but a hand that deletes the lock leaves the same
+  -- behind, while beat may still fire what it had loaded: one longest tick.
+  if now < expiry - 10000 then
+    local ends = closed + number(fields.longest_tick)
+    if now >= ends then return true, 'released' end
+    return false, 'longest-tick', text(ends)
+  end
   -- Expired: its holder is dead, or stalled for longer than its lock.
   if now >= expiry + grace then return true, 'expired' end
   return false, 'grace', text(expiry + grace)
+end
+
+-- Redis lets a script that may not run a command fail at that command, after what it has written before. So each script that writes
+-- asks first for everything it may need; a Redis before 7 cannot say.
+local function rights(...)
+  if not redis.acl_check_cmd then return end
+  for _, command in ipairs({ ... }) do
+    for i = 1, COUNT do
+      local may
+      if command == 'ZADD' then
+        may = redis.acl_check_cmd(command, SCHEDULE, '1', entry_key(i))
+      elseif command == 'ZREM' then
+        may = redis.acl_check_cmd(command, SCHEDULE, entry_key(i))
+      elseif command == 'HSET' then
+        may = redis.acl_check_cmd(command, switch_key(i), 'f', 'v') and redis.acl_check_cmd(command, entry_key(i), 'f', 'v')
+      elseif command == 'CLAIM' then
+        may = redis.acl_check_cmd('HSET', switch_key(i), 'f', 'v') and redis.acl_check_cmd('HSET', claims_key(i), 'f', 'v')
+      elseif command == 'HDEL' then
+        may = redis.acl_check_cmd(command, switch_key(i), 'f') and redis.acl_check_cmd(command, entry_key(i), 'f')
+      elseif command == 'DEL' then
+        may = redis.acl_check_cmd(command, switch_key(i), claims_key(i))
+      elseif command == 'PEXPIRE' then
+        may = redis.acl_check_cmd(command, claims_key(i), '1')
+      else
+        may = redis.acl_check_cmd(command, claims_key(i))
+      end
+      if not may then
+        error({ err = 'NOPERM BAILEY-RIGHTS this Redis user may not ' .. (command == 'CLAIM' and 'HSET' or command) .. ' what lies at '
+          .. entry_key(i) .. ' and its switch, so nothing was changed' })
+      end
+    end
+  end
+end
+
+-- The newest ticks of claims: numbers, oldest first.
+local function claimed_ticks(i)
+  local known = {}
+  for _, field in ipairs(redis.call('HKEYS', claims_key(i))) do
+    local tick = tonumber(field)
+    if tick then known[#known + 1] = tick end
+  end
+  table.sort(known)
+  return known
 end
 
 local function usage(name, first, each)

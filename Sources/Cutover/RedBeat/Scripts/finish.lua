@@ -1,5 +1,6 @@
 -- finish: the bridge is taken away. Removes switches and claims of entries that Airflow owns without an end.
 usage('finish', 2, 1)
+rights('DEL', 'ZREM')
 local expected_fence, entries = ARGV[1], ARGV[2]
 for i = 1, COUNT do
   local fields = switch(i)

@@ -1,7 +1,9 @@
 -- give_back: legacy has its clock again, from `closing` or `airflow`, all or none; from `legacy` there is nothing to do.
-usage('give_back', 3, 4)
+usage('give_back', 3, 6)
 local expected_fence, gone, redefined = ARGV[1], ARGV[2], ARGV[3]
-local function of(i, at) return ARGV[3 + 4 * (i - 1) + at] end
+local function of(i, at) return ARGV[3 + 6 * (i - 1) + at] end
+
+rights('HSET', 'HDEL', 'ZADD')
 
 local fields, work = {}, {}
 for i = 1, COUNT do
@@ -23,8 +25,10 @@ for _, i in ipairs(work) do
   else
     local is = definition(i)
     if meta(i) ~= unpacked(of(i, 3)) then return { 'changed', tostring(i), 'meta' } end
-    if is and is ~= mine.closed_definition and is ~= mine.definition and redefined ~= 'keep' then
-      return { 'redefined', tostring(i), is }
+    if is and is ~= mine.closed_definition and is ~= mine.definition then
+      if redefined ~= 'keep' then return { 'redefined', tostring(i), is } end
+      -- What is written in its place was computed from these bytes.
+      if is ~= unpacked(of(i, 5)) then return { 'changed', tostring(i), 'definition' } end
     end
   end
 end
@@ -39,6 +43,8 @@ for _, i in ipairs(work) do
     local is = definition(i)
     if not is or is == mine.closed_definition then
       redis.call('HSET', entry_key(i), 'definition', mine.definition)
+    elseif is ~= mine.definition then
+      redis.call('HSET', entry_key(i), 'definition', of(i, 6))
     end
     -- During a first close legacy's meta is its own: a beat may just have written it. `*` leaves what is there.
     local new = of(i, 4)

@@ -1,5 +1,6 @@
 -- renew: moves parked clocks further into the future. For entries whose schedule makes beat count every tick up to there.
 usage('renew', 1, 3)
+rights('HSET', 'ZADD')
 local function of(i, at) return ARGV[1 + 3 * (i - 1) + at] end
 for i = 1, COUNT do
   local fields = switch(i)

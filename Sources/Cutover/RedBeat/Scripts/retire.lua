@@ -1,5 +1,6 @@
 -- retire: marks entries that Airflow owns without an end, because their DAG loses its gate: nothing gives them back any more. Or takes the mark away.
 usage('retire', 2, 0)
+rights('HSET', 'HDEL')
 local expected_fence, way = ARGV[1], ARGV[2]
 for i = 1, COUNT do
   local fields = switch(i)

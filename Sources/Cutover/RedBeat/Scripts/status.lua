@@ -5,7 +5,7 @@ local holder, expiry = lock_seen(LOCK)
 local names = { 'state', 'fence', 'pipeline', 'role', 'clock', 'definition', 'meta', 'closed_definition', 'parked',
   'first_closed_at', 'closed_at', 'settled_at', 'given_back_at', 'windows', 'last_claim', 'last_live_at', 'last_legacy', 'claims_from',
   'ticks_left', 'until', 'heal', 'scheduled', 'by', 'redefined_at', 'slack', 'fence_mode', 'longest_tick', 'grace',
-  'lock_key', 'lock_holder', 'lock_expiry', 'group', 'retiring' }
+  'lock_key', 'lock_holder', 'lock_expiry', 'group', 'retiring', 'installation', 'planned', 'proof', 'bounded_at' }
 local reply = { 'ok', text(time()), packed(holder), packed(expiry and text(expiry)), table.concat(names, ' ') }
 for i = 1, COUNT do
   local fields = switch(i) or {}
@@ -19,11 +19,17 @@ for i = 1, COUNT do
   reply[#reply + 1] = packed(meta(i))
   reply[#reply + 1] = packed(redis.call('ZSCORE', SCHEDULE, entry_key(i)))
   reply[#reply + 1] = packed(redis.call('HGET', claims_key(i), 'shadowed'))
-  -- The newest claims, newest first: each tick, then its record.
-  local known = {}
-  for _, field in ipairs(redis.call('HKEYS', claims_key(i))) do
-    if field ~= 'shadowed' then known[#known + 1] = tonumber(field) end
+  reply[#reply + 1] = packed(redis.call('HGET', claims_key(i), 'unowned'))
+  -- Who asks here, one mark of each installation.
+  local marks, known = {}, {}
+  local flat = redis.call('HKEYS', claims_key(i))
+  for _, field in ipairs(flat) do
+    if string.sub(field, 1, 6) == 'asked:' then marks[#marks + 1] = redis.call('HGET', claims_key(i), field) end
+    local tick = tonumber(field)
+    if tick then known[#known + 1] = tick end
   end
+  reply[#reply + 1] = '[' .. table.concat(marks, ',') .. ']'
+  -- The newest claims, newest first: each tick, then its record.
   table.sort(known, function(a, b) return a > b end)
   reply[#reply + 1] = tostring(#known)
   local shown = math.min(most, #known)

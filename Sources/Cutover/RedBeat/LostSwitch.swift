@@ -1,0 +1,208 @@
+import Legacy
+import LosslessJSON
+import Migration
+public import Redis
+public import Schedules
+import Store
+
+extension EntryStatus {
+    /// Whether its clock was parked and nothing holds it: no switch, or one that says legacy. Nobody runs such an entry.
+    public var isStandingWithoutSwitch: Bool { state == .legacy && RedBeatBytes.isParked(meta) }
+}
+
+/// Entries whose clock stands although no switch holds them: the switch was deleted, evicted, renamed, flushed, or restored without.
+public struct LostSwitches: Sendable {
+    private let url: RedisURL
+    private let place: RedBeatPlace
+
+    /// A search in one source's Redis.
+    public init(url: RedisURL, place: RedBeatPlace) {
+        self.url = url
+        self.place = place
+    }
+
+    /// Their keys: of those that stand, among all that lie as far in RedBeat's schedule as a parked clock does and some that are known from
+    /// elsewhere; and of the known ones those that are gone with their switch.
+    ///
+    /// - Parameters:
+    ///   - known: entries that Airflow owned.
+    ///   - among: only these are looked at; nil for all.
+    /// - Throws: `RedisError`.
+    public func find(known: [[UInt8]] = [], among: [[UInt8]]? = nil) async throws(RedisError) -> (
+        standing: [[UInt8]], gone: [[UInt8]]
+    ) {
+        let redis = try await RedisConnection.connect(to: url)
+        defer { Task { await redis.close() } }
+        // A beat that started since has written another score, and never an earlier one.
+        let least = String(RedBeatBytes.parking.seconds - 86_400)
+        let far = RedisCommand("ZRANGEBYSCORE", raw: [place.keys([]).schedule, Array(least.utf8), Array("+inf".utf8)])
+        let all = among == nil ? (try await redis.send(far).array ?? []).compactMap(\.bytes) : []
+        let candidates = Set(all + known + (among ?? [])).sorted { $0.lexicographicallyPrecedes($1) }
+        let taken = Set(known)
+        var standing: [[UInt8]] = []
+        var gone: [[UInt8]] = []
+        let replies = try await redis.pipeline(
+            candidates.flatMap { key in
+                [
+                    RedisCommand("HGET", raw: [key, Array("meta".utf8)]),
+                    RedisCommand("HGET", raw: [RedBeatKeys.switchKey(of: key), Array("state".utf8)]),
+                    RedisCommand("EXISTS", raw: [key]),
+                ]
+            }
+        )
+        for (index, key) in candidates.enumerated() where replies.count > 3 * index + 2 {
+            let state = replies[3 * index + 1].text
+            if RedBeatBytes.isParked(replies[3 * index].bytes), state == nil || state == "legacy" {
+                standing.append(key)
+            }
+            if taken.contains(key), state == nil, replies[3 * index + 2].int == 0 { gone.append(key) }
+        }
+        return (standing, gone)
+    }
+}
+
+/// Gives legacy its clock where the switch is lost: from what the journal keeps, else from the inventory's bytes.
+public struct RestoreOperation: Sendable {
+    /// Where the bytes of an entry come from.
+    public enum Origin: String, Sendable, Hashable {
+        /// A switch that is there and says legacy.
+        case ownSwitch = "switch"
+        case journal, inventory
+        /// Nothing is kept: only that it is enabled again.
+        case entry
+    }
+
+    /// An entry that was restored.
+    public struct Restored: Sendable, Hashable {
+        /// Its place in the group.
+        public var entry: Int
+        /// Where its bytes come from.
+        public var origin: Origin
+        /// What legacy goes on from, and how that is known.
+        public var from: Instant
+        /// How that is known, for people.
+        public var because: String
+    }
+
+    let engine: CutoverEngine
+    private let journaled: JournaledOwnership
+    private let imported: [[UInt8]: JournaledOwnership.Kept]
+    private let recreates: Bool
+
+    /// An operation on the engine's entries.
+    ///
+    /// - Parameters:
+    ///   - journaled: what the journal keeps.
+    ///   - imported: the inventory's bytes, by key.
+    ///   - recreates: whether entries that are gone with their switches are written anew.
+    public init(
+        engine: CutoverEngine,
+        journaled: JournaledOwnership,
+        imported: [[UInt8]: JournaledOwnership.Kept],
+        recreates: Bool
+    ) {
+        self.engine = engine
+        self.journaled = journaled
+        self.imported = imported
+        self.recreates = recreates
+    }
+
+    /// What would be restored, of the entries as they are.
+    ///
+    /// - Throws: `RedBeatBytesError` for an entry that beat could not read either.
+    public func plan(_ status: SwitchStatus) throws -> [(restored: Restored, order: RestoreEntry)] {
+        try status.entries.enumerated().compactMap { index, entry in
+            // That it is gone together with its switch is no deed of the application, which knows no switch.
+            let isGone = recreates && journaled.isAirflows && entry.record == nil && !entry.exists
+            guard entry.isStandingWithoutSwitch || isGone else { return nil }
+            return try plan(index, entry, status)
+        }
+    }
+
+    private func plan(_ index: Int, _ entry: EntryStatus, _ status: SwitchStatus) throws -> (Restored, RestoreEntry)? {
+        let key = engine.redbeat.keys.entries[index]
+        var origin = Origin.journal
+        var kept = journaled.kept[key]
+        if let own = entry.kept.definition {
+            origin = .ownSwitch
+            kept = JournaledOwnership.Kept(definition: own, meta: entry.kept.meta)
+        }
+        if kept?.definition == nil {
+            origin = .inventory
+            kept = imported[key]
+            // One that was read while its clock stood has Bailey's own `enabled` false.
+            if let read = kept, let definition = read.definition, RedBeatBytes.isParked(read.meta) {
+                kept?.definition = try RedBeatBytes.opened(definition, planned: Array("{}".utf8))
+            }
+        }
+        if kept?.definition == nil {
+            guard let definition = entry.definition else { return nil }
+            origin = .entry
+            kept = JournaledOwnership.Kept(
+                definition: try RedBeatBytes.opened(definition, planned: Array("{}".utf8)),
+                meta: nil
+            )
+        }
+        guard let kept, let planned = kept.definition else { return nil }
+        var definition = planned
+        if let found = entry.definition, found != planned, try found != RedBeatBytes.closed(planned) {
+            definition = try RedBeatBytes.opened(found, planned: planned)
+        }
+        let base = RedBeatBytes.isParked(kept.meta) ? nil : kept.meta
+        let ran = (try? RedBeatBytes.lastRun(base, zones: engine.zones)) ?? nil
+        let others = status.entries.compactMap { $0.record?.lastClaim }.max()
+        var (from, because): (Instant, String)
+        if let claim = [entry.newestClaim, others].compactMap({ $0 }).max() {
+            (from, because) = (claim, "the last tick that a run claimed")
+        } else if let unowned = entry.unowned ?? status.entries.first?.unowned {
+            (from, because) = (
+                unowned.adding(microseconds: -1),
+                "just before the first tick whose gate found no switch: beat runs one for those since"
+            )
+        } else {
+            (from, because) = (status.now, "now: no claim is left, and no gate has asked since")
+        }
+        if let ran, ran.instant > from { (from, because) = (ran.instant, "legacy's own last run") }
+        let time = RedBeatTime(instant: from, zone: ran?.zone ?? .utc, isNamed: ran?.isNamed ?? true)
+        let order = RestoreEntry(
+            definition: entry.definition,
+            meta: entry.meta,
+            newDefinition: definition,
+            newMeta: try RedBeatBytes.withLastRun(base, time),
+            isScheduled: !entry.exists || entry.score != nil
+        )
+        return (Restored(entry: index, origin: origin, from: from, because: because), order)
+    }
+
+    /// Does it.
+    ///
+    /// - Throws: `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
+    public func run() async throws -> [Restored] {
+        for _ in 0..<500 {
+            let status = try await engine.redbeat.status(claims: 1)
+            let plan = try plan(status)
+            guard !plan.isEmpty else { return [] }
+            let keys = plan.map { engine.redbeat.keys.entries[$0.restored.entry] }
+            let narrow = engine.redbeat.only(keys)
+            let reply = try await engine.journal.step(
+                "restore",
+                status.journalDetail,
+                outcome: { (reply: RestoreReply) in
+                    if case .restored(let at) = reply { return ["restored_at": .string(at.iso8601)] }
+                    return ["refused": .string("\(reply)")]
+                }
+            ) { try await narrow.restore(plan.map(\.order)) }
+            await narrow.disconnect()
+            if case .restored(let at) = reply {
+                engine.tell(.gaveBack(at: at))
+                return plan.map(\.restored)
+            }
+            try await engine.sleep(0.01)
+        }
+        throw SwitchError(
+            "restoring",
+            "the entries change again and again",
+            "See what writes them, then run the command again"
+        )
+    }
+}
