@@ -147,10 +147,11 @@ struct ShadowCommand: AsyncParsableCommand {
             try store.save([comparison], at: currentInstant())
             tally.add(comparison)
         }
-        var watched: [(settings: SourceSettings, runs: any LegacyRuns)] = []
-        for settings in workspace.settings.sources {
-            let entries = inventory.entries.filter { $0.id.source == settings.name && session.covers($0.id) }
-            if !entries.isEmpty { watched.append((settings, try workspace.runs(settings, entries: entries))) }
+        var watched: [(name: String, runs: any LegacyRuns)] = []
+        for system in workspace.systems {
+            let entries = inventory.entries.filter { $0.id.source == system.name && session.covers($0.id) }
+            guard !entries.isEmpty else { continue }
+            watched.append((system.name, try system.runs(of: entries, zones: workspace.zones, now: currentInstant)))
         }
         guard !watched.isEmpty else {
             throw OperationFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
@@ -164,13 +165,13 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     private func replay(
-        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)],
+        _ watched: [(name: String, runs: any LegacyRuns)],
         _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
         _ tally: Tally
     ) async throws {
-        for (settings, runs) in watched {
+        for (name, runs) in watched {
             let recorded = try await runs.recorded(limit: limit)
-            Console.note("\(settings.name): \(recorded.outcomes.count) recorded runs to shadow")
+            Console.note("\(name): \(recorded.outcomes.count) recorded runs to shadow")
             for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) {
                 Console.note("  \(count) records left out: \(reason)")
             }
@@ -191,7 +192,7 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     private func watch(
-        _ watched: [(settings: SourceSettings, runs: any LegacyRuns)],
+        _ watched: [(name: String, runs: any LegacyRuns)],
         seconds: Double,
         _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
         _ tally: Tally
@@ -201,10 +202,10 @@ struct ShadowCommand: AsyncParsableCommand {
             shadows.addTask {
                 defer { feed.finish() }
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    for (settings, runs) in watched {
+                    for (name, runs) in watched {
                         group.addTask {
                             try await runs.watch(
-                                ready: { Console.note("watching \(settings.name)") },
+                                ready: { Console.note("watching \(name)") },
                                 handle: { feed.yield($0) }
                             )
                         }

@@ -12,8 +12,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO
+from typing import IO, Any
 
+from . import json_value
 from .guard import guarding
 from .outcome import BodyError, BodyFailed
 
@@ -23,15 +24,29 @@ _MOST_LINES = 40
 # All that a shadowed body gets of the worker's own variables: what leads to legacy systems is not handed on.
 _PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
 
-# What an interpreter runs to call a function: reads {"callable","args","kwargs"}, prints the result last.
+# What an interpreter runs to call a function: reads {"callable","args","kwargs"}, the latter two as texts of JSON, and prints the result
+# last. Files without a gate carry the same along, where "payload" may stand instead of "args".
 CALL_FUNCTION = """\
 import importlib, json, sys
 call = json.load(sys.stdin)
 module, name = call["callable"].split(":")
+args = [json.loads(call["payload"])] if "payload" in call else json.loads(call["args"])
 out, sys.stdout = sys.stdout, sys.stderr
-result = getattr(importlib.import_module(module), name)(*call["args"], **call["kwargs"])
+result = getattr(importlib.import_module(module), name)(*args, **json.loads(call["kwargs"]))
 print(json.dumps(result, ensure_ascii=False), file=out)
 """
+
+
+def call_of(callable: str, args: Any, kwargs: Any) -> str:
+    """What `CALL_FUNCTION` reads. `args` and `kwargs` are values of `json_value`, and go as texts: no number changes on the way.
+
+    Raises BodyFailed where a function cannot be called so.
+    """
+    if not isinstance(args, list) or isinstance(args, json_value.Members):
+        raise BodyFailed(BodyError("arguments", "args is no list"))
+    if not isinstance(kwargs, (json_value.Members, Mapping)):
+        raise BodyFailed(BodyError("arguments", "kwargs is no object"))
+    return json.dumps({"callable": callable, "args": json_value.write(args), "kwargs": json_value.write(kwargs)})
 
 
 def run_program(
@@ -82,10 +97,9 @@ def run_program(
     if not lines:
         return None
     try:
-        json.loads(lines[-1], parse_constant=_no_json)
+        json_value.read(lines[-1], f"the last line that {arguments[0]} printed")
     except ValueError as error:
-        message = f"the last line that {arguments[0]} printed is not JSON: {error}"
-        raise BodyFailed(BodyError("result", message)) from error
+        raise BodyFailed(BodyError("result", str(error))) from error
     return lines[-1].strip()
 
 
@@ -93,10 +107,6 @@ def _variables(given: Mapping[str, str]) -> dict[str, str]:
     if "BAILEY_SHADOW" not in given:
         return {**os.environ, **given}
     return {**{name: value for name, value in os.environ.items() if name in _PLAIN}, **given}
-
-
-def _no_json(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
 
 
 def _exchange(process: subprocess.Popen[str], payload: str) -> str:
