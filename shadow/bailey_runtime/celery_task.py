@@ -73,12 +73,11 @@ class CeleryTask(BaseOperator):
         import json
         import time
 
-        from .bodies import begun, record
+        from .bodies import attempt, record
         from .celery_trigger import CeleryResultTrigger
         from .condition import is_undecided
-        from .outcome import BodyError
 
-        run = begun(context, self._arguments, self.entry)
+        run = attempt(context, self._arguments, self.entry)
         is_undecided(context, self.when)
         if run.mode == "shadow":
             record(context, run, "observed")
@@ -111,14 +110,17 @@ class CeleryTask(BaseOperator):
         from dataclasses import replace
         from datetime import datetime
 
-        from .bodies import begun
+        from .bodies import attempt
         from .celery_results import result_state
         from .connections import celery_url
 
-        run = replace(begun(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
+        run = replace(attempt(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
             words = f"{self.task} gave no result in time (Celery task {id}): see whether a worker consumes its queue, and runs"
-            state: Mapping[str, Any] = {"status": "TIMEOUT", "error": {"type": "timeout", "message": words, "detail": ""}}
+            state: Mapping[str, Any] = {
+                "status": "TIMEOUT",
+                "error": {"type": "timeout", "message": words, "detail": ""},
+            }
         else:
             state = result_state(celery_url(self.source, self.results), reads, id)
         return self._ended(context, run, id, state)
@@ -128,8 +130,9 @@ class CeleryTask(BaseOperator):
         from datetime import datetime, timezone
 
         from .bodies import record
+        from .celery_wire import returnable
         from .compat import AirflowException
-        from .kept import kept, returnable
+        from .kept import kept
         from .outcome import BodyError
 
         try:
@@ -147,8 +150,10 @@ class CeleryTask(BaseOperator):
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
 
     @property
-    def _arguments(self) -> str:
-        return f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}'
+    def _arguments(self) -> Any:
+        from .json_value import read
+
+        return {"args": read(self.call_args, "the arguments"), "kwargs": read(self.call_kwargs, "the arguments")}
 
     @property
     def _seconds(self) -> float:

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from .celery_results import result_state
+from .celery_wire import url_of
 from .compat import BaseHook, BaseTrigger, TriggerEvent
-from .connections import connection_id, url_of
+from .connections import connection_id, place_of
 
 
 class CeleryResultTrigger(BaseTrigger):
@@ -33,7 +34,7 @@ class CeleryResultTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: what the task ended as, or `timeout`. The result itself stays where Celery put it."""
-        url = url_of(await _connection(connection_id(self.source, self.results)))
+        url = url_of(place_of(await _connection(connection_id(self.source, self.results))))
         pause = 0.1
         while time.time() < self.until:
             try:

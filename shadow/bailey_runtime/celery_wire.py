@@ -13,11 +13,15 @@ import pickletools
 import re
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import quote, urlencode
 
 FINAL = ("SUCCESS", "FAILURE", "REVOKED")
 MARK_SECONDS = 7 * 86400
+# The largest value that Airflow is given to keep, in characters.
+MOST_RETURNED = 768 * 1024
 # Celery says this of a setting whose name looks like a secret's.
 HIDDEN = "********"
 _UNKNOWN = re.compile(r"<.*>|re\.compile\(.*", re.S)
@@ -85,6 +89,39 @@ def _zone(zone: Any) -> Any:
 
 
 # The application
+
+
+def url_of(place: Any) -> str:
+    """An Airflow connection, given by its fields, as the URL that Celery and kombu take.
+
+    Redis (`redis`, `rediss`), RabbitMQ (`amqp`, `amqps`), Redis Sentinel (`sentinel`). Another kind of broker or backend is a
+    connection of any type whose extra `scheme` is the URL's. `hosts` among the extras are further nodes, `host:port` each.
+    """
+    if isinstance(place, str):
+        return place
+    extra = place.get("extra") or {}
+    kind = extra.get("scheme") or place["conn_type"]
+    query: dict[str, str] = {}
+    if kind in ("redis", "rediss", "sentinel"):
+        secure = kind == "rediss" or (kind == "redis" and bool(extra.get("ssl")))
+        scheme = "rediss" if secure else kind
+        path = str(place.get("schema") or extra.get("db") or 0)
+        if secure:
+            query["ssl_cert_reqs"] = "required"
+            query.update({key: str(value) for key, value in extra.items() if key.startswith("ssl_")})
+        port = place.get("port") or (26379 if kind == "sentinel" else 6379)
+    else:
+        scheme = {"rabbitmq": "amqp"}.get(kind, kind)
+        path = quote(place.get("schema") or "/", safe="")
+        port = place.get("port") or {"amqp": 5672, "amqps": 5671}.get(scheme)
+    user = quote(place.get("login") or "", safe="")
+    word = ":" + quote(place["password"], safe="") if place.get("password") else ""
+    credentials = f"{user}{word}@" if user or word else ""
+    host = place.get("host") or "localhost"
+    nodes = [(f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")]
+    nodes += [str(node) for node in extra.get("hosts") or []]
+    tail = f"/{path}" + (f"?{urlencode(query)}" if query else "")
+    return ";".join(f"{scheme}://{credentials}{node}{tail}" for node in nodes)
 
 
 def opened(request: dict[str, Any]) -> Any:
@@ -228,11 +265,15 @@ def send(app: Any, request: dict[str, Any]) -> dict[str, Any]:
                 return _followed(app, connection, request)
             return _sent(app, connection, request)
         except InconsistencyError as error:
-            raise WireError("unrouted", f"no queue is bound where the message would go, so it would vanish: {error}") from error
+            raise WireError(
+                "unrouted", f"no queue is bound where the message would go, so it would vanish: {error}"
+            ) from error
         except (OperationalError, OSError, *connection.connection_errors) as error:
             if time.monotonic() > ends:
                 place = connection.as_uri()
-                raise WireError("broker", f"the broker {place} cannot be reached: {type(error).__name__}: {error}") from error
+                raise WireError(
+                    "broker", f"the broker {place} cannot be reached: {type(error).__name__}: {error}"
+                ) from error
             time.sleep(1)
         finally:
             connection.release()
@@ -240,7 +281,9 @@ def send(app: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 def _sent(app: Any, connection: Any, request: dict[str, Any]) -> dict[str, Any]:
     if app.conf.task_always_eager:
-        raise WireError("eager", "the application runs its tasks in place (task_always_eager), so beat would send nothing")
+        raise WireError(
+            "eager", "the application runs its tasks in place (task_always_eager), so beat would send nothing"
+        )
     options = values(request["options"])
     # A message's id is the run's own, and what is done about a broker that is away is said here.
     for name in ("task_id", "retry", "retry_policy"):
@@ -318,9 +361,12 @@ def _followed(app: Any, connection: Any, request: dict[str, Any]) -> dict[str, A
         ended[event["uuid"]] = event
 
     kinds = ("task-succeeded", "task-failed", "task-revoked")
-    with app.connection_for_read(request.get("broker") or None) as listening:
-        receiver = app.events.Receiver(listening, handlers=dict.fromkeys(kinds, note))
-        with receiver.consumer_context(wakeup=False):
+    with app.connection_for_read(request.get("broker") or None) as opened_for:
+        receiver = app.events.Receiver(opened_for, handlers=dict.fromkeys(kinds, note))
+        with receiver.consumer_context(wakeup=False) as (listening, _, _):
+            # On Redis the subscription is made by listening for the first time.
+            with suppress(TimeoutError):
+                listening.drain_events(timeout=1)
             reply = _sent(app, connection, request)
             ends = time.monotonic() + float(request.get("seconds") or 3600)
             while reply["id"] not in ended and time.monotonic() < ends:
@@ -340,7 +386,11 @@ def _followed(app: Any, connection: Any, request: dict[str, Any]) -> dict[str, A
     marks.set(prefix + mark_key(reply["id"]), "failed", ex=MARK_SECONDS)
     raised = str(event.get("exception") or event["type"])
     kind, _, words = raised.partition("(")
-    error = {"type": kind, "message": words[:-1] if words.endswith(")") else words, "detail": event.get("traceback") or ""}
+    error = {
+        "type": kind,
+        "message": words[:-1] if words.endswith(")") else words,
+        "detail": event.get("traceback") or "",
+    }
     return {**reply, "state": {"status": "FAILURE", "error": error, "ended": at}}
 
 
@@ -367,7 +417,9 @@ def _readable(app: Any, request: dict[str, Any], options: dict[str, Any]) -> Non
     if ignored is None:
         ignored = app.conf.task_ignore_result
     if ignored:
-        raise WireError("no-result", "the task ignores its result, so none will come; say “wait: events” or “wait: sent”")
+        raise WireError(
+            "no-result", "the task ignores its result, so none will come; say “wait: events” or “wait: sent”"
+        )
     reason = closed_backend(app)
     if reason:
         raise WireError("no-result", f"{reason}; say “wait: events” or “wait: sent”")
@@ -634,6 +686,71 @@ def _member(text: str, wanted: str) -> str | None:
             found = text[start:at]
 
 
+def call(app: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Sends a request's message and waits for what the worker answers: `state`, with `returned` where Airflow may keep the value."""
+    reply = send(app, request)
+    print(f"Celery task {reply['id']}: {'sent' if reply['sent'] else 'was sent before'}", file=sys.stderr)
+    wait = request.get("wait", "result")
+    if wait == "result":
+        ends = time.monotonic() + float(request.get("seconds") or 86400)
+        pause = 0.1
+        while True:
+            try:
+                reply["state"] = state(app, reply["id"])
+            except WireError:
+                raise
+            except Exception as error:
+                reply["state"] = {"status": "PENDING"}
+                print(f"the results give no answer: {type(error).__name__}: {error}", file=sys.stderr)
+            if reply["state"]["status"] in (*FINAL, "UNREADABLE"):
+                break
+            if time.monotonic() > ends:
+                words = "no result came in time: see whether a worker consumes the queue, and runs"
+                reply["state"] = {"status": "TIMEOUT", "error": {"type": "timeout", "message": words, "detail": ""}}
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.3, 1.5)
+    if "result" in reply.get("state", {}):
+        reply["returned"] = returnable(reply["state"].pop("result"))
+    return reply
+
+
+def is_strict(text: str) -> bool:
+    """Whether a text is JSON to everybody."""
+    try:
+        json.loads(text, parse_constant=_refused)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def returnable(text: str | None) -> Any:
+    """A result, which is JSON text, as Airflow may keep it; None where it cannot.
+
+    Its database stores no NUL and no half character, its JSON no NaN, and nothing as large as a file.
+    """
+    if text is None or len(text) > MOST_RETURNED or not is_strict(text):
+        return None
+    value = json.loads(text)
+    return value if _is_storable(value) else None
+
+
+def _refused(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, float):
+        # 1e999 reads as Infinity.
+        return value - value == 0
+    if isinstance(value, dict):
+        return all(_is_storable(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(_is_storable(part) for part in value)
+
+
 # What live workers tell
 
 # The settings that decide what a message is, where it goes, and what comes back.
@@ -666,7 +783,9 @@ def ask(broker: str, seconds: float = 2) -> dict[str, Any]:
     try:
         conf = app.control.inspect(timeout=seconds).conf(with_defaults=True) or {}
     except ContentDisallowed as error:
-        raise WireError("closed", f"the workers answer in a form that stays closed ({error}); say “via: app”") from error
+        raise WireError(
+            "closed", f"the workers answer in a form that stays closed ({error}); say “via: app”"
+        ) from error
     # Whoever answered once is waited for, and nobody else.
     workers = app.control.inspect(timeout=seconds * 5, limit=len(conf) or 1)
     return learnt(
@@ -728,7 +847,11 @@ def _task_options(shown: str) -> tuple[str, dict[str, Any]]:
     found = re.findall(rf"({names})=(.*?)(?= (?:{names})=|$)", rest[:-1] if rest.endswith("]") else rest)
     words = {"True": True, "False": False}
     return name, {
-        key: words[text] if text in words else (float(text) if "." in text else int(text)) if TASK_OPTIONS[key] else text
+        key: words[text]
+        if text in words
+        else (float(text) if "." in text else int(text))
+        if TASK_OPTIONS[key]
+        else text
         for key, text in found
     }
 
@@ -742,19 +865,25 @@ def source() -> str:
         return file.read()
 
 
-
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """What a request asks for: `do` is `send`, `state` or `ask`."""
+    """What a request asks for: `do` is `send`, `call` (send and wait), `state` or `ask`."""
     try:
+        for name in ("broker", "results", "marks"):
+            if request.get(name):
+                request = {**request, name: url_of(request[name])}
         if request["do"] == "ask":
             return ask(request["broker"])
         if not request.get("app"):
             known = request.get("configuration") or {}
-            reason = request["do"] == "send" and unknown(known, request["task"], json.loads(request["options"]))
+            reason = request["do"] != "state" and unknown(known, request["task"], json.loads(request["options"]))
             if reason:
-                raise WireError("route", f"nobody knows where this message goes: {reason}; say “via: app” in the mapping")
+                raise WireError(
+                    "route", f"nobody knows where this message goes: {reason}; say “via: app” in the mapping"
+                )
         app = opened(request)
-        return state(app, request["id"]) if request["do"] == "state" else send(app, request)
+        if request["do"] == "state":
+            return state(app, request["id"])
+        return call(app, request) if request["do"] == "call" else send(app, request)
     except WireError as error:
         return {"failed": error.code, "words": str(error)}
 
@@ -763,7 +892,6 @@ def main() -> None:
     """Reads a request and prints the reply; what the application prints goes to the log."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.path.insert(0, os.getcwd())
     reply = answer(json.load(sys.stdin))
     print(json.dumps(reply), file=out, flush=True)
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from .compat import BaseHook
 
@@ -36,41 +35,17 @@ def redis_options(connection: Any) -> dict[str, Any]:
     return options
 
 
-def url_of(connection: Any) -> str:
-    """A connection as the URL that Celery and kombu take: Redis, RabbitMQ (`amqp`, `amqps`), Redis Sentinel (`sentinel`).
-
-    Another kind of broker or backend is a connection of any type whose extra `scheme` is the URL's. `hosts` among the extras are
-    further nodes, `host:port` each.
-    """
-    extra = connection.extra_dejson
-    kind = extra.get("scheme") or connection.conn_type
-    if kind in ("redis", "rediss", "sentinel"):
-        options = redis_options(connection) if kind != "sentinel" else {}
-        secure = bool(options.get("ssl")) or kind == "rediss"
-        scheme = "sentinel" if kind == "sentinel" else "rediss" if secure else "redis"
-        path = str(connection.schema or extra.get("db") or 0)
-        query = {"ssl_cert_reqs": "required"} if secure else {}
-        query.update({key: str(value) for key, value in extra.items() if secure and key.startswith("ssl_")})
-        port = connection.port or (26379 if kind == "sentinel" else 6379)
-    else:
-        scheme = {"rabbitmq": "amqp"}.get(kind, kind)
-        path = quote(connection.schema or "/", safe="")
-        query = {}
-        port = connection.port or {"amqp": 5672, "amqps": 5671}.get(scheme)
-    user = quote(connection.login or "", safe="")
-    word = ":" + quote(connection.password, safe="") if connection.password else ""
-    credentials = f"{user}{word}@" if user or word else ""
-    host = connection.host or "localhost"
-    places = [f"[{host}]" if ":" in host else host]
-    places[0] += f":{port}" if port else ""
-    tail = f"/{path}" + (f"?{urlencode(query)}" if query else "")
-    places += [str(place) for place in extra.get("hosts") or []]
-    return ";".join(f"{scheme}://{credentials}{place}{tail}" for place in places)
+def place_of(connection: Any) -> dict[str, Any]:
+    """A connection as `celery_wire` takes it."""
+    names = ("conn_type", "host", "port", "login", "password", "schema")
+    return {name: getattr(connection, name) for name in names} | {"extra": connection.extra_dejson}
 
 
 def celery_url(source: str, suffix: str = "") -> str:
     """The URL of a source's broker or results."""
-    return url_of(BaseHook.get_connection(connection_id(source, suffix)))
+    from .celery_wire import url_of
+
+    return url_of(place_of(BaseHook.get_connection(connection_id(source, suffix))))
 
 
 def redis_url(source: str) -> str | None:
@@ -79,7 +54,9 @@ def redis_url(source: str) -> str | None:
         connection = BaseHook.get_connection(connection_id(source))
     except Exception:
         return None
-    return url_of(connection) if connection.conn_type in ("redis", "rediss") else None
+    from .celery_wire import url_of
+
+    return url_of(place_of(connection)) if connection.conn_type in ("redis", "rediss") else None
 
 
 def redis_client(source: str, suffix: str = "") -> Any:

@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any
 
+from .celery_wire import is_strict
+
 # A longer text is kept by its digest and its beginning: XComs are no place for it.
 MOST_BYTES = 48 * 1024
 _HEAD = 2048
@@ -28,40 +30,6 @@ def kept(text: str) -> str:
         file = _spilled(stored, short["bailey_truncated"])
         return json.dumps(short | ({"file": file} if file else {}))
     return text if is_strict(text) else json.dumps({"bailey_text": text})
-
-
-def is_strict(text: str) -> bool:
-    """Whether a text is JSON to everybody."""
-    try:
-        json.loads(text, parse_constant=_refused)
-        text.encode()
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def returnable(text: str | None) -> Any:
-    """A result as Airflow may keep it beside the outcome; None where it cannot: its database stores no NUL and no half character,
-    its JSON no NaN, and nothing as large as a file."""
-    if text is None or len(text) > MOST_BYTES * 16 or not is_strict(text):
-        return None
-    value = json.loads(text)
-    return value if _is_storable(value) else None
-
-
-def _refused(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
-
-
-def _is_storable(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, float):
-        # 1e999 reads as Infinity.
-        return value - value == 0
-    if isinstance(value, dict):
-        return all(_is_storable(part) for pair in value.items() for part in pair)
-    return not isinstance(value, list) or all(_is_storable(part) for part in value)
 
 
 def _spilled(stored: bytes, digest: str) -> str | None:

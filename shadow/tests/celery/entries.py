@@ -12,10 +12,31 @@ WORDS = ["", "a", "Zoë", "half\u2028line", "\0nul", "'quoted' \"twice\"", "\\",
 
 def value(r: random.Random, depth: int = 0) -> Any:
     """Any value that a definition's arguments may hold."""
-    kinds = ["text", "int", "large", "float", "bool", "null", "datetime", "offset", "zone", "uuid", "decimal", "bytes", "own"]
+    kinds = [
+        "text",
+        "int",
+        "large",
+        "float",
+        "bool",
+        "null",
+        "datetime",
+        "offset",
+        "zone",
+        "uuid",
+        "decimal",
+        "bytes",
+        "own",
+    ]
     kind = r.choice(kinds + (["list", "dict"] * 3 if depth < 3 else []))
     at = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=r.randrange(10**8))
-    stored = {"__type__": "datetime", "year": at.year, "month": at.month, "day": at.day, "hour": at.hour, "minute": at.minute}
+    stored = {
+        "__type__": "datetime",
+        "year": at.year,
+        "month": at.month,
+        "day": at.day,
+        "hour": at.hour,
+        "minute": at.minute,
+    }
     stored |= {"second": at.second, "microsecond": r.randrange(10**6)}
     return {
         "text": lambda: r.choice(WORDS) + "".join(r.choices(string.printable, k=r.randrange(5))),
@@ -29,7 +50,9 @@ def value(r: random.Random, depth: int = 0) -> Any:
         "zone": lambda: stored | {"timezone": r.choice(["America/New_York", "Europe/Berlin"])},
         "uuid": lambda: {"__type__": "uuid", "__value__": {"hex": "%032x" % r.randrange(2**128)}},
         "decimal": lambda: {"__type__": "decimal", "__value__": str(r.randrange(10**9) / 1000)},
-        "bytes": lambda: r.choice([{"__type__": "base64", "__value__": "AP8="}, {"__type__": "bytes", "__value__": "text"}]),
+        "bytes": lambda: r.choice(
+            [{"__type__": "base64", "__value__": "AP8="}, {"__type__": "bytes", "__value__": "text"}]
+        ),
         "own": lambda: {"b": 1, "__type__": "ours", "a": 2},
         "list": lambda: [value(r, depth + 1) for _ in range(r.randrange(4))],
         "dict": lambda: {r.choice(WORDS) + str(n): value(r, depth + 1) for n in range(r.randrange(4))},
@@ -56,7 +79,18 @@ def options(r: random.Random, queues: list[str]) -> dict[str, Any]:
     sometimes("compression", "zlib", "gzip", "bzip2", often=0.15)
     sometimes("shadow", "another name")
     sometimes("ignore_result", True, False, often=0.1)
-    sometimes("link", {"task": "legacy.plain", "args": [], "kwargs": {}, "options": {"queue": "nowhere"}, "subtask_type": None, "immutable": True}, often=0.05)
+    sometimes(
+        "link",
+        {
+            "task": "legacy.plain",
+            "args": [],
+            "kwargs": {},
+            "options": {"queue": "nowhere"},
+            "subtask_type": None,
+            "immutable": True,
+        },
+        often=0.05,
+    )
     sometimes("root_id", "root", often=0.1)
     sometimes("parent_id", "parent", often=0.1)
     if r.random() < 0.1:

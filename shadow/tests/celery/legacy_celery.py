@@ -27,7 +27,9 @@ if GIVEN.get("by_function"):
     app.conf.task_routes = (by_function,)
 if GIVEN.get("queues"):
     app.conf.task_queues = [
-        Queue(name, Exchange(exchange, type=kind), routing_key=key, max_priority=10 if GIVEN.get("max_priority") else None)
+        Queue(
+            name, Exchange(exchange, type=kind), routing_key=key, max_priority=10 if GIVEN.get("max_priority") else None
+        )
         for name, exchange, kind, key in GIVEN["queues"]
     ]
 
@@ -42,7 +44,9 @@ def note(request=None, **_):
         json.dumps(
             {
                 "headers": message.headers,
-                "properties": {name: value for name, value in message.properties.items() if name != "application_headers"},
+                "properties": {
+                    name: value for name, value in message.properties.items() if name != "application_headers"
+                },
                 "content": [message.content_type, message.content_encoding],
                 "to": {name: message.delivery_info.get(name) for name in ("exchange", "routing_key")},
                 "body": (body if isinstance(body, str) else bytes(body).hex()),

@@ -86,7 +86,9 @@ def rabbitmq_server() -> Iterator[str]:
         log = open(f"{folder}/out", "w")
         # Erlang would leave its own behind as a daemon.
         epmd = subprocess.Popen(["epmd", "-port", str(names)], stdout=log, stderr=log)
-        process = subprocess.Popen([program], env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            [program], env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
 
             def answers() -> bool:
@@ -153,7 +155,11 @@ class Legacy:
 
     def received(self, count: int, seconds: float = 40) -> list[dict[str, Any]]:
         """What the worker has received, once there is that much of it."""
-        until(lambda: self.ledger.llen("received") >= count, f"the worker has not received {count}: {self.log('worker')[-1500:]}", seconds)
+        until(
+            lambda: self.ledger.llen("received") >= count,
+            f"the worker has not received {count}: {self.log('worker')[-1500:]}",
+            seconds,
+        )
         return [json.loads(one) for one in self.ledger.lrange("received", 0, -1)]
 
     def runs(self) -> int:

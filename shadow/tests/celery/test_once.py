@@ -16,7 +16,12 @@ from test_parity import asked, given
 
 # Each step of a sending; whether the message is there then; whether the next attempt knows that.
 REDIS = [("before-publish", 0), ("before-script", 0), ("after-script", 1), ("after-publish", 1)]
-RABBITMQ = [("before-publish", 0, True), ("before-broker", 0, False), ("after-broker", 1, False), ("after-publish", 1, True)]
+RABBITMQ = [
+    ("before-publish", 0, True),
+    ("before-broker", 0, False),
+    ("after-broker", 1, False),
+    ("after-publish", 1, True),
+]
 
 
 def attempt(wanted: dict[str, Any], dies: str = "") -> dict[str, Any]:

@@ -34,14 +34,25 @@ ROUTES = {
     ),
     "function": ({}, "odd,even", [], {"by_function": True}),
     "exchange": (
-        {"task_default_queue": "main", "task_default_exchange": "company", "task_default_exchange_type": "topic",
-         "task_default_routing_key": "work.main", "task_routes": {"legacy.echo": {"queue": "ml"}}},
+        {
+            "task_default_queue": "main",
+            "task_default_exchange": "company",
+            "task_default_exchange_type": "topic",
+            "task_default_routing_key": "work.main",
+            "task_routes": {"legacy.echo": {"queue": "ml"}},
+        },
         "main,ml",
         ["ml", "main"],
         {"queues": [["main", "company", "topic", "work.main"], ["ml", "company", "topic", "work.ml"]]},
     ),
     "priorities": (
-        {"broker_transport_options": {"priority_steps": [0, 2, 4, 6, 8], "sep": ":", "queue_order_strategy": "priority"}},
+        {
+            "broker_transport_options": {
+                "priority_steps": [0, 2, 4, 6, 8],
+                "sep": ":",
+                "queue_order_strategy": "priority",
+            }
+        },
         "celery",
         [],
         {"max_priority": True},
@@ -192,7 +203,7 @@ def check(url: str, port: int, route: str, form: str) -> None:
             both = [m for m in found if number(m)[1]]
             assert len(beats) == 1 and len(both) == expected // ENTRIES - 1
             for message in both:
-                assert same(message) == same(beats[0]), definition
+                assert same(message) == same(beats[0]), (message["properties"], definition)
 
 
 def child(app: Legacy, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from test_parity import asked, given
 
 from bailey_runtime import celery_wire
 from bailey_runtime.celery_results import result_state
-from bailey_runtime.kept import MOST_BYTES, kept, returnable
+from bailey_runtime.celery_wire import returnable
+from bailey_runtime.kept import MOST_BYTES, kept
 
 FORMS = {
     "json": {},
@@ -105,7 +106,14 @@ def test_values_of_every_form_stay_exact(tmp_path, monkeypatch):
 
 
 def test_nothing_is_unpickled():
-    record = {"status": "SUCCESS", "result": Bomb(), "traceback": None, "children": [], "date_done": "x", "task_id": "1"}
+    record = {
+        "status": "SUCCESS",
+        "result": Bomb(),
+        "traceback": None,
+        "children": [],
+        "date_done": "x",
+        "task_id": "1",
+    }
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         stored = pickle.dumps(record, protocol)
         found = celery_wire.record(stored, "pickle")
