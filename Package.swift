@@ -85,7 +85,9 @@ let package = Package(
             [
                 "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
                 systemPackage,
-            ]
+            ],
+            // A link to shadow/bailey_runtime.
+            resources: [.embedInCode("celery_wire.py")]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

@@ -22,6 +22,8 @@ public struct CelerySending: Sendable, Hashable {
 
     /// The application that makes the message, `module:attribute`; nil where one is made that is configured as its workers are.
     public var app: String?
+    /// Whether a mapping wants the message made by configuration, though the source names an application.
+    public var isByConfiguration = false
     /// The environment in `bailey.yaml` that holds the application.
     public var environment: String?
     /// How the application is configured; nil if nobody knows.
@@ -128,6 +130,18 @@ public struct CeleryConfiguration: Sendable, Hashable {
             return "its workers do not tell the prefix of their results' keys (result_backend_transport_options)"
         }
         return nil
+    }
+
+    /// It in one sentence, for people.
+    public var summary: String {
+        let workers = json["workers"]?.array?.compactMap(\.string) ?? []
+        let version = json["celery"]?.array?.compactMap(\.int).map { "\($0)" }.joined(separator: ".")
+        let queues = json["queues"]?.array?.compactMap { $0["name"]?.string } ?? []
+        return
+            "\(workers.joined(separator: ", ")) told how the application is configured"
+            + (version.map { " (Celery \($0))" } ?? "")
+            + ": queues \(queues.joined(separator: ", ")), serializer \(json["settings"]?["task_serializer"]?.string ?? "json"), results "
+            + "\(json["backend"]?.string?.prefix { $0 != ":" } ?? "unknown"). DAGs send by that (via: configuration), unless the source or a mapping names the application (via: app)"
     }
 
     /// The names of what differs from another configuration.

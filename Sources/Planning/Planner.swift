@@ -1,7 +1,7 @@
 import LosslessJSON
 public import Migration
 public import Schedules
-import Settings
+public import Settings
 
 /// Makes pipelines of an inventory and mappings, and judges every entry.
 public struct Planner {
@@ -11,21 +11,25 @@ public struct Planner {
     private let policy: CutoverPolicy
     private let judge: EntryJudge
     private let timetables: ProvenTimetables
+    private let router: MessageRouter
     private let now: Instant
 
     /// A planner.
     ///
     /// - Parameters:
     ///   - environments: the names of `environments` in `bailey.yaml`.
+    ///   - celery: what `bailey.yaml` says of the Celery applications, by source.
     ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
     ///   - now: the instant from which ticks are computed.
     public init(
         inventory: Inventory,
         zones: ZoneDatabase,
         environments: Set<String>,
+        celery: [String: CelerySettings] = [:],
         policy: CutoverPolicy = CutoverPolicy(),
         now: Instant
     ) {
+        router = MessageRouter(inventory: inventory, celery: celery, environments: environments)
         self.inventory = inventory
         self.zones = zones
         self.environments = environments
@@ -121,6 +125,7 @@ public struct Planner {
             pipelines.append(pipeline)
             findings += found
         }
+        for index in pipelines.indices { findings += router.route(&pipelines[index].dag) }
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
             if a.severity != b.severity { return a.severity > b.severity }
@@ -162,6 +167,9 @@ public struct Planner {
             }
             if let entry, entry.kind == .jobType, task.hasBody {
                 definition.body = .queue(QueueDrain(entry: entry.id, runs: definition.body, limit: task.jobLimit))
+            }
+            if let sending = task.sending, case .celery(let call) = definition.body {
+                definition.body = .celery(router.mapped(call, sending))
             }
             if case .untranslatable(let reason) = definition.body {
                 findings.append(

@@ -72,6 +72,13 @@ public struct CelerySettings: Sendable, Hashable {
     public var environment: String?
     /// Settings of Celery's that workers do not tell, or that nobody can be asked for: an object; nil if nothing is said.
     public var settings: JSON?
+
+    /// Makes settings.
+    public init(app: String? = nil, environment: String? = nil, settings: JSON? = nil) {
+        self.app = app
+        self.environment = environment
+        self.settings = settings
+    }
 }
 
 /// A sort of legacy system, as `bailey.yaml` knows it.

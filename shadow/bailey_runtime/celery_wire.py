@@ -145,7 +145,8 @@ def opened(request: dict[str, Any]) -> Any:
         app.bailey_closed = closed_kind(known.get("backend") or "redis") or "no connection leads to its results"
     options = (known.get("tasks") or {}).get(request.get("task"))
     if options is not None:
-        app.task(name=request["task"], typing=False, **options)(_nothing)
+        # Not shared: another application of this process may have a task of that name with other options.
+        app.task(name=request["task"], shared=False, typing=False, **options)(_nothing)
     return app
 
 
@@ -191,8 +192,8 @@ def _queue(stored: dict[str, Any]) -> Any:
 
 def unknown(configuration: dict[str, Any], task: str, options: dict[str, Any]) -> str | None:
     """What of a configuration must be known to send a task, and is not; None if all of it is."""
-    settings = configuration.get("settings") or {}
-    if not settings:
+    settings = configuration.get("settings")
+    if settings is None:
         return "its workers have not been asked how they are configured"
     for name in configuration.get("disagree") or []:
         return f"its workers are not configured alike: they disagree about {name}"

@@ -45,7 +45,7 @@ public struct QueueSystem: LegacySystem {
 
     public func checkSettings() throws { _ = try source() }
 
-    public func connection(results: Bool) throws -> SourceConnection {
+    public func connection(_ role: ConnectionRole) throws -> SourceConnection {
         // Only a URL can be taken apart; libpq alone understands its other form.
         guard let parts = URLComponents(string: settings.url), parts.scheme?.hasPrefix("postgres") == true else {
             throw UnusableSource("the URL of “\(settings.name)” is not postgresql://…")

@@ -45,11 +45,19 @@ public struct RedBeatSystem: LegacySystem {
         throws -> CeleryRuns
     {
         CeleryRuns(
-            url: try RedisURL(settings.resultsURL ?? settings.url),
+            url: try resultsURL(),
             entries: entries,
             zones: zones,
             now: now
         )
+    }
+
+    /// The Redis that holds Celery's results; the source's own where they are in no Redis, which then has none.
+    private func resultsURL() throws -> RedisURL {
+        for place in [settings.resultsURL, settings.brokerURL].compactMap({ $0 }) where place.hasPrefix("redis") {
+            return try RedisURL(place)
+        }
+        return try RedisURL(settings.url)
     }
 
     public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] {
@@ -72,10 +80,30 @@ public struct RedBeatSystem: LegacySystem {
         return defects
     }
 
-    public var dagSource: DAGSource { .redbeat(prefix: settings.prefix, ownResults: settings.resultsURL != nil) }
+    public var dagSource: DAGSource {
+        .redbeat(
+            prefix: settings.prefix,
+            ownResults: settings.resultsURL != nil,
+            ownBroker: settings.brokerURL != nil
+        )
+    }
 
-    public func connection(results: Bool) throws -> SourceConnection {
-        let redis = try RedisURL(results ? settings.resultsURL ?? settings.url : settings.url)
+    public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
+        let broker = settings.brokerURL ?? settings.url
+        // Other brokers speak protocols that only kombu knows.
+        guard let url = try? RedisURL(broker) else { return nil }
+        return try await CeleryWorkers(url: url).configuration(name: name, now: now)
+    }
+
+    public func connection(_ role: ConnectionRole) throws -> SourceConnection {
+        let url =
+            switch role {
+            case .source: settings.url
+            case .broker: settings.brokerURL ?? settings.url
+            case .results: settings.resultsURL ?? settings.brokerURL ?? settings.url
+            }
+        if let other = try SourceConnection(messageQueue: url) { return other }
+        let redis = try RedisURL(url)
         guard case .host(let host, let port) = redis.place else {
             throw UnusableSource("\(redis.address) is a socket")
         }
@@ -96,7 +124,9 @@ public struct RedBeatSystem: LegacySystem {
         )
     }
 
-    public var secrets: [String] { [settings.url, settings.resultsURL].compactMap { $0 }.flatMap(passwords(of:)) }
+    public var secrets: [String] {
+        [settings.url, settings.resultsURL, settings.brokerURL].compactMap { $0 }.flatMap(passwords(of:))
+    }
 }
 
 extension LegacyEntry {

@@ -62,7 +62,7 @@ def wanted(app_given: dict[str, Any], configuration: dict[str, Any], **more: Any
 def test_on_redis_a_killed_attempt_is_repeated_and_runs_once(clean):
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     with legacy(app_given, "-Q", "work") as app:
-        configuration = asked(app_given, app)
+        configuration = asked(app_given)
         for number, (step, there) in enumerate(REDIS):
             one = wanted(app_given, configuration, ids=[f"{step}-1"])
             attempt(one, step)
@@ -81,7 +81,7 @@ def test_on_redis_a_killed_attempt_is_repeated_and_runs_once(clean):
 def test_on_rabbitmq_what_ended_while_sending_is_unsure(clean, vhost):
     app_given = given(vhost, clean, "default", "json")
     with legacy(app_given, "-Q", "work") as app:
-        configuration = asked(app_given, app)
+        configuration = asked(app_given)
         expected = 0
         for step, there, is_known in RABBITMQ:
             one = wanted(app_given, configuration, ids=[f"{step}-1"])
@@ -102,8 +102,8 @@ def test_on_rabbitmq_what_ended_while_sending_is_unsure(clean, vhost):
 
 def test_a_failed_message_is_followed_by_another(clean):
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
-    with legacy(app_given, "-Q", "work") as app:
-        configuration = asked(app_given, app)
+    with legacy(app_given, "-Q", "work"):
+        configuration = asked(app_given)
         one = wanted(app_given, configuration, task="legacy.fails", args="[]", ids=["f1"])
         assert attempt(one)["sent"]
         results = redis.Redis(port=clean, db=1)
@@ -117,7 +117,7 @@ def test_events_end_a_task_without_results(broker, clean, request):
     app_given = given(url, clean, "default", "json")
     app_given["settings"]["result_backend"] = None
     with legacy(app_given, "-Q", "work", "-E") as app:
-        configuration = asked(app_given, app)
+        configuration = asked(app_given)
         one = wanted(app_given, configuration, wait="events", seconds=60, ids=["e1"])
         refused = attempt(one | {"wait": "result"})
         assert refused["failed"] == "no-result" and "no result backend" in refused["words"], refused

@@ -39,8 +39,8 @@ def test_every_form_of_a_result_is_read(form, clean):
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     app_given["settings"] |= FORMS[form]
     url = app_given["settings"]["result_backend"]
-    with legacy(app_given, "-Q", "work") as app:
-        configuration = asked(app_given, app)
+    with legacy(app_given, "-Q", "work"):
+        configuration = asked(app_given)
         if form == "prefix":
             refused = attempt(wanted(app_given, configuration))
             assert refused["failed"] == "no-result" and "prefix" in refused["words"], refused
@@ -70,8 +70,8 @@ def _ended(url, reads, id):
 def test_any_value_is_kept_and_fails_nothing(what, clean):
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     url = app_given["settings"]["result_backend"]
-    with legacy(app_given, "-Q", "work") as app:
-        configuration = asked(app_given, app)
+    with legacy(app_given, "-Q", "work"):
+        configuration = asked(app_given)
         one = wanted(app_given, configuration, task="legacy.odd", args=json.dumps([what]))
         assert attempt(one)["sent"]
         found = until(lambda: _ended(url, json.dumps(configuration), "one"), "no result came")
