@@ -114,9 +114,7 @@ public enum DAGRuntime {
             context = get_current_context()
             run_key = f"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}"
             numbers = range(1, context["ti"].try_number + 1)
-            request.update(
-                do="call", ids=[str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}")) for number in numbers]
-            )
+            request.update(do="call", ids=[str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}")) for number in numbers])
             for role, name in places.items():
                 connection = LOOKUP(name)
                 fields = ("conn_type", "host", "port", "login", "password", "schema")

@@ -61,7 +61,9 @@ public struct CeleryConfiguration: Sendable, Hashable {
     /// As much of it as the sending of one task needs.
     public func part(for task: String) -> JSON {
         var part: JSONObject = [:]
-        for key in ["celery", "backend"] { if let value = json[key], !value.isNull { part[key] = value } }
+        if let version = json["celery"], !version.isNull { part["celery"] = version }
+        // Where it is stands in a connection.
+        if let backend = json["backend"]?.string { part["backend"] = .string(String(backend.prefix { $0 != ":" })) }
         part["settings"] = CeleryConfiguration.compact(json["settings"] ?? [:])
         if let queues = json["queues"], queues.array?.isEmpty == false {
             part["queues"] = CeleryConfiguration.compact(queues)

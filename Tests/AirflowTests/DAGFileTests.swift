@@ -235,8 +235,8 @@ import Testing
 
     @Test func requirementsPoolsAndConnectionsAreNamed() throws {
         let file = file(try training())
-        #expect(file.requirements == ["bailey-runtime", "redis"])
-        #expect(self.file(try training(), gated: false).requirements == ["redis"])
+        #expect(file.requirements == ["bailey-runtime", "celery", "redis"])
+        #expect(self.file(try training(), gated: false).requirements == ["celery", "redis"])
         let queue = self.file(try queue())
         #expect(queue.requirements == ["apache-airflow-providers-postgres", "bailey-runtime"])
         #expect(queue.connections.keys.sorted() == ["bailey_jobs"])

@@ -810,7 +810,11 @@ def learnt(
     first, *others = [conf[name] for name in sorted(conf)]
     settings = {name: first[name] for name in SETTINGS if first.get(name) is not None}
     disagree = sorted(name for name in SETTINGS if any(other.get(name) != first.get(name) for other in others))
-    consumed: dict[str, Any] = {}
+    declared = first.get("task_queues") or []
+    # Some versions tell a declared queue whole, others only show it.
+    consumed: dict[str, Any] = {
+        queue["name"]: queue for queue in declared if isinstance(queue, dict) and queue.get("name")
+    }
     for name in sorted(queues):
         consumed.update({queue["name"]: queue for queue in queues[name] or []})
     said = {key.lower() for answer in own.values() for key in answer}
@@ -820,8 +824,8 @@ def learnt(
             del settings["task_default_routing_key"]
         elif default:
             settings["task_default_routing_key"] = default["routing_key"]
-    declared = first.get("task_queues") or []
-    names = list(declared) if isinstance(declared, dict) else [_queue_name(str(queue)) for queue in declared]
+    shown = [queue for queue in declared if isinstance(queue, str)]
+    names = shown if isinstance(declared, dict) else [_queue_name(queue) for queue in shown]
     version = re.search(r"celery:(\d+)\.(\d+)", json.dumps(report))
     return {
         "celery": [int(version[1]), int(version[2])] if version else None,

@@ -43,7 +43,12 @@ extension CeleryConfiguration {
                 disagree.append(name)
             }
         }
+        // Some versions tell a declared queue whole, others only show it.
+        let declared = first["task_queues"]
         var consumed: [String: JSON] = [:]
+        for queue in declared?.array ?? [] {
+            if let name = queue["name"]?.string { consumed[name] = queue }
+        }
         for answer in queues {
             for queue in answer.settings.array ?? [] {
                 if let name = queue["name"]?.string { consumed[name] = queue }
@@ -64,10 +69,9 @@ extension CeleryConfiguration {
                 settings["task_default_routing_key"] = key
             }
         }
-        let declared = first["task_queues"]
         let names =
             declared?.object?.members.map(\.key)
-            ?? (declared?.array ?? []).map { CeleryConfiguration.queueName($0.string ?? "") }
+            ?? (declared?.array ?? []).compactMap(\.string).map { CeleryConfiguration.queueName($0) }
         var options: [String: JSON] = [:]
         for answer in tasks {
             for shown in answer.settings.array ?? [] {
