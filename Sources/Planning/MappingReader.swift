@@ -326,7 +326,7 @@ extension CompareRules {
                 let path = inner.required("path"),
                 let pattern = inner.required("pattern")
             else { continue }
-            if (try? Regex(pattern)) == nil { problems.note(item, "“\(pattern)” is no regular expression") }
+            if BoundedPattern(pattern) == nil { problems.note(item, "“\(pattern)” is no regular expression") }
             patterns.append(PatternRule(path: path, pattern: pattern))
         }
         unordered = fields.strings("unordered") ?? []

@@ -126,6 +126,7 @@ public struct Planner {
             findings += found
         }
         for index in pipelines.indices { findings += router.route(&pipelines[index].dag) }
+        findings += AirflowLimits.likeIDs(pipelines)
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
             if a.severity != b.severity { return a.severity > b.severity }

@@ -10,6 +10,8 @@ struct JSONComparison {
         var shadow: JSON?
         /// The name of the rule that hides it; nil if it counts.
         var rule: String?
+        /// Why it is not known whether they are alike; nil where it is.
+        var unknown: String?
     }
 
     let rules: CompareRules
@@ -62,10 +64,16 @@ struct JSONComparison {
                 found.append(Found(path: text(path), legacy: a, shadow: b))
             }
         case (.string(let x), .string(let y)):
-            if let rule = rules.patterns.first(where: { matches($0.path, path) }), let regex = try? Regex(rule.pattern)
+            if let rule = rules.patterns.first(where: { matches($0.path, path) }),
+                let pattern = BoundedPattern(rule.pattern)
             {
-                if x.wholeMatch(of: regex) == nil || y.wholeMatch(of: regex) == nil {
-                    found.append(Found(path: text(path), legacy: a, shadow: b))
+                do throws(BoundedPattern.TooCostly) {
+                    let (isLegacys, isShadows) = (try pattern.matches(x), try pattern.matches(y))
+                    if !isLegacys || !isShadows {
+                        found.append(Found(path: text(path), legacy: a, shadow: b))
+                    }
+                } catch {
+                    found.append(Found(path: text(path), legacy: a, shadow: b, unknown: error.description))
                 }
             } else if x != y || Array(x.utf8) != Array(y.utf8) {
                 found.append(Found(path: text(path), legacy: a, shadow: b))

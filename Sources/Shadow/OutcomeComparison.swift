@@ -88,7 +88,10 @@ public enum OutcomeComparison {
         switch (found.legacy, found.shadow) {
         case (nil, _): text = "\(what) has \(found.path) only in shadow"
         case (_, nil): text = "\(what) has \(found.path) only in legacy"
-        default: text = "\(what) differs at \(found.path)"
+        default:
+            text =
+                found.unknown.map { "\(what) cannot be compared at \(found.path): \($0)" }
+                ?? "\(what) differs at \(found.path)"
         }
         return Difference(kind: kind, path: found.path, legacy: found.legacy, shadow: found.shadow, text: text)
     }

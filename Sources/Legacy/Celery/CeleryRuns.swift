@@ -27,11 +27,8 @@ public struct CeleryRuns: LegacyRuns {
         defer { Task { await redis.close() } }
         var kept: [EntryID: [Outcome]] = [:]
         var runs = RecordedRuns(outcomes: [])
-        var cursor = "0"
-        repeat {
-            let reply = try await redis.send("SCAN", cursor, "MATCH", "celery-task-meta-*", "COUNT", "1000").array ?? []
-            cursor = reply.first?.text ?? "0"
-            let keys = (reply.last?.array ?? []).compactMap(\.bytes)
+        var walk = KeyWalk(matching: "celery-task-meta-*")
+        while let keys = try await walk.next(on: redis) {
             for value in try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) }) {
                 // A result may expire between the two commands.
                 guard let bytes = value.bytes else { continue }
@@ -46,7 +43,7 @@ public struct CeleryRuns: LegacyRuns {
                 case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
                 }
             }
-        } while cursor != "0"
+        }
         runs.outcomes = CeleryRuns.ordered(kept.values.flatMap { CeleryRuns.latest($0, limit) })
         return runs
     }
