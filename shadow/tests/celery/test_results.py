@@ -84,6 +84,44 @@ def test_any_value_is_kept_and_fails_nothing(what, clean):
         assert stored is None or json.dumps(stored, allow_nan=False)
 
 
+def test_a_file_without_a_gate_runs_the_same_program(clean, tmp_path):
+    import subprocess
+    import sys
+
+    app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
+    settings = app_given["settings"]
+
+    def place(url):
+        return {"conn_type": "redis", "host": "127.0.0.1", "port": clean, "schema": url[-1], "extra": {}}
+
+    with legacy(app_given, "-Q", "work") as app:
+        configuration = asked(app_given)
+        for task, args, holds in (
+            ("legacy.echo", "[1]", True),
+            ("legacy.odd", '["nan"]', True),
+            ("legacy.fails", "[]", False),
+        ):
+            one = wanted(app_given, configuration, task=task, args=args, ids=[task], do="call", seconds=60)
+            one |= {"broker": place(settings["broker_url"]), "results": place(settings["result_backend"])}
+            program = [sys.executable, "-c", celery_wire.source()]
+            for _ in range(2):
+                done = subprocess.run(
+                    program,
+                    input=json.dumps(one),
+                    cwd=tmp_path,
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=True,
+                )
+                reply = json.loads(done.stdout)
+                assert ("error" not in reply["state"]) is holds, reply
+            if task == "legacy.echo":
+                assert reply["returned"] == {"args": 1, "n": None}
+        # A second attempt found the answer to the first one's message.
+        assert app.runs() == 3
+
+
 def _refused(word):
     raise AssertionError(word)
 
