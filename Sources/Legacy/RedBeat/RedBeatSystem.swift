@@ -86,7 +86,8 @@ public struct RedBeatSystem: LegacySystem {
     public var dagSource: DAGSource {
         .redbeat(
             prefix: settings.prefix,
-            ownResults: settings.resultsURL != nil,
+            // Only a Redis holds messages and results.
+            ownResults: settings.resultsURL != nil || settings.brokerURL.map { !$0.hasPrefix("redis") } ?? false,
             ownBroker: settings.brokerURL != nil
         )
     }
@@ -105,7 +106,12 @@ public struct RedBeatSystem: LegacySystem {
             case .broker: settings.brokerURL ?? settings.url
             case .results: settings.resultsURL ?? settings.brokerURL ?? settings.url
             }
-        if let other = try SourceConnection(messageQueue: url) { return other }
+        if let other = try SourceConnection(messageQueue: url) {
+            guard role != .results else {
+                throw UnusableSource("source \(name) has no “results_url”, and its broker holds no results")
+            }
+            return other
+        }
         let redis = try RedisURL(url)
         guard case .host(let host, let port) = redis.place else {
             throw UnusableSource("\(redis.address) is a socket")
