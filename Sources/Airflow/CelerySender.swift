@@ -34,8 +34,7 @@ extension DAGWriter {
             if let environment = environment(.celery(call)) {
                 arguments.append(("interpreter", .string(environment.python)))
             }
-            let variables = variables(.celery(call))
-            if !variables.isEmpty { arguments.append(("environment", dictionary(variables))) }
+            arguments += gatedVariables(.celery(call))
         } else {
             if let known = call.sending.configuration {
                 arguments.append(("configuration", .string(known.part(for: call.task).text())))

@@ -25,7 +25,7 @@ extension DAGWriter {
             return run(
                 caller(task.body),
                 .string(DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs).text()),
-                [("environment", dictionary(variables(task.body)))]
+                [("environment", ungatedVariables(task.body))]
             )
         case .celery(let celery):
             let (broker, results) = suffixes(celery.source)
@@ -51,7 +51,7 @@ extension DAGWriter {
                 + PythonExpression.call(
                     "_celery_call",
                     [interpreter ?? .name("sys.executable"), .dictionary(request), .dictionary(places)],
-                    [("environment", dictionary(variables(task.body)))]
+                    [("environment", ungatedVariables(task.body))]
                 ).text(indent: 0)
         }
     }
@@ -108,7 +108,7 @@ extension DAGWriter {
             body = .call(
                 "_run_program",
                 [caller(drain.runs), payload],
-                [("environment", dictionary(variables(drain.runs)))]
+                [("environment", ungatedVariables(drain.runs))]
             )
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })

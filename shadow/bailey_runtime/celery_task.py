@@ -42,6 +42,7 @@ class CeleryTask(BaseOperator):
         app: str | None = None,
         interpreter: str | None = None,
         environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         entry: str | None = None,
         broker: str = "",
         results: str = "",
@@ -61,6 +62,7 @@ class CeleryTask(BaseOperator):
         self.app = app
         self.interpreter = interpreter
         self.environment = environment
+        self.variables = variables
         self.entry = entry
         self.broker = broker
         self.results = results
@@ -183,11 +185,12 @@ class CeleryTask(BaseOperator):
             "marks": redis_url(self.source),
         }
         if self.app:
-            from .program import run_program
+            from .program import filled, run_program
 
             source = celery_wire.source()
+            environment = {**(self.environment or {}), **filled(self.variables)}
             program = [self.interpreter or "python3", "-c", source]
-            text = run_program(program, json.dumps(request | {"app": self.app}), self.environment)
+            text = run_program(program, json.dumps(request | {"app": self.app}), environment)
             reply = json.loads(text or "{}")
         else:
             configuration = json.loads(self.configuration or "{}")
