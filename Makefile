@@ -26,6 +26,7 @@ soak: build lab-env
 test-full: test airflow-env
 	scripts/test-switch
 	scripts/test-redbeat
+	scripts/test-celery
 	scripts/test-airflow
 
 build: packages

@@ -91,7 +91,9 @@ let package = Package(
                 nioSSL,
                 subprocess,
                 systemPackage,
-            ]
+            ],
+            // A link to shadow/bailey_runtime.
+            resources: [.embedInCode("celery_wire.py")]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

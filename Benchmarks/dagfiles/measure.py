@@ -32,7 +32,7 @@ def workspace(folder: Path, url: str) -> Path:
     folder.mkdir()
     settings = {
         "version": 1,
-        "sources": {"s": {"kind": "redbeat", "url": url}},
+        "sources": {"s": {"kind": "redbeat", "celery": {"settings": {}}, "url": url}},
         "target": {"airflow": {"version": "3"}},
     }
     (folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")

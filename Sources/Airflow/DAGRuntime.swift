@@ -112,79 +112,37 @@ public enum DAGRuntime {
         ]
     }
 
-    /// Sends a message in Celery's protocol 2 and waits for the result in its Redis backend.
+    /// Sends a message as beat would and waits for the result, in a program of its own: Celery's, or the application's.
     ///
     /// - Parameter lookup: the Python function that finds a connection.
     static func celery(lookup: String) -> String { celery.replacing("LOOKUP", with: lookup) }
 
+    /// The program. It is that of gated files, word for word; its text holds no three quotes in a row.
+    static let celeryProgram =
+        "_CELERY = r'''\n" + String(decoding: PackageResources.celery_wire_py, as: UTF8.self) + "'''"
+
     private static let celery = #"""
-        def _celery_call(connection_id, task, args, kwargs, options, run_key, attempt, timeout, results_id=None):
-            """Send a task to the existing Celery workers and wait for its result.
+        def _celery_call(interpreter, request, places, environment):
+            """Send a task to the existing Celery workers as beat would, and wait for its result.
 
             The task id follows from the run, so that a repeated attempt first finds out what became of the message of the
             attempt before, and sends another only if that one failed.
             """
-            import redis
-
-            client = redis.Redis.from_url(LOOKUP(connection_id).get_uri())
-            results = redis.Redis.from_url(LOOKUP(results_id).get_uri()) if results_id else client
-            for number in range(1, attempt + 1):
-                task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}"))
-                key = f"celery-task-meta-{task_id}"
-                stored = results.get(key)
-                if not stored or json.loads(stored).get("status") not in ("FAILURE", "REVOKED"):
-                    break
-            queue = options.get("queue") or options.get("routing_key") or "celery"
-            priority = max(step for step in (0, 3, 6, 9) if step <= min(int(options.get("priority") or 0), 9))
-            expires = options.get("expires")
-            if isinstance(expires, (int, float)):
-                moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=expires)
-                expires = moment.isoformat()
-            message = {
-                "body": base64.b64encode(
-                    json.dumps([args, kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]).encode()
-                ).decode(),
-                "content-encoding": "utf-8",
-                "content-type": "application/json",
-                "headers": {
-                    **(options.get("headers") or {}),
-                    "lang": "py",
-                    "task": task,
-                    "id": task_id,
-                    "root_id": task_id,
-                    "parent_id": None,
-                    "group": None,
-                    "eta": None,
-                    "expires": expires,
-                    "retries": 0,
-                    "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
-                    "argsrepr": repr(args),
-                    "kwargsrepr": repr(kwargs),
-                    "origin": "airflow",
-                    "ignore_result": False,
-                },
-                "properties": {
-                    "correlation_id": task_id,
-                    "delivery_mode": 2,
-                    "delivery_info": {"exchange": "", "routing_key": queue},
-                    "priority": int(options.get("priority") or 0),
-                    "body_encoding": "base64",
-                    "delivery_tag": task_id,
-                },
-            }
-            if client.set(f"bailey:sent:{task_id}", "1", nx=True, ex=7 * 86400):
-                client.lpush(queue if priority == 0 else f"{queue}\x06\x16{priority}", json.dumps(message))
-            deadline = time.monotonic() + timeout
-            while time.monotonic() < deadline:
-                stored = results.get(key)
-                outcome = json.loads(stored) if stored else {}
-                if outcome.get("status") == "SUCCESS":
-                    return outcome.get("result")
-                if outcome.get("status") in ("FAILURE", "REVOKED"):
-                    raise RuntimeError(
-                        f"{task} ended as {outcome['status']}: {outcome.get('result')}\n{outcome.get('traceback')}"
-                    )
-                time.sleep(1)
-            raise RuntimeError(f"{task} gave no result within {timeout} s (task id {task_id})")
+            context = get_current_context()
+            run_key = f"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}"
+            numbers = range(1, context["ti"].try_number + 1)
+            request.update(do="call", ids=[str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}")) for number in numbers])
+            for role, name in places.items():
+                connection = LOOKUP(name)
+                fields = ("conn_type", "host", "port", "login", "password", "schema")
+                request[role] = {field: getattr(connection, field) for field in fields}
+                request[role]["extra"] = connection.extra_dejson
+            reply = _run_program([interpreter, "-c", _CELERY], json.dumps(request), environment)
+            if "failed" in reply:
+                raise RuntimeError(reply["words"])
+            error = reply.get("state", {}).get("error")
+            if error:
+                raise RuntimeError(f"{error['type']}: {error['message']}\n{error['detail']}")
+            return reply.get("returned")
         """#
 }

@@ -38,7 +38,8 @@ extension DAGWriter {
             }
             if skipsTasks, target == .airflow211 { lines.append(DAGRuntime.skipIn2) }
             if uses({ $0.call != nil }) {
-                modules.formUnion(["base64", "datetime", "json", "time", "uuid"])
+                modules.formUnion(["json", "os", "signal", "subprocess", "threading", "uuid"])
+                if uses({ $0.call.map { environment(.celery($0)) == nil } ?? false }) { modules.insert("sys") }
                 sdk.formUnion([String(lookup.prefix { $0 != "." }), "get_current_context"])
             }
         }
@@ -109,13 +110,13 @@ extension DAGWriter {
     var helpers: [String] {
         var parts: [String] = []
         if hasConditions { parts.append(DAGRuntime.condition) }
-        if uses({ $0.runsProgram }) { parts.append(DAGRuntime.program) }
+        if uses({ $0.runsProgram || $0.call != nil }) { parts.append(DAGRuntime.program) }
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
         if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses(fillsVariables) { parts.append(DAGRuntime.filling) }
-        if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
+        if uses({ $0.call != nil }) { parts += [DAGRuntime.celeryProgram, DAGRuntime.celery(lookup: lookup)] }
         if dag.tasks.contains(where: takes) {
             parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]
         }

@@ -120,8 +120,11 @@ extension DAGWriter {
     }
 
     func environment(_ body: TaskBody) -> (python: String, path: [String], variables: [String: String])? {
-        if case .python(let python) = body { return python.environment.flatMap { environments[$0] } }
-        return nil
+        switch body {
+        case .python(let python): python.environment.flatMap { environments[$0] }
+        case .celery(let call): call.sending.environment.flatMap { environments[$0] }
+        default: nil
+        }
     }
 
     func indented(_ text: String) -> String {

@@ -61,7 +61,7 @@ struct DAGWriter {
     var requirements: Set<String> {
         var found: Set<String> = []
         if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
-        if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
+        if dag.tasks.contains(where: { $0.body.call != nil }) { found.formUnion(["celery", "redis"]) }
         if gated || isExact { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
@@ -73,13 +73,7 @@ struct DAGWriter {
         var found: [String: String] = [:]
         for task in dag.tasks {
             if let call = task.body.call {
-                found[DAGFile.connectionID(call.source)] =
-                    "the Redis that source “\(call.source)” uses as broker and result backend"
-                if hasOwnResults(call.source) {
-                    found[DAGFile.connectionID(call.source)] = "the Redis that source “\(call.source)” uses as broker"
-                    found[DAGFile.connectionID(call.source) + "_results"] =
-                        "the Redis of Celery's results of “\(call.source)”"
-                }
+                found.merge(celeryConnections(call)) { first, _ in first }
             }
         }
         guard gated else {
@@ -98,10 +92,6 @@ struct DAGWriter {
                 "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
         }
         return found
-    }
-
-    func hasOwnResults(_ source: String) -> Bool {
-        if case .redbeat(_, true)? = sources[source] { true } else { false }
     }
 
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }

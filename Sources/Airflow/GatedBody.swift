@@ -27,7 +27,7 @@ extension DAGWriter {
                 ("source", .string(call.source)), ("task", .string(call.task)), ("args", json(call.args)),
                 ("kwargs", json(call.kwargs)), ("options", json(call.options)),
             ]
-            if hasOwnResults(call.source) { own.append(("results", .string("_results"))) }
+            own += sending(call)
             return ("CeleryTask", own)
         case .python(let python):
             return ("PythonTask", [("callable", .string(python.callable))] + pythonArguments(python, task.body))

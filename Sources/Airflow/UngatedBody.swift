@@ -28,17 +28,31 @@ extension DAGWriter {
                 [("environment", ungatedVariables(task.body))]
             )
         case .celery(let celery):
-            var named: [(name: String, value: PythonExpression)] = [
-                ("connection_id", .string(DAGFile.connectionID(celery.source))), ("task", .string(celery.task)),
-                ("args", parsed(celery.args)), ("kwargs", parsed(celery.kwargs)), ("options", parsed(celery.options)),
-                ("run_key", .name("f\"{context['dag'].dag_id}/{context['run_id']}/{context['ti'].task_id}\"")),
-                ("attempt", .name("context[\"ti\"].try_number")), ("timeout", .number(task.timeout ?? 86_400)),
+            let (broker, results) = suffixes(celery.source)
+            let id = DAGFile.connectionID(celery.source)
+            var request: [(key: String, value: PythonExpression)] = [
+                ("task", .string(celery.task)), ("args", .string(celery.args.text())),
+                ("kwargs", .string(celery.kwargs.text())), ("options", .string(celery.options.text())),
+                ("wait", .string(celery.sending.wait.rawValue)), ("unsure", .string(celery.sending.unsure.rawValue)),
+                ("seconds", .number(task.timeout ?? 86_400)),
             ]
-            if hasOwnResults(celery.source) {
-                named.append(("results_id", .string(DAGFile.connectionID(celery.source) + "_results")))
+            var places: [(key: String, value: PythonExpression)] = [("marks", .string(id))]
+            if let app = celery.sending.app {
+                request.append(("app", .string(app)))
+            } else {
+                let known = celery.sending.configuration?.part(for: celery.task) ?? [:]
+                request.append(("configuration", .call("json.loads", [.string(known.text())], [])))
+                request.append(("beat", .call("json.loads", [.string((known["celery"] ?? [0, 0]).text())], [])))
+                places.append(("broker", .string(id + broker)))
+                if celery.sending.wait == .result { places.append(("results", .string(id + results))) }
             }
-            return "context = get_current_context()\nreturn "
-                + PythonExpression.call("_celery_call", [], named).text(indent: 0)
+            let interpreter = environment(task.body).map { PythonExpression.string($0.python) }
+            return "return "
+                + PythonExpression.call(
+                    "_celery_call",
+                    [interpreter ?? .name("sys.executable"), .dictionary(request), .dictionary(places)],
+                    [("environment", ungatedVariables(task.body))]
+                ).text(indent: 0)
         }
     }
 
@@ -132,8 +146,6 @@ extension DAGWriter {
             }
         )
     }
-
-    private func parsed(_ json: JSON) -> PythonExpression { .call("json.loads", [.string(json.text())], []) }
 
     private func failure(_ reason: String) -> String {
         "raise " + PythonExpression.call("RuntimeError", [.string(reason)], []).text(indent: 0)

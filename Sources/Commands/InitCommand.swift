@@ -14,6 +14,19 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The variable that holds the URL of RedBeat's Redis.", valueName: "NAME"))
     var redbeat: String?
 
+    @Option(
+        help: ArgumentHelp("The variable that holds the URL of Celery's broker, if it is another.", valueName: "NAME")
+    )
+    var broker: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The variable that holds the URL of Celery's results, if they are elsewhere.",
+            valueName: "NAME"
+        )
+    )
+    var results: String?
+
     @Option(help: ArgumentHelp("The variable that holds the URL of the queue's PostgreSQL.", valueName: "NAME"))
     var queue: String?
 
@@ -30,13 +43,20 @@ struct InitCommand: AsyncParsableCommand {
             throw OperationFailure(.usage, "bailey.yaml exists already; it was left as it is")
         }
         let environment = ProcessInfo.processInfo.environment
+        func found(_ names: [String]) -> String? { names.first { environment[$0]?.isEmpty == false } }
+        func isRedis(_ name: String) -> Bool { environment[name]?.hasPrefix("redis") == true }
+        let messages = broker ?? found(["CELERY_BROKER_URL", "CELERY_BROKER", "BROKER_URL"])
+        let backend =
+            results
+            ?? found(["CELERY_RESULT_BACKEND", "CELERY_RESULT_BACKEND_URL", "CELERY_BACKEND_URL", "RESULT_BACKEND"])
+            .flatMap { isRedis($0) ? $0 : nil }
         let redis =
-            redbeat
-            ?? ["REDBEAT_REDIS_URL", "CELERY_BROKER_URL", "BROKER_URL", "REDIS_URL"].first {
-                environment[$0]?.isEmpty == false
-            }
+            redbeat ?? found(["REDBEAT_REDIS_URL"]) ?? messages.flatMap { isRedis($0) ? $0 : nil }
+            ?? found(["REDIS_URL"])
         let database = queue ?? ["DATABASE_URL", "POSTGRES_URL", "PG_URL"].first { environment[$0]?.isEmpty == false }
-        for (name, kind) in [(redis, "redbeat"), (database, "queue")] {
+        for (name, kind) in [
+            (redis, "redbeat"), (database, "queue"), (messages, "broker"), (backend, "results"),
+        ] {
             guard let name else { continue }
             guard !name.contains("://") else {
                 throw OperationFailure(.usage, "--\(kind) takes the name of an environment variable, not a URL")
@@ -44,7 +64,12 @@ struct InitCommand: AsyncParsableCommand {
             guard let value = environment[name], !value.isEmpty else {
                 throw OperationFailure(.usage, "the environment variable \(name) is not set")
             }
-            if kind == "redbeat" { _ = try RedisURL(value) } else { _ = try PostgresURL(value) }
+            switch kind {
+            case "redbeat", "results": _ = try RedisURL(value)
+            case "queue": _ = try PostgresURL(value)
+            // Brokers of other kinds are kombu's to know.
+            default: if isRedis(name) { _ = try RedisURL(value) }
+            }
         }
         guard redis != nil || database != nil else {
             throw OperationFailure(
@@ -58,6 +83,13 @@ struct InitCommand: AsyncParsableCommand {
         ]
         if let redis {
             lines += ["  scheduler:", "    kind: redbeat", "    url: ${\(redis)}"]
+            // Two names for one place are one.
+            if let messages, environment[messages] != environment[redis] {
+                lines.append("    broker_url: ${\(messages)}")
+            }
+            if let backend, environment[backend] != environment[messages ?? redis] {
+                lines.append("    results_url: ${\(backend)}")
+            }
             if prefix != "redbeat:" { lines.append("    prefix: \"\(prefix)\"") }
         }
         if let database {

@@ -30,6 +30,12 @@ public protocol LegacySystem: Sendable {
     func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) async throws
         -> RecordedHistories
 
+    /// How its Celery application is configured, as its live workers say; nil if there is none, or none answers. Each worker gets a few messages.
+    ///
+    /// - Parameter name: a name for reply queues that nobody else uses.
+    /// - Throws: as `read`.
+    func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration?
+
     /// The runs of some of its entries: those it has kept, and those that end from now on.
     ///
     /// - Parameter now: the clock, for what is seen to happen.
@@ -51,9 +57,8 @@ public protocol LegacySystem: Sendable {
 
     /// The Airflow connection that leads to it.
     ///
-    /// - Parameter results: whether the one to where it keeps results is meant, where that is another place.
     /// - Throws: `UnusableSource` if an Airflow connection cannot hold its URL.
-    func connection(results: Bool) throws -> SourceConnection
+    func connection(_ role: ConnectionRole) throws -> SourceConnection
 
     /// Texts that must never be shown: passwords, as written and as decoded.
     var secrets: [String] { get }
@@ -75,6 +80,18 @@ extension LegacySystem {
     public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] { [:] }
 
     public func checkSettings() throws {}
+
+    public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? { nil }
+}
+
+/// What a connection to a source is for.
+public enum ConnectionRole: String, Sendable, Hashable, CaseIterable {
+    /// The source itself, which holds its switch.
+    case source
+    /// Where Celery's messages go, if that is another place.
+    case broker
+    /// Where Celery's results are, if that is another place.
+    case results
 }
 
 /// How live workers are asked.

@@ -1,3 +1,4 @@
+import Foundation
 public import LosslessJSON
 
 /// An Airflow connection that leads to a source, made from the source's URL.
@@ -18,6 +19,26 @@ public struct SourceConnection: Sendable, Hashable {
     public var password: String?
     /// Where it leads, without credentials.
     public var address: String
+
+    /// The connection of an `amqp://` or `amqps://` URL; nil if the URL is of something else.
+    ///
+    /// - Throws: `UnusableSource` if it cannot be taken apart.
+    init?(messageQueue url: String) throws {
+        guard let scheme = ["amqp", "amqps", "pyamqp"].first(where: { url.hasPrefix($0 + "://") }) else { return nil }
+        guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty else {
+            throw UnusableSource("the broker's URL is not \(scheme)://user:password@host:port/vhost")
+        }
+        let vhost = String(parts.path.dropFirst())
+        self.init(
+            type: scheme == "amqps" ? "amqps" : "amqp",
+            host: host,
+            port: parts.port,
+            login: parts.user,
+            schema: vhost.isEmpty ? nil : vhost,
+            password: parts.password,
+            address: "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "") + parts.path
+        )
+    }
 
     /// Makes one.
     public init(

@@ -1,7 +1,7 @@
 /// What a DAG file must know of a source, by the source's name in `bailey.yaml`.
 public enum DAGSource: Sendable, Hashable {
-    /// Redis with RedBeat's keys under a prefix; `ownResults` is whether Celery's results are in another Redis.
-    case redbeat(prefix: String, ownResults: Bool)
+    /// Redis with RedBeat's keys under a prefix; `ownResults` and `ownBroker` are whether Celery's results and messages are elsewhere.
+    case redbeat(prefix: String, ownResults: Bool, ownBroker: Bool = false)
     /// A PostgreSQL queue, and how a DAG that has job types of it to itself takes their jobs; nil if it cannot.
     case queue(QueueStatements?)
     /// A system that brings a gate of its own.

@@ -33,12 +33,15 @@ extension FindingCode {
 
     // Meaning of runs: 30–49
     public static let expires = FindingCode(30, "expires-option", .info)
-    public static let optionNotTranslated = FindingCode(31, "option-not-translated", .warning)
     public static let retryRuleInCode = FindingCode(33, "retry-rule-in-code", .warning)
     public static let absorbedEntry = FindingCode(34, "absorbed-entry", .warning)
     public static let queueLatency = FindingCode(36, "queue-latency", .warning)
     public static let untranslatable = FindingCode(37, "untranslatable", .warning)
     public static let keptOnLegacy = FindingCode(38, "kept-on-legacy", .info)
+    public static let messageRouteUnknown = FindingCode(39, "message-route-unknown", .error)
+    public static let workersTold = FindingCode(40, "workers-told", .info)
+    public static let workersChanged = FindingCode(41, "workers-changed", .warning)
+    public static let resultNotAwaited = FindingCode(42, "result-not-awaited", .warning)
 
     // Mappings: 50–69
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -76,8 +79,9 @@ extension FindingCode {
         .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
         .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds, .differsByVersion,
         .zoneContradicted, .setAside,
-        .expires, .optionNotTranslated, .retryRuleInCode, .absorbedEntry,
-        .queueLatency, .untranslatable, .keptOnLegacy,
+        .expires, .retryRuleInCode, .absorbedEntry,
+        .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
+        .resultNotAwaited,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,

@@ -45,7 +45,7 @@ extension SourceSummary {
         [
             "name": .string(name), "kind": .string(kind), "system": .string(system), "address": .string(address),
             "found": JSON(found),
-            "notes": .array(notes.map(\.json)),
+            "notes": .array(notes.map(\.json)), "celery": celery?.json ?? .null,
         ]
     }
 
@@ -59,6 +59,7 @@ extension SourceSummary {
             found: try object.int("found")
         )
         for item in object.items("notes") { notes.append(try EntryNote(json: item)) }
+        celery = object.optional("celery").map { CeleryConfiguration(json: $0) }
     }
 }
 

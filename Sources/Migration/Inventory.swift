@@ -68,6 +68,8 @@ public struct SourceSummary: Sendable, Hashable {
     public var found: Int
     /// Things a person should know of this source as a whole (status words seen, zone disagreement, no lock).
     public var notes: [EntryNote]
+    /// How its Celery application is configured, as its live workers said; nil where none answered.
+    public var celery: CeleryConfiguration?
 
     /// Makes a summary.
     public init(name: String, kind: String, system: String, address: String, found: Int, notes: [EntryNote] = []) {

@@ -26,9 +26,19 @@ public struct CeleryCall: Sendable, Hashable {
     public var kwargs: JSON
     /// Publish options as legacy has them (`queue`, `priority`, `expires`, `headers`, …): an object.
     public var options: JSON
+    /// How the message is made, and what is waited for.
+    public var sending: CelerySending
 
     /// Makes a call.
-    public init(source: String, task: String, args: JSON, kwargs: JSON, options: JSON) {
+    public init(
+        source: String,
+        task: String,
+        args: JSON,
+        kwargs: JSON,
+        options: JSON,
+        sending: CelerySending = CelerySending()
+    ) {
+        self.sending = sending
         self.source = source
         self.task = task
         self.args = args

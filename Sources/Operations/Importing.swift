@@ -46,7 +46,34 @@ extension Workspace {
                 inventory.sources[index].notes += histories.notes
             }
         }
+        await askWorkers(&inventory)
         try store().save(inventory)
         return inventory
+    }
+
+    /// Asks the live workers of every Celery application how they are configured, and says what is new since the import before.
+    private func askWorkers(_ inventory: inout Inventory) async {
+        let before = try? store().latestInventory()
+        for system in systems {
+            guard let index = inventory.sources.firstIndex(where: { $0.name == system.name }) else { continue }
+            let name = "bailey-\(UUID().uuidString.lowercased())-"
+            let earlier = before?.sources.first { $0.name == system.name }?.celery
+            guard let found = try? await system.celery(name: name, now: surroundings.now) else {
+                // Where nobody answers now, what was told before still counts.
+                inventory.sources[index].celery = earlier
+                continue
+            }
+            inventory.sources[index].celery = found
+            inventory.sources[index].notes.append(EntryNote(.workersTold, found.summary))
+            let changed = earlier.map { found.differences(from: $0) } ?? []
+            if !changed.isEmpty {
+                inventory.sources[index].notes.append(
+                    EntryNote(
+                        .workersChanged,
+                        "its workers are configured otherwise than at the import before: \(changed.joined(separator: ", ")). Generate the DAG files anew"
+                    )
+                )
+            }
+        }
     }
 }

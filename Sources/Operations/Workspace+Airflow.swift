@@ -66,7 +66,8 @@ extension Workspace {
             let own = DAGFile.connectionID(system.name)
             guard id == own || id.hasPrefix(own + "_") else { continue }
             do {
-                let found = try system.connection(results: id != own)
+                let role = ConnectionRole(rawValue: String(id.dropFirst(own.count + 1))) ?? .source
+                let found = try system.connection(role)
                 return (
                     AirflowConnection(
                         id: id,

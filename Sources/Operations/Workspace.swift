@@ -136,6 +136,10 @@ package struct Workspace {
             inventory: inventory,
             zones: zones,
             environments: Set(settings.environments.keys),
+            celery: Dictionary(
+                settings.sources.compactMap { source in source.celery.map { (source.name, $0) } },
+                uniquingKeysWith: { first, _ in first }
+            ),
             policy: policy,
             aside: aside,
             now: surroundings.now()

@@ -8,11 +8,6 @@ struct EntryJudge {
     let timetables: ProvenTimetables
     let now: Instant
 
-    /// The options of a Celery message that Bailey's own messages carry on.
-    static let carriedOptions: Set<String> = [
-        "queue", "priority", "expires", "headers", "time_limit", "soft_time_limit", "routing_key", "exchange",
-    ]
-
     /// The judgement as if nobody had mapped the entry, and the findings.
     func judge(_ entry: LegacyEntry) -> (EntryJudgement, [Finding]) {
         var judgement = EntryJudgement(entry: entry.id, verdict: .migrate)
@@ -181,17 +176,6 @@ struct EntryJudge {
                     .expires,
                     entry: entry.id,
                     text: "A run that no worker takes within “expires” is dropped by Celery; the message keeps that."
-                )
-            )
-        }
-        let lost = options.members.filter { !$0.value.isNull && !EntryJudge.carriedOptions.contains($0.key) }.map(\.key)
-        if !lost.isEmpty {
-            findings.append(
-                Finding(
-                    .optionNotTranslated,
-                    entry: entry.id,
-                    text:
-                        "The options \(lost.joined(separator: ", ")) are not carried into the DAG's message. See whether the task needs them."
                 )
             )
         }

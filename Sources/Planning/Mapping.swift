@@ -1,4 +1,4 @@
-import LosslessJSON
+public import LosslessJSON
 public import Migration
 public import Schedules
 public import Settings
@@ -40,4 +40,25 @@ public struct MappedTask: Sendable, Hashable {
     public var hasBody: Bool
     /// For a job type: how many jobs one run takes at most.
     public var jobLimit = 100
+    /// How a Celery message is sent, where the mapping says it.
+    public var sending: MappedSending?
+}
+
+/// What a mapping says of the sending of a Celery message.
+public struct MappedSending: Sendable, Hashable {
+    /// Who makes the message.
+    public enum Via: String, Sendable, Hashable, CaseIterable {
+        /// The application itself, in its own interpreter.
+        case app
+        /// An application that is configured as its workers tell.
+        case configuration
+    }
+
+    public var via: Via?
+    public var app: String?
+    public var environment: String?
+    public var wait: CelerySending.Wait?
+    public var unsure: CelerySending.Unsure?
+    /// Options that replace the entry's own: an object.
+    public var options: JSON
 }

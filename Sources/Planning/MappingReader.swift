@@ -14,6 +14,7 @@ extension Mapping {
         "retry_max_delay",
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
+        "send",
     ]
 
     /// The mapping of a file's text.
@@ -143,6 +144,7 @@ extension MappedTask {
             problems.note(member.value, "the task has neither an “entry” nor celery, python or command")
         }
         let body = TaskBody(fields, problems)
+        if let node = fields.node("send") { sending = MappedSending(node, problems) }
         hasBody = body != nil
         definition = TaskDefinition(
             id: member.key,
@@ -186,6 +188,23 @@ extension MappedTask {
         }
         if let limit = fields.int("limit") { jobLimit = max(1, limit) }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
+    }
+}
+
+extension MappedSending {
+    fileprivate init?(_ node: YAMLNode, _ problems: Problems) {
+        let known = ["via", "app", "environment", "wait", "unsure", "options"]
+        guard let fields = YAMLFields(node, known: known, problems: problems) else { return nil }
+        via = fields.choice("via", Via.self)
+        app = fields.string("app")
+        environment = fields.string("environment")
+        wait = fields.choice("wait", CelerySending.Wait.self)
+        unsure = fields.choice("unsure", CelerySending.Unsure.self)
+        options = fields.json("options") ?? [:]
+        if options.object == nil { problems.note(node, "“options” is a mapping, such as {queue: work}") }
+        if app?.contains(":") == false {
+            problems.note(node, "“app” is “\(app ?? "")”; write package.module:attribute")
+        }
     }
 }
 

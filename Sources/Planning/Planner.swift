@@ -1,7 +1,7 @@
 import LosslessJSON
 public import Migration
 public import Schedules
-import Settings
+public import Settings
 
 /// Makes pipelines of an inventory and mappings, and judges every entry.
 public struct Planner {
@@ -12,12 +12,14 @@ public struct Planner {
     private let aside: SettingAside
     private let judge: EntryJudge
     private let timetables: ProvenTimetables
+    private let router: MessageRouter
     private let now: Instant
 
     /// A planner.
     ///
     /// - Parameters:
     ///   - environments: the names of `environments` in `bailey.yaml`.
+    ///   - celery: what `bailey.yaml` says of the Celery applications, by source.
     ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
     ///   - aside: the entries that `bailey.yaml` sets aside.
     ///   - now: the instant from which ticks are computed.
@@ -25,10 +27,12 @@ public struct Planner {
         inventory: Inventory,
         zones: ZoneDatabase,
         environments: Set<String>,
+        celery: [String: CelerySettings] = [:],
         policy: CutoverPolicy = CutoverPolicy(),
         aside: SettingAside = .none,
         now: Instant
     ) {
+        router = MessageRouter(inventory: inventory, celery: celery, environments: environments)
         self.inventory = inventory
         self.zones = zones
         self.environments = environments
@@ -153,6 +157,7 @@ public struct Planner {
         findings += setAside.map {
             Finding(.setAside, entry: $0.entry, location: $0.location, text: sentence("set aside: \($0.reason)"))
         }
+        for index in pipelines.indices { findings += router.route(&pipelines[index].dag) }
         findings += AirflowLimits.likeIDs(pipelines)
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
@@ -202,6 +207,9 @@ public struct Planner {
             }
             if let entry, entry.kind == .jobType, task.hasBody {
                 definition.body = .queue(QueueDrain(entry: entry.id, runs: definition.body, limit: task.jobLimit))
+            }
+            if let sending = task.sending, case .celery(let call) = definition.body {
+                definition.body = .celery(router.mapped(call, sending))
             }
             if case .untranslatable(let reason) = definition.body {
                 findings.append(

@@ -102,7 +102,7 @@ extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ kinds: [SourceKind], _ problems: Problems) {
         let common = [
             "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
-            "lock_key",
+            "lock_key", "broker_url", "celery",
         ]
         let own = kinds.reduce(into: Set<String>()) { $0.formUnion($1.keys) }.sorted()
         guard let fields = YAMLFields(member.value, known: common + own, problems: problems) else { return nil }
@@ -119,7 +119,7 @@ extension SourceSettings {
             )
         }
         // What leads to a system may hold anything, and is not shown.
-        member.value.refuseControlCharacters(except: ["url", "results_url"], problems)
+        member.value.refuseControlCharacters(except: ["url", "results_url", "broker_url"], problems)
         let names = kinds.map(\.name)
         if fields.node("kind") == nil {
             problems.note(member.value, "“kind” is missing: \(names.joined(separator: " or "))")
@@ -141,6 +141,22 @@ extension SourceSettings {
         }
         resultsURL = fields.string("results_url")
         lockKey = fields.string("lock_key")
+        brokerURL = fields.string("broker_url")
+        if let node = fields.node("celery"),
+            let inner = YAMLFields(node, known: ["app", "environment", "settings"], problems: problems)
+        {
+            celery = CelerySettings(
+                app: inner.string("app"),
+                environment: inner.string("environment"),
+                settings: inner.json("settings")
+            )
+            if celery?.settings.map({ $0.object == nil }) == true {
+                problems.note(node, "“settings” is a mapping of Celery's settings, such as {task_default_queue: work}")
+            }
+            if celery?.app?.contains(":") == false {
+                problems.note(node, "“app” is “\(celery?.app ?? "")”; write package.module:attribute")
+            }
+        }
         if let seconds = fields.int("max_interval") {
             maxInterval = seconds
             if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }

@@ -1,3 +1,5 @@
+public import LosslessJSON
+
 /// What `bailey.yaml` says.
 public struct WorkspaceSettings: Sendable, Hashable {
     /// The file it was read from.
@@ -54,12 +56,33 @@ public struct SourceSettings: Sendable, Hashable {
     public var statuses: [String: [String]] = [:]
     /// The Redis of Celery's results, if it is not that of the schedules.
     public var resultsURL: String?
+    /// The broker of Celery's messages, if it is not the Redis of the schedules.
+    public var brokerURL: String?
+    /// What is known of the Celery application beside what its workers tell.
+    public var celery: CelerySettings?
     /// RedBeat's lock (`redbeat_lock_key`) where it is not the usual one; `none` where the application keeps no lock.
     public var lockKey: String?
     /// The longest sleep of beat in seconds (`beat_max_loop_interval`).
     public var maxInterval = 300
     /// The values of keys that only its kind has, as text.
     public var own: [String: String] = [:]
+}
+
+/// What a person says of a Celery application.
+public struct CelerySettings: Sendable, Hashable {
+    /// The application that makes the messages, `module:attribute`; nil where one is made that is configured as its workers are.
+    public var app: String?
+    /// The environment that holds it.
+    public var environment: String?
+    /// Settings of Celery's that workers do not tell, or that nobody can be asked for: an object; nil if nothing is said.
+    public var settings: JSON?
+
+    /// Makes settings.
+    public init(app: String? = nil, environment: String? = nil, settings: JSON? = nil) {
+        self.app = app
+        self.environment = environment
+        self.settings = settings
+    }
 }
 
 /// A sort of legacy system, as `bailey.yaml` knows it.

@@ -14,6 +14,15 @@ import Testing
         let crontab = Schedule.crontab(try Crontab(cronOrder: "0 9 * * 1-5"))
         let (timetable, _) = Equivalence.target(for: crontab, in: zone, from: Instant(seconds: 1_795_392_000))
         let driver = EntryID(source: "scheduler", name: "retrain")
+        var sending = CelerySending()
+        sending.configuration = CeleryConfiguration(json: [
+            "celery": [5, 7], "workers": ["celery@ml"], "broker": "redis://:**@h/0", "backend": "redis://h/1",
+            "settings": ["task_default_queue": "work", "task_compression": nil],
+            "queues": [
+                ["name": "ml", "exchange": ["name": "ml", "type": "direct", "arguments": nil], "routing_key": "ml"]
+            ],
+            "tasks": ["ml.train": ["priority": 3], "ml.other": [:]], "silent": [], "disagree": [],
+        ])
         var first = TaskDefinition(
             id: "first",
             entry: driver,
@@ -23,7 +32,8 @@ import Testing
                     task: "ml.retrain",
                     args: [["churn", "fraud"]],
                     kwargs: ["note": "«Привет» {{ ds }} \"'\\"],
-                    options: ["queue": "ml", "priority": 3]
+                    options: ["queue": "ml", "priority": 3],
+                    sending: sending
                 )
             ),
             retry: RetryPolicy(retries: 2, delay: 60, backoff: 2, maximumDelay: 600),
@@ -225,8 +235,8 @@ import Testing
 
     @Test func requirementsPoolsAndConnectionsAreNamed() throws {
         let file = file(try training())
-        #expect(file.requirements == ["bailey-runtime", "redis"])
-        #expect(self.file(try training(), gated: false).requirements == ["redis"])
+        #expect(file.requirements == ["bailey-runtime", "celery", "redis"])
+        #expect(self.file(try training(), gated: false).requirements == ["celery", "redis"])
         let queue = self.file(try queue())
         #expect(queue.requirements == ["apache-airflow-providers-postgres", "bailey-runtime"])
         #expect(queue.connections.keys.sorted() == ["bailey_jobs"])

@@ -19,8 +19,8 @@ import Testing
                 values = [json.loads(given[name].value) for name in ("args", "kwargs")]
                 print(json.dumps({"celery": values, "task": given["task"].value}))
             if node.func.id == "_celery_call":
-                given = {word.arg: word.value for word in node.keywords}
-                values = [json.loads(given[name].args[0].value) for name in ("args", "kwargs")]
+                given = {key.value: value for key, value in zip(node.args[1].keys, node.args[1].values)}
+                values = [json.loads(given[name].value) for name in ("args", "kwargs")]
                 print(json.dumps({"celery": values, "task": given["task"].value}))
             words = None
             if node.func.id == "CommandTask":

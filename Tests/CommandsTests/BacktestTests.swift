@@ -23,7 +23,7 @@ import Testing
                 """
                 version: 1
                 sources:
-                  s: {kind: redbeat, url: "${REDIS_FOR_TEST}", timezone: \(timezone)}
+                  s: {kind: redbeat, celery: {settings: {}}, url: "${REDIS_FOR_TEST}", timezone: \(timezone)}
 
                 """,
                 to: "bailey.yaml"

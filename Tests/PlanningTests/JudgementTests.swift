@@ -7,8 +7,14 @@ import Testing
 
 @Suite("What the plan says of an entry by itself") struct JudgementTests {
     private func plan(_ entries: [LegacyEntry]) -> Plan {
-        Planner(inventory: Samples.inventory(entries), zones: ZoneDatabase(), environments: [], now: Samples.now)
-            .plan(files: [])
+        Planner(
+            inventory: Samples.inventory(entries),
+            zones: ZoneDatabase(),
+            environments: [],
+            celery: Samples.celery,
+            now: Samples.now
+        )
+        .plan(files: [])
     }
 
     private func codes(_ schedule: JSON, _ zone: String) throws -> (EntryJudgement, Set<FindingCode>) {
@@ -102,8 +108,14 @@ import Testing
             ),
             UnreadRecord(source: "scheduler", key: "redbeat:y", reason: "dangling", detail: "…"),
         ]
-        let plan = Planner(inventory: inventory, zones: ZoneDatabase(), environments: [], now: Samples.now)
-            .plan(files: [])
+        let plan = Planner(
+            inventory: inventory,
+            zones: ZoneDatabase(),
+            environments: [],
+            celery: Samples.celery,
+            now: Samples.now
+        )
+        .plan(files: [])
         #expect(plan.findings.map(\.code) == [.stopsBeat, .unreadRecord])
         #expect(!plan.holds)
     }

@@ -15,6 +15,7 @@ import Testing
             inventory: Samples.inventory(entries),
             zones: ZoneDatabase(),
             environments: ["company"],
+            celery: Samples.celery,
             now: Samples.now
         ).plan(files: files)
     }
@@ -111,6 +112,8 @@ import Testing
         #expect(dag.sla == 1800)
         #expect(dag["last"]?.retry == RetryPolicy(retries: 2, delay: 60))
         #expect(dag["last"]?.triggerRule == .allDone)
+        var sending = CelerySending()
+        sending.configuration = CeleryConfiguration(json: ["settings": [:]])
         #expect(
             dag["first"]?.body
                 == .celery(
@@ -119,7 +122,8 @@ import Testing
                         task: "company.daily",
                         args: [1],
                         kwargs: ["deep": true],
-                        options: [:]
+                        options: [:],
+                        sending: sending
                     )
                 )
         )

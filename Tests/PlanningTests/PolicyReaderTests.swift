@@ -87,7 +87,14 @@ import Testing
         ])
         var general = CutoverPolicy()
         general.comparedTicks = 7
-        let planner = Planner(inventory: inventory, zones: zones, environments: [], policy: general, now: Samples.now)
+        let planner = Planner(
+            inventory: inventory,
+            zones: zones,
+            environments: [],
+            celery: Samples.celery,
+            policy: general,
+            now: Samples.now
+        )
         func plan(_ text: String) -> Plan {
             planner.plan(files: [
                 ("m.yaml", "pipeline: mine\npolicy:\n  \(text)\ntasks:\n  run: {entry: scheduler/a}\n")

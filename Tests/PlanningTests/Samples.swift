@@ -1,6 +1,7 @@
 import LosslessJSON
 import Migration
 import Schedules
+import Settings
 
 /// Entries as a source would read them.
 enum Samples {
@@ -36,6 +37,9 @@ enum Samples {
     static func interval(_ seconds: Double) -> JSON {
         ["__type__": "interval", "every": .number(JSONNumber(seconds)), "relative": false]
     }
+
+    /// What a person says of the applications: that they are as Celery makes them.
+    static let celery = ["scheduler": CelerySettings(settings: [:])]
 
     static func inventory(_ entries: [LegacyEntry]) -> Inventory {
         Inventory(readAt: now, entries: entries.sorted { $0.id < $1.id })

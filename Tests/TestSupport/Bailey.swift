@@ -29,7 +29,7 @@ public struct Bailey: Sendable {
         var lines = ["version: 1", "sources:"]
         if let redis {
             environment["REDIS_FOR_TEST"] = redis
-            lines += ["  s: {kind: redbeat, url: \"${REDIS_FOR_TEST}\"}"]
+            lines += ["  s: {kind: redbeat, celery: {settings: {}}, url: \"${REDIS_FOR_TEST}\"}"]
         }
         if let postgres {
             environment["POSTGRES_FOR_TEST"] = postgres

@@ -1,4 +1,4 @@
-"""Sends a task to the existing Celery workers and waits for its result without holding a worker slot."""
+"""Sends a task to the existing Celery workers as beat would, and waits for its result without holding a worker slot."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ _DAY = timedelta(days=1)
 class CeleryTask(BaseOperator):
     """A Celery task as legacy would have sent it. In shadow it is never sent; its arguments are recorded.
 
-    `args`, `kwargs` and `options` are JSON text. The message's id follows from the run, so that a repeated attempt first
-    finds out what became of the message before, and sends another only if that one failed. `results` is the suffix of the
-    connection of the result backend, where that is another Redis. `execution_timeout` is for the whole of it; a day if none is
+    `args`, `kwargs` and `options` are JSON text, as RedBeat keeps them. The message is Celery's own: made by the application `app`
+    (`module:attribute`) in `interpreter`, or else by an application that is set up as `configuration` says, JSON text of what
+    live workers told. Its id follows from the run, so that a repeated attempt first finds out what became of the message before,
+    and sends another only if that one failed.
+
+    `broker` and `results` are the suffixes of the connections that lead there, where that is not the source's own. `wait` says
+    what ends the task: the worker's `result`, its `events`, or having `sent` the message. `unsure` says what an attempt does
+    after one that ended while it was sending: `fail`, or `resend`. `execution_timeout` is for the whole of it; a day if none is
     given.
     """
 
@@ -33,8 +38,16 @@ class CeleryTask(BaseOperator):
         args: str = "[]",
         kwargs: str = "{}",
         options: str = "{}",
+        configuration: str | None = None,
+        app: str | None = None,
+        interpreter: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         entry: str | None = None,
+        broker: str = "",
         results: str = "",
+        wait: str = "result",
+        unsure: str = "fail",
         when: str | None = None,
         **airflow: Any,
     ) -> None:
@@ -45,67 +58,104 @@ class CeleryTask(BaseOperator):
         self.call_args = args
         self.call_kwargs = kwargs
         self.options = options
+        self.configuration = configuration
+        self.app = app
+        self.interpreter = interpreter
+        self.environment = environment
+        self.variables = variables
         self.entry = entry
+        self.broker = broker
         self.results = results
+        self.wait = wait
+        self.unsure = unsure
         self.when = when
 
-    def execute(self, context: Mapping[str, Any]) -> None:
+    def execute(self, context: Mapping[str, Any]) -> Any:
         """Sends the message, unless it was sent before, and waits in the triggerer."""
+        import json
         import time
 
-        from .bodies import begun, record
+        from .bodies import attempt, record
         from .celery_trigger import CeleryResultTrigger
         from .condition import is_undecided
-        from .outcome import BodyError
 
-        run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
+        run = attempt(context, self._arguments, self.entry)
         is_undecided(context, self.when)
         if run.mode == "shadow":
             record(context, run, "observed")
-            return
-        index = context["ti"].map_index
-        key = f"{run.run}/{run.task}" + (f"/{index}" if index >= 0 else "")
+            return None
         try:
-            id = self._send(key, run.attempt)
+            reply = self._sent(context, run)
         except Exception as problem:
-            record(context, run, "failed", error=BodyError(type(problem).__name__, str(problem)))
+            record(context, run, "failed", error=_described(problem))
             raise
-        self.log.info("Waiting for %s, Celery task %s", self.task, id)
+        id = reply["id"]
+        said = "has sent" if reply["sent"] else "had sent before"
+        self.log.info("This run %s %s, Celery task %s, to %s", said, self.task, id, json.dumps(reply["to"]))
+        if self.wait == "sent":
+            # What becomes of it is not known here.
+            record(context, run, "unknown")
+            return None
+        if self.wait == "events":
+            return self._ended(context, run, id, reply["state"])
+        reads = json.loads(self.configuration or "{}") | (reply["reads"] if self.app else {})
         self.defer(
-            trigger=CeleryResultTrigger(self.source, id, time.time() + self._seconds, self.results),
+            trigger=CeleryResultTrigger(self.source, id, time.time() + self._seconds, self.results, json.dumps(reads)),
             method_name="execute_complete",
-            kwargs={"id": id, "start": run.start.isoformat()},
+            kwargs={"id": id, "start": run.start.isoformat(), "reads": json.dumps(reads)},
         )
 
-    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str) -> Any:
+    def execute_complete(
+        self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str, reads: str = "{}"
+    ) -> Any:
         """Gives the result, or raises what the task raised."""
         from dataclasses import replace
         from datetime import datetime
 
-        from . import celery_message as celery
-        from .bodies import begun, record
-        from .compat import AirflowException
-        from .connections import redis_client
-        from .outcome import BodyError, returned
+        from .bodies import attempt
+        from .celery_results import result_state
+        from .connections import celery_url
 
-        run = begun(context, f'{{"args":{self.call_args},"kwargs":{self.call_kwargs}}}', self.entry)
-        run = replace(run, start=datetime.fromisoformat(start))
+        run = replace(attempt(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
-            problem = BodyError("timeout", f"{self.task} gave no result in time (Celery task {id})")
-            record(context, run, "failed", error=problem)
-            raise AirflowException(problem.message)
-        client = redis_client(self.source, self.results)
+            words = f"{self.task} gave no result in time (Celery task {id}): see whether a worker consumes its queue, and runs"
+            state: Mapping[str, Any] = {
+                "status": "TIMEOUT",
+                "error": {"type": "timeout", "message": words, "detail": ""},
+            }
+        else:
+            state = result_state(celery_url(self.source, self.results), reads, id)
+        return self._ended(context, run, id, state)
+
+    def _ended(self, context: Mapping[str, Any], run: Any, id: str, state: Mapping[str, Any]) -> Any:
+        """Records what a worker said of the task's end; what it returned, or raises what it raised."""
+        from datetime import datetime, timezone
+
+        from .bodies import record
+        from .celery_wire import returnable
+        from .compat import AirflowException
+        from .kept import kept
+        from .outcome import BodyError
+
         try:
-            stored = client.get(celery.result_key(id))
-        finally:
-            client.close()
-        if celery.status(stored) == "SUCCESS":
-            result = celery.result(stored)
-            record(context, run, "success", result=result, end=celery.ended(stored))
-            return returned(result)
-        problem = celery.error(stored) if stored else BodyError("unknown", f"the result of Celery task {id} is gone")
-        record(context, run, "failed", error=problem, end=celery.ended(stored) if stored else None)
+            end = datetime.fromisoformat(str(state.get("ended")).replace("Z", "+00:00"))
+            end = end if end.tzinfo else end.replace(tzinfo=timezone.utc)
+        except ValueError:
+            end = None
+        if state["status"] == "SUCCESS":
+            record(context, run, "success", result=kept(state["result"]), end=end)
+            return returnable(state["result"])
+        words = f"the result of Celery task {id} is gone: it expired, or somebody deleted it, before it was read"
+        told = state.get("error") or {"type": "unknown", "message": words, "detail": ""}
+        problem = BodyError(told["type"], told["message"], told["detail"])
+        record(context, run, "failed", error=problem, end=end)
         raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
+
+    @property
+    def _arguments(self) -> Any:
+        from .json_value import read
+
+        return {"args": read(self.call_args, "the arguments"), "kwargs": read(self.call_kwargs, "the arguments")}
 
     @property
     def _seconds(self) -> float:
@@ -113,25 +163,69 @@ class CeleryTask(BaseOperator):
         limit = (self.execution_timeout or _DAY).total_seconds()
         return max(limit / 2, limit - 5)
 
-    def _send(self, run_key: str, attempt: int) -> str:
+    def _sent(self, context: Mapping[str, Any], run: Any) -> dict[str, Any]:
+        """The reply of the program that sends, which runs here or in the application's own interpreter."""
         import json
 
-        from . import celery_message as celery
-        from .connections import redis_client
-        from .outcome import now
+        from . import celery_wire
+        from .connections import celery_url, redis_url
 
-        broker, results = redis_client(self.source), redis_client(self.source, self.results)
-        try:
-            id = celery.task_id(run_key, 1)
-            for number in range(1, attempt + 1):
-                id = celery.task_id(run_key, number)
-                if celery.status(results.get(celery.result_key(id))) not in celery.FAILED:
-                    break
-            options = json.loads(self.options)
-            text = celery.message(id, self.task, self.call_args, self.call_kwargs, options, now())
-            keys = (celery.mark_key(id), celery.queue_key(options))
-            broker.eval(celery.SEND_ONCE, 2, *keys, celery.MARK_SECONDS, text)
-            return id
-        finally:
-            broker.close()
-            results.close()
+        index = context["ti"].map_index
+        key = f"{run.run}/{run.task}" + (f"/{index}" if index >= 0 else "")
+        request = {
+            "do": "send",
+            "task": self.task,
+            "args": self.call_args,
+            "kwargs": self.call_kwargs,
+            "options": self.options,
+            "ids": [task_id(key, number) for number in range(1, run.attempt + 1)],
+            "wait": self.wait,
+            "unsure": self.unsure,
+            "seconds": self._seconds,
+            "marks": redis_url(self.source),
+        }
+        if self.app:
+            from .program import filled, run_program
+
+            source = celery_wire.source()
+            environment = {**(self.environment or {}), **filled(self.variables)}
+            program = [self.interpreter or "python3", "-c", source]
+            text = run_program(program, json.dumps(request | {"app": self.app}), environment)
+            reply = json.loads(text or "{}")
+        else:
+            configuration = json.loads(self.configuration or "{}")
+            request |= {
+                "configuration": configuration,
+                "broker": celery_url(self.source, self.broker),
+                "results": celery_url(self.source, self.results) if self.wait == "result" else None,
+                "beat": configuration.get("celery") or [0, 0],
+            }
+            reply = celery_wire.answer(request)
+        if "failed" in reply:
+            raise CeleryRefused(reply["failed"], reply["words"])
+        return reply
+
+
+class CeleryRefused(Exception):
+    """A message that was not sent, and what to do about it."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def task_id(run_key: str, number: int) -> str:
+    """The id of a run's message of that number, from 1: the same whenever it is computed."""
+    import uuid
+
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_key}/{number}"))
+
+
+def _described(problem: Exception) -> Any:
+    from .outcome import BodyError, BodyFailed
+
+    if isinstance(problem, BodyFailed):
+        return problem.error
+    if isinstance(problem, CeleryRefused):
+        return BodyError(problem.code, str(problem))
+    return BodyError(type(problem).__name__, str(problem))

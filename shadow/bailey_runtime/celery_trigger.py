@@ -7,49 +7,48 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from . import celery_message as celery
+from .celery_results import result_state
+from .celery_wire import url_of
 from .compat import BaseHook, BaseTrigger, TriggerEvent
-from .connections import connection_id, redis_options
+from .connections import connection_id, place_of
 
 
 class CeleryResultTrigger(BaseTrigger):
-    """Waits in the triggerer until a Celery task has ended, or until a time (seconds since the epoch)."""
+    """Waits in the triggerer until a Celery task has ended, or until a time (seconds since the epoch).
 
-    def __init__(self, source: str, id: str, until: float, results: str = "") -> None:
+    `reads` is JSON text: how the application's results are written.
+    """
+
+    def __init__(self, source: str, id: str, until: float, results: str = "", reads: str = "{}") -> None:
         super().__init__()
         self.source = source
         self.id = id
         self.until = until
         self.results = results
+        self.reads = reads
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What another triggerer makes it anew from."""
-        arguments = {"source": self.source, "id": self.id, "until": self.until, "results": self.results}
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+        names = ("source", "id", "until", "results", "reads")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: what the task ended as, or `timeout`. The result itself stays where Celery put it."""
-        import redis.asyncio
-        from redis.exceptions import RedisError
-
-        connection = await _connection(connection_id(self.source, self.results))
-        client = redis.asyncio.Redis(**redis_options(connection))
+        url = url_of(place_of(await _connection(connection_id(self.source, self.results))))
         pause = 0.1
-        try:
-            while time.time() < self.until:
-                try:
-                    status = celery.status(await client.get(celery.result_key(self.id)))
-                except (RedisError, OSError) as error:
-                    self.log.warning("Redis of %s gives no answer: %s", self.source, error)
-                    status = "PENDING"
-                if status == "SUCCESS" or status in celery.FAILED:
-                    yield TriggerEvent({"ended": status})
-                    return
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.3, 1.5)
-            yield TriggerEvent({"ended": "timeout"})
-        finally:
-            await client.aclose()
+        while time.time() < self.until:
+            try:
+                # Celery's backends hold up whoever asks them.
+                status = (await asyncio.to_thread(result_state, url, self.reads, self.id))["status"]
+            except Exception as error:
+                self.log.warning("The results of %s give no answer: %s: %s", self.source, type(error).__name__, error)
+                status = "PENDING"
+            if status in ("SUCCESS", "FAILURE", "REVOKED", "UNREADABLE"):
+                yield TriggerEvent({"ended": status})
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, 1.5)
+        yield TriggerEvent({"ended": "timeout"})
 
 
 async def _connection(id: str) -> Any:

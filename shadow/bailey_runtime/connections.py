@@ -35,6 +35,30 @@ def redis_options(connection: Any) -> dict[str, Any]:
     return options
 
 
+def place_of(connection: Any) -> dict[str, Any]:
+    """A connection as `celery_wire` takes it."""
+    names = ("conn_type", "host", "port", "login", "password", "schema")
+    return {name: getattr(connection, name) for name in names} | {"extra": connection.extra_dejson}
+
+
+def celery_url(source: str, suffix: str = "") -> str:
+    """The URL of a source's broker or results."""
+    from .celery_wire import url_of
+
+    return url_of(place_of(BaseHook.get_connection(connection_id(source, suffix))))
+
+
+def redis_url(source: str) -> str | None:
+    """The URL of a source's own Redis, which holds its switch; None if its connection leads elsewhere."""
+    try:
+        connection = BaseHook.get_connection(connection_id(source))
+    except Exception:
+        return None
+    from .celery_wire import url_of
+
+    return url_of(place_of(connection)) if connection.conn_type in ("redis", "rediss") else None
+
+
 def redis_client(source: str, suffix: str = "") -> Any:
     """A client of a source's Redis; it connects when it is first used."""
     import redis

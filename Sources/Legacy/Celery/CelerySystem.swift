@@ -135,7 +135,11 @@ public struct CelerySystem: LegacySystem {
 
     public var dagSource: DAGSource { application.dagSource }
 
-    public func connection(results: Bool) throws -> SourceConnection { try application.connection(results: results) }
+    public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
+        try await application.celery(name: name, now: now)
+    }
+
+    public func connection(_ role: ConnectionRole) throws -> SourceConnection { try application.connection(role) }
 
     public var secrets: [String] { application.secrets }
 }

@@ -1,5 +1,6 @@
 import Foundation
 public import LosslessJSON
+public import Migration
 public import Redis
 public import Schedules
 
@@ -54,6 +55,32 @@ public struct CeleryWorkers: Sendable {
     ///   - seconds: how long the next answer is waited for.
     /// - Throws: `RedisError`.
     public func configurations(name: String, now: Instant, seconds: Int = 1) async throws(RedisError) -> Answers {
+        try await ask("conf", ["with_defaults": true], name: name, now: now, seconds: seconds)
+    }
+
+    /// How the application is configured, as far as it decides where messages go and what comes back; nil if no worker answers.
+    ///
+    /// - Parameter name: as for `configurations`; each question gets a number more.
+    /// - Throws: `RedisError`.
+    public func configuration(name: String, now: @Sendable () -> Instant) async throws(RedisError)
+        -> CeleryConfiguration?
+    {
+        let conf = try await ask("conf", ["with_defaults": true], name: name + "1", now: now(), seconds: 2).answers
+        guard !conf.isEmpty else { return nil }
+        let items = JSON.array(CeleryConfiguration.taskOptions.keys.sorted().map { .string($0) })
+        return CeleryConfiguration(
+            conf: conf,
+            own: try await ask("conf", ["with_defaults": false], name: name + "2", now: now(), seconds: 2).answers,
+            queues: try await ask("active_queues", [:], name: name + "3", now: now(), seconds: 2).answers,
+            tasks: try await ask("registered", ["taskinfoitems": items], name: name + "4", now: now(), seconds: 2)
+                .answers,
+            report: try await ask("report", [:], name: name + "5", now: now(), seconds: 2).answers
+        )
+    }
+
+    private func ask(_ method: String, _ arguments: JSON, name: String, now: Instant, seconds: Int)
+        async throws(RedisError) -> Answers
+    {
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
         let queue = Array("\(name).reply.celery.pidbox".utf8)
@@ -62,7 +89,7 @@ public struct CeleryWorkers: Sendable {
         _ = try await redis.send(RedisCommand("SADD", raw: [bindings, binding]))
         let found: Answers
         do throws(RedisError) {
-            let message = CeleryWorkers.question(name: name, expires: now.adding(seconds: 10))
+            let message = CeleryWorkers.question(method, arguments, name: name, expires: now.adding(seconds: 10))
             let channel = Array("/\(url.database).celery.pidbox".utf8)
             let receivers = try await redis.send(RedisCommand("PUBLISH", raw: [channel, Array(message.text().utf8)]))
                 .int
@@ -96,9 +123,9 @@ public struct CeleryWorkers: Sendable {
         return answer.object?.members.map { Answer(worker: $0.key, settings: $0.value) } ?? []
     }
 
-    private static func question(name: String, expires: Instant) -> JSON {
+    private static func question(_ method: String, _ arguments: JSON, name: String, expires: Instant) -> JSON {
         let body: JSON = [
-            "method": "conf", "arguments": ["with_defaults": true], "destination": nil, "pattern": nil, "matcher": nil,
+            "method": .string(method), "arguments": arguments, "destination": nil, "pattern": nil, "matcher": nil,
             "ticket": .string(name), "reply_to": ["exchange": "reply.celery.pidbox", "routing_key": .string(name)],
         ]
         return [

@@ -45,7 +45,7 @@ public struct QueueSystem: LegacySystem {
 
     public func checkSettings() throws { _ = try source() }
 
-    public func connection(results: Bool) throws -> SourceConnection {
+    public func connection(_ role: ConnectionRole) throws -> SourceConnection {
         // Only a URL can be taken apart; libpq alone understands its other form.
         // What frameworks add to a URL, the driver in Airflow does not take.
         guard let parts = URLComponents(string: try PostgresURL(settings.url).text),

@@ -56,11 +56,19 @@ public struct RedBeatSystem: LegacySystem {
         throws -> CeleryRuns
     {
         CeleryRuns(
-            url: try RedisURL(settings.resultsURL ?? settings.url),
+            url: try resultsURL(),
             entries: entries,
             zones: zones,
             now: now
         )
+    }
+
+    /// The Redis that holds Celery's results; the source's own where they are in no Redis, which then has none.
+    private func resultsURL() throws -> RedisURL {
+        for place in [settings.resultsURL, settings.brokerURL].compactMap({ $0 }) where place.hasPrefix("redis") {
+            return try RedisURL(place)
+        }
+        return try RedisURL(settings.url)
     }
 
     public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] {
@@ -86,10 +94,36 @@ public struct RedBeatSystem: LegacySystem {
         return defects
     }
 
-    public var dagSource: DAGSource { .redbeat(prefix: settings.prefix, ownResults: settings.resultsURL != nil) }
+    public var dagSource: DAGSource {
+        .redbeat(
+            prefix: settings.prefix,
+            // Only a Redis holds messages and results.
+            ownResults: settings.resultsURL != nil || settings.brokerURL.map { !$0.hasPrefix("redis") } ?? false,
+            ownBroker: settings.brokerURL != nil
+        )
+    }
 
-    public func connection(results: Bool) throws -> SourceConnection {
-        let redis = try RedisURL(results ? settings.resultsURL ?? settings.url : settings.url)
+    public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
+        let broker = settings.brokerURL ?? settings.url
+        // Other brokers speak protocols that only kombu knows.
+        guard let url = try? RedisURL(broker) else { return nil }
+        return try await CeleryWorkers(url: url).configuration(name: name, now: now)
+    }
+
+    public func connection(_ role: ConnectionRole) throws -> SourceConnection {
+        let url =
+            switch role {
+            case .source: settings.url
+            case .broker: settings.brokerURL ?? settings.url
+            case .results: settings.resultsURL ?? settings.brokerURL ?? settings.url
+            }
+        if let other = try SourceConnection(messageQueue: url) {
+            guard role != .results else {
+                throw UnusableSource("source \(name) has no “results_url”, and its broker holds no results")
+            }
+            return other
+        }
+        let redis = try RedisURL(url)
         guard case .host(let host, let port) = redis.place else {
             throw UnusableSource(
                 "\(redis.address) is a socket, or names Sentinels, which no Airflow connection of type redis holds"
@@ -112,7 +146,9 @@ public struct RedBeatSystem: LegacySystem {
         )
     }
 
-    public var secrets: [String] { [settings.url, settings.resultsURL].compactMap { $0 }.flatMap(passwords(of:)) }
+    public var secrets: [String] {
+        [settings.url, settings.resultsURL, settings.brokerURL].compactMap { $0 }.flatMap(passwords(of:))
+    }
 }
 
 extension LegacyEntry {

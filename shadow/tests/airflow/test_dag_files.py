@@ -88,7 +88,14 @@ class Companies:
     def _generate(self, airflow: str, number: int) -> Generated:
         zone, mappings = self._made[number]
         settings = {
-            "sources": {"legacy": {"kind": "redbeat", "url": f"{self._url}/{number}", "timezone": zone}},
+            "sources": {
+                "legacy": {
+                    "kind": "redbeat",
+                    "celery": {"settings": {}},
+                    "url": f"{self._url}/{number}",
+                    "timezone": zone,
+                }
+            },
             "environments": {"company": company_environment()},
             "target": {"airflow": {"version": airflow}},
         }

@@ -41,7 +41,13 @@ class Case:
             meta = json.dumps({"last_run_at": last, "total_run_count": 1})
             self.redis.hset(f"{self.prefix}{name}", mapping={"definition": definition(name), "meta": meta})
             self.redis.zadd(f"{self.prefix}:schedule", {f"{self.prefix}{name}": time.time() + 3540})
-        source = {"kind": "redbeat", "url": self.server.url, "max_interval": 1, "prefix": self.prefix}
+        source = {
+            "kind": "redbeat",
+            "celery": {"settings": {}},
+            "url": self.server.url,
+            "max_interval": 1,
+            "prefix": self.prefix,
+        }
         settings = {"version": 1, "sources": {"s": source}}
         (self.folder / "mappings").mkdir()
         (self.folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")

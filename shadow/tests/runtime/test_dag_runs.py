@@ -186,7 +186,7 @@ def test_live_fails_with_the_reason_and_records_it(gated, monkeypatch):
     from bailey_runtime.celery_task import CeleryTask
 
     answered(monkeypatch, "live")
-    monkeypatch.setattr(CeleryTask, "_send", lambda *_: (_ for _ in ()).throw(ConnectionError("no Redis")))
+    monkeypatch.setattr(CeleryTask, "_sent", lambda *_: (_ for _ in ()).throw(ConnectionError("no Redis")))
     monkeypatch.setattr(jobs, "postgres_connection", lambda source: (_ for _ in ()).throw(ConnectionError("no queue")))
     states, outcomes = run(gated)
     assert states["pure"] == states["redirected"] == "success"

@@ -185,7 +185,7 @@ class World:
     def _write_workspace(self) -> None:
         lock = f"\n    lock_key: {self.lock}" if self.lock else ""
         (self.folder / "bailey.yaml").write_text(
-            f"version: 1\nsources:\n  scheduler:\n    kind: redbeat\n    url: {self.server.url}\n    prefix: '{self.prefix}'\n"
+            f"version: 1\nsources:\n  scheduler:\n    kind: redbeat\n    celery: {{settings: {{}}}}\n    url: {self.server.url}\n    prefix: '{self.prefix}'\n"
             f"    max_interval: {self.max_interval}{lock}\n",
             encoding="utf-8",
         )
