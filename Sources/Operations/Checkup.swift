@@ -43,6 +43,9 @@ package struct Checkup: Sendable {
                 add(system.name, false, describe(error))
             }
         }
+        for source in workspace.settings.sources {
+            if let error = await workspace.stranded(source) { add(source.name, false, "\(error)") }
+        }
         do {
             if try workspace.airflowAccess() != nil {
                 let target = workspace.settings.airflow.version
