@@ -38,6 +38,7 @@ func tests(
 let switchScripts = [
     "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "restore", "retire", "finish", "status",
 ]
+let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -106,6 +107,7 @@ let package = Package(
             ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"],
             exclude: ["RedBeat/Scripts/README.md"],
             resources: switchScripts.map { .embedInCode("RedBeat/Scripts/\($0).lua") }
+                + queueScripts.map { .embedInCode("Queue/SQL/queue_\($0).sql") }
         ),
         room(
             "Alerts",

@@ -25,6 +25,9 @@ struct RollbackCommand: AsyncParsableCommand {
     @Flag(help: "Write an entry anew that the application has deleted meanwhile.")
     var recreate = false
 
+    @Flag(help: "Print SQL by which a queue's administrator gives the jobs back, and do nothing.")
+    var sql = false
+
     @Option(
         help: ArgumentHelp(
             "A run that is dead, as <dag id>/<run id>: the jobs that it took are given back too; may be repeated.",
@@ -44,6 +47,15 @@ struct RollbackCommand: AsyncParsableCommand {
         for pipeline in pipelines {
             let (parts, unasked) = try await workspace.takenParts(pipeline)
             for error in unasked { Console.note("\(pipeline): job types of this queue are not given back: \(error)") }
+            if sql {
+                for part in parts {
+                    Console.print(line: try await QueueSwitch(workspace.queue(part.source)).freeing(part.types))
+                }
+                if parts.isEmpty {
+                    throw OperationFailure(.usage, "\(pipeline) has taken no job types of a queue that could be asked")
+                }
+                continue
+            }
             for part in parts {
                 var report = try await part.rollbackReport(workspace, store)
                 if execute { try await part.rollBack(workspace, store, deadRuns: returnClaims, &report) }
@@ -58,7 +70,16 @@ struct RollbackCommand: AsyncParsableCommand {
                 }
                 // That there is no switch is not known of a queue that could not be asked.
                 if parts.isEmpty, let error = unasked.first { throw error }
+                // Nor is it nothing where jobs are held that no switch knows.
                 if parts.isEmpty {
+                    for source in workspace.settings.sources {
+                        guard let error = await workspace.stranded(source, guesses: true) else { continue }
+                        var report = QueueReport(pipeline: pipeline, queue: source.name, types: [])
+                        report.refusals = [error]
+                        queues.append(report)
+                    }
+                }
+                if parts.isEmpty, queues.allSatisfy({ $0.pipeline != pipeline }) {
                     var report = PipelineReport(
                         nothingOf: pipeline,
                         source: workspace.settings.sources.map(\.name).joined(separator: ", ")
@@ -93,6 +114,7 @@ struct RollbackCommand: AsyncParsableCommand {
             if let lost { report.take(try await restore(pipeline, lost, workspace, store)) }
             reports.append(report)
         }
+        if sql { return }
         let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)
         if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: workspace.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }

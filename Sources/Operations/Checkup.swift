@@ -53,6 +53,9 @@ package struct Checkup: Sendable {
             case .missing(let what), .unknown(let what): add("\(source) durability", false, what)
             }
         }
+        for source in workspace.settings.sources {
+            if let error = await workspace.stranded(source) { add(source.name, false, "\(error)") }
+        }
         do {
             if try workspace.airflowAccess() != nil {
                 let target = workspace.settings.airflow.version

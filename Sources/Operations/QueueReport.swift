@@ -12,11 +12,13 @@ package struct QueueReport {
     package var refusals: [QueueSwitchError] = []
     /// What was done: `done`, `refused`, `given-back`; nil when nothing was tried.
     package var outcome: String?
-    /// Types of which transactions under way may still hold a job.
-    var unswept: [String] = []
+    /// Types of which transactions under way may still hold a job, or whose held jobs somebody has locked.
+    var unswept: [QueueRest] = []
 
     /// What `bailey` would do, or did, holds.
-    package func holds(executed: Bool) -> Bool { refusals.isEmpty && (!executed || outcome == "done") }
+    package func holds(executed: Bool) -> Bool {
+        refusals.isEmpty && (!executed || outcome == "done") && unswept.allSatisfy { $0.held == 0 }
+    }
 
     package init(pipeline: String, queue: String, types: [String]) {
         self.pipeline = pipeline
@@ -49,7 +51,7 @@ extension QueueReport {
                         "outside": number(standing.outside),
                         "retries": number(standing.retries), "held": number(standing.held), "due": number(standing.due),
                         "claimed": number(standing.claimed), "running": number(standing.running),
-                        "stuck": number(standing.stuck),
+                        "stuck": number(standing.stuck), "trouble": standing.trouble.map { .string($0) } ?? .null,
                     ]
                 }
             ),
@@ -69,7 +71,23 @@ extension QueueReport {
                     ]
                 }
             ),
-            "unswept": .array(unswept.map { .string($0) }),
+            "unswept": .array(unswept.map { .string($0.type) }),
+            "blocked": .array(
+                unswept.filter { $0.held > 0 }.map { rest in
+                    [
+                        "type": .string(rest.type), "held": number(rest.held),
+                        "by": .array(
+                            rest.blockers.map { blocker in
+                                [
+                                    "pid": blocker.pid.map { number($0) } ?? .null, "name": .string(blocker.name),
+                                    "state": .string(blocker.state), "query": .string(blocker.query),
+                                    "since": .string(blocker.since),
+                                ]
+                            }
+                        ),
+                    ]
+                }
+            ),
         ]
     }
 
@@ -100,6 +118,7 @@ extension QueueReport {
                     "  waits until legacy's workers are seen to run none of these jobs; until then nobody begins one"
                 )
             }
+            lines += plan.readiness.notes.map { "  note: \($0)" }
             lines.append("  times without a zone are written in \(plan.timezone)")
             let which = plan.share == 100 ? "every job" : "\(plan.share) % of the jobs, by a hash of their ids,"
             lines.append("  changes owner: \(which) that waits and that legacy has not begun, and every such new one")
@@ -115,10 +134,21 @@ extension QueueReport {
             }
             if !claims.isEmpty { lines.append("  if such a run is dead, --return-claims RUN gives its jobs back too") }
         }
-        for type in unswept {
-            lines.append(
-                "  a transaction that began before is under way still: what it adds to \(type) is given back by the next bailey rollback, or gate"
-            )
+        for rest in unswept {
+            if rest.held > 0 {
+                let by = rest.blockers.map(\.text)
+                lines.append(
+                    "  NO   \(rest.held) jobs of \(rest.type) are held still: "
+                        + (by.isEmpty ? "who has them locked is not known" : "locked by \(by.joined(separator: "; "))")
+                )
+                lines.append(
+                    "       End what locks them; bailey watch, the next gate, or bailey rollback again gives them back"
+                )
+            } else {
+                lines.append(
+                    "  a transaction that began before is under way still: what it adds to \(rest.type) is given back by bailey watch, the next gate, or bailey rollback again"
+                )
+            }
         }
         return lines
     }
@@ -132,6 +162,10 @@ extension QueueStanding {
         if outside > 0 { parts.append("\(outside) outside the share") }
         if retries > 0 { parts.append("\(retries) retries that stay legacy's") }
         if stuck > 0 { parts.append("\(stuck) left behind by a dead worker") }
+        if let trouble {
+            return
+                "  \(type): owner \(state.rawValue); its rows cannot be counted, because the table has changed: \(trouble); \(held) are seen to be held"
+        }
         let owner = state == .airflow ? "airflow, \(share) %" : state.rawValue
         return "  \(type): owner \(owner); \(parts.joined(separator: ", "))"
     }

@@ -177,6 +177,23 @@ package struct Survey: Sendable {
                         queueState = .airflow
                         continue
                     }
+                    if let refusal = report.refusals.first {
+                        result.unknowns.append("who takes its jobs: \(refusal)")
+                        result.stage = .unknown
+                        continue
+                    }
+                    for standing in report.standings {
+                        if let trouble = standing.trouble {
+                            result.unknowns.append(
+                                "how many jobs of \(standing.type) wait: the table has changed: \(trouble)"
+                            )
+                        }
+                        if standing.state == .legacy, standing.held > 0 {
+                            result.unknowns.append(
+                                "whose \(standing.held) jobs of \(standing.type) are: they are held although the type is legacy's; bailey rollback \(id) gives them back"
+                            )
+                        }
+                    }
                     let states = Set(report.standings.map(\.state.rawValue))
                     share = min(share, report.standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100)
                     queueState =

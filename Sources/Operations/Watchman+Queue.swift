@@ -17,12 +17,22 @@ extension Watchman {
             // A table that can only be read was never moved.
             guard settings.layout.hold != nil else { return [] }
             let queue = try await QueueSwitch(settings)
-            guard try await queue.isInstalled() else { return [] }
             var events = reachable(source)
-            if let seen = try await queue.sightings() {
-                let text =
-                    "A worker of \(source.name) began \(seen.count) jobs that had begun or been held before, last at \(seen.last): it does not lock the rows that it claims."
-                events.append(alert("sighting", "\(source.name) \(seen.count)", .warning, nil, text))
+            if let error = try await queue.strandedError("looking after it") {
+                // What a rollback could not release is released now, if nobody has it locked any more.
+                var isLeft = true
+                if try await queue.isInstalled() {
+                    for type in try await queue.stranded().compactMap(\.type) { _ = try await queue.giveBack(type) }
+                    isLeft = try await !queue.stranded().isEmpty
+                }
+                let text = "\(error.found). \(error.advice)."
+                if isLeft { events.append(alert("stranded", "\(source.name) \(error.found)", .urgent, nil, text)) }
+            }
+            guard try await queue.isInstalled() else { return events }
+            for seen in try await queue.sightings() {
+                let level: Alert.Level = seen.what == "begun" ? .warning : .urgent
+                let identity = "\(source.name) \(seen.what) \(seen.count)"
+                events.append(alert("sighting", identity, level, nil, seen.text(source.name)))
             }
             let uses = try await queue.uses()
             for (pipeline, types) in Dictionary(grouping: uses, by: \.pipeline).sorted(by: { $0.key < $1.key }) {

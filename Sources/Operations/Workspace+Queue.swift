@@ -1,7 +1,7 @@
 package import Cutover
 import Legacy
 package import Migration
-package import Postgres
+import Postgres
 import Schedules
 package import Settings
 package import Store
@@ -26,9 +26,9 @@ extension Workspace {
     /// The job types that a pipeline took over, by what the queues' own switches say; and why a queue could not be asked.
     ///
     /// - Throws: `QueueSwitchError`.
-    package func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [PostgresError]) {
+    package func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [any Error]) {
         var parts: [QueuePart] = []
-        var unasked: [PostgresError] = []
+        var unasked: [any Error] = []
         for source in settings.sources where source.kind == "queue" {
             let queue = try queue(source)
             // A table that can only be read was never moved.
@@ -36,11 +36,26 @@ extension Workspace {
             do {
                 let types = try await QueueSwitch(queue).types(of: pipeline)
                 if !types.isEmpty { parts.append(QueuePart(pipeline: pipeline, source: source, types: types)) }
-            } catch let error as PostgresError {
+            } catch let error where error is PostgresError || error is QueueSwitchError {
                 unasked.append(error)
             }
         }
         return (parts, unasked)
+    }
+
+    /// Why rows of a queue that are held for nobody are an error; nil if there are none, or the table can only be read. A queue that cannot be
+    /// asked is another's to tell of.
+    ///
+    /// - Parameter guesses: whether rows count that only look as if they were held.
+    package func stranded(_ source: SourceSettings, guesses: Bool = false) async -> QueueSwitchError? {
+        guard source.kind == "queue", let queue = try? queue(source), queue.layout.hold != nil,
+            let connected = try? await QueueSwitch(queue)
+        else { return nil }
+        do {
+            return try await connected.strandedError("looking for rows that are held for nobody", guesses: guesses)
+        } catch {
+            return error as? QueueSwitchError
+        }
     }
 
     /// What operations on a queue need.
@@ -177,6 +192,8 @@ extension QueueProgress {
         case .settled(let type): "settle: \(type): DAG runs take its jobs from now on"
         case .released(let type, let count): "give-back: \(type): \(count) jobs wait for legacy again"
         case .returned(let type, let count): "give-back: \(type): \(count) jobs of dead runs"
+        case .blocked(let rest):
+            "give-back: \(rest.type): waiting for \(rest.held) jobs that are locked by \(rest.blockers.map(\.text).joined(separator: "; ")) …"
         case .swept(let type): "give-back: \(type): no transaction can hold a job any more"
         }
     }

@@ -42,7 +42,7 @@ import Testing
         for (meaning, words) in profile.statuses { profile.statuses[meaning] = words.map { $0 + name } }
         let sql = try QueueSwitchSQL(queue: "jobs", profile: profile, timezone: "UTC")
         let statements = try #require(profile.statements(timezone: "UTC"))
-        var texts = [sql.install(roles: ["o\(name)"]), sql.uninstall] + sql.trial
+        var texts = [sql.install(roles: ["o\(name)"]), sql.uninstall] + sql.trials.joined()
         texts += [
             statements.due, statements.claim, statements.own, statements.success, statements.retry ?? "",
             statements.failure,

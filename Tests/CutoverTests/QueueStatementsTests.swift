@@ -8,9 +8,11 @@ import Testing
 struct Taker {
     let bench: QueueBench
     let sql: QueueStatements
+    let type: String
 
-    init(_ bench: QueueBench) throws {
+    init(_ bench: QueueBench, type: String = "export") throws {
         self.bench = bench
+        self.type = type
         sql = try #require(bench.profile.statements(timezone: "UTC"))
     }
 
@@ -23,7 +25,7 @@ struct Taker {
 
     /// The due jobs, in order: id and attempts.
     func due(_ limit: Int = 100) throws -> [(job: String, attempts: Int)] {
-        try ask(sql.due, ["type": "'export'", "limit": "\(limit)"]).map { line in
+        try ask(sql.due, ["type": "'\(type)'", "limit": "\(limit)"]).map { line in
             let parts = line.split(separator: "|", omittingEmptySubsequences: false)
             return (String(parts[0]), Int(parts[1]) ?? -1)
         }

@@ -28,6 +28,11 @@ import Testing
         let properties = try JSON(parsing: String(contentsOf: file, encoding: .utf8))["properties"]
         func keys(_ json: JSON?) -> Set<String> { Set(json?["properties"]?.object?.keys ?? []) }
         #expect(Set(properties?.object?.keys ?? []) == Set(QueueProfile.keys))
+        let column = properties?["columns"]?["additionalProperties"]?["oneOf"]?.array?.last
+        #expect(keys(column) == Set(QueueProfile.columnKeys))
+        #expect(
+            column?["properties"]?["kind"]?["enum"]?.array?.compactMap(\.string) == QueueKind.allCases.map(\.rawValue)
+        )
         #expect(
             properties?["columns"]?["propertyNames"]?["enum"]?.array?.compactMap(\.string) == QueueProfile.columnNames
         )
@@ -50,7 +55,7 @@ import Testing
     @Test(arguments: [
         ("held: bailey_held", "held: pending", "must be words that the table does not use otherwise"),
         ("  by: status", "  bye: status", "did you mean “by”?"),
-        ("  by: status", "  by: queue", "“columns” must name “queue”"),
+        ("  by: status", "  by: queue", "must name a column as “queue”"),
         ("  attempts: retry_count", "", "“columns” must name “attempts”"),
         ("running: [running]", "", "which word means running"),
         ("backoff: 2", "backoff: 0.5", "“backoff” must be 1 or more"),

@@ -84,9 +84,16 @@ struct QueueBench {
     }
 
     @discardableResult
-    func rollBack(_ queue: QueueSwitch, _ types: [String] = ["export"], dead: [String] = []) async throws -> [String] {
-        try await QueueRollback(queue: queue, types: types, pipeline: "p", surroundings: surroundings("rollback"))
-            .execute(deadRuns: dead, limit: 20)
+    func rollBack(
+        _ queue: QueueSwitch,
+        _ types: [String] = ["export"],
+        dead: [String] = [],
+        limit: Double = 20,
+        progress: @escaping @Sendable (QueueProgress) -> Void = { _ in }
+    ) async throws -> [QueueRest] {
+        let surroundings = try surroundings("rollback", progress: progress)
+        return try await QueueRollback(queue: queue, types: types, pipeline: "p", surroundings: surroundings)
+            .execute(deadRuns: dead, limit: limit)
     }
 
     func add(_ count: Int, type: String = "export", columns: String = "", values: String = "") throws {

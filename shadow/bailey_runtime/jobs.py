@@ -7,12 +7,12 @@ from typing import Any
 
 from . import bodies, json_value, queue
 from .bodies import attempt, described, record, value_of
-from .compat import AirflowException, get_current_context
+from .compat import AirflowException, AirflowSkipException, get_current_context
 from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
 from .guard import alone
-from .outcome import BodyFailed, returned
+from .outcome import BodyFailed, TaskRun, returned
 from .program import CALL_FUNCTION, call_of, filled, run_program
 
 __all__ = ["run_job_command", "run_job_python", "take_jobs"]
@@ -113,6 +113,8 @@ def _run(
         record(context, run, "observed")
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
+    if run.mode == "live":
+        _still_ours(context, run, source, job["job"])
     try:
         with alone(f"{run.run}/{run.task}/{run.job}"):
             result = body(extra, payload)
@@ -129,6 +131,15 @@ def _run(
     if run.mode == "live":
         _finish(source, job["job"], run.run, "success", None)
     return returned(result)
+
+
+def _still_ours(context: Mapping[str, Any], run: TaskRun, source: str, job: str) -> None:
+    """Skips a job that is this run's no more: a person has called the run dead, or the row is gone."""
+    with postgres_connection(source) as connection:
+        became = queue.claim(connection, source, job, run.run)
+    if became != "open":
+        record(context, run, "skipped")
+        raise AirflowSkipException(f"The job {job} is not this run's any more: its claim is {became}. It was not run.")
 
 
 def _finish(source: str, job: str, run: str, state: str, error: str | None) -> None:

@@ -59,6 +59,18 @@ def finish(
     return str(_rows(connection, sql, (queue, job, run, state, error), commit)[0][0])
 
 
+def claim(connection: Any, queue: str, job: str, run: str) -> str:
+    """Whether a run still has a job: `open`; or what became of its claim: `returned` by a person, `overtaken`, `success`, …; or `unknown`.
+
+    To be asked right before the job's body.
+    """
+    sql = (
+        "SELECT coalesce((SELECT coalesce(c.outcome, 'open') FROM bailey.claim c"
+        " WHERE c.queue = %s AND c.job = %s AND c.run = %s ORDER BY c.place DESC LIMIT 1), 'unknown')"
+    )
+    return str(_rows(connection, sql, (queue, job, run), True)[0][0])
+
+
 def _rows(connection: Any, sql: str, values: tuple[Any, ...], commit: bool) -> list[Any]:
     try:
         cursor = connection.cursor()

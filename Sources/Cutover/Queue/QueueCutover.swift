@@ -12,6 +12,8 @@ public enum QueueProgress: Sendable, Hashable {
     case released(type: String, count: Int)
     case returned(type: String, count: Int)
     case swept(type: String)
+    /// Held rows that somebody has locked.
+    case blocked(QueueRest)
 }
 
 /// What operations on queues need from around them.
@@ -73,10 +75,14 @@ public struct QueuePlan: Sendable, Hashable {
     public var standings: [QueueStanding]
     /// The zone that columns without one are written in.
     public var timezone: String
+    /// Why the moment at which legacy's workers run nothing could not be told; nil if it can, or need not.
+    var blindness: QueueSwitchError?
+    /// Rows that are held although the switch does not say so.
+    var stranded: QueueSwitchError?
 
     /// Why nothing can be moved; empty if it can.
     public var refusals: [QueueSwitchError] {
-        var all = readiness.refusals
+        var all = readiness.refusals + [stranded, blindness].compactMap { $0 }
         if !readiness.missingRights.isEmpty {
             all.append(
                 QueueSwitchError(
@@ -117,6 +123,13 @@ public struct QueueCutover: Sendable {
     public func plan() async throws -> QueuePlan {
         let readiness = try await queue.readiness()
         let workers = try await queue.workers(wait: surroundings.wait)
+        var blindness: QueueSwitchError?
+        var stranded: QueueSwitchError?
+        if readiness.refusals.isEmpty {
+            if workers.needDrain, !workers.isIdle { blindness = try await queue.blindness() }
+            // What a rollback has left is taken up again by a cutover.
+            if readiness.installation == .absent { stranded = try await queue.strandedError("checking") }
+        }
         var standings: [QueueStanding] = []
         if readiness.installation != .absent {
             for type in types { standings.append(try await queue.standing(type)) }
@@ -129,7 +142,9 @@ public struct QueueCutover: Sendable {
             readiness: readiness,
             workers: workers,
             standings: standings,
-            timezone: queue.timezone
+            timezone: queue.timezone,
+            blindness: blindness,
+            stranded: stranded
         )
     }
 

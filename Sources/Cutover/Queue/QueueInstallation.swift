@@ -46,6 +46,7 @@ extension QueueSwitch {
     public func uninstall() async throws {
         let readiness = try await readiness()
         if readiness.installation == .absent {
+            if let stranded = try await strandedError("uninstalling the switch") { throw stranded }
             if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) {
                 throw foreign
             }
@@ -74,20 +75,24 @@ extension QueueSwitch {
         }
     }
 
-    /// Holds and claims one row in a transaction that is rolled back: what no catalogue tells, such as an application's own trigger.
+    /// Lets one row go each way that a job may go, in transactions that are rolled back: what no catalogue tells, such as an application's own
+    /// trigger.
     private func tryHolding() async throws {
         struct RolledBack: Error {}
-        do {
-            try await connection.transaction { connection in
-                _ = try await connection.query("SET LOCAL lock_timeout = '2s'")
-                for statement in sql.trial { _ = try await connection.query(statement) }
-                throw RolledBack()
+        for way in sql.trials {
+            do {
+                try await connection.transaction { connection in
+                    _ = try await connection.query("SET LOCAL lock_timeout = '2s'")
+                    guard let id = try await connection.query(sql.pick).first?["id"] else { throw RolledBack() }
+                    for statement in way { _ = try await connection.query(statement, [.text(id)]) }
+                    throw RolledBack()
+                }
+            } catch is RolledBack {
+            } catch let error as PostgresError {
+                // Class 22: a value that the type does not take; 23: a constraint; P0: an exception of somebody's own.
+                guard let state = error.state, ["22", "23", "P0"].contains(state.prefix(2)) else { throw error }
+                throw cannotHold("a row cannot be held: \(error.found)")
             }
-        } catch is RolledBack {
-        } catch let error as PostgresError {
-            // Class 22: a value that the type does not take; 23: a constraint; P0: an exception of somebody's own.
-            guard let state = error.state, ["22", "23", "P0"].contains(state.prefix(2)) else { throw error }
-            throw cannotHold("a row cannot be held: \(error.found)")
         }
     }
 

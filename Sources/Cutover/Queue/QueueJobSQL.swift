@@ -1,38 +1,42 @@
 import Legacy
 import Postgres
 
-/// The functions of one queue that change its rows.
+/// The functions of one queue that change its rows. Where a name could be a column's and a variable's it is the column's, because a profile's
+/// expressions name columns; so a variable that stands beside them has a name that no table's column has.
 extension QueueRowSQL {
     private func set(_ changes: [String]) -> String { changes.joined(separator: ", ") }
 
-    private func identifier(_ meaning: String) -> String? {
-        profile.columns[meaning].map(PostgresConnection.identifier)
+    private func now(_ meaning: String) -> String { moment("clock_timestamp()", of: meaning) }
+
+    private func lockedSwitch(_ strength: String) -> String {
+        "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = bailey_type FOR \(strength)"
     }
 
-    private var finished: [String] { [identifier("finished").map { "\($0) = clock_timestamp()" }].compactMap { $0 } }
+    /// A row's attempts; nil where the table does not say.
+    private var attempts: String? { profile.count("attempts", of: "j") }
 
-    private var errorText: [String] { [identifier("error").map { "\($0) = left(the_error, 2000)" }].compactMap { $0 } }
-
-    private var lockedSwitch: String {
-        "SELECT * INTO switch FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type"
-    }
+    /// An assignment that changes nothing.
+    private var nothing: String { "\(bare(hold.method.rawValue)) = j.\(bare(hold.method.rawValue))" }
 
     /// Holds waiting rows that legacy has not begun.
     var holdBatch: String {
         let picked = """
-            SELECT \(id("j")) AS id\(hold.method == .due ? ", \(column("due", of: "j") ?? "NULL")::text AS due" : "") FROM \(table) j
-                    WHERE \(type("j")) = the_type AND \(waits("j")) AND NOT \(begun("j")) AND bailey.bucket(\(id("j"))::text) < switch.share
-                    LIMIT most FOR UPDATE SKIP LOCKED
+            SELECT \(id("j")) AS id\(hold.method == .due ? ", \(profile.text("due", of: "j")) AS due" : "") FROM \(table) j
+                    WHERE \(type("j")) = bailey_type AND \(waits("j")) AND NOT \(begun("j")) AND bailey.bucket(\(id("j"))::text) < switch.share
+                    LIMIT bailey_most FOR UPDATE SKIP LOCKED
             """
         let kept = hold.method == .due ? ", kept AS (\n        \(keep("picked"))\n    )" : ""
         return """
             CREATE OR REPLACE FUNCTION \(function("hold"))(the_type text, most integer) RETURNS integer LANGUAGE plpgsql
             \(safe) \(QueueRowSQL.acting) AS $bailey$
+            #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
+                bailey_most ALIAS FOR most;
                 switch bailey.switch;
                 number integer;
             BEGIN
-                \(lockedSwitch) = the_type FOR SHARE;
+                \(lockedSwitch("KEY SHARE"));
                 IF switch.state IS NULL OR switch.state = 'legacy' THEN
                     RETURN 0;
                 END IF;
@@ -49,12 +53,11 @@ extension QueueRowSQL {
     /// Takes held rows that are due.
     var take: String {
         let runs = hold.retries?.counts == .runs
-        let attempts = column("attempts", of: "j").map { "coalesce(\($0), 0)" }
         var changes = claiming
-        if let started = identifier("started") { changes.append("\(started) = clock_timestamp()") }
-        if runs, let column = identifier("attempts"), let attempts { changes.append("\(column) = \(attempts) + 1") }
+        if let started = column("started") { changes.append("\(started) = \(now("started"))") }
+        if runs, let column = column("attempts"), let attempts { changes.append("\(column) = \(attempts) + 1") }
         // A row that changes nothing else is locked all the same.
-        if changes.isEmpty { changes.append("\(bare("status")) = \(status("j"))") }
+        if changes.isEmpty { changes.append(nothing) }
         let attempt = attempts.map { runs ? $0 : "\($0) + 1" } ?? "1"
         let keys = order.enumerated().map { "j.\($1.column) AS o\($0)" }.joined(separator: ", ")
         let sorted = order.map { "j.\($0.column)\($0.down ? " DESC" : "")" }.joined(separator: ", ")
@@ -66,11 +69,13 @@ extension QueueRowSQL {
             \(safe) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
+                bailey_most ALIAS FOR most;
                 switch bailey.switch;
             BEGIN
                 -- Two takes of one run, as after a lost answer, go one after the other.
                 PERFORM pg_advisory_xact_lock(hashtextextended('bailey.take ' || the_run || ' ' || the_type, 0));
-                \(lockedSwitch) = the_type FOR SHARE;
+                \(lockedSwitch("KEY SHARE"));
                 IF switch.state = 'airflow' AND NOT EXISTS (
                     SELECT FROM bailey.claim c WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = the_type
                 ) THEN
@@ -79,61 +84,68 @@ extension QueueRowSQL {
                         PERFORM \(function("hold"))(the_type, most);
                     END IF;
                     WITH picked AS (
-                        SELECT \(id("j")) AS id, \(column("started", of: "j").map { "\($0)::text" } ?? "NULL::text") AS was_started,
-                            \(status("j"))::text AS was_status, \(keys) FROM \(table) j
-                        WHERE \(type("j")) = the_type AND \(isHeld("j")) AND \(due("j"))
-                        ORDER BY \(sorted) LIMIT most FOR UPDATE SKIP LOCKED
+                        SELECT \(id("j")) AS id, \(profile.text("started", of: "j")) AS was_started,
+                            \(status("j")) AS was_status, \(keys) FROM \(table) j
+                        WHERE \(type("j")) = bailey_type AND \(isHeld("j")) AND \(due("j"))
+                        ORDER BY \(sorted) LIMIT bailey_most FOR UPDATE SKIP LOCKED
                     ), taken AS (
                         UPDATE \(table) j SET \(set(changes)) FROM picked p WHERE \(id("j")) = p.id
-                        RETURNING p.id, p.was_started, p.was_status, \(names), \(column("payload", of: "j") ?? "NULL")::text AS payload,
-                            \(attempt) AS attempt, \(column("key", of: "j") ?? "NULL")::text AS key
+                        RETURNING p.id, p.was_started, p.was_status, \(names), \(profile.text("payload", of: "j")) AS payload,
+                            \(attempt) AS attempt, \(profile.text("key", of: "j")) AS key
                     )
                     INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, was_started, was_status)
-                    SELECT \(name), t.id::text, the_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
+                    SELECT \(name), t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
                     FROM taken t ORDER BY \(sortedAgain);
                     DELETE FROM bailey.claim c WHERE c.place IN (
                         SELECT d.place FROM bailey.claim d WHERE d.queue = \(name) AND d.finished_at < now() - interval '90 days' LIMIT 200
                     );
                 END IF;
                 RETURN QUERY SELECT c.job, c.payload, c.attempt, c.key FROM bailey.claim c
-                    WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL ORDER BY c.place;
+                    WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = bailey_type AND c.finished_at IS NULL ORDER BY c.place;
             END $bailey$;
             """
     }
 
+    /// A row by its id's text: of the column's own type, whatever that is when it is asked.
+    private var theRow: String { "\(id("j")) = \(typed("id", "bailey_job"))" }
+
     /// Settles one job of a run.
     var finish: String {
-        let done = set([statusIs(word("success"))] + finished + freeing("j"))
-        let failed = set([statusIs(word("failed"))] + finished + errorText + freeing("j"))
+        let at = "clock_timestamp()"
+        let done = set(profile.writing("success", at: at) + freeing("j"))
+        let failed = set(profile.writing("failed", at: at) + profile.writingError("bailey_error") + freeing("j"))
         return """
             CREATE OR REPLACE FUNCTION \(function("finish"))(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
             \(safe) \(QueueRowSQL.acting) AS $bailey$
+            #variable_conflict use_column
             DECLARE
+                bailey_job ALIAS FOR the_job;
+                bailey_error ALIAS FOR the_error;
                 switch bailey.switch;
                 claim bailey.claim;
-                the_id \(table).\(bare("id"))%TYPE := the_job;
+                bailey_type text;
                 mine boolean;
-                said text;\(hold.retries == nil ? "" : "\n    done integer;\n    most integer;\n    next_due timestamptz;")
+                said text;\(hold.retries == nil ? "" : "\n    bailey_done integer;\n    bailey_most integer;\n    bailey_next timestamptz;")
             BEGIN
-                SELECT * INTO claim FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND c.run = the_run;
+                SELECT c.job_type INTO bailey_type FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND c.run = the_run;
                 IF NOT FOUND THEN
                     RETURN 'unknown';
                 END IF;
-                \(lockedSwitch) = claim.job_type FOR SHARE;
+                \(lockedSwitch("KEY SHARE"));
                 SELECT * INTO claim FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND c.run = the_run FOR UPDATE;
                 IF claim.finished_at IS NOT NULL THEN
                     RETURN claim.outcome;
                 END IF;
-                SELECT \(isClaimed("j"))\(retryColumns) INTO mine\(hold.retries == nil ? "" : ", done, most")
-                FROM \(table) j WHERE \(id("j")) = the_id FOR UPDATE;
+                SELECT \(isClaimed("j"))\(retryColumns) INTO mine\(hold.retries == nil ? "" : ", bailey_done, bailey_most")
+                FROM \(table) j WHERE \(theRow) FOR UPDATE;
                 IF mine IS NOT TRUE THEN
                     said := 'overtaken';
                 ELSIF the_state = 'success' THEN
                     said := 'success';
-                    UPDATE \(table) j SET \(done) WHERE \(id("j")) = the_id;
+                    UPDATE \(table) j SET \(done) WHERE \(theRow);
                 \(retry.indented(4))ELSE
                     said := 'failed';
-                    UPDATE \(table) j SET \(failed) WHERE \(id("j")) = the_id;
+                    UPDATE \(table) j SET \(failed) WHERE \(theRow);
                 END IF;
                 \(forget("said <> 'retry'", job: "the_job").indented(4))UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL
                 WHERE c.place = claim.place;
@@ -144,39 +156,42 @@ extension QueueRowSQL {
 
     private var retryColumns: String {
         guard let retries = hold.retries else { return "" }
-        let most = column("max_attempts", of: "j").map { "coalesce(\($0), \(retries.limit))" } ?? "\(retries.limit)"
-        return ", coalesce(\(column("attempts", of: "j") ?? "0"), 0), \(most)"
+        let most =
+            profile.count("max_attempts", of: "j").map {
+                "CASE WHEN \(value("max_attempts", of: "j") ?? "NULL") IS NULL THEN \(retries.limit) ELSE \($0) END"
+            } ?? "\(retries.limit)"
+        return ", \(attempts ?? "0"), \(most)"
     }
 
     private var retry: String {
         guard let retries = hold.retries else { return "" }
         // What the attempts column says of runs includes the one that failed.
-        let before = retries.counts == .runs ? "greatest(done - 1, 0)" : "done"
-        let counted = retries.counts == .runs ? [] : ["\(bare("attempts")) = done + 1"]
-        let dueColumn = hold.method == .due ? nil : identifier("due").map { "\($0) = next_due" }
-        let common = (counted + [dueColumn].compactMap { $0 } + errorText)
-        let heldWord = hold.method == .status ? ["\(bare("status")) = \(QueueRowSQL.literal(hold.held))"] : []
-        let freed = hold.method == .due ? ["\(bare("due")) = next_due"] : freeing("j")
-        let again = heldWord + common.isEmpty(or: ["\(bare("status")) = \(status("j"))"])
+        let before = retries.counts == .runs ? "greatest(bailey_done - 1, 0)" : "bailey_done"
+        let counted = retries.counts == .runs ? [] : ["\(bare("attempts")) = bailey_done + 1"]
+        let next = moment("bailey_next", of: "due")
+        let dueColumn = hold.method == .due ? [] : column("due").map { ["\($0) = \(next)"] } ?? []
+        let common = counted + dueColumn + profile.writingError("bailey_error")
+        let queued = profile.writing("queued", at: "clock_timestamp()")
+        let heldWord = hold.method == .status ? ["\(bare("status")) = \(QueueRowSQL.literal(hold.held))"] : queued
+        let freed = hold.method == .due ? ["\(bare("due")) = \(next)"] : freeing("j")
+        let again = (heldWord + common).isEmpty(or: [nothing])
         let keepDue =
             hold.method == .due
-            ? "\n        INSERT INTO bailey.held (queue, job, due) VALUES (\(name), the_job, next_due::\(profile.naiveTimestamps ? "timestamp" : "timestamptz")::text)\n        ON CONFLICT (queue, job) DO UPDATE SET due = excluded.due;"
+            ? "\n        INSERT INTO bailey.held (queue, job, due) VALUES (\(name), bailey_job, (\(next))::\(momentType(profile.kind("due")))::text)\n        ON CONFLICT (queue, job) DO UPDATE SET due = excluded.due;"
             : ""
         return """
-            ELSIF done < most THEN
-                next_due := clock_timestamp() + least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay)) * interval '1 second';
+            ELSIF bailey_done < bailey_most THEN
+                bailey_next := clock_timestamp() + least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay)) * interval '1 second';
                 IF switch.state IN ('closing', 'airflow') THEN
                     said := 'retry';
-                    UPDATE \(table) j SET \(set(again)) WHERE \(id("j")) = the_id;\(keepDue)
+                    UPDATE \(table) j SET \(set(again)) WHERE \(theRow);\(keepDue)
                 ELSE
                     said := 'released';
-                    UPDATE \(table) j SET \(set([statusIs(word("queued"))] + freed + common)) WHERE \(id("j")) = the_id;
+                    UPDATE \(table) j SET \(set(queued + freed + common)) WHERE \(theRow);
                 END IF;
 
             """
     }
-
-    private func statusIs(_ word: String) -> String { "\(bare("status")) = \(word)" }
 
     /// Forgets the due time that was kept of a row that is deferred no longer.
     private func forget(_ condition: String, job: String) -> String {
@@ -189,62 +204,35 @@ extension QueueRowSQL {
             """
     }
 
-    /// Gives held rows of a type back as they were.
-    var release: String {
-        let forgotten =
-            hold.method == .due
-            ? """
-
-                DELETE FROM bailey.held h WHERE h.queue = \(name) AND NOT EXISTS (
-                    SELECT FROM \(table) j WHERE \(id("j"))::text = h.job AND \(isOurs("j"))
-                );
-            """ : ""
-        return """
-            CREATE OR REPLACE FUNCTION \(function("release"))(the_type text) RETURNS bigint LANGUAGE plpgsql
-            \(safe) \(QueueRowSQL.acting) AS $bailey$
-            DECLARE
-                number bigint;
-            BEGIN
-                -- A row whose type was changed while it was held goes with the first giving back.
-                UPDATE \(table) j SET \(set(releasing("j")))
-                WHERE \(isHeld("j")) AND (\(type("j")) IS NOT DISTINCT FROM the_type OR NOT EXISTS (
-                    SELECT FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = \(type("j")) AND s.state <> 'legacy'
-                ));
-                GET DIAGNOSTICS number = ROW_COUNT;\(forgotten)
-                RETURN number;
-            END $bailey$;
-            """
-    }
-
     /// Returns the claims of runs that a person calls dead.
     var giveUp: String {
         let started =
-            identifier("started").map {
-                ["\($0) = claim.was_started::\(profile.naiveTimestamps ? "timestamp" : "timestamptz")"]
-            } ?? []
-        let attempts = hold.retries?.counts == .runs ? ["\(bare("attempts")) = claim.attempt - 1"] : []
-        let heldAgain = hold.method == .status ? ["\(bare("status")) = claim.was_status"] : []
-        let nothing = ["\(bare("status")) = \(status("j"))"]
+            column("started").map { ["\($0) = claim.was_started::\(momentType(profile.kind("started")))"] } ?? []
+        let attempts =
+            hold.retries?.counts == .runs ? column("attempts").map { ["\($0) = claim.attempt - 1"] } ?? [] : []
+        let heldAgain = hold.method == .status ? ["\(bare("status")) = \(wordAgain)"] : []
         return """
             CREATE OR REPLACE FUNCTION \(function("give_up"))(the_type text, the_runs text[], the_operator text) RETURNS bigint LANGUAGE plpgsql
             \(safe) \(QueueRowSQL.acting) AS $bailey$
+            #variable_conflict use_column
             DECLARE
+                bailey_type ALIAS FOR the_type;
                 switch bailey.switch;
                 claim bailey.claim;
-                the_id \(table).\(bare("id"))%TYPE;
+                bailey_job text;
                 number bigint := 0;
             BEGIN
-                \(lockedSwitch) = the_type FOR UPDATE;
+                \(lockedSwitch("NO KEY UPDATE"));
                 FOR claim IN SELECT * FROM bailey.claim c
-                    WHERE c.queue = \(name) AND c.job_type = the_type AND c.run = ANY (the_runs) AND c.finished_at IS NULL ORDER BY c.place FOR UPDATE
+                    WHERE c.queue = \(name) AND c.job_type = bailey_type AND c.run = ANY (the_runs) AND c.finished_at IS NULL ORDER BY c.place FOR UPDATE
                 LOOP
-                    the_id := claim.job;
-                    UPDATE \(table) j SET \(set((heldAgain + started + attempts).isEmpty(or: nothing)))
-                    WHERE \(id("j")) = the_id AND \(isClaimed("j"));
+                    bailey_job := claim.job;
+                    UPDATE \(table) j SET \(set((heldAgain + started + attempts).isEmpty(or: [nothing])))
+                    WHERE \(theRow) AND \(isClaimed("j"));
                     UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL
                     WHERE c.place = claim.place;
                     IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
-                        UPDATE \(table) j SET \(set(releasing("j"))) WHERE \(id("j")) = the_id AND \(isHeld("j"));
+                        UPDATE \(table) j SET \(set(releasing("j"))) WHERE \(theRow) AND \(isHeld("j"));
                         \(forget("FOUND", job: "claim.job").indented(12))
                     END IF;
                     number := number + 1;
@@ -254,9 +242,14 @@ extension QueueRowSQL {
             """
     }
 
+    /// The word that a claimed row was held under.
+    private var wordAgain: String {
+        profile.kind("status") == .text ? "claim.was_status" : typed("status", "claim.was_status")
+    }
+
     /// How many rows of a type are where.
     var look: String {
-        let started = column("started", of: "j")
+        let started = value("started", of: "j").map { _ in profile.instant("started", of: "j") }
         return """
             CREATE OR REPLACE FUNCTION \(function("look"))(the_type text)
             RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
@@ -267,13 +260,13 @@ extension QueueRowSQL {
                     SELECT bailey.bucket(\(id("j"))::text) < switch.share AS ours, \(waits("j")) AS waits, \(begun("j")) AS begun,
                         \(isHeld("j")) AS held, \(isClaimed("j")) AS claimed, \(status("j")) IN \(words("running")) AS running, \(due("j")) AS due,
                         \(started.map { "coalesce(\($0) < now() - interval '\(hold.stuckAfter) seconds', false)" } ?? "false") AS old,
-                        \(started.map { "\($0)::timestamptz" } ?? "NULL::timestamptz") AS started
+                        \(started ?? "NULL::timestamptz") AS started
                     FROM \(table) j, switch WHERE \(type("j")) = the_type
                 )
                 SELECT count(*) FILTER (WHERE waits AND NOT begun AND ours), count(*) FILTER (WHERE waits AND NOT begun AND NOT ours),
                     count(*) FILTER (WHERE waits AND begun), count(*) FILTER (WHERE held), count(*) FILTER (WHERE held AND due),
                     count(*) FILTER (WHERE claimed), count(*) FILTER (WHERE running AND ours AND NOT old),
-                    count(*) FILTER (WHERE running AND ours AND old), max(started) FILTER (WHERE ours AND isfinite(started))
+                    count(*) FILTER (WHERE running AND ours AND old), max(started) FILTER (WHERE ours)
                 FROM row
             $bailey$;
             """

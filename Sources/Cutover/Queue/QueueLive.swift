@@ -8,7 +8,7 @@ extension QueueSwitch {
     /// Whether the switch is there, of this version.
     ///
     /// - Throws: `PostgresError`.
-    public func isInstalled() async throws -> Bool { try await readiness().installation != .absent }
+    public func isInstalled() async throws -> Bool { try await isSwitchThere() }
 
     /// The jobs of types that ended since they were moved, newest first, as many as matter; the job that has waited longest; and since when all are moved.
     ///
@@ -34,7 +34,7 @@ extension QueueSwitch {
                 succeeded: try row.text("outcome") == "success"
             )
         }
-        let waiting = try await connection.query(sql.longestWaiting(zone: timezone), [.text(queue), .texts(types)])
+        let waiting = try await connection.query(sql.longestWaiting(), [.text(queue), .texts(types)])
         let oldest = try waiting.first.map { row in
             (job: try row.text("job"), since: Instant(microseconds: Int64(try row.int("since"))))
         }
@@ -48,32 +48,64 @@ extension QueueSwitch {
         return (jobs, oldest, try moved.first.map { Instant(microseconds: Int64(try $0.int("at"))) })
     }
 
-    /// How many times a worker did what one that locks its rows cannot do, and when last.
+    /// What was seen of workers and of the application that the switch cannot hold, or that went wrong in its triggers: how often, and when last.
     ///
     /// - Throws: `PostgresError`.
-    public func sightings() async throws -> (count: Int, last: String)? {
+    public func sightings() async throws -> [QueueSightings] {
         let rows = try await connection.query(
             """
-            SELECT count(*) AS n, to_char(max(seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS last FROM bailey.sighting
-            WHERE queue = $1 HAVING count(*) > 0
+            SELECT CASE WHEN what LIKE 'trouble:%' THEN what WHEN what LIKE 'deleted%' OR what = 'emptied' THEN what
+                    WHEN what LIKE 'taken:%' THEN 'taken' WHEN what LIKE 'held:%' THEN 'held' ELSE 'begun' END AS what, count(*) AS n,
+                to_char(max(seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS last FROM bailey.sighting
+            WHERE queue = $1 GROUP BY 1 ORDER BY max(seen_at) DESC LIMIT 20
             """,
             [.text(queue)]
         )
-        return try rows.first.map { (count: try $0.int("n"), last: try $0.text("last")) }
+        return try rows.map { row in
+            QueueSightings(what: try row.text("what"), count: try row.int("n"), last: try row.text("last"))
+        }
+    }
+}
+
+/// Things of one sort that the triggers have seen.
+public struct QueueSightings: Sendable, Hashable {
+    /// `begun`, `taken`, `held`, `deleted while held`, `deleted while a run had it`, `emptied`, or `trouble:` and an error.
+    public var what: String
+    /// How often.
+    public var count: Int
+    /// When last, as the server writes it, UTC.
+    public var last: String
+
+    /// One sentence about a queue.
+    ///
+    /// - Parameter queue: the source's name.
+    public func text(_ queue: String) -> String {
+        switch what {
+        case "begun":
+            "A worker of \(queue) began \(count) jobs that had begun or been held before, last at \(last): it does not lock the rows that it claims."
+        case "taken":
+            "Somebody wrote \(count) times another status into a job of \(queue) that a run had taken, last at \(last): such a job may have been run twice."
+        case "held":
+            "\(count) jobs of \(queue) ended while they were held, last at \(last): a worker that has run them does not lock the rows that it claims."
+        case "emptied": "The table of \(queue) was emptied \(count) times while jobs were Airflow's, last at \(last)."
+        default:
+            what.hasPrefix("trouble:")
+                ? "The triggers on \(queue) failed, last at \(last), and let jobs pass to legacy: \(what.dropFirst(9)). Correct its profile and run bailey cutover again."
+                : "\(count) jobs of \(queue) were \(what), last at \(last): the application deletes by a status that held jobs do not have; see “What cannot be held”."
+        }
     }
 }
 
 extension QueueSwitchSQL {
     /// The due job that no run has taken for longest, since it was Airflow's; `$1` is the queue, `$2` the types.
-    func longestWaiting(zone: String) -> String {
-        let zoned = rows.profile.naiveTimestamps ? " AT TIME ZONE \(QueueRowSQL.literal(zone))" : ""
-        let times = ["queued", "due"].compactMap { rows.column($0, of: "j") }.map { "\($0)\(zoned)" }
-        let far = rows.hold.method == .due ? "'9999-12-31 00:00:00+00'::timestamptz" : "NULL::timestamptz"
-        let since = "greatest(\((["s.settled_at"] + times.map { "nullif(\($0), \(far))" }).joined(separator: ", ")))"
+    func longestWaiting() -> String {
+        // Read in the connection's zone, which is that of the columns.
+        let times = ["queued", "due"].filter { rows.profile.has($0) }.map { rows.profile.instant($0, of: "j") }
+        let since = "greatest(\((["s.settled_at"] + times).joined(separator: ", ")))"
         return """
             SELECT \(rows.id("j"))::text AS job, floor(extract(epoch FROM \(since)) * 1000000)::bigint AS since
-            FROM \(rows.table) j JOIN bailey.switch s ON s.queue = $1 AND s.job_type = \(rows.type("j"))::text
-            WHERE s.state = 'airflow' AND \(rows.type("j"))::text = ANY ($2) AND \(rows.isHeld("j")) AND \(rows.due("j"))
+            FROM \(rows.table) j JOIN bailey.switch s ON s.queue = $1 AND s.job_type = \(rows.type("j"))
+            WHERE s.state = 'airflow' AND \(rows.type("j")) = ANY ($2) AND \(rows.isHeld("j")) AND \(rows.due("j"))
             ORDER BY \(since) LIMIT 1
             """
     }

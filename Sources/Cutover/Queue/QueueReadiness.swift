@@ -18,6 +18,8 @@ public struct QueueReadiness: Sendable, Hashable {
     public var user: String
     /// What stands against moving anything, as errors with their advice.
     public var refusals: [QueueSwitchError]
+    /// What else looks at the column that holding changes, and may see its values.
+    public var notes: [String] = []
 }
 
 extension QueueSwitch {
@@ -54,6 +56,8 @@ extension QueueSwitch {
                 )
             )
         }
+        // The switch is looked for first: that the table has changed does not make it another's, or nobody's.
+        if try row.bool("bailey") { try await installed(&found) }
         guard try row.bool("here") else {
             found.refusals.append(
                 refusal(
@@ -64,17 +68,28 @@ extension QueueSwitch {
             )
             return found
         }
+        let before = found.refusals.count
         try await found.refusals += columns()
-        guard found.refusals.isEmpty else { return found }
-        if try row.bool("bailey") { try await installed(&found) }
-        try await found.refusals += forbidden()
+        guard found.refusals.count == before else { return found }
+        try await examine(&found)
         if found.installation != .present {
             found.missingRights = try await missingRights(schema: row.bool("bailey"), creates: row.bool("creates"))
         }
         return found
     }
 
-    private func refusal(_ code: QueueSwitchError.Code, _ text: String, _ advice: String) -> QueueSwitchError {
+    /// Whether the switch is there, for whatever profile; the table is not looked at.
+    ///
+    /// - Throws: `QueueSwitchError` if schema `bailey` is another's or may not be read, or `PostgresError`.
+    func isSwitchThere() async throws -> Bool {
+        var found = QueueReadiness(installation: .absent, missingRights: [], user: try await user(), refusals: [])
+        let rows = try await connection.query("SELECT to_regnamespace('bailey') IS NOT NULL AS bailey")
+        if try rows.first?.bool("bailey") == true { try await installed(&found) }
+        if let refusal = found.refusals.first { throw refusal }
+        return found.installation != .absent
+    }
+
+    func refusal(_ code: QueueSwitchError.Code, _ text: String, _ advice: String) -> QueueSwitchError {
         QueueSwitchError(code, queue: queue, operation: "checking", found: text, advice: advice)
     }
 
@@ -159,54 +174,36 @@ extension QueueSwitch {
                 )
                 continue
             }
-            let wanted = profile.naiveTimestamps ? "timestamp without time zone" : "timestamp with time zone"
-            if ["started", "finished", "due"].contains(meaning), type != wanted {
+            let wanted: [String] =
+                switch profile.kind(meaning) {
+                case .epoch, .epochMilliseconds: ["bigint", "numeric", "double precision"]
+                case .date: ["date"]
+                default: [profile.naiveTimestamps ? "timestamp without time zone" : "timestamp with time zone"]
+                }
+            if ["started", "finished", "due"].contains(meaning), !wanted.contains(type) {
                 refusals.append(
                     refusal(
                         .badProfile,
-                        "\(sql.table).\(column) is \(type), not \(wanted)",
-                        "Correct “naive_timestamps” of profile \(profile.name); times of other types cannot be held"
+                        "\(sql.table).\(column) is \(type), not \(wanted.joined(separator: " or "))",
+                        "Correct “naive_timestamps” or the column's “kind” in profile \(profile.name); times of other types cannot be held"
                     )
                 )
             }
         }
-        return refusals
-    }
-
-    /// Whether a type, a length, a constraint or a foreign key of the status column forbids the words that holding writes.
-    private func forbidden() async throws -> [QueueSwitchError] {
-        let (column, words) = sql.newWords
-        guard !words.isEmpty else { return [] }
-        let rows = try await connection.query(
-            """
-            SELECT coalesce((SELECT quote_literal(w) || ' is not in enum ' || t.typname FROM unnest($3::text[]) w WHERE t.typtype = 'e'
-                    AND NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel = w) LIMIT 1),
-                (SELECT quote_literal(w) || ' is longer than the column' FROM unnest($3::text[]) w
-                    WHERE t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 0 AND length(w) > a.atttypmod - 4 LIMIT 1)) AS type,
-                (SELECT string_agg(pg_get_constraintdef(c.oid), '; ') FROM pg_constraint c
-                    WHERE c.conrelid = a.attrelid AND c.contype = 'f' AND a.attnum = ANY (c.conkey)) AS reference,
-                (SELECT string_agg('SELECT ' || quote_literal(c.conname || ': ' || pg_get_constraintdef(c.oid))
-                        || ' AS name, (' || pg_get_expr(c.conbin, c.conrelid) || ') AS holds FROM r', ' UNION ALL ')
-                    FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND a.attnum = ANY (c.conkey)) AS checks,
-                (SELECT string_agg(CASE WHEN o.attnum = a.attnum THEN '$1::text::' || format_type(o.atttypid, NULL)
-                        ELSE 'NULL::' || format_type(o.atttypid, o.atttypmod) END || ' AS ' || quote_ident(o.attname), ', ')
-                    FROM pg_attribute o WHERE o.attrelid = a.attrelid AND o.attnum > 0 AND NOT o.attisdropped) AS row
-            FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attname = $2
-            """,
-            [.text(sql.quotedTable), .text(column), .texts(words)]
-        )
-        guard let row = rows.first else { return [] }
-        if let why = row["type"] { return [cannotHold(why)] }
-        if let reference = row["reference"] { return [cannotHold("\(column) refers to another table: \(reference)")] }
-        guard let checks = row["checks"], let copy = row["row"] else { return [] }
-        for word in words {
-            // Each constraint is asked about a row that has this status and nothing else.
-            let answers = try await connection.query("WITH r AS (SELECT \(copy)) \(checks)", [.text(word)])
-            if let no = answers.first(where: { $0["holds"] == "f" }) {
-                return [cannotHold("“\(word)” is forbidden by \(no["name"] ?? "a constraint")")]
-            }
+        guard refusals.isEmpty else { return refusals }
+        do {
+            _ = try await connection.query(sql.probe)
+        } catch {
+            guard ["42", "22"].contains(error.state?.prefix(2) ?? ""), error.code != .rights else { throw error }
+            refusals.append(
+                refusal(
+                    error.code == .missing ? .missingColumn : .badProfile,
+                    "\(sql.table) cannot be read as profile \(profile.name) says: \(error.found)",
+                    "Correct its “columns” and “writes”"
+                )
+            )
         }
-        return []
+        return refusals
     }
 
     func cannotHold(_ why: String) -> QueueSwitchError {
@@ -215,8 +212,8 @@ extension QueueSwitch {
             queue: queue,
             operation: "checking",
             found: why,
-            advice: profile.columns["due"] == nil
-                ? "Allow the words in the table, or say other ones under “hold” of profile \(profile.name)"
+            advice: profile.columns["due"] == nil || sql.mark.method == .due
+                ? "Allow it in the table, or say another way under “hold” of profile \(profile.name)"
                 : "Write “by: due” under “hold” of profile \(profile.name): rows are then deferred, not renamed"
         )
     }

@@ -19,11 +19,10 @@ public struct QueueRollback: Sendable {
     ///
     /// - Throws: `QueueSwitchError` if the switch is not installed or not this version's, or `PostgresError`.
     public func plan() async throws -> (standings: [QueueStanding], claims: [QueueClaims]) {
-        let readiness = try await queue.readiness()
-        if let foreign = readiness.refusals.first(where: { [.foreignSchema, .noRights, .readOnly].contains($0.code) }) {
-            throw foreign
+        guard try await queue.isSwitchThere() else {
+            if let error = try await queue.strandedError("looking for the switch") { throw error }
+            return ([], [])
         }
-        guard readiness.installation != .absent else { return ([], []) }
         var standings: [QueueStanding] = []
         var claims: [QueueClaims] = []
         for type in types {
@@ -35,14 +34,16 @@ public struct QueueRollback: Sendable {
         return (standings, claims)
     }
 
-    /// Does it: all types in one transaction; then waits for transactions that had not seen it, and releases what they held.
+    /// Does it: all types become legacy's in one transaction; their held rows wait again, in batches; then it waits for rows that somebody has
+    /// locked, and for transactions that had not seen it, and releases what they held.
     ///
     /// - Parameters:
     ///   - deadRuns: runs that a person calls dead: what they have taken is given back too.
-    ///   - limit: seconds to wait for such transactions.
-    /// - Returns: the types for which a transaction is under way still; `bailey rollback` again, or the next gate, releases what it may hold.
-    /// - Throws: `QueueSwitchError`, then nothing was given back; or `PostgresError`, or what the journal throws.
-    public func execute(deadRuns: [String] = [], limit: Double) async throws -> [String] {
+    ///   - limit: seconds to wait for such transactions and locks.
+    /// - Returns: what is left of the types; `bailey rollback` again, `bailey watch`, or the next gate, releases it.
+    /// - Throws: `QueueSwitchError`: with the code `stranded` the types are legacy's, and the held rows could not be given back; with another one
+    ///   nothing was. Or `PostgresError`, or what the journal throws.
+    public func execute(deadRuns: [String] = [], limit: Double) async throws -> [QueueRest] {
         let standings = try await plan().standings
         guard !standings.isEmpty else { return [] }
         let detail: [(String, JSON)] = [
@@ -50,7 +51,11 @@ public struct QueueRollback: Sendable {
         ]
         let written: ([Int]) -> JSON = { ["released": .array($0.map { .number(JSONNumber($0)) })] }
         let counts = try await surroundings.step("give-back", queue, detail, outcome: written) {
-            try await queue.release(types, pipeline: pipeline, by: surroundings.by)
+            var counts = try await queue.release(types, pipeline: pipeline, by: surroundings.by)
+            for (index, type) in types.enumerated() where counts.indices.contains(index) {
+                counts[index] += try await queue.giveBack(type)
+            }
+            return counts
         }
         for (type, count) in zip(types, counts) { surroundings.progress(.released(type: type, count: count)) }
         if !deadRuns.isEmpty {
@@ -60,6 +65,7 @@ public struct QueueRollback: Sendable {
             }
         }
         var open = types
+        var told: Set<QueueRest> = []
         let end = surroundings.seconds() + limit
         while true {
             var left: [String] = []
@@ -69,7 +75,15 @@ public struct QueueRollback: Sendable {
                 if isDone { surroundings.progress(.swept(type: type)) } else { left.append(type) }
             }
             open = left
-            if open.isEmpty || surroundings.seconds() >= end { return open }
+            if open.isEmpty { return [] }
+            let isOver = surroundings.seconds() >= end
+            var rests: [QueueRest] = []
+            for type in open {
+                let rest = try await queue.rest(type)
+                if !rest.blockers.isEmpty, told.insert(rest).inserted { surroundings.progress(.blocked(rest)) }
+                rests.append(rest)
+            }
+            if isOver { return rests }
             try await surroundings.wait()
         }
     }

@@ -34,19 +34,21 @@ public struct QueueStanding: Sendable, Hashable {
     /// How far its bridge has been taken away; nil if it stands.
     public var retirement: Retirement?
     /// Rows that wait and that would be held: legacy has not begun them, and they lie in the share.
-    public var waiting: Int
+    public var waiting: Int = 0
     /// Rows that wait outside the share.
-    public var outside: Int
+    public var outside: Int = 0
     /// Rows that legacy has begun and that wait for a retry: they stay legacy's.
-    public var retries: Int
+    public var retries: Int = 0
     /// Rows that are held, and how many of them are due.
-    public var held: Int
-    public var due: Int
+    public var held: Int = 0
+    public var due: Int = 0
     /// Rows that a run has taken and not finished.
-    public var claimed: Int
+    public var claimed: Int = 0
     /// Rows of the share that a legacy worker runs, and those that it began so long ago that it must have died.
-    public var running: Int
-    public var stuck: Int
+    public var running: Int = 0
+    public var stuck: Int = 0
+    /// Why the rows could not be counted: the table has changed. The numbers, but for `held`, are 0 then, and `held` is what could be seen.
+    public var trouble: String?
 }
 
 /// A job type that needs the switch of its queue.

@@ -25,7 +25,7 @@ extension QueueSwitch {
     ///
     /// - Throws: `QueueSwitchError` with the code `changed` or `still-held`, then nothing was changed; or `PostgresError`.
     public func handOver(_ types: [String], pipeline: String, by: String) async throws -> Int {
-        try await connection.transaction { connection in
+        let total = try await connection.transaction { connection in
             var total = 0
             for type in types {
                 let rows = try await connection.query(
@@ -48,6 +48,10 @@ extension QueueSwitch {
             }
             return total
         }
+        // Rows that somebody had locked; what is locked still, the sweep of bailey watch finds.
+        var late = 0
+        for type in types { late += try await giveBack(type) }
+        return total + late
     }
 
     /// The newest jobs of a type that ended since it was moved, newest first.

@@ -52,7 +52,7 @@ public struct QueueSwitch: Sendable {
     /// Holds waiting rows in batches until there is none that is not locked; how many.
     ///
     /// - Throws: `PostgresError`.
-    public func hold(_ type: String, batch: Int = 500) async throws -> Int {
+    public func hold(_ type: String, batch: Int = 5000) async throws -> Int {
         var total = 0
         while true {
             let row = try await one(
@@ -61,7 +61,7 @@ public struct QueueSwitch: Sendable {
             )
             let count = try row.int("n")
             total += count
-            if count == 0 { return total }
+            if count < batch { return total }
         }
     }
 
@@ -82,7 +82,8 @@ public struct QueueSwitch: Sendable {
         }
     }
 
-    /// Gives types back in one transaction; how many rows of each wait for legacy again.
+    /// Gives types back in one transaction, with the first of their held rows; how many rows of each wait for legacy again. `giveBack` does the
+    /// others.
     ///
     /// - Throws: `QueueSwitchError` with the code `other-pipeline`, or `PostgresError`; then nothing was given back.
     public func release(_ types: [String], pipeline: String, by: String) async throws -> [Int] {
@@ -110,7 +111,9 @@ public struct QueueSwitch: Sendable {
     /// - Returns: whether none of them is left, and how many rows were released.
     /// - Throws: `PostgresError`.
     public func sweep(_ type: String) async throws -> (isDone: Bool, released: Int) {
-        let row = try await one("SELECT * FROM bailey.sweep($1, $2)", [.text(queue), .text(type)])
+        let row = try await naming("giving back \(type)", [type]) {
+            try await one("SELECT * FROM bailey.sweep($1, $2)", [.text(queue), .text(type)])
+        }
         return (try row.bool("done"), try row.int("amount"))
     }
 
@@ -127,17 +130,17 @@ public struct QueueSwitch: Sendable {
 
     // MARK: Looking
 
-    /// Where the jobs of a type stand. Where the switch is not installed legacy owns everything, and no row is counted.
+    /// Where the jobs of a type stand. Where the table has changed so that its rows cannot be counted, the switch's own word, and why.
     ///
     /// - Throws: `PostgresError`.
     public func standing(_ type: String) async throws -> QueueStanding {
         let rows = try await connection.query(
-            "SELECT * FROM bailey.look($1, $2) LEFT JOIN bailey.switch s ON s.queue = $1 AND s.job_type = $2",
+            "SELECT s.* FROM (SELECT) AS nothing LEFT JOIN bailey.switch s ON s.queue = $1 AND s.job_type = $2",
             [.text(queue), .text(type)]
         )
         guard let row = rows.first else { throw notInstalled("looking at \(type)") }
         let state = row["state"].flatMap { QueueStanding.State(rawValue: $0) } ?? .legacy
-        return QueueStanding(
+        var standing = QueueStanding(
             type: type,
             state: state,
             share: state == .legacy ? 0 : Int(row["share"] ?? "") ?? 0,
@@ -145,32 +148,57 @@ public struct QueueSwitch: Sendable {
             pipeline: row["pipeline"],
             by: row["by"],
             isSwept: row["swept"] != "f",
-            retirement: row["retirement"].flatMap { QueueStanding.Retirement(rawValue: $0) },
-            waiting: try row.int("waiting"),
-            outside: try row.int("outside"),
-            retries: try row.int("retries"),
-            held: try row.int("held"),
-            due: try row.int("due"),
-            claimed: try row.int("claimed"),
-            running: try row.int("running"),
-            stuck: try row.int("stuck")
+            retirement: row["retirement"].flatMap { QueueStanding.Retirement(rawValue: $0) }
         )
+        do {
+            guard
+                let counts = try await connection.query(
+                    "SELECT * FROM bailey.look($1, $2)",
+                    [.text(queue), .text(type)]
+                ).first
+            else { return standing }
+            standing.waiting = try counts.int("waiting")
+            standing.outside = try counts.int("outside")
+            standing.retries = try counts.int("retries")
+            standing.held = try counts.int("held")
+            standing.due = try counts.int("due")
+            standing.claimed = try counts.int("claimed")
+            standing.running = try counts.int("running")
+            standing.stuck = try counts.int("stuck")
+        } catch {
+            guard ["42", "22"].contains(error.state?.prefix(2) ?? "") else { throw error }
+            standing.trouble = error.found
+            let held = try? await connection.query(
+                "SELECT bailey.held_now($1, $2) AS n",
+                [.text(queue), .text(type)]
+            )
+            standing.held = try held?.first?.int("n") ?? 0
+        }
+        return standing
     }
 
-    /// The types that were moved for a pipeline and are not legacy's, or that runs have still taken jobs of; by the switch alone.
+    /// The types that were moved for a pipeline and are not legacy's, that runs have still taken jobs of, or that have held rows; by the switch
+    /// alone, whatever has become of the table.
     ///
-    /// - Throws: `PostgresError`.
+    /// - Throws: `QueueSwitchError` if schema `bailey` is another's or may not be read, or `PostgresError`.
     public func types(of pipeline: String) async throws -> [String] {
-        guard try await readiness().installation != .absent else { return [] }
+        guard try await isSwitchThere() else { return [] }
         let rows = try await connection.query(
             """
-            SELECT job_type FROM bailey.switch s WHERE queue = $1 AND pipeline = $2 AND (state <> 'legacy' OR NOT swept OR EXISTS (
+            SELECT job_type, state <> 'legacy' OR NOT swept OR EXISTS (
                 SELECT FROM bailey.claim c WHERE c.queue = s.queue AND c.job_type = s.job_type AND c.finished_at IS NULL
-            )) ORDER BY job_type
+            ) AS moved FROM bailey.switch s WHERE queue = $1 AND pipeline = $2 ORDER BY job_type
             """,
             [.text(queue), .text(pipeline)]
         )
-        return try rows.map { try $0.text("job_type") }
+        guard !rows.isEmpty else { return [] }
+        // Of a table that cannot be looked at, whatever the switch knows is looked after.
+        let found = try? await stranded()
+        let held = Set((found ?? []).compactMap(\.type))
+        return try rows.compactMap { row in
+            let type = try row.text("job_type")
+            return try row.bool("moved") || held.contains(type) || found == nil ? type : nil
+        }
     }
 
     /// The types of this queue that are not legacy's, or that runs have still taken jobs of.

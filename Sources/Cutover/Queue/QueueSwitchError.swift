@@ -9,6 +9,9 @@ public struct QueueSwitchError: Error, Sendable, Hashable, CustomStringConvertib
         case noRights = "no-rights"
         case missingColumn = "missing-column"
         case forbiddenStatus = "forbidden-status"
+        case unfitTable = "unfit-table"
+        case noRunningState = "no-running-state"
+        case stranded
         case foreignSchema = "foreign-schema"
         case notInstalled = "not-installed"
         case otherPipeline = "other-pipeline"

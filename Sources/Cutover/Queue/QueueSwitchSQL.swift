@@ -25,9 +25,13 @@ public struct QueueSwitchSQL: Sendable {
             )
         }
         let texts =
-            [queue, profile.table, timezone] + profile.columns.values + profile.statuses.values.joined() + hold.order
+            [queue, profile.table, timezone] + profile.columns.values + profile.expressions.values
+            + profile.statuses.values.joined() + hold.order
         let parts = profile.table.split(separator: ".", omittingEmptySubsequences: false)
-        guard !(texts + [hold.held, hold.claimed]).contains(where: { $0.contains("$bailey$") || $0.contains("\0") }),
+        guard
+            !(texts + [hold.held, hold.claimed]).contains(where: {
+                $0.contains("$bailey$") || $0.contains("$sql$") || $0.contains("\0")
+            }),
             parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), queue.utf8.count <= 40
         else {
             throw QueueSwitchError(
@@ -44,7 +48,7 @@ public struct QueueSwitchSQL: Sendable {
     }
 
     /// Tells the installed functions from those of another profile or version.
-    public var digest: String { StableDigest(QueueSwitchSchema.all + own).description }
+    public var digest: String { StableDigest(QueueSwitchSchema.all + own + rows.layout).description }
 
     /// The whole installation, to be run in one transaction.
     ///
@@ -69,8 +73,7 @@ public struct QueueSwitchSQL: Sendable {
     public var uninstall: String {
         let functions = [
             "hold(text, integer)", "look(text)", "take(text, text, integer)", "finish(text, text, text, text)",
-            "release(text)",
-            "give_up(text, text[], text)", "arrival()",
+            "release(text)", "give_up(text, text[], text)", "arrival()", "gone()",
         ]
         let drops = functions.map { function in
             let (verb, arguments) = (function.prefix { $0 != "(" }, function.drop { $0 != "(" })
@@ -78,8 +81,7 @@ public struct QueueSwitchSQL: Sendable {
         }
         return """
             SET LOCAL lock_timeout = '2s';
-            DROP TRIGGER IF EXISTS bailey_arrival ON \(rows.table);
-            DROP TRIGGER IF EXISTS bailey_change ON \(rows.table);
+            \(rows.dropTriggers)
             -- Dropping a trigger has locked the table, so nothing arrives any more.
             DO $bailey$ BEGIN
                 IF EXISTS (SELECT FROM bailey.switch WHERE queue = \(rows.name) AND state <> 'legacy')
@@ -106,38 +108,155 @@ public struct QueueSwitchSQL: Sendable {
     /// The table, quoted.
     var quotedTable: String { rows.table }
 
-    /// The status words that holding writes, and the status column; none if it leaves the status alone.
-    var newWords: (column: String, words: [String]) { (rows.profile.columns["status"] ?? "", rows.newWords) }
+    /// The ways that a job goes, each as what is written into its row, of which `$1` is the id: held, taken, then ended, failed, or held again; or
+    /// given back. To be tried and rolled back.
+    var trials: [[String]] {
+        let profile = rows.profile
+        let at = "clock_timestamp()"
+        let held = rows.holding("j")
+        let taken =
+            rows.claiming + (rows.column("started").map { ["\($0) = \(rows.moment(at, of: "started"))"] } ?? [])
+        let again =
+            rows.hold.method == .status ? ["\(rows.bare("status")) = \(QueueRowSQL.literal(rows.hold.held))"] : []
+        let back = rows.hold.method == .status ? rows.releasing("j") : []
+        let ways = [
+            [held, taken, profile.writing("success", at: at)],
+            [held, taken, profile.writing("failed", at: at) + profile.writingError("'BAILEY'")], [held, taken, again],
+            [held, back],
+        ]
+        return ways.map { way in
+            way.filter { !$0.isEmpty }.map { changes in
+                "UPDATE \(rows.table) j SET \(changes.joined(separator: ", ")) WHERE \(rows.id("j"))::text = $1"
+            }
+        }
+    }
 
-    /// Statements that hold and claim one row, a waiting one if there is any; to be rolled back.
-    var trial: [String] {
-        let pick = """
-            (SELECT \(rows.id("p")) FROM \(rows.table) p ORDER BY \(rows.waits("p")) DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
+    /// The id of a row, one that waits if there is any, which is locked.
+    var pick: String {
+        "SELECT \(rows.id("p"))::text AS id FROM \(rows.table) p ORDER BY \(rows.waits("p")) DESC LIMIT 1 FOR UPDATE SKIP LOCKED"
+    }
+
+    /// The column by which a row is held, and how.
+    var mark: (method: QueueHold.Method, column: String) {
+        (rows.hold.method, rows.profile.columns[rows.hold.method.rawValue] ?? "")
+    }
+
+    /// What a held row has in that column: words, a moment far away, or the name of a queue with its mark.
+    var markValues: [String] {
+        switch rows.hold.method {
+        case .status: rows.newWords
+        case .due: [rows.far.replacing("'", with: "")]
+        case .queue: [rows.hold.held + "="]
+        }
+    }
+
+    /// Reads every column and expression of the profile, and no row.
+    var probe: String {
+        let profile = rows.profile
+        let read = QueueProfile.meanings.filter { profile.has($0) }.map { profile.text($0, of: "j") }
+        let written = profile.writes.values.joined().map { "j.\(PostgresConnection.identifier($0.column))::text" }
+        return "SELECT \((read + written).joined(separator: ", ")) FROM \(rows.table) j LIMIT 0"
+    }
+
+    /// Whether any row has ended, any says when it began, and any is run now; by all types of the table.
+    var history: String {
+        let (ended, started) = (
+            "\(rows.status("j")) IN \(rows.words("success")) OR \(rows.status("j")) IN \(rows.words("failed"))",
+            rows.value("started", of: "j").map { "\($0) IS NOT NULL" }
+        )
+        func any(_ condition: String) -> String { "EXISTS (SELECT FROM \(rows.table) j WHERE \(condition))" }
+        return
+            "SELECT \(any(ended)) AS ended, \(started.map(any) ?? "NULL::boolean") AS started, \(any("\(rows.status("j")) IN \(rows.words("running"))")) AS running"
+    }
+
+    /// Rows with the mark of held or taken ones, by type, where no switch says whose they are; a deferred row is told by its due time alone.
+    var marked: String {
+        let condition =
+            switch rows.hold.method {
+            case .status: rows.isOurs("j")
+            case .due: "j.\(rows.bare("due")) > '\(rows.floor)'"
+            case .queue: rows.marked("j")
+            }
+        let taken = rows.hold.method == .status ? rows.isClaimed("j") : "false"
+        return """
+            SELECT \(rows.type("j")) AS job_type, count(*) FILTER (WHERE NOT (\(taken))) AS held, count(*) FILTER (WHERE \(taken)) AS taken
+            FROM \(rows.table) j WHERE \(condition) GROUP BY 1 ORDER BY 1
             """
-        return ["\(rows.bare("status")) = \(rows.word("queued"))", rows.holding("r").joined(separator: ", ")].map {
-            change in
-            "UPDATE \(rows.table) r SET \(change) WHERE \(rows.id("r")) = \(pick)"
-        } + rows.claiming.map { "UPDATE \(rows.table) r SET \($0) WHERE \(rows.id("r")) = \(pick)" }
+    }
+
+    /// SQL for an administrator that frees held rows, in one transaction.
+    ///
+    /// - Parameters:
+    ///   - types: of which types; of all if the table does not say any more what type a row has.
+    ///   - names: the table and its columns as they are called now: `table`, `id`, `type`, and the column of the mark; those of the profile if nil.
+    ///   - isInstalled: whether schema `bailey` is there.
+    func freeing(_ types: [String], names: [String: String]?, isInstalled: Bool) -> String {
+        let name = rows.name
+        let column = mark.column
+        let place = names?["table"] ?? rows.table
+        let bare = names.map { $0[mark.method.rawValue] } ?? PostgresConnection.identifier(column)
+        let id = names.map { $0["id"] } ?? rows.bare("id")
+        let type = names.map { $0["type"].map { "\($0)::text" } } ?? rows.type("j")
+        let list = types.map(QueueRowSQL.literal).joined(separator: ", ")
+        let ofTypes = types.isEmpty ? "" : type.map { " AND \($0) IN (\(list))" } ?? ""
+        var lines = ["BEGIN;"]
+        if isInstalled, !types.isEmpty {
+            lines.append(
+                "UPDATE bailey.switch SET state = 'legacy', fence = fence + 1, given_back_at = now(), since = NULL, since_at = NULL, quiet_since = NULL, swept = false WHERE queue = \(name) AND job_type IN (\(list)) AND state <> 'legacy';"
+            )
+        }
+        lines.append("SET LOCAL \"bailey.acting\" = 'on';")
+        if let bare {
+            switch mark.method {
+            case .status:
+                lines += rows.pairs.map {
+                    "UPDATE \(place) j SET \(bare) = \(QueueRowSQL.literal($0.word)) WHERE j.\(bare)::text = \(QueueRowSQL.literal($0.held))\(ofTypes);"
+                }
+            case .due where isInstalled && id != nil:
+                let kept = "FROM bailey.held h WHERE h.queue = \(name) AND h.job = j.\(id ?? "")::text"
+                lines.append(
+                    "UPDATE \(place) j SET \(bare) = (SELECT h.due::\(rows.momentType(rows.profile.kind("due"))) \(kept)) WHERE j.\(bare) > '\(rows.floor)' AND EXISTS (SELECT \(kept))\(ofTypes);"
+                )
+            case .due:
+                // When they had been due went with schema bailey.
+                lines.append("UPDATE \(place) j SET \(bare) = NULL WHERE j.\(bare) > '\(rows.floor)'\(ofTypes);")
+            case .queue:
+                let lane = "j.\(bare)::text"
+                let length = rows.hold.held.unicodeScalars.count
+                lines.append(
+                    "UPDATE \(place) j SET \(bare) = CASE WHEN length(\(lane)) > \(length) THEN substr(\(lane), \(length + 2)) END WHERE starts_with(\(lane), \(QueueRowSQL.literal(rows.hold.held)))\(ofTypes);"
+                )
+            }
+        }
+        return (lines + ["COMMIT;"]).joined(separator: "\n") + "\n"
     }
 
     private var own: String {
         [
             "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take,
             rows.finish,
-            rows.release, rows.giveUp, rows.triggers,
+            rows.giveUp, rows.triggers,
         ]
         .joined(separator: "\n\n")
     }
 
     private var register: String {
         """
-        INSERT INTO bailey.queue (queue, on_table, digest) VALUES (\(rows.name), \(QueueRowSQL.literal(table)), \(QueueRowSQL.literal(digest)))
-        ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
+        DROP FUNCTION IF EXISTS \(rows.function("release"))(text);
+        -- Rows that are held would not be known by another mark.
+        DO $bailey$ BEGIN
+            IF EXISTS (SELECT FROM bailey.queue q, (SELECT \(rows.layout.replacing("t.oid", with: "0::oid")) AS layout) n
+                WHERE q.queue = \(rows.name) AND q.layout <> '{}'
+                    AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type')
+                AND EXISTS (SELECT FROM bailey.switch s WHERE s.queue = \(rows.name) AND s.state <> 'legacy') THEN
+                RAISE EXCEPTION 'BAILEY: jobs are held in another way' USING ERRCODE = 'object_in_use';
+            END IF;
+        END $bailey$;
+        INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
+        SELECT \(rows.name), \(QueueRowSQL.literal(table)), \(QueueRowSQL.literal(digest)), t.oid, \(rows.layout)
+        FROM (SELECT \(QueueRowSQL.literal(rows.table))::regclass::oid AS oid) t
+        ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, relation = excluded.relation,
+            layout = excluded.layout, installed_at = now(), installed_by = session_user;
         """
     }
-}
-
-extension QueueSwitchSchema {
-    /// All of it.
-    static var all: String { [tables, helpers, moving, running, retiring].joined(separator: "\n\n") }
 }

@@ -20,6 +20,8 @@ public struct QueueWorkers: Sendable, Hashable {
     public var evidence: [String]
     /// Whether jobs may be taken only after a drain: unless row locks were seen.
     public var needDrain: Bool { locking != .locks }
+    /// Whether no session's latest statement was about the table: nobody is at work.
+    public var isIdle: Bool
 
     /// One statement that was seen.
     struct Statement: Sendable, Hashable {
@@ -33,6 +35,12 @@ public struct QueueWorkers: Sendable, Hashable {
     init(statements: [Statement], sightings: Int, table: String) {
         var good: [String] = []
         var bad: [String] = []
+        isIdle = !statements.contains {
+            $0.state != nil
+                && ($0.text == "<insufficient privilege>"
+                    || QueueWorkers.mentions($0.text.lowercased().replacing("\"", with: ""), table)
+                        && !$0.text.lowercased().contains("bailey"))
+        }
         for statement in statements {
             let text = statement.text.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
             guard QueueWorkers.mentions(text.replacing("\"", with: ""), table), !text.contains("bailey") else {
@@ -66,6 +74,23 @@ public struct QueueWorkers: Sendable, Hashable {
 }
 
 extension QueueSwitch {
+    /// Why it cannot be told when legacy's workers run nothing: jobs have ended, and none has ever said that it ran; nil if it can.
+    ///
+    /// - Throws: `PostgresError`.
+    func blindness() async throws -> QueueSwitchError? {
+        guard let row = try await connection.query(sql.history).first else { return nil }
+        guard try row.bool("ended"), row["started"] == "f", try !row.bool("running") else { return nil }
+        return QueueSwitchError(
+            .noRunningState,
+            queue: queue,
+            operation: "checking",
+            found:
+                "jobs of \(profile.table) have ended, and none is running or has ever said when it began: a worker that has read a job and runs it is not seen, so both sides would run it",
+            advice:
+                "Stop the workers for the moment of the cutover, or let them lock a job's row until it has ended, or mark it as running"
+        )
+    }
+
     /// Looks at what the queue's workers do.
     ///
     /// - Parameters:
@@ -104,7 +129,7 @@ extension QueueSwitch {
             statements.insert(QueueWorkers.Statement(text: row["query"] ?? "", state: nil, application: ""))
         }
         let seen = try? await connection.query(
-            "SELECT count(*) AS n FROM bailey.sighting WHERE queue = $1 AND seen_at > now() - interval '30 days'",
+            "SELECT count(*) AS n FROM bailey.sighting WHERE queue = $1 AND seen_at > now() - interval '30 days' AND what !~ '^(trouble|deleted|emptied)'",
             [.text(queue)]
         )
         let sightings = try seen?.first?.int("n") ?? 0

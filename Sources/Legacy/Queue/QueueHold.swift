@@ -79,14 +79,18 @@ public struct QueueHold: Sendable, Hashable {
         if method == .status, words.contains(held) || words.contains(claimed) {
             problems.note(node, "“held” and “claimed” must be words that the table does not use otherwise")
         }
-        if profile.columns["attempts"] == nil, profile.columns["started"] == nil {
-            problems.note(node, "to tell a retry from a new job, “columns” must name “attempts” or “started”")
+        // A status that is computed is written by what it is computed from.
+        if profile.columns["status"] == nil {
+            for state in ["running", "success", "failed"] where profile.writes[state] == nil {
+                problems.note(node, "“status” is no column, so “writes” must say what is written for \(state)")
+            }
+            if retries != nil, profile.writes["queued"] == nil {
+                problems.note(node, "“status” is no column, so “writes” must say what is written for queued")
+            }
         }
-        if method == .due, profile.columns["due"] == nil {
-            problems.note(node, "to hold rows by deferring them, “columns” must name “due”")
-        }
-        if method == .queue, profile.columns["queue"] == nil {
-            problems.note(node, "to hold rows by their queue's name, “columns” must name “queue”")
+        let marked = method.rawValue
+        if profile.columns[marked] == nil {
+            problems.note(node, "to hold rows by \(marked), “columns” must name a column as “\(marked)”")
         }
         if retries != nil, profile.columns["attempts"] == nil {
             problems.note(node, "to repeat failed jobs, “columns” must name “attempts”")

@@ -32,20 +32,17 @@ private struct StatementMaker {
     var all: QueueStatements {
         QueueStatements(
             due: StatementMaker.mark
-                + "SELECT j.\(column("id") ?? "")::text, \(attempts), \(column("key").map { "j.\($0)::text" } ?? "NULL") FROM \(table) j"
-                + " WHERE j.\(column("type") ?? "") = %(type)s AND \(waits) ORDER BY \(order) LIMIT %(limit)s",
+                + "SELECT \(text("id")), \(attempts), \(text("key")) FROM \(table) j"
+                + " WHERE \(text("type")) = %(type)s AND \(waits) ORDER BY \(order) LIMIT %(limit)s",
             claim: change(
-                [
-                    set("status", word("running")), set("started", now),
-                    counts(.runs) ? set("attempts", "\(attempts) + 1") : nil,
-                ],
+                written("running") + (counts(.runs) ? set("attempts", "\(attempts) + 1") : []),
                 where:
-                    "j.\(column("id") ?? "") = (SELECT j.\(column("id") ?? "") FROM \(table) j WHERE \(isIt) AND \(attempts) = %(attempts)s AND \(waits) FOR UPDATE SKIP LOCKED)"
+                    "\(id) = (SELECT \(id) FROM \(table) j WHERE \(isIt) AND \(attempts) = %(attempts)s AND \(waits) FOR UPDATE SKIP LOCKED)"
             ),
-            own: StatementMaker.mark + "SELECT \(payload) FROM \(table) j WHERE \(begun)",
-            success: change([set("status", word("success")), set("finished", now)], where: begun),
+            own: StatementMaker.mark + "SELECT \(text("payload")) FROM \(table) j WHERE \(begun)",
+            success: change(written("success"), where: begun),
             retry: hold.retries.map(retry),
-            failure: change([set("status", word("failed")), set("finished", now), errorText], where: begun)
+            failure: change(written("failed") + errorText, where: begun)
         )
     }
 
@@ -53,28 +50,45 @@ private struct StatementMaker {
         // What the column says of runs includes the one that failed.
         let before = retries.counts == .runs ? "greatest(\(attempts) - 1, 0)" : attempts
         let wait = "least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay))"
-        let most = column("max_attempts").map { "coalesce(j.\($0), \(retries.limit))" } ?? "\(retries.limit)"
+        let most =
+            profile.count("max_attempts", of: "j").map {
+                "coalesce(CASE WHEN \(profile.value("max_attempts", of: "j") ?? "NULL") IS NOT NULL THEN \($0) END, \(retries.limit))"
+            }.map(doubled) ?? "\(retries.limit)"
+        let due = profile.moment(
+            "(clock_timestamp() + \(wait) * interval '1 second')",
+            as: profile.kind("due"),
+            naive: naive
+        )
         return change(
-            [
-                set("status", word("queued")), retries.counts == .retries ? set("attempts", "\(attempts) + 1") : nil,
-                set("due", "\(now) + \(wait) * interval '1 second'"), errorText,
-            ],
+            written("queued") + (retries.counts == .retries ? set("attempts", "\(attempts) + 1") : [])
+                + set("due", due) + errorText,
             where: "\(begun) AND \(attempts) < \(most)"
         )
     }
 
     // MARK: Parts
 
-    private func change(_ changes: [String?], where condition: String) -> String {
+    private func change(_ changes: [String], where condition: String) -> String {
         StatementMaker.mark
-            + "UPDATE \(table) j SET \(changes.compactMap { $0 }.joined(separator: ", ")) WHERE \(condition) RETURNING \(payload)"
+            + "UPDATE \(table) j SET \(changes.joined(separator: ", ")) WHERE \(condition) RETURNING \(text("payload"))"
     }
 
-    private func set(_ meaning: String, _ value: String) -> String? { column(meaning).map { "\($0) = \(value)" } }
+    private func set(_ meaning: String, _ value: String) -> [String] {
+        profile.columns[meaning].map { ["\(doubled(PostgresConnection.identifier($0))) = \(value)"] } ?? []
+    }
 
-    private var errorText: String? { self.set("error", "left(%(error)s, 2000)") }
+    private func written(_ state: String) -> [String] {
+        profile.writing(state, at: "clock_timestamp()", naive: naive).map(doubled)
+    }
 
-    private var isIt: String { "j.\(column("id") ?? "") = %(job)s" }
+    private var errorText: [String] {
+        // The parameter is no text to be doubled.
+        profile.writingError("?").map { doubled($0).replacing("left(?", with: "left(%(error)s") }
+    }
+
+    private var id: String { doubled(profile.value("id", of: "j") ?? "") }
+
+    private var isIt: String { "\(id) = %(job)s" }
 
     /// The row, as its claim has left it.
     private var begun: String {
@@ -84,42 +98,37 @@ private struct StatementMaker {
     /// Whether it may be claimed now. A row whose queue's name bears the mark is the switch's, until that is taken away.
     private var waits: String {
         var tests = [isOne(of: "queued")]
-        if let due = column("due") { tests.append("coalesce(j.\(due) <= \(now), true)") }
-        if hold.method == .queue, let queue = column("queue") {
-            tests.append("NOT coalesce(starts_with(j.\(queue), \(literal(hold.held))), false)")
+        if let due = profile.value("due", of: "j") {
+            tests.append(
+                "coalesce(\(doubled(due)) <= \(profile.moment("clock_timestamp()", as: profile.kind("due"), naive: naive)), true)"
+            )
+        }
+        if hold.method == .queue, profile.columns["queue"] != nil {
+            tests.append("NOT coalesce(starts_with(\(text("queue")), \(literal(hold.held))), false)")
         }
         return tests.joined(separator: " AND ")
     }
 
     private func isOne(of meaning: String) -> String {
-        "j.\(column("status") ?? "") IN (\((profile.statuses[meaning] ?? []).map(literal).joined(separator: ", ")))"
+        "\(text("status")) IN (\((profile.statuses[meaning] ?? []).map(literal).joined(separator: ", ")))"
     }
 
     private func counts(_ what: QueueHold.Retries.Counts) -> Bool { hold.retries?.counts == what }
 
-    private var attempts: String { column("attempts").map { "coalesce(j.\($0), 0)" } ?? "0" }
+    private var attempts: String { profile.count("attempts", of: "j").map(doubled) ?? "0" }
 
-    private var payload: String { "j.\(column("payload") ?? "")::text" }
-
-    private var now: String {
-        guard profile.naiveTimestamps else { return "clock_timestamp()" }
-        return timezone.map { "(clock_timestamp() AT TIME ZONE \(literal($0)))" } ?? "clock_timestamp()::timestamp"
+    /// A moment without a zone.
+    private func naive(_ instant: String) -> String {
+        timezone.map { "(\(instant) AT TIME ZONE \(literal($0)))" } ?? "\(instant)::timestamp"
     }
 
     private var order: String {
         profile.takingOrder.map { "j.\(doubled($0.column))\($0.down ? " DESC" : "")" }.joined(separator: ", ")
     }
 
-    private var table: String {
-        profile.table.split(separator: ".").map { doubled(PostgresConnection.identifier(String($0))) }
-            .joined(separator: ".")
-    }
+    private var table: String { doubled(profile.quotedTable) }
 
-    private func column(_ meaning: String) -> String? {
-        profile.columns[meaning].map { doubled(PostgresConnection.identifier($0)) }
-    }
-
-    private func word(_ meaning: String) -> String { literal(profile.statuses[meaning]?.first ?? "") }
+    private func text(_ meaning: String) -> String { doubled(profile.text(meaning, of: "j")) }
 
     private func literal(_ text: String) -> String { doubled(PostgresConnection.literal(text)) }
 

@@ -1,3 +1,4 @@
+import LosslessJSON
 public import Settings
 
 /// How a queue table is read: which columns and status words mean what.
@@ -8,8 +9,14 @@ public struct QueueProfile: Sendable, Hashable {
     public var table: String
     /// The table's columns by what they mean.
     public var columns: [String: String]
+    /// SQL expressions over a row by what they mean, where no column says it: they are read and never written.
+    public var expressions: [String: String]
+    /// What columns hold, by what they mean; `timestamp` of times and `text` of others where nothing is said.
+    public var kinds: [String: QueueKind]
     /// The table's status words by what they mean: `queued`, `running`, `success`, `failed`.
     public var statuses: [String: [String]]
+    /// What is written for a status, where that is not just its first word in the status column.
+    public var writes: [String: [QueueWrite]]
     /// Whether the time columns have no zone.
     public var naiveTimestamps: Bool
     /// Why figures may mislead.
@@ -17,12 +24,15 @@ public struct QueueProfile: Sendable, Hashable {
     /// How rows are held; nil for a table that can only be read.
     public var hold: QueueHold?
 
-    static let keys = ["profile", "table", "columns", "statuses", "naive_timestamps", "caveats", "hold"]
+    static let keys = [
+        "profile", "table", "columns", "statuses", "writes", "naive_timestamps", "caveats", "hold",
+    ]
     static let columnNames = [
         "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
         "error", "result", "queue",
     ]
-    private static let statusNames = ["queued", "running", "success", "failed"]
+    static let columnKeys = ["column", "sql", "kind"]
+    static let statusNames = ["queued", "running", "success", "failed"]
 
     /// Reads a profile.
     ///
@@ -34,7 +44,10 @@ public struct QueueProfile: Sendable, Hashable {
         name = ""
         table = ""
         columns = [:]
+        expressions = [:]
+        kinds = [:]
         statuses = [:]
+        writes = [:]
         naiveTimestamps = false
         caveats = []
         if let fields = YAMLFields(root, known: QueueProfile.keys, problems: problems) {
@@ -42,16 +55,7 @@ public struct QueueProfile: Sendable, Hashable {
             table = fields.required("table") ?? ""
             naiveTimestamps = fields.bool("naive_timestamps") ?? false
             caveats = fields.strings("caveats") ?? []
-            if let node = fields.node("columns"),
-                let inner = YAMLFields(node, known: QueueProfile.columnNames, problems: problems)
-            {
-                for column in QueueProfile.columnNames { columns[column] = inner.string(column) }
-                for needed in ["id", "type", "status", "payload"] where columns[needed] == nil {
-                    problems.note(node, "“\(needed)” is missing from the columns")
-                }
-            } else {
-                problems.note(root, "“columns” is missing")
-            }
+            readColumns(fields, root, problems)
             if let node = fields.node("statuses"),
                 let inner = YAMLFields(node, known: QueueProfile.statusNames, problems: problems)
             {
@@ -59,12 +63,76 @@ public struct QueueProfile: Sendable, Hashable {
             } else {
                 problems.note(root, "“statuses” is missing")
             }
+            readWrites(fields, problems)
             if let node = fields.node("hold") {
                 hold = QueueHold(node, problems: problems)
                 hold?.check(self, at: node, problems: problems)
             }
         }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
+    }
+
+    private mutating func readColumns(_ fields: YAMLFields, _ root: YAMLNode, _ problems: Problems) {
+        guard let node = fields.node("columns"),
+            let inner = YAMLFields(node, known: QueueProfile.columnNames, problems: problems)
+        else {
+            problems.note(root, "“columns” is missing")
+            return
+        }
+        for meaning in QueueProfile.columnNames {
+            guard let value = inner.node(meaning) else { continue }
+            guard case .mapping = value.content,
+                let column = YAMLFields(value, known: QueueProfile.columnKeys, problems: problems)
+            else {
+                columns[meaning] = inner.string(meaning)
+                continue
+            }
+            kinds[meaning] = column.choice("kind", QueueKind.self)
+            columns[meaning] = column.string("column")
+            if let sql = column.string("sql") {
+                if columns[meaning] != nil { problems.note(value, "say “column” or “sql”, not both") }
+                if let fault = QueueExpression.fault(sql) { problems.note(value, "“sql” is no expression: \(fault)") }
+                expressions[meaning] = sql
+            } else if columns[meaning] == nil {
+                problems.note(value, "“\(meaning)” needs “column” or “sql”")
+            }
+        }
+        for needed in ["id", "type", "status"] where !has(needed) {
+            problems.note(node, "“\(needed)” is missing from the columns")
+        }
+        if expressions["id"] != nil { problems.note(node, "“id” must be a column: rows are found again by it") }
+    }
+
+    private mutating func readWrites(_ fields: YAMLFields, _ problems: Problems) {
+        guard let node = fields.node("writes"),
+            let inner = YAMLFields(node, known: QueueProfile.statusNames, problems: problems)
+        else { return }
+        for status in QueueProfile.statusNames {
+            guard let members = inner.members(status) else { continue }
+            writes[status] = members.compactMap { member in
+                if member.value.isNull { return QueueWrite(column: member.key, value: .null) }
+                guard case .scalar(let text, let plain) = member.value.content else {
+                    problems.note(member.value, "“\(member.key)” must be a value, now, or null")
+                    return nil
+                }
+                guard plain, text == "now" || text.hasPrefix("now ") else {
+                    return QueueWrite(column: member.key, value: .text(text))
+                }
+                let kind = text == "now" ? nil : QueueKind(rawValue: String(text.dropFirst(4)))
+                if text != "now", kind == nil {
+                    problems.note(member.value, "“\(text)” is no moment: say now, or now epoch")
+                }
+                return QueueWrite(column: member.key, value: .now(kind))
+            }
+        }
+    }
+
+    /// Whether the table says what is meant, by a column or an expression.
+    public func has(_ meaning: String) -> Bool { columns[meaning] != nil || expressions[meaning] != nil }
+
+    /// What the column of a meaning holds.
+    public func kind(_ meaning: String) -> QueueKind {
+        kinds[meaning] ?? (["queued", "started", "finished", "due"].contains(meaning) ? .timestamp : .text)
     }
 
     /// What a status word of the table means; nil for one the profile does not know.

@@ -22,7 +22,7 @@ extension QueueSource {
             SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum LIMIT 100
             """
-        guard let rows = try? await connection.query(columns, [.text(table)]) else { return error }
+        guard let rows = try? await connection.query(columns, [.text(profile.quotedTable)]) else { return error }
         guard !rows.isEmpty else {
             let tables = """
                 SELECT schemaname || '.' || tablename AS name FROM pg_tables

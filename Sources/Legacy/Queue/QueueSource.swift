@@ -61,7 +61,8 @@ public struct QueueSource: Sendable {
                 reading.unread.append(
                     UnreadRecord(
                         source: name,
-                        key: "\(profile.table) where \(column("type")) is \(type == nil ? "null" : "empty")",
+                        key:
+                            "\(profile.table) where \(profile.columns["type"] ?? "the type") is \(type == nil ? "null" : "empty")",
                         reason: "no-job-type",
                         detail: "\(count) rows have no job type, so no worker function can be named for them"
                     )
@@ -96,30 +97,38 @@ public struct QueueSource: Sendable {
         return (connection, try await connection.timezone())
     }
 
-    /// The quoted column of a meaning.
-    func column(_ meaning: String) -> String { profile.columns[meaning].map(PostgresConnection.identifier) ?? "NULL" }
-
-    /// The quoted table.
-    var table: String {
-        profile.table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".")
+    /// The rows as the profile reads them: every column of a known type, NULL where the table has none.
+    ///
+    /// - Parameter meanings: which of them.
+    func rows(_ meanings: [String]) -> String {
+        let columns = meanings.map { meaning in
+            let sql =
+                switch meaning {
+                case "queued", "started", "finished": profile.instant(meaning, of: "j")
+                case "attempts":
+                    profile.value(meaning, of: "j").flatMap { value in
+                        profile.count(meaning, of: "j").map { "CASE WHEN \(value) IS NOT NULL THEN \($0) END" }
+                    } ?? "NULL::integer"
+                default: profile.text(meaning, of: "j")
+                }
+            return "\(sql) AS \(meaning)"
+        }
+        return "(SELECT \(columns.joined(separator: ", ")) FROM \(profile.quotedTable) j) AS jobs"
     }
 
     /// One row per job type and status, and one per job type for its ended jobs; nothing but totals leaves the server.
     private var totals: String {
-        let (type, status, started, finished) = (
-            column("type"), column("status"), column("started"), column("finished")
-        )
-        let duration = "extract(epoch FROM (\(finished) - \(started)))::float8"
-        let ended = "\(status) = ANY($1::text[])"
-        let sane = "\(ended) AND \(finished) >= \(started) AND isfinite(\(finished)) AND isfinite(\(started))"
+        let duration = "extract(epoch FROM (finished - started))::float8"
+        let ended = "status = ANY($1::text[])"
+        let sane = "\(ended) AND finished >= started"
         return """
-            SELECT \(type) AS type, \(status) AS status, grouping(\(status)) = 1 AS total, count(*) AS rows,
+            SELECT type, status, grouping(status) = 1 AS total, count(*) AS rows,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p50,
                    percentile_cont(0.95) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p95,
-                   avg(\(column("attempts"))) FILTER (WHERE \(ended)) AS retries,
-                   extract(epoch FROM (min(\(finished)) FILTER (WHERE isfinite(\(finished))))::timestamptz) AS first,
-                   extract(epoch FROM (max(\(finished)) FILTER (WHERE isfinite(\(finished))))::timestamptz) AS last
-            FROM \(table) GROUP BY GROUPING SETS ((\(type), \(status)), (\(type))) ORDER BY 1, 2
+                   avg(attempts) FILTER (WHERE \(ended)) AS retries,
+                   extract(epoch FROM min(finished)) AS first, extract(epoch FROM max(finished)) AS last
+            FROM \(rows(["type", "status", "started", "finished", "attempts"]))
+            GROUP BY GROUPING SETS ((type, status), (type)) ORDER BY 1, 2
             """
     }
 
@@ -129,7 +138,7 @@ public struct QueueSource: Sendable {
             if try row.bool("total") {
                 history.p50 = try row.double("p50")
                 history.p95 = try row.double("p95")
-                if profile.columns["attempts"] != nil { history.retriesPerRun = try row.double("retries") }
+                if profile.has("attempts") { history.retriesPerRun = try row.double("retries") }
                 history.first = try row.double("first").map(QueueSource.instant)
                 history.last = try row.double("last").map(QueueSource.instant)
                 continue

@@ -169,3 +169,46 @@ def test_the_switch_of_a_queue_is_taken_away_with_the_last_type(
     assert connection.execute(triggers).fetchone() == (0,)
     assert connection.execute("SELECT to_regnamespace('bailey')").fetchone() == (None,)
     assert office.json("retire", two.pipeline, "--execute")["outcome"] == "nothing"
+
+
+def test_jobs_that_are_held_for_nobody_are_an_error_of_every_command(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    # As a restore without schema bailey leaves them.
+    job = queue.add("bailey_held")
+    try:
+        document = queue.office.json("rollback", queue.pipeline, status=1)
+        [report] = document["queues"]
+        [refusal] = report["refusals"]
+        assert refusal["reason"] == "stranded" and queue.type in refusal["found"]
+        assert "UPDATE" in refusal["advice"] and "bailey_held" in refusal["advice"]
+        checks = queue.office.json("doctor", status=3)["checks"]
+        assert any(check["name"] == "jobs" and not check["ok"] and queue.type in check["detail"] for check in checks)
+    finally:
+        connection.execute("DELETE FROM tasks.background_jobs WHERE id = %s", (job,))
+
+
+def test_a_rollback_names_who_has_a_job_locked_and_gives_back_the_others(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    queue.cut_over()
+    jobs = [queue.add() for _ in range(3)]
+    sql = queue.office.run("rollback", queue.pipeline, "--sql").stdout
+    assert "UPDATE" in sql and "bailey_held" in sql and queue.type in sql
+    status = "SELECT id::text, status FROM tasks.background_jobs WHERE id::text = ANY (%s)"
+    with psycopg.connect(company.postgres_url, application_name="the app") as app:
+        app.execute("SELECT FROM tasks.background_jobs WHERE id = %s FOR UPDATE", (jobs[0],))
+        document = queue.office.json("rollback", queue.pipeline, "--execute", status=1)
+        [report] = document["queues"]
+        assert (report["outcome"], report["unswept"]) == ("done", [queue.type])
+        [blocked] = report["blocked"]
+        assert blocked["held"] == 1 and ("the app", app.info.backend_pid) in {
+            (by["name"], by["pid"]) for by in blocked["by"]
+        }
+        assert "bailey_held" not in dict(connection.execute(status, (jobs[1:],)).fetchall()).values()
+        pipeline = queue.office.json("status", queue.pipeline)["pipelines"][0]
+        assert any("held although the type is legacy" in unknown for unknown in pipeline["unknowns"])
+    assert queue.office.json("rollback", queue.pipeline, "--execute")["queues"][0]["unswept"] == []
+    assert "bailey_held" not in dict(connection.execute(status, (jobs,)).fetchall()).values()

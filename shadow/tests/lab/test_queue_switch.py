@@ -25,7 +25,7 @@ from lab import poller, servers
 
 INSTALL = (SHADOW.parent / "Tests/CutoverTests/Golden/background_jobs.sql").read_text(encoding="utf-8")
 # The profile's waits are a minute and more.
-QUICK = INSTALL.replace("60.0 * 2.0::float8 ^ done", "0.1")
+QUICK = INSTALL.replace("60.0 * 2.0::float8 ^ bailey_done", "0.1")
 EFFECTS = """
 CREATE TABLE effects (
     place bigint GENERATED ALWAYS AS IDENTITY, job uuid, by text, attempt int, failed boolean, at timestamptz DEFAULT clock_timestamp()
@@ -44,7 +44,11 @@ def server() -> Iterator[str]:
         account: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         with log.open("ab") as output:
             process = subprocess.Popen(
-                servers.postgres_command(port, data), cwd="/", stdout=output, stderr=output, **account
+                [*servers.postgres_command(port, data), "-c", "max_prepared_transactions=5"],
+                cwd="/",
+                stdout=output,
+                stderr=output,
+                **account,
             )
         url = f"postgresql://postgres@127.0.0.1:{port}"
 
@@ -406,3 +410,220 @@ def test_a_gate_settles_what_was_left_closing(database: Database) -> None:
 def test_no_switch_means_legacy(server: str) -> None:
     with psycopg.connect(f"{server}/postgres") as connection:
         assert switch.mode(connection, "jobs", "export", "dag/1") == "shadow"
+
+
+ADD = "INSERT INTO tasks.background_jobs (id, job_type, job_data, created_at) VALUES (gen_random_uuid(), 'export', '{}', now())"
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_snapshot_from_before_the_rollback_holds_nothing_for_ever(database: Database, prepared: bool) -> None:
+    database.cut_over()
+    old = psycopg.connect(database.url)
+    old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    old.execute("SELECT 1")
+    database.one("SELECT answer FROM bailey.release('jobs', 'export', 'p', 'test')")
+    sweep = "SELECT done FROM bailey.sweep('jobs', 'export')"
+    assert [database.one(sweep) for _ in range(3)] == [False] * 3
+    # It decides by what it saw, after the rollback.
+    old.execute(ADD)
+    if prepared:
+        old.execute("PREPARE TRANSACTION 'late'")
+        old.close()
+        assert database.one(sweep) is False
+        database.connection.execute("COMMIT PREPARED 'late'")
+    else:
+        assert database.one(sweep) is False
+        old.commit()
+    assert database.statuses() == {"bailey_held": 1}
+    wait_until("swept", lambda: database.one(sweep))
+    assert database.statuses() == {"pending": 1}
+    old.close()
+
+
+def test_snapshots_that_began_afterwards_are_not_waited_for(database: Database) -> None:
+    database.cut_over()
+    with psycopg.connect(database.url) as other:
+        # Its snapshot holds back the horizon of every later one.
+        other.execute(ADD)
+        database.one("SELECT answer FROM bailey.release('jobs', 'export', 'p', 'test')")
+        assert database.one("SELECT done FROM bailey.sweep('jobs', 'export')") is False
+        with psycopg.connect(database.url) as reader:
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute("SELECT 1")
+            other.commit()
+            wait_until("swept", lambda: database.one("SELECT done FROM bailey.sweep('jobs', 'export')"))
+
+
+def test_a_frozen_take_and_a_locked_row_hold_up_no_other(database: Database) -> None:
+    database.add(20)
+    database.cut_over()
+    frozen, locker = psycopg.connect(database.url), psycopg.connect(database.url, application_name="the app")
+    taken = frozen.execute("SELECT job FROM bailey.take('jobs', 'export', 'dag/1', 3)").fetchall()
+    assert len(taken) == 3
+    lock = "SELECT id FROM tasks.background_jobs WHERE status = 'bailey_held' LIMIT 1 FOR UPDATE SKIP LOCKED"
+    locked = locker.execute(lock).fetchall()
+    answer = database.rows("SELECT * FROM bailey.release('jobs', 'export', 'p', 'test')")[0]
+    assert answer[:2] == ("released", 16)
+    assert database.statuses() == {"pending": 16, "bailey_held": 4}
+    blockers = database.rows("SELECT pid, name, state, query, since IS NOT NULL FROM bailey.blockers('jobs', 'export')")
+    assert {row[0] for row in blockers} == {frozen.info.backend_pid, locker.info.backend_pid}
+    assert ("the app", "idle in transaction", lock, True) in {row[1:] for row in blockers}
+    # What the take had when it commits is its run's; the locked row goes back as soon as it may.
+    frozen.commit()
+    locker.rollback()
+    wait_until("swept", lambda: database.one("SELECT done FROM bailey.sweep('jobs', 'export')"))
+    assert database.statuses() == {"pending": 17, "bailey_claimed": 3}
+    assert str(locked[0][0]) not in {row[0] for row in taken}
+    frozen.close()
+    locker.close()
+
+
+def test_a_take_outlives_a_crash_and_not_a_silence(database: Database) -> None:
+    database.add(2)
+    database.cut_over()
+    with psycopg.connect(database.url) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.commit()
+        show = "SELECT current_setting('synchronous_commit'), current_setting('idle_in_transaction_session_timeout')"
+        for call in (
+            "SELECT * FROM bailey.take('jobs', 'export', 'dag/1', 1)",
+            "SELECT bailey.finish('jobs', (SELECT job FROM bailey.claim), 'dag/1', 'success', NULL)",
+            "SELECT * FROM bailey.close('jobs', 'mail', 100, 'p', 'x', false, '0')",
+            "SELECT * FROM bailey.settle('jobs', 'mail', 1)",
+            "SELECT * FROM bailey.release('jobs', 'export', 'p', 'x')",
+            "SELECT bailey.give_up('jobs', 'export', '{dag/2}', 'x')",
+        ):
+            connection.execute(call)
+            assert connection.execute(show).fetchone() == ("on", "1min"), call
+            connection.commit()
+            assert connection.execute(show).fetchone() == ("off", "0")
+            connection.commit()
+
+
+def test_a_held_job_follows_the_owner_of_its_new_type(database: Database) -> None:
+    jobs = database.add(3)
+    database.cut_over()
+    change = "UPDATE tasks.background_jobs SET job_type = %s WHERE id = %s"
+    database.connection.execute(change, ("mail", jobs[0]))
+    assert database.statuses() == {"bailey_held": 2, "pending": 1}
+    database.connection.execute(change, ("export", jobs[0]))
+    assert database.statuses() == {"bailey_held": 3}
+    [taken] = switch.take(database.connection, "jobs", "export", "dag/1", 1)
+    database.connection.execute(change, ("mail", taken["job"]))
+    assert switch.finish(database.connection, "jobs", taken["job"], "dag/1", "success") == "success"
+
+
+def test_a_claim_belongs_to_its_row_and_not_to_an_id(database: Database) -> None:
+    [one, two] = database.add(2)
+    database.cut_over()
+    assert len(switch.take(database.connection, "jobs", "export", "dag/1", 2)) == 2
+    again = "INSERT INTO tasks.background_jobs (id, job_type, job_data, created_at) VALUES (%s, 'export', '{}', now())"
+    # An upsert is no new row.
+    database.connection.execute(again + " ON CONFLICT DO NOTHING", (one,))
+    assert switch.claim(database.connection, "jobs", one, "dag/1") == "open"
+    assert switch.finish(database.connection, "jobs", one, "dag/1", "success") == "success"
+    database.connection.execute("TRUNCATE tasks.background_jobs RESTART IDENTITY")
+    assert switch.claim(database.connection, "jobs", two, "dag/1") == "overtaken"
+    database.connection.execute(again, (one,))
+    database.connection.execute(again, (two,))
+    assert database.statuses() == {"bailey_held": 2}
+    assert switch.finish(database.connection, "jobs", two, "dag/1", "success") == "overtaken"
+    assert len(switch.take(database.connection, "jobs", "export", "dag/2", 2)) == 2
+    assert switch.finish(database.connection, "jobs", two, "dag/2", "failed") == "retry"
+    assert switch.finish(database.connection, "jobs", one, "dag/2", "success") == "success"
+    assert database.one("SELECT count(*) FROM bailey.sighting WHERE what = 'emptied'") == 1
+    # Deleted and made anew with triggers that were off meanwhile.
+    assert len(switch.take(database.connection, "jobs", "export", "dag/3", 2)) == 0
+    time.sleep(0.15)
+    assert len(switch.take(database.connection, "jobs", "export", "dag/4", 1)) == 1
+    with database.connection.transaction():
+        database.connection.execute("SET LOCAL session_replication_role = replica")
+        database.connection.execute("DELETE FROM tasks.background_jobs")
+    database.connection.execute(again, (two,))
+    assert switch.claim(database.connection, "jobs", two, "dag/4") == "overtaken"
+    database.roll_back()
+    begin = "UPDATE tasks.background_jobs SET status = 'running', started_at = now() WHERE id = %s"
+    database.connection.execute(begin, (two,))
+    assert database.statuses() == {"running": 1}
+
+
+def test_what_others_do_to_held_and_taken_jobs_is_seen(database: Database) -> None:
+    jobs = database.add(6)
+    database.cut_over()
+    taken = {job["job"] for job in switch.take(database.connection, "jobs", "export", "dag/1", 2)}
+    held = [job for job in jobs if job not in taken]
+    [one, two] = sorted(taken)
+    change = "UPDATE tasks.background_jobs SET status = %s WHERE id = %s"
+    # A worker that has read a job long ago and writes only its end.
+    database.connection.execute(change, ("completed", one))
+    assert switch.finish(database.connection, "jobs", one, "dag/1", "success") == "overtaken"
+    database.connection.execute(change, ("completed", held[0]))
+    # Cancelled by name, purged by a status that held jobs do not have.
+    database.connection.execute(change, ("cancelled", held[1]))
+    database.connection.execute("DELETE FROM tasks.background_jobs WHERE status <> 'pending'")
+    whats = dict(database.rows("SELECT what, count(*) FROM bailey.sighting GROUP BY 1"))
+    assert whats == {
+        "taken: bailey_claimed to completed": 1,
+        "held: bailey_held to completed": 1,
+        "deleted while held": 2,
+        "deleted while a run had it": 1,
+    }
+    assert switch.finish(database.connection, "jobs", two, "dag/1", "success") == "overtaken"
+
+
+def test_types_change_under_open_sessions(database: Database) -> None:
+    database.add(4)
+    database.cut_over()
+    with psycopg.connect(database.url) as app, psycopg.connect(database.url, autocommit=True) as dag:
+        # All functions and triggers are compiled in both sessions.
+        app.execute(ADD)
+        app.commit()
+        [first] = switch.take(dag, "jobs", "export", "dag/1", 1)
+        assert switch.finish(dag, "jobs", first["job"], "dag/1", "success") == "success"
+        for change in (
+            "ALTER COLUMN id TYPE text",
+            "ALTER COLUMN status TYPE text",
+            "ALTER COLUMN job_type TYPE varchar(200)",
+            "ALTER COLUMN created_at TYPE timestamptz",
+            "ALTER COLUMN retry_count TYPE bigint",
+        ):
+            database.connection.execute(f"ALTER TABLE tasks.background_jobs {change}")
+            app.execute(ADD)
+            app.commit()
+            run = f"dag/{change}"
+            [job] = switch.take(dag, "jobs", "export", run, 1)
+            assert switch.finish(dag, "jobs", job["job"], run, "success") == "success"
+    assert database.one("SELECT count(*) FROM bailey.sighting") == 0
+    database.roll_back()
+    assert database.statuses() == {"completed": 6, "pending": 4}
+
+
+def test_a_run_that_was_called_dead_is_told_so(database: Database) -> None:
+    [job] = database.add(1)
+    database.cut_over()
+    assert switch.claim(database.connection, "jobs", job, "dag/1") == "unknown"
+    switch.take(database.connection, "jobs", "export", "dag/1", 1)
+    assert switch.claim(database.connection, "jobs", job, "dag/1") == "open"
+    assert database.one("SELECT bailey.give_up('jobs', 'export', %s, 'test')", ["dag/1"]) == 1
+    assert switch.claim(database.connection, "jobs", job, "dag/1") == "returned"
+    switch.take(database.connection, "jobs", "export", "dag/2", 1)
+    assert switch.claim(database.connection, "jobs", job, "dag/1") == "returned"
+    assert switch.claim(database.connection, "jobs", job, "dag/2") == "open"
+
+
+def test_many_held_rows_go_back_in_bounded_transactions(database: Database) -> None:
+    count = int(os.environ.get("BAILEY_HELD_ROWS", "50000"))
+    database.cut_over()
+    database.connection.execute(
+        "INSERT INTO tasks.background_jobs (id, job_type, job_data, created_at)"
+        " SELECT gen_random_uuid(), 'export', '{}', now() FROM generate_series(1, %s)",
+        (count,),
+    )
+    assert database.statuses() == {"bailey_held": count}
+    began = time.monotonic()
+    given = [int(database.one("SELECT amount FROM bailey.release('jobs', 'export', 'p', 'test')"))]
+    while given[-1] > 0:
+        given.append(int(database.one("SELECT bailey.give_back('jobs', 'export', 10000)")))
+    print(f"\n{count} rows in {time.monotonic() - began:.1f} s, {len(given)} transactions")
+    assert sum(given) == count and max(given) == 10_000
+    assert database.statuses() == {"pending": count}

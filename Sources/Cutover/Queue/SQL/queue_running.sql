@@ -1,0 +1,62 @@
+-- Takes due jobs for a run, or tells those that the run has taken before and not finished: a run takes once.
+CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
+RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+BEGIN
+    PERFORM bailey.known(the_queue);
+    PERFORM bailey.lasting();
+    RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
+END $bailey$;
+
+-- Settles one job of a run: success or failed. Answers what became of it: success, failed, retry (waits for its next attempt, Airflow's),
+-- released (the same, but legacy's again), overtaken (somebody else has changed the row), returned (a person gave the claim back), unknown.
+CREATE OR REPLACE FUNCTION bailey.finish(the_queue text, the_job text, the_run text, the_state text, the_error text)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    said text;
+BEGIN
+    PERFORM bailey.known(the_queue);
+    PERFORM bailey.lasting();
+    IF the_state NOT IN ('success', 'failed') THEN
+        RAISE EXCEPTION 'BAILEY: a job ends in success or failed, not in %', quote_nullable(the_state);
+    END IF;
+    EXECUTE format('SELECT bailey.%I($1, $2, $3, $4)', 'finish:' || the_queue) INTO said USING the_job, the_run, the_state, the_error;
+    RETURN said;
+END $bailey$;
+
+-- Returns the open claims of runs that a person calls dead; how many.
+CREATE OR REPLACE FUNCTION bailey.give_up(the_queue text, the_type text, the_runs text[], the_operator text)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM bailey.known(the_queue);
+    PERFORM bailey.lasting();
+    EXECUTE format('SELECT bailey.%I($1, $2, $3)', 'give_up:' || the_queue) INTO number USING the_type, the_runs, the_operator;
+    RETURN number;
+END $bailey$;
+
+-- What a run may do with jobs of a type: live, closing (ask again) or shadow. A run that holds a claim is live until it is finished.
+-- Not to be called in the transaction that closed or released the type.
+CREATE OR REPLACE FUNCTION bailey.mode(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS text LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    switch bailey.switch;
+BEGIN
+    IF EXISTS (SELECT FROM bailey.claim c
+               WHERE c.queue = the_queue AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL) THEN
+        RETURN 'live';
+    END IF;
+    SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
+    -- Whoever asks brings on what a Bailey that was killed has left half done.
+    IF current_setting('transaction_read_only') = 'off' THEN
+        IF switch.state = 'closing' THEN
+            PERFORM bailey.hold(the_queue, the_type, 1000);
+            PERFORM bailey.settle(the_queue, the_type, switch.fence);
+            SELECT * INTO switch FROM bailey.switch s WHERE s.queue = the_queue AND s.job_type = the_type;
+        ELSIF switch.state = 'legacy' AND switch.given_back_at > now() - interval '1 day' THEN
+            PERFORM bailey.sweep(the_queue, the_type);
+        END IF;
+    END IF;
+    RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
+END $bailey$;
