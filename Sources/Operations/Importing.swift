@@ -46,7 +46,7 @@ extension Workspace {
                 inventory.sources[index].notes += histories.notes
             }
         }
-        await askWorkers(&inventory)
+        await self.askWorkers(&inventory)
         try store().save(inventory)
         return inventory
     }

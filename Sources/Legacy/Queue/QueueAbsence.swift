@@ -10,7 +10,7 @@ extension QueueSource {
         var notes: [EntryNote] = []
         let hidden = try await connection.query(
             "SELECT row_security_active($1::text::regclass) AS active",
-            [.text(table)]
+            [.text(profile.quotedTable)]
         )
         if try hidden.first?.bool("active") == true {
             notes.append(
@@ -22,7 +22,7 @@ extension QueueSource {
         }
         guard found == 0 else { return notes }
         let here = try await connection.query(
-            "SELECT current_database() AS name, current_user AS role, (SELECT count(*) FROM \(table)) AS rows"
+            "SELECT current_database() AS name, current_user AS role, (SELECT count(*) FROM \(profile.quotedTable)) AS rows"
         )
         let place = try here.first.map { "database \(try $0.text("name")) as \(try $0.text("role"))" } ?? "the database"
         // What autovacuum has counted: near enough to show where jobs are.
@@ -33,7 +33,7 @@ extension QueueSource {
             FROM pg_stat_user_tables WHERE relid <> $1::text::regclass AND n_live_tup > 0
             ORDER BY n_live_tup DESC, 1 LIMIT 5
             """,
-            [.text(table)]
+            [.text(profile.quotedTable)]
         )
         let seen = try others.map { row in
             "\(try row.text("name")) about \(try row.int("rows"))\(try row.bool("readable") ? "" : " (not readable)")"

@@ -29,7 +29,7 @@ public enum RedBeatBytes {
     /// Whether beat fires an entry with this definition: what is absent is enabled, and any text is true.
     private static func isEnabled(_ definition: [UInt8]) throws(RedBeatBytesError) -> Bool {
         guard let stored = try parsed(definition, in: "definition")["enabled"] else { return true }
-        return isTruthy(stored)
+        return stored.isTruthy
     }
 
     /// When legacy last ran the entry; nil if never (no meta, an empty one, or null).
