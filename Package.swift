@@ -94,7 +94,9 @@ let package = Package(
                 "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
                 "Processes", subprocess,
                 systemPackage,
-            ]
+            ],
+            // A link to the runtime's.
+            resources: [.embedInCode("call_function.py")]
         ),
         room(
             "Cutover",

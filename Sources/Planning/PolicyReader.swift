@@ -93,7 +93,11 @@ extension ToleratedDifference {
         guard let kind = fields.choice("kind", Difference.Kind.self), let approval = Approval(fields, problems) else {
             return nil
         }
-        self.init(kind: kind, path: fields.string("path"), approval: approval)
+        let path = fields.string("path")
+        if let path {
+            do { _ = try ComparePath(path) } catch { problems.note(node, "“path” is “\(path)”: \(error)") }
+        }
+        self.init(kind: kind, path: path, approval: approval)
     }
 }
 

@@ -1,4 +1,3 @@
-import Airflow
 import Foundation
 import LosslessJSON
 import Migration
@@ -36,7 +35,7 @@ public struct BodyRunner: Sendable {
     private let environments: [String: Environment]
     private let directory: String
     private let inherited: [String: String]
-    private static let outputLimit = 16 * 1024 * 1024
+    private static let outputLimit = 64 * 1024 * 1024
 
     /// A runner.
     ///
@@ -58,6 +57,7 @@ public struct BodyRunner: Sendable {
     ///   - redirect: variables that lead the body to connections of its own.
     func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double?) async throws -> Ending {
         let call: (program: [String], input: String, variables: [String: String], directory: String?)
+        var reports = false
         switch body {
         case .queue(let drain):
             return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout)
@@ -72,7 +72,8 @@ public struct BodyRunner: Sendable {
             var variables = environment.variables
             if !environment.path.isEmpty { variables["PYTHONPATH"] = environment.path.joined(separator: ":") }
             let input = JSON.object(["callable": .string(python.callable), "args": arguments, "kwargs": kwargs]).text()
-            call = ([environment.python, "-c", DAGRuntime.pythonRunner], input, variables, nil)
+            call = ([environment.python, "-c", BodyReport.caller], input, variables, nil)
+            reports = true
         case .celery:
             return .failure(
                 RunError(
@@ -90,7 +91,8 @@ public struct BodyRunner: Sendable {
             input: call.input,
             variables: variables,
             directory: call.directory ?? directory,
-            timeout: timeout
+            timeout: timeout,
+            reports: reports
         )
     }
 
@@ -99,7 +101,8 @@ public struct BodyRunner: Sendable {
         input: String,
         variables: [String: String],
         directory: String,
-        timeout: Double?
+        timeout: Double?,
+        reports: Bool
     ) async throws -> Ending {
         guard let name = program.first else {
             return .failure(RunError(type: "exit", message: "the command has no program"))
@@ -132,6 +135,7 @@ public struct BodyRunner: Sendable {
                 try Task.checkCancellation()
                 return BodyRunner.ending(
                     name,
+                    reports: reports,
                     result.terminationStatus,
                     output: result.standardOutput,
                     errors: result.standardError
@@ -170,8 +174,26 @@ public struct BodyRunner: Sendable {
         }
     }
 
-    private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending
-    {
+    private static func ending(
+        _ name: String,
+        reports: Bool,
+        _ status: TerminationStatus,
+        output: String?,
+        errors: String?
+    ) -> Ending {
+        if reports {
+            let last = (output ?? "").utf8.split(separator: UInt8(ascii: "\n")).last
+            switch last.flatMap({ BodyReport(Substring($0)) }) {
+            case .result(let result)?: return .success(result)
+            case .error(let error)?: return .failure(error)
+            case nil:
+                let lines = (errors ?? "").split(separator: "\n")
+                let message = "\(name) ended with \(status) before the function did"
+                return .failure(
+                    RunError(type: "exit", message: message, detail: lines.suffix(40).joined(separator: "\n"))
+                )
+            }
+        }
         guard status.isSuccess else {
             let lines = (errors ?? "").split(separator: "\n")
             // A Python traceback ends in “Type: message”.

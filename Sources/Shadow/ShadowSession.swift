@@ -4,6 +4,8 @@ public import Migration
 public struct ShadowSession: Sendable {
     private let engine: any ShadowEngine
     private let places: [EntryID: DAGDefinition]
+    /// The rules of each task, made ready once.
+    private let rules: [String: JSONComparison]
 
     /// A session over the pipelines of a plan.
     public init(pipelines: [DAGDefinition], engine: any ShadowEngine) {
@@ -11,6 +13,11 @@ public struct ShadowSession: Sendable {
         var places: [EntryID: DAGDefinition] = [:]
         for dag in pipelines { for entry in dag.entries where places[entry] == nil { places[entry] = dag } }
         self.places = places
+        var rules: [String: JSONComparison] = [:]
+        for dag in pipelines {
+            for task in dag.tasks { rules["\(dag.id)/\(task.id)"] = JSONComparison(rules: task.compare) }
+        }
+        self.rules = rules
     }
 
     /// Whether an entry belongs to a pipeline of the session.
@@ -28,7 +35,8 @@ public struct ShadowSession: Sendable {
                 legacy,
                 outcome,
                 pipeline: dag.id,
-                rules: part.standing.compare,
+                values: rules["\(dag.id)/\(part.standing.id)"] ?? JSONComparison(rules: part.standing.compare),
+                slowest: part.standing.compare.slowestRatio,
                 isWhole: part.isWhole
             )
         case .nothing(let verdict, let reason):

@@ -18,17 +18,22 @@ _MOST_DETAIL = 8_000
 
 @dataclass(frozen=True)
 class BodyError:
-    """What went wrong in a body: the type's bare name, the message, and the end of the traceback."""
+    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end."""
 
     type: str
     message: str
     detail: str = ""
+    module: str | None = None
+    arguments: str | None = None
 
     @property
     def json(self) -> str:
         """As JSON."""
         fields = {"type": self.type, "message": self.message, "detail": self.detail[-_MOST_DETAIL:]}
-        return json.dumps(fields, ensure_ascii=False)
+        if self.module is not None:
+            fields["module"] = self.module
+        text = json.dumps(fields, ensure_ascii=False)
+        return text if self.arguments is None else f'{text[:-1]}, "arguments": {bounded(self.arguments)}}}'
 
 
 class BodyFailed(Exception):

@@ -102,7 +102,9 @@ struct CeleryResultRecord {
         return RunError(
             type: result?["exc_type"]?.string ?? "unknown",
             message: words.joined(separator: " "),
-            detail: json["traceback"]?.string
+            detail: json["traceback"]?.string,
+            module: result?["exc_module"]?.string,
+            arguments: result?["exc_message"].flatMap { $0.array == nil ? nil : $0 }
         )
     }
 }
