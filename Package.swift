@@ -113,10 +113,17 @@ let package = Package(
         ),
         room("Reports", ["LosslessJSON", "Schedules", "Migration"]),
         room(
+            "Operations",
+            [
+                "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
+                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioPosix,
+            ]
+        ),
+        room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioCore, nioPosix, arguments,
+                "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Operations", arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),

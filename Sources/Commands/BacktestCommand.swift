@@ -1,6 +1,7 @@
 import ArgumentParser
 import LosslessJSON
 import Migration
+import Operations
 import Reports
 import Schedules
 
@@ -40,19 +41,19 @@ struct BacktestCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let desk = try Desk(common)
-        let inventory = try desk.inventory()
-        let plan = try desk.plan(inventory)
+        let workspace = try Workspace(common)
+        let inventory = try workspace.inventory()
+        let plan = try workspace.plan(inventory)
         let now = currentInstant()
         let from = max(.earliest, now.adding(seconds: -Int64(days) * 86_400))
         let until = min(.latest, now.adding(seconds: Int64(ahead) * 86_400))
         var lines: [Line] = []
-        for pipeline in try desk.chosen(pipelines, of: plan) {
+        for pipeline in try workspace.chosen(pipelines, of: plan) {
             guard let schedule = pipeline.dag.clock.schedule, let timetable = pipeline.dag.clock.timetable else {
                 if pipelines.isEmpty { continue }
-                throw CommandFailure(.usage, "“\(pipeline.dag.id)” has no schedule whose ticks could be compared")
+                throw OperationFailure(.usage, "“\(pipeline.dag.id)” has no schedule whose ticks could be compared")
             }
-            let zone = try desk.zones.zone(pipeline.dag.clock.timezone)
+            let zone = try workspace.zones.zone(pipeline.dag.clock.timezone)
             func compare(_ reading: Reading) -> Backtest {
                 Backtest(schedule, in: zone, timetable: timetable, from: from, until: until, as: reading)
             }

@@ -1,4 +1,6 @@
 public import ArgumentParser
+import Migration
+import Operations
 
 /// The command line.
 public struct Bailey: AsyncParsableCommand {
@@ -29,4 +31,11 @@ struct CommonOptions: ParsableArguments {
 
     @Flag(name: .long, help: "Print one JSON document on standard output.")
     var json = false
+}
+
+extension Workspace {
+    /// The workspace that a command is called in, or is told of.
+    init(_ options: CommonOptions) throws {
+        try self.init(config: options.config, surroundings: .machine(tell: Console.note))
+    }
 }

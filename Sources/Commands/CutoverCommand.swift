@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Operations
 import Reports
 import Schedules
 import Settings
@@ -95,53 +96,53 @@ struct CutoverCommand: AsyncParsableCommand {
 
     func run() async throws {
         let override = try override.decision()
-        let desk = execute ? await (try Desk(common)).askingWorkers() : try Desk(common)
-        let store = try desk.store()
-        let inventory = try desk.inventory()
-        let plan = try desk.plan(inventory)
+        let workspace = execute ? await (try Workspace(common)).askingWorkers() : try Workspace(common)
+        let store = try workspace.store()
+        let inventory = try workspace.inventory()
+        let plan = try workspace.plan(inventory)
         let request = CutoverOperation.Request(
             ticks: ticks,
             at: at.flatMap { Instant(iso8601: $0) },
             patience: patience
         )
         if let at = request.at, at < currentInstant() {
-            throw CommandFailure(.usage, "--at \(at.iso8601) has passed")
+            throw OperationFailure(.usage, "--at \(at.iso8601) has passed")
         }
         var works: [Work] = []
         var parts: [QueuePart] = []
         for name in pipelines {
             guard let pipeline = plan.pipelines.first(where: { $0.dag.id == name }) else {
                 let known = plan.pipelines.map(\.dag.id).joined(separator: ", ")
-                throw CommandFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
+                throw OperationFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
             }
-            let own = desk.queueParts(pipeline.dag)
+            let own = workspace.queueParts(pipeline.dag)
             parts += own
-            if let work = try work(pipeline, desk, inventory, jobs: !own.isEmpty) { works.append(work) }
+            if let work = try work(pipeline, workspace, inventory, jobs: !own.isEmpty) { works.append(work) }
         }
-        if sql { return try await printSQL(parts, desk) }
+        if sql { return try await printSQL(parts, workspace) }
         if share != nil, parts.isEmpty {
-            throw CommandFailure(.usage, "--share is for pipelines with job types of a queue")
+            throw OperationFailure(.usage, "--share is for pipelines with job types of a queue")
         }
         let share = percent ?? 100
         // Looked at before anything is changed, and again by each operation.
         var reports: [PipelineReport] = []
         var gates: [String: PolicyEvidence.Gate] = [:]
         for work in works {
-            let (preview, gate) = try await work.preview(desk, store, request)
+            let (preview, gate) = try await work.preview(workspace, store, request)
             gates[work.group.pipeline] = gate
             reports.append(PipelineReport(preview: preview))
         }
         var queues: [QueueReport] = []
-        for part in parts { queues.append(try await part.cutoverReport(desk, store, share: share)) }
+        for part in parts { queues.append(try await part.cutoverReport(workspace, store, share: share)) }
         // What is half done, or done, is completed whatever the policy says.
         let begun = Set(
             reports.filter { !$0.preview.entries.allSatisfy { $0.state == .legacy } }.map(\.preview.pipeline)
                 + queues.filter { !$0.standings.allSatisfy { $0.state == .legacy } }.map(\.pipeline)
         )
-        let deployments = await desk.deployments(pipelines)
+        let deployments = await workspace.deployments(pipelines)
         let policies = plan.pipelines.filter { pipelines.contains($0.dag.id) && !begun.contains($0.dag.id) }
             .map { pipeline in
-                let evidence = desk.evidence(
+                let evidence = workspace.evidence(
                     pipeline,
                     plan: plan,
                     inventory: inventory,
@@ -155,17 +156,17 @@ struct CutoverCommand: AsyncParsableCommand {
         let all = reports.allSatisfy(\.preview.holds) && queues.allSatisfy { $0.refusals.isEmpty } && permitted
         if execute, all || !allOrNone, permitted {
             for policy in policies { try record(policy, store) }
-            try await perform(works, &reports, desk, store, request)
+            try await perform(works, &reports, workspace, store, request)
             if reports.allSatisfy({ $0.refusal == nil }) {
-                try await perform(parts, &queues, works, &reports, desk, store, share: share)
+                try await perform(parts, &queues, works, &reports, workspace, store, share: share)
             }
             for (index, work) in works.enumerated() where reports[index].outcome != nil {
-                reports[index].preview.entries = try await work.preview(desk, store, request).0.entries
+                reports[index].preview.entries = try await work.preview(workspace, store, request).0.entries
             }
         }
         var document = OwnershipReport(command: "cutover", executed: execute, pipelines: reports, queues: queues)
         document.policies = policies
-        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
+        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: workspace.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
@@ -175,7 +176,7 @@ struct CutoverCommand: AsyncParsableCommand {
         let source: SourceSettings
 
         /// What would be done, and what the switch knows of the gate.
-        func preview(_ desk: Desk, _ store: StateStore, _ request: CutoverOperation.Request) async throws
+        func preview(_ workspace: Workspace, _ store: StateStore, _ request: CutoverOperation.Request) async throws
             -> (OwnershipPreview, PolicyEvidence.Gate)
         {
             let journal = Journal(
@@ -186,7 +187,7 @@ struct CutoverCommand: AsyncParsableCommand {
                 by: "",
                 now: currentInstant
             )
-            let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
+            let engine = try workspace.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
             let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
             let gate =
                 preview.entries.isEmpty
@@ -210,10 +211,12 @@ struct CutoverCommand: AsyncParsableCommand {
         try journal.write(policy.holds ? "holds" : "override", .after, policy.json)
     }
 
-    private func work(_ pipeline: PlannedPipeline, _ desk: Desk, _ inventory: Inventory, jobs: Bool) throws -> Work? {
-        guard let (group, source) = try desk.redBeatGroup(pipeline.dag, inventory: inventory) else {
+    private func work(_ pipeline: PlannedPipeline, _ workspace: Workspace, _ inventory: Inventory, jobs: Bool) throws
+        -> Work?
+    {
+        guard let (group, source) = try workspace.redBeatGroup(pipeline.dag, inventory: inventory) else {
             if jobs, ticks == nil, at == nil { return nil }
-            throw CommandFailure(
+            throw OperationFailure(
                 .usage,
                 jobs
                     ? "the pipeline \(pipeline.dag.id) has job types only, so --ticks and --at mean nothing for it"
@@ -226,15 +229,15 @@ struct CutoverCommand: AsyncParsableCommand {
     private func perform(
         _ works: [Work],
         _ reports: inout [PipelineReport],
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore,
         _ request: CutoverOperation.Request
     ) async throws {
         var done: [Int] = []
         for (index, work) in works.enumerated() {
             do {
-                let stopwatch = Stopwatch(name: work.group.pipeline)
-                let outcome = try await cutOver(work, desk, store, request, stopwatch)
+                let stopwatch = Stopwatch(name: work.group.pipeline, tell: Console.note)
+                let outcome = try await cutOver(work, workspace, store, request, stopwatch)
                 reports[index].outcome = outcome.word
                 reports[index].from = outcome.from
                 reports[index].seconds = stopwatch.seconds
@@ -242,12 +245,12 @@ struct CutoverCommand: AsyncParsableCommand {
                 if case .givenBackByOthers = outcome { break }
             } catch {
                 guard let refusal = error as? CutoverRefusal else {
-                    if allOrNone { try? await undo(done, works, &reports, desk, store) }
+                    if allOrNone { try? await undo(done, works, &reports, workspace, store) }
                     throw error
                 }
                 reports[index].outcome = "refused"
                 reports[index].refusal = refusal
-                if allOrNone { try await undo(done, works, &reports, desk, store) }
+                if allOrNone { try await undo(done, works, &reports, workspace, store) }
                 return
             }
         }
@@ -259,28 +262,28 @@ struct CutoverCommand: AsyncParsableCommand {
         _ queues: inout [QueueReport],
         _ works: [Work],
         _ reports: inout [PipelineReport],
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore,
         share: Int
     ) async throws {
         for (index, part) in parts.enumerated() {
-            try await part.cutOver(desk, store, share: share, roles: grant, limit: drain, &queues[index])
+            try await part.cutOver(workspace, store, share: share, roles: grant, limit: drain, &queues[index])
             if queues[index].outcome == "done" { continue }
             guard allOrNone else { return }
             for done in queues.indices where queues[done].outcome == "done" {
-                try await parts[done].rollBack(desk, store, deadRuns: [], &queues[done])
+                try await parts[done].rollBack(workspace, store, deadRuns: [], &queues[done])
                 queues[done].outcome = "given-back"
             }
-            try await undo(reports.indices.filter { reports[$0].outcome == "done" }, works, &reports, desk, store)
+            try await undo(reports.indices.filter { reports[$0].outcome == "done" }, works, &reports, workspace, store)
             return
         }
     }
 
-    private func printSQL(_ parts: [QueuePart], _ desk: Desk) async throws {
-        if parts.isEmpty { throw CommandFailure(.usage, "--sql is for pipelines with job types of a queue") }
+    private func printSQL(_ parts: [QueuePart], _ workspace: Workspace) async throws {
+        if parts.isEmpty { throw OperationFailure(.usage, "--sql is for pipelines with job types of a queue") }
         for source in Set(parts.map(\.source.name)).sorted() {
             guard let part = parts.first(where: { $0.source.name == source }) else { continue }
-            let queue = try await QueueSwitch(desk.queue(part.source))
+            let queue = try await QueueSwitch(workspace.queue(part.source))
             let roles = grant + [try await queue.user()]
             Console.print(line: queue.script(roles: roles))
         }
@@ -288,14 +291,14 @@ struct CutoverCommand: AsyncParsableCommand {
 
     private func cutOver(
         _ work: Work,
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore,
         _ request: CutoverOperation.Request,
         _ stopwatch: Stopwatch
     ) async throws -> CutoverOperation.Outcome {
         let claims = claims
-        return try await desk.session(work.group.pipeline, "cutover", store: store).run { journal in
-            let engine = try desk.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
+        return try await workspace.session(work.group.pipeline, "cutover", store: store).run { journal in
+            let engine = try workspace.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
                 stopwatch.note($0)
             }
             let outcome = try await CutoverOperation(engine: engine, group: work.group, request: request).run()
@@ -310,14 +313,14 @@ struct CutoverCommand: AsyncParsableCommand {
         _ done: [Int],
         _ works: [Work],
         _ reports: inout [PipelineReport],
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore
     ) async throws {
         for index in done.reversed() {
             let work = works[index]
-            let stopwatch = Stopwatch(name: work.group.pipeline)
-            _ = try await desk.session(work.group.pipeline, "rollback", store: store).run { journal in
-                let engine = try desk.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
+            let stopwatch = Stopwatch(name: work.group.pipeline, tell: Console.note)
+            _ = try await workspace.session(work.group.pipeline, "rollback", store: store).run { journal in
+                let engine = try workspace.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
                     stopwatch.note($0)
                 }
                 let outcome = try await RollbackOperation(engine: engine).run()

@@ -1,12 +1,7 @@
-import Airflow
 import ArgumentParser
-import Legacy
 import LosslessJSON
-import Migration
+import Operations
 import Reports
-import Schedules
-import Settings
-import Store
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,55 +12,14 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let desk = try Desk(common)
-        var checks: [(name: String, ok: Bool, detail: String)] = [
-            (
-                "zone files", desk.zones.version != nil,
-                desk.zones.version.map { "edition \($0) in \(desk.zones.directory)" }
-                    ?? "none in \(desk.zones.directory): install tzdata"
-            )
-        ]
-        do {
-            _ = try desk.store().latestInventory()
-            checks.append(("state", true, desk.workspace.state))
-        } catch {
-            checks.append(("state", false, "\(error)"))
-        }
-        for source in try desk.sources() {
-            do {
-                let reading = try await source.read(zones: desk.zones)
-                checks.append(
-                    (
-                        source.name, true,
-                        "\(reading.summary.system) at \(reading.summary.address): \(reading.summary.found) found"
-                    )
-                )
-            } catch {
-                checks.append((source.name, false, ExitStatus.of(error).message))
-            }
-        }
-        do {
-            if try desk.airflowAccess() != nil {
-                let target = desk.workspace.airflow.version
-                checks += try await desk.withAirflow("doctor") {
-                    try await AirflowChecks(client: $0, target: target).all()
-                }
-            }
-        } catch let error as AirflowError {
-            checks.append(("airflow", false, error.description))
-        }
+        let checkup = try await Checkup(Workspace(common)) { ExitStatus.of($0).message }
         if common.json {
-            Console.print([
-                "bailey": "doctor", "version": 1,
-                "checks": .array(
-                    checks.map { ["name": .string($0.name), "ok": .bool($0.ok), "detail": .string($0.detail)] }
-                ),
-            ])
+            Console.print(checkup.json)
         } else {
             var table = TextTable(["CHECK", "", "DETAIL"])
-            for check in checks { table.add([check.name, check.ok ? "ok" : "FAILS", check.detail]) }
+            for check in checkup.checks { table.add([check.name, check.holds ? "ok" : "FAILS", check.detail]) }
             Console.print(table.lines(width: 400))
         }
-        if checks.contains(where: { !$0.ok }) { throw ExitCode(ExitStatus.unreachable.rawValue) }
+        if !checkup.holds { throw ExitCode(ExitStatus.unreachable.rawValue) }
     }
 }

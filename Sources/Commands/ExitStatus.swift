@@ -2,6 +2,7 @@ import Airflow
 import ArgumentParser
 import Cutover
 import Legacy
+import Operations
 import Postgres
 import Redis
 import Settings
@@ -20,7 +21,7 @@ public enum ExitStatus: Int32, Sendable {
     /// The status of an error, and the text for people.
     public static func of(_ error: any Error) -> (status: ExitStatus, message: String) {
         switch error {
-        case let error as CommandFailure: (error.status, error.message)
+        case let error as OperationFailure: (error.status, error.message)
         case let error as SettingsError: (.usage, error.description)
         case let error as RedisError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
@@ -43,13 +44,12 @@ public enum ExitStatus: Int32, Sendable {
     }
 }
 
-/// A reason why a command cannot do what was asked.
-struct CommandFailure: Error {
-    let status: ExitStatus
-    let message: String
-
-    init(_ status: ExitStatus, _ message: String) {
-        self.status = status
-        self.message = message
+extension OperationFailure {
+    fileprivate var status: ExitStatus {
+        switch kind {
+        case .doesNotHold: .doesNotHold
+        case .usage: .usage
+        case .defect: .defect
+        }
     }
 }

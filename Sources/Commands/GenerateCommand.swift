@@ -2,6 +2,7 @@ import Airflow
 import ArgumentParser
 import LosslessJSON
 import Migration
+import Operations
 import Settings
 
 struct GenerateCommand: AsyncParsableCommand {
@@ -26,26 +27,26 @@ struct GenerateCommand: AsyncParsableCommand {
     var pipelines: [String] = []
 
     func run() async throws {
-        let desk = try Desk(common)
-        let inventory = try desk.inventory()
-        let plan = try desk.plan(inventory)
+        let workspace = try Workspace(common)
+        let inventory = try workspace.inventory()
+        let plan = try workspace.plan(inventory)
         guard plan.holds else {
-            throw CommandFailure(
+            throw OperationFailure(
                 .doesNotHold,
                 "the plan has findings of error severity; see bailey plan. Nothing was written"
             )
         }
-        let chosen = try desk.chosen(pipelines, of: plan)
-        let folder = DAGFolder(path: desk.absolute(desk.workspace.airflow.dagsFolder))
-        let retired = try desk.retired(inventory: inventory)
+        let chosen = try workspace.chosen(pipelines, of: plan)
+        let folder = DAGFolder(path: workspace.absolute(workspace.settings.airflow.dagsFolder))
+        let retired = try workspace.retired(inventory: inventory)
         if !ungated {
             for id in chosen.map(\.dag.id) where retired.contains(id) {
                 Console.note("\(id) is retired, or about to be: its file has no gate")
             }
         }
         let ungatedIDs = ungated ? Set(chosen.map(\.dag.id)) : retired
-        let written = try await withProgress({ "still writing \(chosen.count) files" }) {
-            try await desk.writeDAGFiles(chosen, of: plan, ungated: ungatedIDs, force: force, to: folder)
+        let written = try await withProgress({ "still writing \(chosen.count) files" }, tell: Console.note) {
+            try await workspace.writeDAGFiles(chosen, of: plan, ungated: ungatedIDs, force: force, to: folder)
         }
         var changes = written.map { (name: $0.file.name, change: $0.change) }
         if pipelines.isEmpty {
@@ -53,7 +54,7 @@ struct GenerateCommand: AsyncParsableCommand {
                 changes.append((name, try folder.write(note: text, name: name)))
             }
         }
-        report(changes, desk.workspace.airflow.dagsFolder)
+        report(changes, workspace.settings.airflow.dagsFolder)
         if changes.contains(where: { $0.change == .edited || $0.change == .foreign }) {
             throw ExitCode(ExitStatus.doesNotHold.rawValue)
         }

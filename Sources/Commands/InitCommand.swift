@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Operations
 import Postgres
 import Redis
 
@@ -26,7 +27,7 @@ struct InitCommand: AsyncParsableCommand {
         let here = FileManager.default.currentDirectoryPath
         let path = here + "/bailey.yaml"
         guard !FileManager.default.fileExists(atPath: path) else {
-            throw CommandFailure(.usage, "bailey.yaml exists already; it was left as it is")
+            throw OperationFailure(.usage, "bailey.yaml exists already; it was left as it is")
         }
         let environment = ProcessInfo.processInfo.environment
         let redis =
@@ -38,15 +39,15 @@ struct InitCommand: AsyncParsableCommand {
         for (name, kind) in [(redis, "redbeat"), (database, "queue")] {
             guard let name else { continue }
             guard !name.contains("://") else {
-                throw CommandFailure(.usage, "--\(kind) takes the name of an environment variable, not a URL")
+                throw OperationFailure(.usage, "--\(kind) takes the name of an environment variable, not a URL")
             }
             guard let value = environment[name], !value.isEmpty else {
-                throw CommandFailure(.usage, "the environment variable \(name) is not set")
+                throw OperationFailure(.usage, "the environment variable \(name) is not set")
             }
             if kind == "redbeat" { _ = try RedisURL(value) } else { _ = try PostgresURL(value) }
         }
         guard redis != nil || database != nil else {
-            throw CommandFailure(
+            throw OperationFailure(
                 .usage,
                 "no URL was found in the environment; name its variable with --redbeat NAME or --queue NAME"
             )

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Migration
+import Operations
 import Reports
 
 struct PlanCommand: AsyncParsableCommand {
@@ -17,13 +18,13 @@ struct PlanCommand: AsyncParsableCommand {
     var inventory: String?
 
     func run() async throws {
-        let desk = try Desk(common)
-        let inventory = try desk.inventory(inventory)
-        let plan = try desk.plan(inventory)
+        let workspace = try Workspace(common)
+        let inventory = try workspace.inventory(inventory)
+        let plan = try workspace.plan(inventory)
         if common.json {
             Console.print(plan.json)
         } else {
-            Console.print(plan.textLines(inventory: inventory, zones: desk.zones))
+            Console.print(plan.textLines(inventory: inventory, zones: workspace.zones))
         }
         if !plan.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }

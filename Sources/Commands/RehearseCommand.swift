@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Operations
 import Reports
 import Settings
 import Store
@@ -26,17 +27,17 @@ struct RehearseCommand: AsyncParsableCommand {
     var pipeline: String
 
     func run() async throws {
-        let desk = try Desk(common)
-        let store = try desk.store()
-        let inventory = try desk.inventory()
-        let plan = try desk.plan(inventory)
+        let workspace = try Workspace(common)
+        let store = try workspace.store()
+        let inventory = try workspace.inventory()
+        let plan = try workspace.plan(inventory)
         guard let planned = plan.pipelines.first(where: { $0.dag.id == pipeline }) else {
-            throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”")
+            throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
         }
-        let source = try desk.redBeatGroup(planned.dag, inventory: inventory)?.source
-        let parts = desk.queueParts(planned.dag)
+        let source = try workspace.redBeatGroup(planned.dag, inventory: inventory)?.source
+        let parts = workspace.queueParts(planned.dag)
         guard source != nil || !parts.isEmpty else {
-            throw CommandFailure(.usage, "the pipeline \(pipeline) has neither RedBeat entries nor job types")
+            throw OperationFailure(.usage, "the pipeline \(pipeline) has neither RedBeat entries nor job types")
         }
         guard execute else {
             Console.print(
@@ -53,12 +54,14 @@ struct RehearseCommand: AsyncParsableCommand {
         }
         var rehearsal = Rehearsal(pipeline: pipeline, at: currentInstant(), steps: [])
         if let source {
-            let rehearsing = Rehearsing(desk: desk, pipeline: pipeline, source: source)
-            rehearsal = try await desk.session(pipeline, "rehearse", store: store).run { try await rehearsing.run($0) }
+            let rehearsing = Rehearsing(workspace: workspace, pipeline: pipeline, source: source)
+            rehearsal = try await workspace.session(pipeline, "rehearse", store: store).run {
+                try await rehearsing.run($0)
+            }
         }
         for part in parts {
             let start = ContinuousClock.now
-            let report = try await part.cutoverReport(desk, store, share: 100)
+            let report = try await part.cutoverReport(workspace, store, share: 100)
             rehearsal.steps.append(
                 Rehearsal.Step(
                     name: "queue \(part.source.name)",
@@ -68,8 +71,8 @@ struct RehearseCommand: AsyncParsableCommand {
                 )
             )
         }
-        if try desk.airflowAccess() != nil {
-            let said = await desk.deployments([pipeline])[pipeline]
+        if try workspace.airflowAccess() != nil {
+            let said = await workspace.deployments([pipeline])[pipeline]
             let step: (Bool, String) =
                 switch said {
                 case .running(let what): (true, what)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Migration
+import Operations
 import Reports
 import Store
 
@@ -20,19 +21,22 @@ struct ReportCommand: AsyncParsableCommand {
     var pipeline: String?
 
     func run() async throws {
-        let desk = try Desk(common)
-        let plan = try desk.plan(try desk.inventory())
+        let workspace = try Workspace(common)
+        let plan = try workspace.plan(try workspace.inventory())
         let pipelines = plan.pipelines.filter { pipeline == nil || $0.dag.id == pipeline }
-        let comparisons = try desk.store().comparisons(pipeline: pipeline)
+        let comparisons = try workspace.store().comparisons(pipeline: pipeline)
         if let pipeline, pipelines.isEmpty, comparisons.isEmpty {
-            throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”")
+            throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
         }
         let report = ShadowReport(comparisons: comparisons, pipelines: pipelines, madeAt: currentInstant())
         if let html {
             do {
                 try Data(report.html().utf8).write(to: URL(fileURLWithPath: html), options: .atomic)
             } catch {
-                throw CommandFailure(.usage, "writing \(html): \(error). See whether the folder is there and writable")
+                throw OperationFailure(
+                    .usage,
+                    "writing \(html): \(error). See whether the folder is there and writable"
+                )
             }
             Console.note("wrote \(html)")
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Operations
 import Reports
 import Schedules
 import Settings
@@ -50,38 +51,40 @@ struct RetireCommand: AsyncParsableCommand {
 
     func run() async throws {
         let override = try override.decision()
-        let desk = try Desk(common)
-        let store = try desk.store()
-        let inventory = try desk.inventory()
+        let workspace = try Workspace(common)
+        let store = try workspace.store()
+        let inventory = try workspace.inventory()
         var report = RetireReport(pipeline: pipeline, executed: execute)
-        let plan = try desk.plan(inventory)
-        let taken = try await desk.takenEntries(pipeline, store: store)
+        let plan = try workspace.plan(inventory)
+        let taken = try await workspace.takenEntries(pipeline, store: store)
         let stage = try store.retirement(pipeline: pipeline)
         if case .finished(let at)? = stage, taken == nil, !sql {
             let known = plan.pipelines.first { $0.dag.id == pipeline }
-            let parts = known.map { desk.queueParts($0.dag) } ?? []
+            let parts = known.map { workspace.queueParts($0.dag) } ?? []
             if known == nil || at > inventory.readAt || !parts.isEmpty {
                 report.outcome = "already"
                 report.archive = try store.archive(pipeline: pipeline)
                 report.notes = ["its bridge was taken away at \(at.iso8601)"]
                 // What could not be removed then.
                 for part in parts {
-                    report.queues.append(try await part.removeSwitch(desk, store, execute: execute, isRetired: true))
+                    report.queues.append(
+                        try await part.removeSwitch(workspace, store, execute: execute, isRetired: true)
+                    )
                 }
                 return finish(report)
             }
         }
-        let planned = try desk.chosen([pipeline], of: plan)[0]
-        let parts = desk.queueParts(planned.dag)
+        let planned = try workspace.chosen([pipeline], of: plan)[0]
+        let parts = workspace.queueParts(planned.dag)
         if sql {
-            if parts.isEmpty { throw CommandFailure(.usage, "--sql is for pipelines with job types of a queue") }
-            for part in parts { Console.print(line: try await QueueSwitch(desk.queue(part.source)).removal) }
+            if parts.isEmpty { throw OperationFailure(.usage, "--sql is for pipelines with job types of a queue") }
+            for part in parts { Console.print(line: try await QueueSwitch(workspace.queue(part.source)).removal) }
             return
         }
-        let driven = try desk.redBeatGroup(planned.dag, inventory: inventory)
+        let driven = try workspace.redBeatGroup(planned.dag, inventory: inventory)
         if let (keys, source) = taken ?? driven.map({ ($0.group.keys, $0.source) }) {
             let retiring = Retiring(
-                desk: desk,
+                workspace: workspace,
                 plan: plan,
                 inventory: inventory,
                 pipeline: planned,
@@ -92,7 +95,7 @@ struct RetireCommand: AsyncParsableCommand {
             try await retire(retiring, override, store, &report)
         } else if !parts.isEmpty {
             let retiring = try await QueueRetiring(
-                desk,
+                workspace,
                 plan: plan,
                 inventory: inventory,
                 pipeline: planned,
@@ -105,10 +108,10 @@ struct RetireCommand: AsyncParsableCommand {
                 report.outcome = "nothing"
                 report.notes.append("no retirement of it was begun, so there is nothing to undo")
             } else {
-                try await removeSwitches(parts, desk, store, &report)
+                try await removeSwitches(parts, workspace, store, &report)
             }
         } else {
-            throw CommandFailure(
+            throw OperationFailure(
                 .usage,
                 "the pipeline \(pipeline) has nothing to take away: neither RedBeat entries nor job types"
             )
@@ -127,11 +130,11 @@ struct RetireCommand: AsyncParsableCommand {
         _ store: StateStore,
         _ report: inout RetireReport
     ) async throws {
-        let desk = retiring.desk
-        let preview = try desk.cutoverEngine(
+        let workspace = retiring.workspace
+        let preview = try workspace.cutoverEngine(
             retiring.source,
             keys: retiring.keys,
-            journal: desk.previewJournal(pipeline, store: store)
+            journal: workspace.previewJournal(pipeline, store: store)
         ) { _ in }
         let (evidence, status) = try await retiring.evidence(preview)
         await preview.redbeat.disconnect()
@@ -182,11 +185,11 @@ struct RetireCommand: AsyncParsableCommand {
     /// Removes the switches of types that were given back.
     private func removeSwitches(
         _ parts: [QueuePart],
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore,
         _ report: inout RetireReport
     ) async throws {
-        for part in parts { report.queues.append(try await part.removeSwitch(desk, store, execute: execute)) }
+        for part in parts { report.queues.append(try await part.removeSwitch(workspace, store, execute: execute)) }
         guard execute else { return }
         let isRefused = report.queues.contains { $0.refusal != nil }
         let isRemoved = report.queues.contains(where: \.isRemoved)
@@ -215,7 +218,7 @@ struct RetireCommand: AsyncParsableCommand {
         let (isBegun, policy, undo) = (report.isBegun, report.policy, undo)
         do {
             let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
-            try await retiring.desk.session(pipeline, "retire", store: store).run { journal in
+            try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
                 if undo { return try await retiring.undo(journal) }
                 if let policy { try journal.write("policy", .after, policy.json) }
                 try await retiring.perform(journal, store, isArchived: isArchived)
@@ -226,7 +229,7 @@ struct RetireCommand: AsyncParsableCommand {
             report.queues = []
             for part in retiring.bridge.parts {
                 report.queues.append(
-                    try await part.part.removeSwitch(retiring.desk, store, execute: true, isRetired: true)
+                    try await part.part.removeSwitch(retiring.workspace, store, execute: true, isRetired: true)
                 )
             }
         } catch let refusal as CutoverRefusal {
@@ -244,8 +247,9 @@ struct RetireCommand: AsyncParsableCommand {
         _ store: StateStore,
         _ body: @escaping @Sendable (RetireOperation, Journal) async throws -> Void
     ) async throws {
-        try await retiring.desk.session(pipeline, "retire", store: store).run { journal in
-            let engine = try retiring.desk.cutoverEngine(retiring.source, keys: retiring.keys, journal: journal) { _ in
+        try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
+            let engine = try retiring.workspace.cutoverEngine(retiring.source, keys: retiring.keys, journal: journal) {
+                _ in
             }
             try await body(RetireOperation(engine: engine), journal)
             await engine.redbeat.disconnect()

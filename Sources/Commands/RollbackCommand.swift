@@ -2,6 +2,7 @@ import ArgumentParser
 import Cutover
 import LosslessJSON
 import Migration
+import Operations
 import Schedules
 import Settings
 import Store
@@ -36,25 +37,25 @@ struct RollbackCommand: AsyncParsableCommand {
     var pipelines: [String]
 
     func run() async throws {
-        let desk = try Desk(common)
-        let store = try desk.storeOrSubstitute()
+        let workspace = try Workspace(common)
+        let store = try workspace.storeOrSubstitute()
         var reports: [PipelineReport] = []
         var queues: [QueueReport] = []
         for pipeline in pipelines {
-            let (parts, unasked) = try await desk.takenParts(pipeline)
+            let (parts, unasked) = try await workspace.takenParts(pipeline)
             for error in unasked { Console.note("\(pipeline): job types of this queue are not given back: \(error)") }
             for part in parts {
-                var report = try await part.rollbackReport(desk, store)
-                if execute { try await part.rollBack(desk, store, deadRuns: returnClaims, &report) }
+                var report = try await part.rollbackReport(workspace, store)
+                if execute { try await part.rollBack(workspace, store, deadRuns: returnClaims, &report) }
                 queues.append(report)
             }
-            guard let (keys, source) = try await desk.takenEntries(pipeline, store: store) else {
+            guard let (keys, source) = try await workspace.takenEntries(pipeline, store: store) else {
                 // That there is no switch is not known of a queue that could not be asked.
                 if parts.isEmpty, let error = unasked.first { throw error }
                 if parts.isEmpty {
                     var report = PipelineReport(
                         nothingOf: pipeline,
-                        source: desk.workspace.sources.map(\.name).joined(separator: ", ")
+                        source: workspace.settings.sources.map(\.name).joined(separator: ", ")
                     )
                     if case .finished(let at)? = try? store.retirement(pipeline: pipeline) {
                         report.notes = ["its bridge was taken away at \(at.iso8601): its DAG runs by itself"]
@@ -71,21 +72,21 @@ struct RollbackCommand: AsyncParsableCommand {
                 by: "",
                 now: currentInstant
             )
-            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { _ in }
+            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { _ in }
             let operation = RollbackOperation(engine: engine, recreates: recreate)
             var report = PipelineReport(
-                preview: try await operation.preview(pipeline: pipeline, place: desk.place(source))
+                preview: try await operation.preview(pipeline: pipeline, place: workspace.place(source))
             )
             if execute {
-                try await perform(pipeline, keys, source, desk, store, &report)
-                report.preview.entries = try await operation.preview(pipeline: pipeline, place: desk.place(source))
+                try await perform(pipeline, keys, source, workspace, store, &report)
+                report.preview.entries = try await operation.preview(pipeline: pipeline, place: workspace.place(source))
                     .entries
             }
             await engine.redbeat.disconnect()
             reports.append(report)
         }
         let document = OwnershipReport(command: "rollback", executed: execute, pipelines: reports, queues: queues)
-        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: desk.zones)) }
+        if common.json { Console.print(document.json) } else { Console.print(document.lines(zones: workspace.zones)) }
         if !document.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
@@ -93,15 +94,15 @@ struct RollbackCommand: AsyncParsableCommand {
         _ pipeline: String,
         _ keys: RedBeatKeys,
         _ source: SourceSettings,
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ store: StateStore,
         _ report: inout PipelineReport
     ) async throws {
-        let stopwatch = Stopwatch(name: pipeline)
+        let stopwatch = Stopwatch(name: pipeline, tell: Console.note)
         let recreate = recreate
         do {
-            let outcome = try await desk.session(pipeline, "rollback", store: store).run { journal in
-                let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { stopwatch.note($0) }
+            let outcome = try await workspace.session(pipeline, "rollback", store: store).run { journal in
+                let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { stopwatch.note($0) }
                 let outcome = try await RollbackOperation(engine: engine, recreates: recreate).run()
                 await engine.redbeat.disconnect()
                 return outcome

@@ -3,6 +3,7 @@ import ArgumentParser
 import Legacy
 import LosslessJSON
 import Migration
+import Operations
 import Schedules
 import Settings
 import Shadow
@@ -59,30 +60,27 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let desk = try Desk(common)
-        let inventory = try desk.inventory()
-        let plan = try desk.plan(inventory)
+        let workspace = try Workspace(common)
+        let inventory = try workspace.inventory()
+        let plan = try workspace.plan(inventory)
         guard plan.holds else {
-            throw CommandFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
+            throw OperationFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
         }
-        let chosen = try desk.chosen(pipelines, of: plan).map(\.dag)
-        do { try await shadow(chosen, desk, inventory) } catch {
+        let chosen = try workspace.chosen(pipelines, of: plan).map(\.dag)
+        do { try await shadow(chosen, workspace, inventory) } catch {
             // A policy must know that what was not compared may have differed.
-            if !(error is CancellationError) { note(ShadowCommand.brokenOff, "\(error)", chosen, desk) }
+            if !(error is CancellationError) { note(ShadowEnd.brokenOff, "\(error)", chosen, workspace) }
             throw error
         }
-        note("ended", nil, chosen, desk)
+        note(ShadowEnd.ended, nil, chosen, workspace)
     }
 
-    /// The step of the journal that says that shadowing broke off.
-    static let brokenOff = "broken-off"
-
     /// Writes into the pipelines' journals how shadowing ended: each time that it broke off, and the first time after that that it did not.
-    private func note(_ step: String, _ why: String?, _ pipelines: [DAGDefinition], _ desk: Desk) {
-        guard let store = try? desk.store() else { return }
+    private func note(_ step: String, _ why: String?, _ pipelines: [DAGDefinition], _ workspace: Workspace) {
+        guard let store = try? workspace.store() else { return }
         for pipeline in pipelines {
             let last = (try? store.journal(pipeline: pipeline.id, operation: "shadow", limit: 1))?.last
-            guard why != nil || last?.step == ShadowCommand.brokenOff else { continue }
+            guard why != nil || last?.step == ShadowEnd.brokenOff else { continue }
             let holder = OperatorLock.Holder.current(token: "", operation: "shadow")
             let journal = Journal(
                 store: store,
@@ -97,14 +95,14 @@ struct ShadowCommand: AsyncParsableCommand {
         }
     }
 
-    private func shadow(_ chosen: [DAGDefinition], _ desk: Desk, _ inventory: Inventory) async throws {
+    private func shadow(_ chosen: [DAGDefinition], _ workspace: Workspace, _ inventory: Inventory) async throws {
         switch engine {
         case .embedded:
-            let session = ShadowSession(pipelines: chosen, engine: EmbeddedShadow(desk.engine()))
-            try await compare(session, desk, inventory).print(json: common.json)
+            let session = ShadowSession(pipelines: chosen, engine: EmbeddedShadow(workspace.engine()))
+            try await compare(session, workspace, inventory).print(json: common.json)
         case .airflow:
             let shadowed = chosen.filter { !$0.entries.isEmpty }
-            let tally = try await desk.withAirflow("shadow --engine airflow") { client in
+            let tally = try await workspace.withAirflow("shadow --engine airflow") { client in
                 let engine = try await AirflowShadow(
                     client: client,
                     pipelines: shadowed,
@@ -112,8 +110,8 @@ struct ShadowCommand: AsyncParsableCommand {
                     limit: YAMLFields.seconds(wait) ?? 600
                 )
                 let began = currentInstant()
-                let tally = try await compare(ShadowSession(pipelines: shadowed, engine: engine), desk, inventory)
-                if !fromHistory { try await addUnpaired(shadowed, engine, began, desk, tally) }
+                let tally = try await compare(ShadowSession(pipelines: shadowed, engine: engine), workspace, inventory)
+                if !fromHistory { try await addUnpaired(shadowed, engine, began, workspace, tally) }
                 return tally
             }
             tally.print(json: common.json)
@@ -125,7 +123,7 @@ struct ShadowCommand: AsyncParsableCommand {
         _ pipelines: [DAGDefinition],
         _ engine: AirflowShadow,
         _ began: Instant,
-        _ desk: Desk,
+        _ workspace: Workspace,
         _ tally: Tally
     ) async throws {
         let until = currentInstant().adding(seconds: -60)
@@ -135,13 +133,14 @@ struct ShadowCommand: AsyncParsableCommand {
             guard let driver = pipeline.clock.driver, case .crontab? = pipeline.clock.schedule else { continue }
             let seen = tally.ticks(of: driver)
             let found = try await engine.unpaired(pipeline, ticks: began..<until, seen: seen)
-            try desk.store().save(found, at: currentInstant())
+            try workspace.store().save(found, at: currentInstant())
             for comparison in found { tally.add(comparison) }
         }
     }
 
-    private func compare(_ session: ShadowSession, _ desk: Desk, _ inventory: Inventory) async throws -> Tally {
-        let store = try desk.store()
+    private func compare(_ session: ShadowSession, _ workspace: Workspace, _ inventory: Inventory) async throws -> Tally
+    {
+        let store = try workspace.store()
         let tally = Tally()
         let shadow: @Sendable (Outcome) async throws -> Void = { outcome in
             guard let comparison = try await session.shadow(outcome) else { return }
@@ -149,15 +148,15 @@ struct ShadowCommand: AsyncParsableCommand {
             tally.add(comparison)
         }
         var watched: [(settings: SourceSettings, runs: any LegacyRuns)] = []
-        for settings in desk.workspace.sources {
+        for settings in workspace.settings.sources {
             let entries = inventory.entries.filter { $0.id.source == settings.name && session.covers($0.id) }
-            if !entries.isEmpty { watched.append((settings, try desk.runs(settings, entries: entries))) }
+            if !entries.isEmpty { watched.append((settings, try workspace.runs(settings, entries: entries))) }
         }
         guard !watched.isEmpty else {
-            throw CommandFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
+            throw OperationFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
         }
         if fromHistory {
-            try await withProgress({ tally.line }) { try await replay(watched, shadow, tally) }
+            try await withProgress({ tally.line }, tell: Console.note) { try await replay(watched, shadow, tally) }
         } else {
             try await watch(watched, seconds: duration.flatMap(YAMLFields.seconds) ?? 60, shadow, tally)
         }

@@ -3,6 +3,7 @@ import Cutover
 import Foundation
 import Legacy
 import Migration
+import Operations
 import Redis
 import Reports
 import Schedules
@@ -23,14 +24,16 @@ struct StatusCommand: AsyncParsableCommand {
     var pipeline: String?
 
     func run() async throws {
-        let desk = try Desk(common)
-        let survey = await Survey(desk)
+        let workspace = try Workspace(common)
+        let survey = await Survey(workspace)
         var wanted = survey.pipelines
         if let pipeline {
-            guard wanted.contains(pipeline) else { throw CommandFailure(.usage, "there is no pipeline “\(pipeline)”") }
+            guard wanted.contains(pipeline) else {
+                throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
+            }
             wanted = [pipeline]
         }
-        let deployments = await desk.deployments(wanted)
+        let deployments = await workspace.deployments(wanted)
         var statuses: [PipelineStatus] = []
         for id in wanted {
             statuses.append(await survey.status(id, deployment: deployments[id] ?? .unknown("nobody asked Airflow")))

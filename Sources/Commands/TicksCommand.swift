@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LosslessJSON
 import Migration
+import Operations
 import Schedules
 import Settings
 
@@ -99,7 +100,7 @@ struct TicksCommand: AsyncParsableCommand {
             )
             try print(query)
         } catch let error as ScheduleError {
-            throw CommandFailure(.usage, error.message)
+            throw OperationFailure(.usage, error.message)
         }
     }
 
@@ -149,12 +150,12 @@ struct TicksCommand: AsyncParsableCommand {
     private func chosen() throws -> (Schedule, Zone) {
         let zones = ZoneDatabase()
         if let entry {
-            let desk = try Desk(common)
-            guard let id = EntryID(entry), let found = try desk.inventory()[id] else {
-                throw CommandFailure(.usage, "there is no entry “\(entry)” in the inventory")
+            let workspace = try Workspace(common)
+            guard let id = EntryID(entry), let found = try workspace.inventory()[id] else {
+                throw OperationFailure(.usage, "there is no entry “\(entry)” in the inventory")
             }
             guard let schedule = found.schedule else {
-                throw CommandFailure(.usage, "“\(entry)” is a job type, which has no schedule")
+                throw OperationFailure(.usage, "“\(entry)” is a job type, which has no schedule")
             }
             return (schedule, try zones.zone(timezone ?? found.timezone ?? "UTC"))
         }
@@ -162,7 +163,7 @@ struct TicksCommand: AsyncParsableCommand {
         if let crontab { return (.crontab(try Crontab(cronOrder: crontab)), zone) }
         if let interval {
             guard let seconds = YAMLFields.seconds(interval) ?? Double(interval) else {
-                throw CommandFailure(
+                throw OperationFailure(
                     .usage,
                     "--interval is “\(interval)”; write a distance greater than zero such as 90s, 15m, 2h, 1d"
                 )
@@ -171,7 +172,9 @@ struct TicksCommand: AsyncParsableCommand {
         }
         let text = rrule ?? redbeat ?? ""
         var json: JSON
-        do { json = try JSON(parsing: text) } catch { throw CommandFailure(.usage, "“\(text)” is not JSON: \(error)") }
+        do { json = try JSON(parsing: text) } catch {
+            throw OperationFailure(.usage, "“\(text)” is not JSON: \(error)")
+        }
         if rrule != nil, var object = json.object {
             if object["__type__"] == nil { object["__type__"] = "rrule" }
             json = .object(object)
@@ -185,7 +188,7 @@ struct TicksCommand: AsyncParsableCommand {
         if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12 {
             return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
         }
-        throw CommandFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
+        throw OperationFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
     }
 
     /// Each answer is written before the next line is read, so that the other side may wait for it.

@@ -1,6 +1,7 @@
 import Alerts
 import ArgumentParser
 import LosslessJSON
+import Operations
 import Settings
 
 struct WatchCommand: AsyncParsableCommand {
@@ -26,8 +27,8 @@ struct WatchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let desk = try Desk(common)
-        let watchman = Watchman(desk)
+        let workspace = try Workspace(common)
+        let watchman = Watchman(workspace)
         if once {
             let events = await watchman.look()
             if common.json {
@@ -38,7 +39,7 @@ struct WatchCommand: AsyncParsableCommand {
             if events.contains(where: { $0.event == "unreachable" }) { throw ExitCode(ExitStatus.unreachable.rawValue) }
             return
         }
-        Console.note("watching \(desk.workspace.sources.map(\.name).joined(separator: ", ")); end it with Ctrl-C")
+        Console.note("watching \(workspace.settings.sources.map(\.name).joined(separator: ", ")); end it with Ctrl-C")
         let seconds = YAMLFields.seconds(every) ?? 5
         do {
             while true {

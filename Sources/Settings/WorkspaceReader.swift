@@ -2,7 +2,7 @@ import Foundation
 import LosslessJSON
 
 /// Reads `bailey.yaml`.
-extension Workspace {
+extension WorkspaceSettings {
     /// The settings of a file's text.
     ///
     /// - Parameter environment: what `${NAME}` and `${NAME:-default}` stand for.

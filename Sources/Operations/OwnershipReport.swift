@@ -1,20 +1,32 @@
-import Cutover
-import LosslessJSON
-import Migration
+package import Cutover
+package import LosslessJSON
+package import Migration
 import Reports
-import Schedules
+package import Schedules
 import Synchronization
 
 /// What `cutover` and `rollback` print.
-struct OwnershipReport {
-    var command: String
-    var executed: Bool
-    var pipelines: [PipelineReport]
+package struct OwnershipReport {
+    package var command: String
+    package var executed: Bool
+    package var pipelines: [PipelineReport]
     /// What the policy says of each pipeline that is still legacy's.
-    var policies: [PolicyEvaluation] = []
-    var queues: [QueueReport]
+    package var policies: [PolicyEvaluation] = []
+    package var queues: [QueueReport]
 
-    var holds: Bool {
+    package init(
+        command: String,
+        executed: Bool,
+        pipelines: [PipelineReport],
+        queues: [QueueReport]
+    ) {
+        self.command = command
+        self.executed = executed
+        self.pipelines = pipelines
+        self.queues = queues
+    }
+
+    package var holds: Bool {
         guard policies.allSatisfy(\.permits) else { return false }
         return queues.allSatisfy { $0.holds(executed: executed) }
             && pipelines.allSatisfy { report in
@@ -28,20 +40,20 @@ struct OwnershipReport {
 }
 
 /// One pipeline of it.
-struct PipelineReport {
-    var preview: OwnershipPreview
+package struct PipelineReport {
+    package var preview: OwnershipPreview
     /// What was done; nil when nothing was tried.
-    var outcome: String?
-    var from: Instant?
-    var refusal: CutoverRefusal?
-    var notes: [String] = []
+    package var outcome: String?
+    package var from: Instant?
+    package var refusal: CutoverRefusal?
+    package var notes: [String] = []
     /// Seconds from the command's decision to each step's end.
-    var seconds: [(step: String, seconds: Double)] = []
+    package var seconds: [(step: String, seconds: Double)] = []
 
-    init(preview: OwnershipPreview) { self.preview = preview }
+    package init(preview: OwnershipPreview) { self.preview = preview }
 
     /// A pipeline that has taken nothing over.
-    init(nothingOf pipeline: String, source: String) {
+    package init(nothingOf pipeline: String, source: String) {
         preview = OwnershipPreview(pipeline: pipeline, source: source)
         outcome = "nothing"
         notes = ["legacy owns everything: there is no switch of \(pipeline)"]
@@ -49,17 +61,21 @@ struct PipelineReport {
 }
 
 /// Tells people each step of an operation as it happens, and keeps how long each took.
-final class Stopwatch: Sendable {
+package final class Stopwatch: Sendable {
     private let name: String
+    private let tell: @Sendable (String) -> Void
     private let start = ContinuousClock.now
     private let laps = Mutex<[(step: String, seconds: Double)]>([])
 
-    init(name: String) { self.name = name }
+    package init(name: String, tell: @escaping @Sendable (String) -> Void) {
+        self.name = name
+        self.tell = tell
+    }
 
-    var seconds: [(step: String, seconds: Double)] { laps.withLock { $0 } }
+    package var seconds: [(step: String, seconds: Double)] { laps.withLock { $0 } }
 
-    func note(_ progress: CutoverProgress) {
-        if let line = progress.line { Console.note("\(name): \(line)") }
+    package func note(_ progress: CutoverProgress) {
+        if let line = progress.line { tell("\(name): \(line)") }
         let step: String
         switch progress {
         case .closed: step = "close"
@@ -77,7 +93,7 @@ final class Stopwatch: Sendable {
 
 extension OwnershipReport {
     /// The document; see docs/json.md.
-    var json: JSON {
+    package var json: JSON {
         [
             "bailey": .string(command), "version": 1, "executed": .bool(executed), "holds": .bool(holds),
             "pipelines": .array(pipelines.map(\.json)), "queues": .array(queues.map(\.json)),
@@ -86,7 +102,7 @@ extension OwnershipReport {
     }
 
     /// For a terminal.
-    func lines(zones: ZoneDatabase) -> [String] {
+    package func lines(zones: ZoneDatabase) -> [String] {
         var lines: [String] = []
         for report in pipelines { lines += report.lines(command: command, executed: executed) + [""] }
         for report in queues { lines += report.lines(command: command) + [""] }

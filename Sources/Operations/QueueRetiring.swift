@@ -2,55 +2,55 @@ import Airflow
 import Cutover
 import Legacy
 import LosslessJSON
-import Migration
+package import Migration
 import Postgres
 import Schedules
 import Settings
-import Store
+package import Store
 
 /// Takes the bridge away from one pipeline of job types.
-struct QueueRetiring: Sendable {
-    let desk: Desk
-    let inventory: Inventory
-    let pipeline: PlannedPipeline
-    let exchange: GateExchange
-    let bridge: QueueBridge
+package struct QueueRetiring: Sendable {
+    package let workspace: Workspace
+    package let inventory: Inventory
+    package let pipeline: PlannedPipeline
+    package let exchange: GateExchange
+    package let bridge: QueueBridge
     /// How far it has come by the journal.
-    let stage: RetirementStage?
+    package let stage: RetirementStage?
     /// Where its job types stand; none of a queue without the switch.
     private(set) var standings: [QueueStanding] = []
 
-    var id: String { pipeline.dag.id }
+    package var id: String { pipeline.dag.id }
 
     /// Opens the queues and looks.
     ///
     /// - Throws: `PostgresError`, or `QueueSwitchError` if a profile cannot hold.
-    init(
-        _ desk: Desk,
+    package init(
+        _ workspace: Workspace,
         plan: Plan,
         inventory: Inventory,
         pipeline: PlannedPipeline,
         stage: RetirementStage?,
         patience: Double
     ) async throws {
-        self.desk = desk
+        self.workspace = workspace
         self.inventory = inventory
         self.pipeline = pipeline
         self.stage = stage
-        exchange = GateExchange(desk: desk, plan: plan, pipeline: pipeline, patience: patience)
+        exchange = GateExchange(workspace: workspace, plan: plan, pipeline: pipeline, patience: patience)
         var parts: [QueueBridge.Part] = []
-        for part in desk.queueParts(pipeline.dag) {
-            parts.append(QueueBridge.Part(part: part, queue: try await QueueSwitch(desk.queue(part.source))))
+        for part in workspace.queueParts(pipeline.dag) {
+            parts.append(QueueBridge.Part(part: part, queue: try await QueueSwitch(workspace.queue(part.source))))
         }
-        bridge = QueueBridge(pipeline: pipeline.dag.id, parts: parts)
+        bridge = QueueBridge(pipeline: pipeline.dag.id, parts: parts, tell: workspace.surroundings.tell)
         standings = try await bridge.standings()
     }
 
     /// Whether Airflow has any of the types, or had it when a retirement was begun.
-    var isTaken: Bool { standings.contains { $0.state != .legacy || $0.retirement != nil } }
+    package var isTaken: Bool { standings.contains { $0.state != .legacy || $0.retirement != nil } }
 
     /// Whether a retirement was begun and not finished. The switch decides; the journal may be lost.
-    var isBegun: Bool { standings.contains { $0.retirement != nil } }
+    package var isBegun: Bool { standings.contains { $0.retirement != nil } }
 
     var isHandedOver: Bool { standings.contains { $0.retirement == .finished } }
 
@@ -59,7 +59,7 @@ struct QueueRetiring: Sendable {
     /// What is known, and nothing is changed to find out.
     ///
     /// - Throws: `PostgresError`, or `CancellationError`.
-    func evidence() async throws -> QueueRetirementEvidence {
+    package func evidence() async throws -> QueueRetirementEvidence {
         var types: [QueueRetirementEvidence.JobType] = []
         var claimants: Known<[String]> = .known([])
         for (part, queue) in bridge.parts.map({ ($0.part, $0.queue) }) {
@@ -73,7 +73,7 @@ struct QueueRetiring: Sendable {
                     )
                 )
             }
-            let seen = try await queue.claimants { try await Task.sleep(for: .milliseconds(200)) }
+            let seen = try await queue.claimants { try await workspace.surroundings.sleep(0.2) }
             switch (claimants, seen) {
             case (.known(let some), .known(let more)): claimants = .known(Set(some + more).sorted())
             case (.known, .unknown): claimants = seen
@@ -82,7 +82,7 @@ struct QueueRetiring: Sendable {
         }
         return QueueRetirementEvidence(
             pipeline: id,
-            now: currentInstant(),
+            now: workspace.surroundings.now(),
             isBegun: isBegun,
             types: types,
             needsGate: needsGate,
@@ -114,15 +114,15 @@ struct QueueRetiring: Sendable {
 
     private func deployment() async -> PolicyEvidence.Deployment {
         do {
-            return try await desk.withAirflow("retire") { client in
+            return try await workspace.withAirflow("retire") { client in
                 let dag = try await client.dag(id)
-                let found = Desk.deployment(dag, id, client.address)
+                let found = Workspace.deployment(dag, id, client.address)
                 if case .faulty = found, isBegun, let dag, dag.isPaused, !dag.isStale, !dag.hasImportErrors {
                     return .running("Airflow has the DAG \(id), which a retirement that was broken off has paused")
                 }
                 return found
             }
-        } catch let failure as CommandFailure {
+        } catch let failure as OperationFailure {
             return .unknown(failure.message)
         } catch {
             return .unknown("\(error)")
@@ -134,10 +134,10 @@ struct QueueRetiring: Sendable {
     /// Takes the gate out of the DAG and lets the jobs wait for it; whatever an earlier one has left half done.
     ///
     /// - Throws: `CutoverRefusal` or `QueueSwitchError` if it was not possible; `PostgresError`, or what the journal throws.
-    func perform(_ journal: Journal, _ store: StateStore, isArchived: Bool) async throws {
+    package func perform(_ journal: Journal, _ store: StateStore, isArchived: Bool) async throws {
         try await bridge.bringUpToDate(journal)
         if !isArchived { try await archive(journal, store) }
-        try await desk.withAirflow("retire") { client in
+        try await workspace.withAirflow("retire") { client in
             try await exchange.removeGate(
                 bridge.journaled(journal),
                 client,
@@ -154,7 +154,7 @@ struct QueueRetiring: Sendable {
     /// Puts the gate back.
     ///
     /// - Throws: `CutoverRefusal` if that is not possible.
-    func undo(_ journal: Journal) async throws {
+    package func undo(_ journal: Journal) async throws {
         guard !isHandedOver else {
             throw CutoverRefusal(
                 .retiring,
@@ -173,11 +173,11 @@ struct QueueRetiring: Sendable {
             entries: pipeline.dag.entries.compactMap { inventory[$0] }
         ).json["entries"]
         let kept: JSON = [
-            "read_at": .string(currentInstant().iso8601), "pipeline": .string(id), "queues": .array(queues),
+            "read_at": .string(workspace.surroundings.now().iso8601), "pipeline": .string(id), "queues": .array(queues),
             "inventory": entries ?? .null,
         ]
         try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
-            try store.archive(kept, pipeline: id, at: currentInstant())
+            try store.archive(kept, pipeline: id, at: workspace.surroundings.now())
         }
     }
 }

@@ -1,18 +1,18 @@
-import Cutover
+package import Cutover
 import Foundation
 import Legacy
 import LosslessJSON
-import Migration
+package import Migration
 import Planning
 import Redis
 import Schedules
-import Settings
-import Store
+package import Settings
+package import Store
 
-/// What the commands that move ownership need of a workspace.
-extension Desk {
+/// What the commands that move ownership need of a settings.
+extension Workspace {
     /// How a RedBeat source keeps its schedule.
-    func place(_ settings: SourceSettings) -> RedBeatPlace {
+    package func place(_ settings: SourceSettings) -> RedBeatPlace {
         RedBeatPlace(
             source: settings.name,
             prefix: settings.prefix,
@@ -22,12 +22,12 @@ extension Desk {
     }
 
     /// The RedBeat sources.
-    var redBeatSources: [SourceSettings] { workspace.sources.filter { $0.kind == .redbeat } }
+    var redBeatSources: [SourceSettings] { settings.sources.filter { $0.kind == .redbeat } }
 
     /// The RedBeat entries of a pipeline, and the source they lie in; nil if it has none.
     ///
     /// - Throws: `CutoverRefusal` where they cannot be taken over, also if they lie in several sources.
-    func redBeatGroup(_ dag: DAGDefinition, inventory: Inventory) throws -> (
+    package func redBeatGroup(_ dag: DAGDefinition, inventory: Inventory) throws -> (
         group: RedBeatGroup, source: SourceSettings
     )? {
         var found: (group: RedBeatGroup, source: SourceSettings)?
@@ -50,7 +50,7 @@ extension Desk {
     /// The entries that a pipeline took over, by what their own switches say, and their source; nil if there are none.
     ///
     /// - Throws: `RedisError`.
-    func takenEntries(_ pipeline: String, store: StateStore?) async throws -> (
+    package func takenEntries(_ pipeline: String, store: StateStore?) async throws -> (
         keys: RedBeatKeys, source: SourceSettings
     )? {
         // Where they were, if this state knows; the switches decide.
@@ -66,7 +66,7 @@ extension Desk {
     }
 
     /// An engine on the switches of entries.
-    func cutoverEngine(
+    package func cutoverEngine(
         _ source: SourceSettings,
         keys: RedBeatKeys,
         journal: Journal,
@@ -76,29 +76,29 @@ extension Desk {
             redbeat: RedBeatSwitch(url: try RedisURL(source.url), keys: keys),
             journal: journal,
             zones: zones,
-            now: currentInstant,
-            sleep: { try await Task.sleep(for: .seconds($0)) },
+            now: surroundings.now,
+            sleep: surroundings.sleep,
             tell: tell
         )
     }
 
     /// Lets an operator work on a pipeline alone.
-    func session(_ pipeline: String, _ operation: String, store: StateStore) -> OperatorSession {
+    package func session(_ pipeline: String, _ operation: String, store: StateStore) -> OperatorSession {
         OperatorSession(
             store: store,
             pipeline: pipeline,
             operation: operation,
-            now: currentInstant,
-            sleep: { try await Task.sleep(for: .seconds($0)) },
-            note: { Console.note("\(pipeline): \($0)") }
+            now: surroundings.now,
+            sleep: surroundings.sleep,
+            note: { tell("\(pipeline): \($0)") }
         )
     }
 
     /// Bailey's own state; one that begins empty in a temporary folder where it cannot be opened, so that a rollback still can be done.
-    func storeOrSubstitute() throws -> StateStore {
+    package func storeOrSubstitute() throws -> StateStore {
         do { return try store() } catch {
             let path = NSTemporaryDirectory() + "bailey-state-\(ProcessInfo.processInfo.processIdentifier).sqlite"
-            Console.note("\(error). Going on without it; the journal of this command is in \(path)")
+            tell("\(error). Going on without it; the journal of this command is in \(path)")
             return try StateStore(path: path)
         }
     }
@@ -106,7 +106,7 @@ extension Desk {
 
 extension CutoverProgress {
     /// The step for people; nil where there is nothing to say.
-    var line: String? {
+    package var line: String? {
         switch self {
         case .checked(let check):
             check.refusal == nil

@@ -1,34 +1,34 @@
-import Cutover
+package import Cutover
 import Foundation
 import Legacy
-import Migration
+package import Migration
 import Redis
 import Schedules
-import Settings
-import Store
+package import Settings
+package import Store
 
 /// Everything that can be learnt of all pipelines at once, whatever is missing.
-struct Survey: Sendable {
-    let desk: Desk
-    let store: Known<StateStore>
+package struct Survey: Sendable {
+    package let workspace: Workspace
+    package let store: Known<StateStore>
     /// The latest inventory and its plan; nil if there is none.
-    let planned: (inventory: Inventory, plan: Plan)?
+    package let planned: (inventory: Inventory, plan: Plan)?
     /// The entries of pipelines that have switches, and their sources.
     let groups: [String: (keys: RedBeatKeys, source: SourceSettings)]
     /// Sources whose switches could not be read, and why.
     let blind: [String: String]
     /// What could not be read, one sentence each.
-    let unknowns: [String]
+    package let unknowns: [String]
 
-    init(_ desk: Desk) async {
-        self.desk = desk
-        store = desk.knownStore()
+    package init(_ workspace: Workspace) async {
+        self.workspace = workspace
+        store = workspace.knownStore()
         var unknowns: [String] = []
         if case .unknown(let why) = store { unknowns.append(why) }
         var planned: (Inventory, Plan)?
         do {
             if case .known(let store) = store, let inventory = try store.latestInventory() {
-                planned = (inventory, try desk.plan(inventory))
+                planned = (inventory, try workspace.plan(inventory))
             } else {
                 unknowns.append("there is no inventory, so only pipelines with a switch are shown; run bailey import")
             }
@@ -37,9 +37,9 @@ struct Survey: Sendable {
         }
         var groups: [String: (keys: RedBeatKeys, source: SourceSettings)] = [:]
         var blind: [String: String] = [:]
-        for source in desk.redBeatSources {
+        for source in workspace.redBeatSources {
             do {
-                let search = SwitchSearch(url: try RedisURL(source.url), place: desk.place(source))
+                let search = SwitchSearch(url: try RedisURL(source.url), place: workspace.place(source))
                 for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
             } catch {
                 blind[source.name] = "\(error)"
@@ -53,26 +53,26 @@ struct Survey: Sendable {
     }
 
     /// The pipelines of the plan and of the switches, by id; rehearsals are none.
-    var pipelines: [String] {
+    package var pipelines: [String] {
         Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + groups.keys).filter { !Rehearsing.isCopy($0) }.sorted()
     }
 
     func plannedPipeline(_ id: String) -> PlannedPipeline? { planned?.plan.pipelines.first { $0.dag.id == id } }
 
     /// The switches of a pipeline: of what it took over, else of what it would; nil if it has no RedBeat entries.
-    func keys(_ id: String) throws -> (keys: RedBeatKeys, source: SourceSettings)? {
+    package func keys(_ id: String) throws -> (keys: RedBeatKeys, source: SourceSettings)? {
         if let group = groups[id] { return group }
         guard let planned, let pipeline = plannedPipeline(id),
-            let (group, source) = try desk.redBeatGroup(pipeline.dag, inventory: planned.inventory)
+            let (group, source) = try workspace.redBeatGroup(pipeline.dag, inventory: planned.inventory)
         else { return nil }
         return (group.keys, source)
     }
 
     /// Where a pipeline stands.
-    func status(_ id: String, deployment: PolicyEvidence.Deployment) async -> PipelineStatus {
+    package func status(_ id: String, deployment: PolicyEvidence.Deployment) async -> PipelineStatus {
         var result = PipelineStatus(pipeline: id, stage: .planned)
         let pipeline = plannedPipeline(id)
-        let now = currentInstant()
+        let now = workspace.surroundings.now()
         var gate = PolicyEvidence.Gate.none
         var lead: EntryStatus?
         var obstacle: CutoverRefusal?
@@ -98,9 +98,9 @@ struct Survey: Sendable {
         var share = 100
         var isRetiring = false
         if case .known(let store) = store, let dag = pipeline?.dag {
-            for part in desk.queueParts(dag) {
+            for part in workspace.queueParts(dag) {
                 do {
-                    let report = try await part.rollbackReport(desk, store)
+                    let report = try await part.rollbackReport(workspace, store)
                     if report.refusals.contains(where: { $0.code == .retiring }) {
                         isRetiring = true
                         queueState = .airflow
@@ -119,14 +119,14 @@ struct Survey: Sendable {
         if lead == nil, let queueState { result.owner = queueState }
         let record = lead?.record
         var seen: Set<Instant> = []
-        let comparisons = Desk.stored(store) { try $0.comparisons(pipeline: id) }
+        let comparisons = Workspace.stored(store) { try $0.comparisons(pipeline: id) }
         for comparison in comparisons.value ?? [] where comparison.legacy != nil {
             if let tick = comparison.key.tick { seen.insert(tick) }
         }
         if let clock = pipeline?.dag.clock, let schedule = clock.schedule {
-            let zone = (try? desk.zones.zone(clock.timezone)) ?? .utc
+            let zone = (try? workspace.zones.zone(clock.timezone)) ?? .utc
             let bytes = lead?.state == .airflow ? lead?.kept.meta : lead?.meta
-            let ran = ((try? RedBeatBytes.lastRun(bytes, zones: desk.zones)) ?? nil)?.instant
+            let ran = ((try? RedBeatBytes.lastRun(bytes, zones: workspace.zones)) ?? nil)?.instant
             let anchor = [record?.lastClaim, ran].compactMap { $0 }.max()
             let due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
             // What legacy's own meta says counts for the tick before it.
@@ -138,7 +138,7 @@ struct Survey: Sendable {
             result.ticks = PipelineStatus.runners(of: [], record: record, seen: [])
         }
         if let planned, let pipeline {
-            let evidence = desk.evidence(
+            let evidence = workspace.evidence(
                 pipeline,
                 plan: planned.plan,
                 inventory: planned.inventory,
@@ -191,8 +191,9 @@ struct Survey: Sendable {
                 status.waitsFor = "clean ticks, then bailey retire \(id)"
             }
         case .legacy, nil:
-            let isOfJobs = plannedPipeline(id).map { !desk.queueParts($0.dag).isEmpty } ?? false
-            if record == nil, let planned, let stage = Desk.stored(store, { try $0.retirement(pipeline: id) }).value,
+            let isOfJobs = plannedPipeline(id).map { !workspace.queueParts($0.dag).isEmpty } ?? false
+            if record == nil, let planned,
+                let stage = Workspace.stored(store, { try $0.retirement(pipeline: id) }).value,
                 case .finished(let at)? = stage, at > planned.inventory.readAt || isOfJobs
             {
                 // What stands in the schedule's history says nothing of who ran a tick since: no gate is asked any more.
@@ -205,7 +206,7 @@ struct Survey: Sendable {
                     : "nothing; bailey import, once its mapping is deleted, and it is not listed any more"
                 return
             }
-            let file = desk.absolute(desk.workspace.airflow.dagsFolder) + "/\(id).py"
+            let file = workspace.absolute(workspace.settings.airflow.dagsFolder) + "/\(id).py"
             var asked = false
             if case .asked(.some) = gate { asked = true }
             if record?.givenBackAt != nil {

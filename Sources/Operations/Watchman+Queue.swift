@@ -13,7 +13,7 @@ extension Watchman {
     /// What is to be done for one queue; an operator who is at work on a pipeline is left alone.
     func care(_ source: SourceSettings, _ survey: Survey) async -> [Alert] {
         do {
-            let settings = try desk.queue(source)
+            let settings = try workspace.queue(source)
             // A table that can only be read was never moved.
             guard settings.layout.hold != nil else { return [] }
             let queue = try await QueueSwitch(settings)
@@ -51,7 +51,7 @@ extension Watchman {
             var events: [Alert] = []
             let halfDone = uses.filter { $0.state == .closing || ($0.state == .legacy && !$0.isSwept) }
             if !halfDone.isEmpty {
-                let settled = try await desk.session(pipeline, "watch", store: try survey.journalStore()).run {
+                let settled = try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run {
                     journal in
                     try await Watchman.complete(halfDone, queue, journal)
                 }
@@ -60,13 +60,15 @@ extension Watchman {
                     events.append(alert("settled", "\(pipeline) \(use.type) \(use.fence)", .info, pipeline, text))
                 }
             }
-            let policy = survey.plannedPipeline(pipeline)?.policy ?? desk.policy
+            let policy = survey.plannedPipeline(pipeline)?.policy ?? workspace.policy
             let types = uses.filter { $0.state == .airflow && !$0.isRetiring }.map(\.type)
             // While it is retired its DAG takes nothing, which is no delay.
             guard !types.isEmpty, !policy.rollback.isEmpty else { return events }
             let (jobs, oldest, since) = try await queue.live(types)
-            let now = currentInstant()
-            let comparisons = Desk.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since ?? now) }
+            let now = workspace.surroundings.now()
+            let comparisons = Workspace.stored(survey.store) {
+                try $0.comparisons(pipeline: pipeline, since: since ?? now)
+            }
             let live = LiveJobEvidence(
                 pipeline: pipeline,
                 now: now,
@@ -121,8 +123,9 @@ extension Watchman {
         _ reason: RollbackReason
     ) async throws -> [Alert] {
         let fences = Dictionary(uses.map { ($0.type, $0.fence) }, uniquingKeysWith: { $1 })
-        let desk = desk
-        let isDone = try await desk.session(pipeline, "rollback", store: try survey.journalStore()).run { journal in
+        let workspace = workspace
+        let isDone = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
+            journal in
             try journal.write("watch", .after, ["why": .string(reason.text)])
             // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
             let now = try await queue.uses().filter { $0.pipeline == pipeline }
@@ -131,7 +134,7 @@ extension Watchman {
                 queue: queue,
                 types: uses.map(\.type),
                 pipeline: pipeline,
-                surroundings: desk.queueSurroundings(journal) { _ in }
+                surroundings: workspace.queueSurroundings(journal) { _ in }
             )
             // What a transaction under way still holds is released at the next look.
             _ = try await rollback.execute(limit: 0)

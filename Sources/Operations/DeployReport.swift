@@ -1,37 +1,37 @@
-import Airflow
-import LosslessJSON
-import Migration
+package import Airflow
+package import LosslessJSON
+package import Migration
 import Reports
 import Schedules
 
 /// What `deploy` did or would do.
-struct DeployReport {
+package struct DeployReport {
     /// What is to become, or became, of a pool or a connection.
-    struct Setup {
-        enum State: String {
+    package struct Setup {
+        package enum State: String {
             case exists, missing, made
         }
-        var kind: String
-        var name: String
-        var leadsTo: String
-        var state: State
+        package var kind: String
+        package var name: String
+        package var leadsTo: String
+        package var state: State
     }
 
-    var executed: Bool
-    var address: String
-    var version: String
-    var standings: [(id: String, standing: Deployment.Standing)] = []
-    var files: [DAGDelivery.Placement] = []
-    var setups: [Setup] = []
-    var unpausing: [(id: String, report: Unpausing.Report?)] = []
-    var parsed: Set<String> = []
-    var findings: [Finding] = []
+    package var executed: Bool
+    package var address: String
+    package var version: String
+    package var standings: [(id: String, standing: Deployment.Standing)] = []
+    package var files: [DAGDelivery.Placement] = []
+    package var setups: [Setup] = []
+    package var unpausing: [(id: String, report: Unpausing.Report?)] = []
+    package var parsed: Set<String> = []
+    package var findings: [Finding] = []
 
-    var holds: Bool { !findings.contains { $0.severity == .error } }
+    package var holds: Bool { !findings.contains { $0.severity == .error } }
 
     // MARK: For people
 
-    var lines: [String] {
+    package var lines: [String] {
         var lines = ["Airflow \(version) at \(address)"]
         for file in files { lines.append("\(changeWord(file.change))  \(file.name) → \(file.place)") }
         for setup in setups where setup.state != .exists {
@@ -91,7 +91,7 @@ struct DeployReport {
 
     // MARK: JSON
 
-    var json: JSON {
+    package var json: JSON {
         [
             "bailey": "deploy", "version": 1, "executed": .bool(executed), "holds": .bool(holds),
             "airflow": ["address": .string(address), "version": .string(version)],

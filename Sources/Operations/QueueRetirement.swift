@@ -1,24 +1,24 @@
-import Cutover
-import LosslessJSON
+package import Cutover
+package import LosslessJSON
 import Migration
 import Postgres
 import Settings
-import Store
+package import Store
 
 /// What `retire` does of the switch of a queue: removes it, if nothing needs it.
-struct QueueRetirement {
-    var queue: String
-    var table: String
-    var types: [String]
+package struct QueueRetirement {
+    package var queue: String
+    package var table: String
+    package var types: [String]
     /// Job types that need the switch still, with the reason.
     var usedBy: [String] = []
-    var refusal: QueueSwitchError?
+    package var refusal: QueueSwitchError?
     /// Whether the switch is installed.
     var isInstalled = false
-    var isRemoved = false
+    package var isRemoved = false
 
     /// The document's part; see docs/json.md.
-    var json: JSON {
+    package var json: JSON {
         [
             "queue": .string(queue), "table": .string(table), "types": .array(types.map { .string($0) }),
             "installed": .bool(isInstalled), "removed": .bool(isRemoved),
@@ -33,7 +33,7 @@ struct QueueRetirement {
     }
 
     /// For a terminal.
-    var lines: [String] {
+    package var lines: [String] {
         var lines = ["  \(types.joined(separator: ", ")) in queue \(queue)"]
         if let refusal { return lines + ["  NO   \(refusal.found)", "       \(refusal.advice)"] }
         if isRemoved {
@@ -65,10 +65,11 @@ extension QueuePart {
     ///
     /// - Parameter isRetired: whether the types are Airflow's for good, so that it does not matter if others need the switch.
     /// - Throws: `PostgresError`, `StoreError`, or `CutoverRefusal` if somebody else is at work on the pipeline.
-    func removeSwitch(_ desk: Desk, _ store: StateStore, execute: Bool, isRetired: Bool = false) async throws
+    package func removeSwitch(_ workspace: Workspace, _ store: StateStore, execute: Bool, isRetired: Bool = false)
+        async throws
         -> QueueRetirement
     {
-        let queue = try await QueueSwitch(desk.queue(source))
+        let queue = try await QueueSwitch(workspace.queue(source))
         var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
         do {
             result.isInstalled = try await queue.readiness().installation != .absent
@@ -86,8 +87,8 @@ extension QueuePart {
                 )
             }
             guard execute, result.isInstalled else { return result }
-            let isRemoved = try await desk.session(pipeline, "retire", store: store).run { journal in
-                try await sweep(unswept, queue)
+            let isRemoved = try await workspace.session(pipeline, "retire", store: store).run { journal in
+                try await sweep(unswept, queue, workspace.surroundings)
                 guard uses.isEmpty else { return false }
                 try await journal.step("uninstall", ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
                     try await uninstall(queue)
@@ -102,11 +103,11 @@ extension QueuePart {
     }
 
     /// Releases what transactions under way still hold, for as long as the removal's own lock would wait for them.
-    private func sweep(_ types: [String], _ queue: QueueSwitch) async throws {
+    private func sweep(_ types: [String], _ queue: QueueSwitch, _ surroundings: Surroundings) async throws {
         for type in types {
             for _ in 0..<100 {
                 if try await queue.sweep(type).isDone { break }
-                try await Task.sleep(for: .milliseconds(200))
+                try await surroundings.sleep(0.2)
             }
         }
     }

@@ -1,24 +1,24 @@
-import Cutover
-import LosslessJSON
+package import Cutover
+package import LosslessJSON
 
 /// What `cutover` and `rollback` print of a pipeline's job types in one queue.
-struct QueueReport {
-    var pipeline: String
-    var queue: String
-    var types: [String]
-    var plan: QueuePlan?
-    var standings: [QueueStanding] = []
-    var claims: [QueueClaims] = []
-    var refusals: [QueueSwitchError] = []
+package struct QueueReport {
+    package var pipeline: String
+    package var queue: String
+    package var types: [String]
+    package var plan: QueuePlan?
+    package var standings: [QueueStanding] = []
+    package var claims: [QueueClaims] = []
+    package var refusals: [QueueSwitchError] = []
     /// What was done: `done`, `refused`, `given-back`; nil when nothing was tried.
-    var outcome: String?
+    package var outcome: String?
     /// Types of which transactions under way may still hold a job.
     var unswept: [String] = []
 
     /// What `bailey` would do, or did, holds.
-    func holds(executed: Bool) -> Bool { refusals.isEmpty && (!executed || outcome == "done") }
+    package func holds(executed: Bool) -> Bool { refusals.isEmpty && (!executed || outcome == "done") }
 
-    init(pipeline: String, queue: String, types: [String]) {
+    package init(pipeline: String, queue: String, types: [String]) {
         self.pipeline = pipeline
         self.queue = queue
         self.types = types
@@ -27,7 +27,7 @@ struct QueueReport {
 
 extension QueueReport {
     /// The document's part; see docs/json.md.
-    var json: JSON {
+    package var json: JSON {
         func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
         return [
             "pipeline": .string(pipeline), "queue": .string(queue), "types": .array(types.map { .string($0) }),
@@ -74,7 +74,7 @@ extension QueueReport {
     }
 
     /// For a terminal.
-    func lines(command: String) -> [String] {
+    package func lines(command: String) -> [String] {
         var lines = ["\(pipeline): \(types.joined(separator: ", ")) in queue \(queue)"]
         switch (command, outcome) {
         case ("cutover", "done"?): lines.append("  done: DAG runs take these jobs")

@@ -1,5 +1,5 @@
 /// What `bailey.yaml` says.
-public struct Workspace: Sendable, Hashable {
+public struct WorkspaceSettings: Sendable, Hashable {
     /// The file it was read from.
     public var file: String
     /// The legacy systems, in the file's order.

@@ -1,18 +1,18 @@
 import Airflow
-import Alerts
+package import Alerts
 import Cutover
 import Foundation
 import LosslessJSON
 import Migration
 import Redis
 import Schedules
-import Settings
+package import Settings
 import Store
 
 /// Looks after the switches of a workspace. Everything it does is decided by what is true at that moment, so that it may die at any time,
 /// and several may run at once.
-actor Watchman {
-    let desk: Desk
+package actor Watchman {
+    package let workspace: Workspace
     private let sender: AlertSender
     /// Events that were told, where Bailey's own state cannot remember them.
     private var told: Set<String> = []
@@ -21,19 +21,19 @@ actor Watchman {
     /// Since when a source cannot be read.
     private var silent: [String: Instant] = [:]
 
-    init(_ desk: Desk) {
-        self.desk = desk
-        sender = AlertSender(channels: desk.alertChannels, secrets: desk.secrets)
+    package init(_ workspace: Workspace) {
+        self.workspace = workspace
+        sender = AlertSender(channels: workspace.alertChannels, secrets: workspace.secrets)
     }
 
     /// Looks once at everything and does what is to be done.
     ///
     /// - Returns: what happened, each event once.
-    func look() async -> [Alert] {
-        let survey = await Survey(desk)
+    package func look() async -> [Alert] {
+        let survey = await Survey(workspace)
         await sendAgain(survey.store)
         var events: [Alert] = []
-        for source in desk.redBeatSources {
+        for source in workspace.redBeatSources {
             if let why = survey.blind[source.name] {
                 events.append(unreachable(source, why))
             } else {
@@ -45,7 +45,7 @@ actor Watchman {
             for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
             }
-            for source in desk.workspace.sources where source.kind == .queue {
+            for source in workspace.settings.sources where source.kind == .queue {
                 group.addTask { await self.care(source, survey) }
             }
             var all: [Alert] = []
@@ -59,15 +59,15 @@ actor Watchman {
     }
 
     /// That a source cannot be read; the same event for as long as it lasts.
-    func unreachable(_ source: SourceSettings, _ why: String) -> Alert {
-        let since = silent[source.name] ?? currentInstant()
+    package func unreachable(_ source: SourceSettings, _ why: String) -> Alert {
+        let since = silent[source.name] ?? workspace.surroundings.now()
         silent[source.name] = since
         let text = "The source \(source.name) cannot be read since \(since.iso8601): \(why)."
         return alert("unreachable", "\(source.name) \(since.iso8601)", .warning, nil, text)
     }
 
     /// That a source can be read again, if it could not before.
-    func reachable(_ source: SourceSettings) -> [Alert] {
+    package func reachable(_ source: SourceSettings) -> [Alert] {
         guard let since = silent.removeValue(forKey: source.name) else { return [] }
         let text = "The source \(source.name) can be read again."
         return [alert("reachable", "\(source.name) \(since.iso8601)", .info, nil, text)]
@@ -93,7 +93,7 @@ actor Watchman {
                 events += try await giveBack(pipeline, keys, source, survey, "window-ended", record, why, .info)
                 return events
             }
-            let policy = survey.plannedPipeline(pipeline)?.policy ?? desk.policy
+            let policy = survey.plannedPipeline(pipeline)?.policy ?? workspace.policy
             // While it is retired its DAG claims nothing, which is no delay.
             guard !isClosing, !record.isRetiring, !policy.rollback.isEmpty else { return events }
             let live = await evidence(pipeline, record, status.now, survey)
@@ -119,9 +119,10 @@ actor Watchman {
         _ record: SwitchRecord,
         _ survey: Survey
     ) async throws -> Alert? {
-        let healed = try await desk.session(pipeline, "watch", store: try survey.journalStore()).run { [desk] journal in
-            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { progress in
-                if let line = progress.line { Console.note("\(pipeline): \(line)") }
+        let healed = try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run {
+            [workspace] journal in
+            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { progress in
+                if let line = progress.line { workspace.tell("\(pipeline): \(line)") }
             }
             let healed = try await engine.heal()
             await engine.redbeat.disconnect()
@@ -133,7 +134,7 @@ actor Watchman {
         case .tidied:
             let text = "Something wrote the entry's definition anew; it is closed again. Its clock had stayed parked."
             // A definition is tidied without a new fence: each time counts.
-            return alert("healed", "\(identity) \(currentInstant().iso8601)", .info, pipeline, text)
+            return alert("healed", "\(identity) \(workspace.surroundings.now().iso8601)", .info, pipeline, text)
         case .parked where record.state == .closing && !record.isHealing:
             return alert(
                 "settled",
@@ -172,10 +173,10 @@ actor Watchman {
         _ why: String,
         _ level: Alert.Level
     ) async throws -> [Alert] {
-        let outcome = try await desk.session(pipeline, "rollback", store: try survey.journalStore()).run {
-            [desk] journal in
+        let outcome = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
+            [workspace] journal in
             try journal.write("watch", .after, ["why": .string(why)])
-            let engine = try desk.cutoverEngine(source, keys: keys, journal: journal) { _ in }
+            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { _ in }
             // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
             let now = try await engine.redbeat.status().entries.first?.record
             guard now?.fence == record.fence else {
@@ -201,7 +202,7 @@ actor Watchman {
     {
         let window = record.windows.last
         let claims = record.claims.filter { window?.contains($0.tick) == true }
-        let states = await desk.runStates(claims.filter { $0.how == .live }.map(\.run))
+        let states = await workspace.runStates(claims.filter { $0.how == .live }.map(\.run))
         var due: [Instant] = []
         if let timetable = survey.plannedPipeline(pipeline)?.dag.clock.timetable, let window {
             // Ticks before the newest claim do not matter: it stands for them.
@@ -212,7 +213,7 @@ actor Watchman {
             }
         }
         let since = record.settledAt ?? now
-        let comparisons = Desk.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since) }
+        let comparisons = Workspace.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since) }
         return LiveEvidence(
             pipeline: pipeline,
             now: now,
@@ -233,13 +234,13 @@ actor Watchman {
     /// Takes away what killed rehearsals left.
     private func sweep(_ source: SourceSettings) async {
         guard let url = try? RedisURL(source.url) else { return }
-        let place = desk.place(source)
+        let place = workspace.place(source)
         let redbeat = RedBeatSwitch(url: url, keys: place.keys([]), patience: 2)
-        let before = currentInstant().adding(seconds: -Rehearsing.patience(source))
+        let before = workspace.surroundings.now().adding(seconds: -Rehearsing.patience(source))
         if let removed = try? await RehearsalCopy.sweep(redbeat, place: place, pipeline: nil, before: before),
             removed > 0
         {
-            Console.note("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
+            workspace.tell("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
         }
         await redbeat.disconnect()
     }
@@ -255,17 +256,17 @@ actor Watchman {
             level: level,
             pipeline: pipeline,
             text: text,
-            at: currentInstant()
+            at: workspace.surroundings.now()
         )
     }
 
     /// Tells people of an event, once. Returns whether it was new. What no way took is kept, and sent at a later look.
     private func tell(_ event: Alert, _ store: Known<StateStore>) async -> Bool {
-        let inState = Desk.stored(store) { try $0.tellsFirst(event.identity, at: event.at) }.value
+        let inState = Workspace.stored(store) { try $0.tellsFirst(event.identity, at: event.at) }.value
         let isFirst = told.insert(event.identity).inserted
         guard inState ?? isFirst else { return false }
         if await !send(event),
-            Desk.stored(store, { try $0.keepUnsent(event.json, identity: event.identity) }).value == nil
+            Workspace.stored(store, { try $0.keepUnsent(event.json, identity: event.identity) }).value == nil
         {
             unsent.append(event)
         }
@@ -274,10 +275,10 @@ actor Watchman {
 
     /// Sends what no way took before. An event that is over is not seen again, but people should know of it.
     private func sendAgain(_ store: Known<StateStore>) async {
-        let rows = Desk.stored(store) { try $0.unsentAlerts() }.value ?? []
+        let rows = Workspace.stored(store) { try $0.unsentAlerts() }.value ?? []
         for (identity, document) in rows {
             if let alert = Alert(document, identity: identity), await !send(alert) { continue }
-            _ = Desk.stored(store) { try $0.forgetUnsent(identity) }
+            _ = Workspace.stored(store) { try $0.forgetUnsent(identity) }
         }
         for alert in unsent where await send(alert) { unsent.removeAll { $0.identity == alert.identity } }
     }
@@ -285,20 +286,20 @@ actor Watchman {
     /// Sends an alert all the ways there are. Whether one of them took it.
     private func send(_ alert: Alert) async -> Bool {
         let failures = await sender.send(alert)
-        for failure in failures { Console.note("\(failure)") }
-        return failures.count < desk.alertChannels.count || desk.alertChannels.isEmpty
+        for failure in failures { workspace.tell("\(failure)") }
+        return failures.count < workspace.alertChannels.count || workspace.alertChannels.isEmpty
     }
 }
 
 extension Survey {
     /// Where the journal goes: Bailey's own state, or a substitute where that cannot be opened.
-    func journalStore() throws -> StateStore { try store.value ?? desk.storeOrSubstitute() }
+    func journalStore() throws -> StateStore { try store.value ?? workspace.storeOrSubstitute() }
 }
 
-extension Desk {
+extension Workspace {
     /// The ways of alerts.
     var alertChannels: [AlertChannel] {
-        workspace.alerts.map { channel in
+        settings.alerts.map { channel in
             switch channel {
             case .webhook(let url): .webhook(url)
             case .email(let host, let port, let from, let to):
@@ -309,12 +310,12 @@ extension Desk {
     }
 
     /// Texts that must never leave: passwords of sources, of Airflow, and webhooks.
-    var secrets: [String] {
-        var secrets = workspace.sources.flatMap { [$0.url, $0.resultsURL].compactMap { $0 } }
+    package var secrets: [String] {
+        var secrets = settings.sources.flatMap { [$0.url, $0.resultsURL].compactMap { $0 } }
             .compactMap { URL(string: $0)?.password(percentEncoded: true) }
         secrets += secrets.compactMap(\.removingPercentEncoding)
-        if let password = workspace.airflow.password { secrets.append(password) }
-        for case .webhook(let url) in workspace.alerts { secrets.append(url) }
+        if let password = settings.airflow.password { secrets.append(password) }
+        for case .webhook(let url) in settings.alerts { secrets.append(url) }
         return secrets
     }
 

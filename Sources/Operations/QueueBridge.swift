@@ -1,24 +1,25 @@
-import Cutover
-import LosslessJSON
+package import Cutover
+package import LosslessJSON
 import Postgres
-import Schedules
-import Store
+package import Schedules
+package import Store
 
 /// The switches of a pipeline's job types, of all queues that they lie in.
-struct QueueBridge: Sendable {
+package struct QueueBridge: Sendable {
     /// Those in one queue.
-    struct Part: Sendable {
-        let part: QueuePart
-        let queue: QueueSwitch
+    package struct Part: Sendable {
+        package let part: QueuePart
+        package let queue: QueueSwitch
     }
 
-    let pipeline: String
-    let parts: [Part]
+    package let pipeline: String
+    package let parts: [Part]
+    let tell: @Sendable (String) -> Void
 
     /// Where the types stand; none of a queue without the switch.
     ///
     /// - Throws: `PostgresError`, or `QueueSwitchError` if the schema is another version's.
-    func standings() async throws -> [QueueStanding] {
+    package func standings() async throws -> [QueueStanding] {
         var found: [QueueStanding] = []
         for part in parts {
             let readiness = try await part.queue.readiness()
@@ -49,7 +50,7 @@ struct QueueBridge: Sendable {
             let count = try await journal.step("hand-over", part.detail, outcome: written) {
                 try await part.queue.handOver(part.part.types, pipeline: pipeline, by: journal.by)
             }
-            Console.note(
+            tell(
                 "\(pipeline): hand-over: \(count) held jobs of \(part.part.types.joined(separator: ", ")) wait for the DAG"
             )
         }
@@ -59,11 +60,11 @@ struct QueueBridge: Sendable {
     func journaled(_ journal: Journal) -> Marked { Marked(bridge: self, journal: journal) }
 
     /// Marks types, each step in the journal.
-    struct Marked: RetiringSwitch {
-        let bridge: QueueBridge
-        let journal: Journal
+    package struct Marked: RetiringSwitch {
+        package let bridge: QueueBridge
+        package let journal: Journal
 
-        func mark(_ marks: Bool) async throws {
+        package func mark(_ marks: Bool) async throws {
             for part in bridge.parts {
                 var types: [String] = []
                 for type in part.part.types where try await part.queue.standing(type).retirement != .finished {
@@ -75,7 +76,7 @@ struct QueueBridge: Sendable {
             }
         }
 
-        func underWay() async throws -> String? {
+        package func underWay() async throws -> String? {
             for part in bridge.parts {
                 for type in part.part.types {
                     guard let claim = try await part.queue.openClaims(type).first else { continue }
@@ -87,14 +88,14 @@ struct QueueBridge: Sendable {
         }
 
         /// A run without a gate takes nothing that is held, so none has to be told of.
-        func lastClaim() -> Instant? { nil }
+        package func lastClaim() -> Instant? { nil }
 
-        func claim(_ runs: [(tick: Instant, run: String)]) {}
+        package func claim(_ runs: [(tick: Instant, run: String)]) {}
     }
 }
 
 extension QueueBridge.Part {
-    var detail: JSON {
+    package var detail: JSON {
         ["queue": .string(queue.queue), "types": .array(part.types.map { .string($0) })]
     }
 }

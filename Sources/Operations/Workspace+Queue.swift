@@ -1,23 +1,23 @@
-import Cutover
+package import Cutover
 import Legacy
-import Migration
-import Postgres
+package import Migration
+package import Postgres
 import Schedules
-import Settings
-import Store
+package import Settings
+package import Store
 
 /// The job types of a pipeline that lie in one queue.
-struct QueuePart: Sendable {
-    let pipeline: String
-    let source: SourceSettings
-    let types: [String]
+package struct QueuePart: Sendable {
+    package let pipeline: String
+    package let source: SourceSettings
+    package let types: [String]
 }
 
 /// What the commands that move job types need of a workspace.
-extension Desk {
+extension Workspace {
     /// The job types of a pipeline, by queue.
-    func queueParts(_ dag: DAGDefinition) -> [QueuePart] {
-        workspace.sources.filter { $0.kind == .queue }.compactMap { source in
+    package func queueParts(_ dag: DAGDefinition) -> [QueuePart] {
+        settings.sources.filter { $0.kind == .queue }.compactMap { source in
             let types = dag.entries.filter { $0.source == source.name }.map(\.name)
             return types.isEmpty ? nil : QueuePart(pipeline: dag.id, source: source, types: types)
         }
@@ -26,10 +26,10 @@ extension Desk {
     /// The job types that a pipeline took over, by what the queues' own switches say; and why a queue could not be asked.
     ///
     /// - Throws: `QueueSwitchError`.
-    func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [PostgresError]) {
+    package func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [PostgresError]) {
         var parts: [QueuePart] = []
         var unasked: [PostgresError] = []
-        for source in workspace.sources where source.kind == .queue {
+        for source in settings.sources where source.kind == .queue {
             let queue = try queue(source)
             // A table that can only be read was never moved.
             guard queue.layout.hold != nil else { continue }
@@ -53,23 +53,24 @@ extension Desk {
                 let elapsed = start.duration(to: .now)
                 return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
             },
-            wait: { try await Task.sleep(for: .milliseconds(200)) }
+            wait: { try await surroundings.sleep(0.2) }
         )
     }
 
     /// A journal for looking only: nothing is written to it.
-    func previewJournal(_ pipeline: String, store: StateStore) -> Journal {
-        Journal(store: store, pipeline: pipeline, operation: "preview", token: "", by: "", now: currentInstant)
+    package func previewJournal(_ pipeline: String, store: StateStore) -> Journal {
+        Journal(store: store, pipeline: pipeline, operation: "preview", token: "", by: "", now: surroundings.now)
     }
 }
 
 extension QueuePart {
     /// What a cutover would do.
-    func cutoverReport(_ desk: Desk, _ store: StateStore, share: Int) async throws -> QueueReport {
+    package func cutoverReport(_ workspace: Workspace, _ store: StateStore, share: Int) async throws -> QueueReport {
         var report = QueueReport(pipeline: pipeline, queue: source.name, types: types)
         do {
             try refuseRetired(store)
-            let plan = try await cutover(desk, desk.previewJournal(pipeline, store: store), share: share).plan()
+            let plan = try await cutover(workspace, workspace.previewJournal(pipeline, store: store), share: share)
+                .plan()
             report.plan = plan
             report.standings = plan.standings
             report.refusals = plan.refusals
@@ -80,8 +81,8 @@ extension QueuePart {
     }
 
     /// Moves the types, and writes into the report what came of it.
-    func cutOver(
-        _ desk: Desk,
+    package func cutOver(
+        _ workspace: Workspace,
         _ store: StateStore,
         share: Int,
         roles: [String],
@@ -90,8 +91,8 @@ extension QueuePart {
     ) async throws {
         do {
             try refuseRetired(store)
-            let plan = try await desk.session(pipeline, "cutover", store: store).run { journal in
-                let cutover = try await cutover(desk, journal, share: share)
+            let plan = try await workspace.session(pipeline, "cutover", store: store).run { journal in
+                let cutover = try await cutover(workspace, journal, share: share)
                 try await cutover.execute(try await cutover.plan(), roles: roles, limit: limit)
                 return try await cutover.plan()
             }
@@ -110,10 +111,10 @@ extension QueuePart {
     }
 
     /// What a rollback would do.
-    func rollbackReport(_ desk: Desk, _ store: StateStore) async throws -> QueueReport {
+    package func rollbackReport(_ workspace: Workspace, _ store: StateStore) async throws -> QueueReport {
         var report = QueueReport(pipeline: pipeline, queue: source.name, types: types)
         do {
-            let plan = try await rollback(desk, desk.previewJournal(pipeline, store: store)).plan()
+            let plan = try await rollback(workspace, workspace.previewJournal(pipeline, store: store)).plan()
             (report.standings, report.claims) = (plan.standings, plan.claims)
         } catch let error as QueueSwitchError {
             report.refusals = [error]
@@ -122,13 +123,15 @@ extension QueuePart {
     }
 
     /// Gives the types back, and writes into the report what came of it.
-    func rollBack(_ desk: Desk, _ store: StateStore, deadRuns: [String], _ report: inout QueueReport) async throws {
+    package func rollBack(_ workspace: Workspace, _ store: StateStore, deadRuns: [String], _ report: inout QueueReport)
+        async throws
+    {
         do {
-            let left = try await desk.session(pipeline, "rollback", store: store).run { journal in
-                try await rollback(desk, journal).execute(deadRuns: deadRuns, limit: 30)
+            let left = try await workspace.session(pipeline, "rollback", store: store).run { journal in
+                try await rollback(workspace, journal).execute(deadRuns: deadRuns, limit: 30)
             }
             report.outcome = "done"
-            let after = try await rollback(desk, desk.previewJournal(pipeline, store: store)).plan()
+            let after = try await rollback(workspace, workspace.previewJournal(pipeline, store: store)).plan()
             (report.standings, report.claims) = (after.standings, after.claims)
             report.unswept = left
         } catch let error as QueueSwitchError {
@@ -137,29 +140,29 @@ extension QueuePart {
         }
     }
 
-    private func cutover(_ desk: Desk, _ journal: Journal, share: Int) async throws -> QueueCutover {
+    private func cutover(_ workspace: Workspace, _ journal: Journal, share: Int) async throws -> QueueCutover {
         QueueCutover(
-            queue: try await QueueSwitch(desk.queue(source)),
+            queue: try await QueueSwitch(workspace.queue(source)),
             types: types,
             pipeline: pipeline,
             share: share,
-            surroundings: desk.queueSurroundings(journal) { Console.note("\(pipeline): \($0.line)") }
+            surroundings: workspace.queueSurroundings(journal) { workspace.tell("\(pipeline): \($0.line)") }
         )
     }
 
-    private func rollback(_ desk: Desk, _ journal: Journal) async throws -> QueueRollback {
+    private func rollback(_ workspace: Workspace, _ journal: Journal) async throws -> QueueRollback {
         QueueRollback(
-            queue: try await QueueSwitch(desk.queue(source)),
+            queue: try await QueueSwitch(workspace.queue(source)),
             types: types,
             pipeline: pipeline,
-            surroundings: desk.queueSurroundings(journal) { Console.note("\(pipeline): \($0.line)") }
+            surroundings: workspace.queueSurroundings(journal) { workspace.tell("\(pipeline): \($0.line)") }
         )
     }
 }
 
 extension QueueProgress {
     /// The step for people.
-    var line: String {
+    package var line: String {
         switch self {
         case .installed: "install: schema bailey and the triggers are in place"
         case .closed(let type, let fence): "close: \(type): new jobs are held (fence \(fence))"

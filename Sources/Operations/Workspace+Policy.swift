@@ -1,20 +1,20 @@
-import Airflow
-import Cutover
+package import Airflow
+package import Cutover
 import Legacy
 import LosslessJSON
-import Migration
+package import Migration
 import Schedules
-import Store
+package import Store
 
 /// What is known of a pipeline for its policy.
-extension Desk {
+extension Workspace {
     /// The evidence of a pipeline. What cannot be read is evidence too: that it is not known.
     ///
     /// - Parameters:
     ///   - store: Bailey's own state, or why it cannot be opened.
     ///   - gate: what the switch knows of the DAG's gate.
     ///   - deployment: what Airflow says of the DAG.
-    func evidence(
+    package func evidence(
         _ pipeline: PlannedPipeline,
         plan: Plan,
         inventory: Inventory,
@@ -31,15 +31,15 @@ extension Desk {
         }
         var evidence = PolicyEvidence(
             pipeline: dag.id,
-            now: currentInstant(),
+            now: surroundings.now(),
             entries: entries,
-            comparisons: Desk.stored(store) { try $0.comparisons(pipeline: dag.id) },
+            comparisons: Workspace.stored(store) { try $0.comparisons(pipeline: dag.id) },
             deployment: deployment,
             gate: gate,
             timetable: dag.clock.timetable
         )
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
-        evidence.rehearsals = Desk.stored(store) { try $0.rehearsals(pipeline: dag.id) }
+        evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
         evidence.findings = plan.findings.filter { finding in
             finding.pipeline == dag.id || finding.entry.map(dag.entries.contains) ?? (finding.pipeline == nil)
         }
@@ -76,8 +76,9 @@ extension Desk {
                 )
             }
         }
-        let last = Desk.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }.value
-        if let line = last ?? nil, line.step == ShadowCommand.brokenOff {
+        let last = Workspace.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }
+            .value
+        if let line = last ?? nil, line.step == ShadowEnd.brokenOff {
             defects.append(
                 "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
             )
@@ -100,7 +101,7 @@ extension Desk {
     }
 
     /// What Airflow says of DAGs: each by its id, or why nothing is known.
-    func deployments(_ dags: [String]) async -> [String: PolicyEvidence.Deployment] {
+    package func deployments(_ dags: [String]) async -> [String: PolicyEvidence.Deployment] {
         func all(_ said: PolicyEvidence.Deployment) -> [String: PolicyEvidence.Deployment] {
             Dictionary(dags.map { ($0, said) }, uniquingKeysWith: { $1 })
         }
@@ -110,7 +111,7 @@ extension Desk {
             }
             return try await withAirflow("the policy") { client in
                 var found: [String: PolicyEvidence.Deployment] = [:]
-                for id in dags { found[id] = Desk.deployment(try await client.dag(id), id, client.address) }
+                for id in dags { found[id] = Workspace.deployment(try await client.dag(id), id, client.address) }
                 return found
             }
         } catch {
@@ -118,7 +119,7 @@ extension Desk {
         }
     }
 
-    static func deployment(_ dag: AirflowDAG?, _ id: String, _ address: String) -> PolicyEvidence.Deployment {
+    package static func deployment(_ dag: AirflowDAG?, _ id: String, _ address: String) -> PolicyEvidence.Deployment {
         guard let dag, !dag.isStale else { return .faulty("Airflow at \(address) has no DAG \(id)") }
         if dag.hasImportErrors { return .faulty("Airflow could not import the file of \(id); see its import errors") }
         if dag.isPaused { return .faulty("the DAG \(id) is paused in Airflow") }
@@ -128,7 +129,7 @@ extension Desk {
 
 extension SwitchStatus {
     /// The newest tick for which a gate asked, of those it was told are legacy's and those it claimed.
-    var gate: PolicyEvidence.Gate {
+    package var gate: PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
         return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
     }

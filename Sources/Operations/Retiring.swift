@@ -1,28 +1,48 @@
 import Airflow
-import Cutover
+package import Cutover
 import LosslessJSON
-import Migration
+package import Migration
 import Schedules
-import Settings
-import Store
+package import Settings
+package import Store
 
 /// Takes the bridge away from one pipeline of RedBeat entries.
-struct Retiring: Sendable {
-    let desk: Desk
-    let plan: Plan
-    let inventory: Inventory
-    let pipeline: PlannedPipeline
-    let source: SourceSettings
-    let keys: RedBeatKeys
+package struct Retiring: Sendable {
+    package let workspace: Workspace
+    package let plan: Plan
+    package let inventory: Inventory
+    package let pipeline: PlannedPipeline
+    package let source: SourceSettings
+    package let keys: RedBeatKeys
     /// Seconds that Airflow may take to read a file, or to come to rest.
-    let patience: Double
+    package let patience: Double
 
-    var id: String { pipeline.dag.id }
+    package init(
+        workspace: Workspace,
+        plan: Plan,
+        inventory: Inventory,
+        pipeline: PlannedPipeline,
+        source: SourceSettings,
+        keys: RedBeatKeys,
+        patience: Double
+    ) {
+        self.workspace = workspace
+        self.plan = plan
+        self.inventory = inventory
+        self.pipeline = pipeline
+        self.source = source
+        self.keys = keys
+        self.patience = patience
+    }
 
-    var exchange: GateExchange { GateExchange(desk: desk, plan: plan, pipeline: pipeline, patience: patience) }
+    package var id: String { pipeline.dag.id }
+
+    package var exchange: GateExchange {
+        GateExchange(workspace: workspace, plan: plan, pipeline: pipeline, patience: patience)
+    }
 
     /// Keeps the bytes, unless that has been done.
-    func archive(_ operation: RetireOperation, _ journal: Journal, _ store: StateStore) async throws {
+    package func archive(_ operation: RetireOperation, _ journal: Journal, _ store: StateStore) async throws {
         var document = try await operation.archive()
         if case .object(var members) = document {
             members["source"] = .string(source.name)
@@ -35,13 +55,13 @@ struct Retiring: Sendable {
         }
         let kept = document
         try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
-            try store.archive(kept, pipeline: id, at: currentInstant())
+            try store.archive(kept, pipeline: id, at: workspace.surroundings.now())
         }
     }
 
     /// Exchanges the file for one without a gate, if that has not been done, and lets the DAG run on.
-    func removeGate(_ operation: RetireOperation, _ journal: Journal, isMarked: Bool) async throws {
-        try await desk.withAirflow("retire") { client in
+    package func removeGate(_ operation: RetireOperation, _ journal: Journal, isMarked: Bool) async throws {
+        try await workspace.withAirflow("retire") { client in
             try await exchange.removeGate(operation, client, journal, isMarked: isMarked)
             try await exchange.unpause(client, journal)
         }
@@ -52,7 +72,7 @@ struct Retiring: Sendable {
     /// What is known, and nothing is changed to find out.
     ///
     /// - Throws: `RedisError` or `SwitchError`: without the switch nothing can be said.
-    func evidence(_ engine: CutoverEngine) async throws -> (RetirementEvidence, SwitchStatus) {
+    package func evidence(_ engine: CutoverEngine) async throws -> (RetirementEvidence, SwitchStatus) {
         let operation = RetireOperation(engine: engine)
         let status = try await engine.redbeat.status(claims: 1000)
         let record = status.entries.first?.record
@@ -78,7 +98,7 @@ struct Retiring: Sendable {
 
     /// Why a pipeline of entries that has job types too keeps its gate; nil if it has none.
     private var jobs: String? {
-        let types = desk.queueParts(pipeline.dag).flatMap(\.types)
+        let types = workspace.queueParts(pipeline.dag).flatMap(\.types)
         guard !types.isEmpty else { return nil }
         return
             "\(FindingCode.jobsNeedTheSwitch.id): beside its entries it has the job types \(types.joined(separator: ", ")); make a pipeline of their own of them"
@@ -94,7 +114,7 @@ struct Retiring: Sendable {
             return window?.contains(claim.tick) == true && live <= pipeline.policy.cleanTicks + 50
         }
         do {
-            return try await desk.withAirflow("retire") { client in
+            return try await workspace.withAirflow("retire") { client in
                 var states: [String: LiveTick.State] = [:]
                 if let oldest = claims.last?.tick {
                     for run in try await client.runs(id, from: oldest) { states["\(id)/\(run.id)"] = run.liveState }
@@ -108,7 +128,7 @@ struct Retiring: Sendable {
                         state: states[claim.run] ?? .unknown("Airflow has no run \(claim.run)")
                     )
                 }
-                var deployment = Desk.deployment(try await client.dag(id), id, client.address)
+                var deployment = Workspace.deployment(try await client.dag(id), id, client.address)
                 if case .faulty = deployment, record?.isRetiring == true, try await client.dag(id)?.isPaused == true {
                     deployment = .running(
                         "Airflow has the DAG \(id), which a retirement that was broken off has paused"
@@ -116,7 +136,7 @@ struct Retiring: Sendable {
                 }
                 return (.known(ticks), deployment)
             }
-        } catch let failure as CommandFailure {
+        } catch let failure as OperationFailure {
             return (.unknown(failure.message), .unknown(failure.message))
         } catch {
             return (.unknown("\(error)"), .unknown("\(error)"))
@@ -137,5 +157,5 @@ extension AirflowRun {
 }
 
 extension RetireOperation: RetiringSwitch {
-    func underWay() -> String? { nil }
+    package func underWay() -> String? { nil }
 }

@@ -1,44 +1,44 @@
 import Airflow
-import Cutover
-import LosslessJSON
-import Migration
+package import Cutover
+package import LosslessJSON
+package import Migration
 import Reports
 
 /// What `retire` prints.
-struct RetireReport {
+package struct RetireReport {
     /// One entry that goes.
-    struct Entry {
-        var key: String
-        var state: SwitchState
+    package struct Entry {
+        package var key: String
+        package var state: SwitchState
     }
 
-    var pipeline: String
-    var executed: Bool
+    package var pipeline: String
+    package var executed: Bool
     /// What was done: `done`, `waiting`, `undone`, `already`, `nothing`, `refused`; nil when nothing was tried.
-    var outcome: String?
-    var policy: PolicyEvaluation?
+    package var outcome: String?
+    package var policy: PolicyEvaluation?
     /// Whether a retirement was begun and not finished.
-    var isBegun = false
-    var entries: [Entry] = []
+    package var isBegun = false
+    package var entries: [Entry] = []
     /// Names of entries that the application's code still makes.
-    var inCode: [String] = []
+    package var inCode: [String] = []
     /// Job types whose handlers the legacy worker needs no more.
     var handlers: [String] = []
     /// The DAG's file without a gate, and where it goes.
-    var file: String?
-    var changes: [Finding] = []
-    var queues: [QueueRetirement] = []
-    var refusal: CutoverRefusal?
-    var notes: [String] = []
-    var archive: JSON?
+    package var file: String?
+    package var changes: [Finding] = []
+    package var queues: [QueueRetirement] = []
+    package var refusal: CutoverRefusal?
+    package var notes: [String] = []
+    package var archive: JSON?
 
-    init(pipeline: String, executed: Bool) {
+    package init(pipeline: String, executed: Bool) {
         self.pipeline = pipeline
         self.executed = executed
     }
 
     /// Whether everything holds but, perhaps, that the code is rid of its entries: then what can be done already is done.
-    var mayBegin: Bool {
+    package var mayBegin: Bool {
         guard let policy else { return false }
         return policy.lines.allSatisfy { line in
             line.verdict == .pass || (line.rule == .code && line.verdict == .fail)
@@ -46,13 +46,13 @@ struct RetireReport {
         }
     }
 
-    var holds: Bool {
+    package var holds: Bool {
         if let outcome { return ["done", "undone", "already", "nothing"].contains(outcome) }
         return policy?.permits ?? queues.allSatisfy { $0.refusal == nil }
     }
 
     /// Takes what was seen.
-    mutating func look(
+    package mutating func look(
         _ retiring: Retiring,
         _ evidence: RetirementEvidence,
         _ status: SwitchStatus,
@@ -75,7 +75,7 @@ struct RetireReport {
 
 extension RetireReport {
     /// Takes what was seen of job types.
-    mutating func look(_ retiring: QueueRetiring, _ override: PolicyOverride?) async throws {
+    package mutating func look(_ retiring: QueueRetiring, _ override: PolicyOverride?) async throws {
         policy = retiring.pipeline.policy.retirement(try await retiring.evidence(), override: override)
         isBegun = retiring.isBegun
         handlers = retiring.bridge.parts.flatMap(\.part.types)
@@ -89,7 +89,7 @@ extension RetireReport {
     }
 
     /// The document; see docs/json.md.
-    var json: JSON {
+    package var json: JSON {
         [
             "bailey": "retire", "version": 1, "executed": .bool(executed), "holds": .bool(holds),
             "pipeline": .string(pipeline), "outcome": outcome.map { .string($0) } ?? .null, "begun": .bool(isBegun),
@@ -117,7 +117,7 @@ extension RetireReport {
     }
 
     /// For a terminal.
-    var lines: [String] {
+    package var lines: [String] {
         var lines = [pipeline]
         if let refusal {
             lines += ["  refused: \(refusal.found)", "  \(refusal.advice)"]

@@ -1,13 +1,13 @@
-import Airflow
+package import Airflow
 import Cutover
 import LosslessJSON
-import Migration
-import Schedules
+package import Migration
+package import Schedules
 import Settings
-import Store
+package import Store
 
 /// What is done to a pipeline's switch while the file of its DAG is exchanged.
-protocol RetiringSwitch: Sendable {
+package protocol RetiringSwitch: Sendable {
     /// Marks what the pipeline has taken over, so that nothing gives it back while its DAG has no gate; or takes the mark away.
     func mark(_ marks: Bool) async throws
 
@@ -22,19 +22,21 @@ protocol RetiringSwitch: Sendable {
 }
 
 /// Exchanges the file of a DAG for one without a gate, and back.
-struct GateExchange: Sendable {
-    let desk: Desk
-    let plan: Plan
-    let pipeline: PlannedPipeline
+package struct GateExchange: Sendable {
+    package let workspace: Workspace
+    package let plan: Plan
+    package let pipeline: PlannedPipeline
     /// Seconds that Airflow may take to read a file, or to come to rest.
-    let patience: Double
+    package let patience: Double
 
     /// Seconds before the next tick that the DAG's file is best put in place.
     private static let lead = 60.0
 
     private var id: String { pipeline.dag.id }
 
-    func file(gated: Bool) -> DAGFile { desk.dagFile(pipeline, findings: plan.findingsByPipeline(), gated: gated) }
+    package func file(gated: Bool) -> DAGFile {
+        workspace.dagFile(pipeline, findings: plan.findingsByPipeline(), gated: gated)
+    }
 
     private func item(gated: Bool) -> Deployment.Item {
         let file = file(gated: gated)
@@ -49,7 +51,7 @@ struct GateExchange: Sendable {
     /// no run begins with one file and goes on with the other. The switch is marked first, so that a later command knows what was begun.
     ///
     /// - Throws: `CutoverRefusal` if it was not possible; then the gate is in its place again, or the refusal says that it is not.
-    func removeGate(
+    package func removeGate(
         _ bridge: some RetiringSwitch,
         _ client: AirflowClient,
         _ journal: Journal,
@@ -79,15 +81,15 @@ struct GateExchange: Sendable {
     /// Puts the gate back, so that the pipeline can be rolled back.
     ///
     /// - Throws: `CutoverRefusal` if Airflow does not run the gated file.
-    func undo(_ bridge: some RetiringSwitch, _ journal: Journal) async throws {
-        try await desk.withAirflow("retire --undo") { client in
+    package func undo(_ bridge: some RetiringSwitch, _ journal: Journal) async throws {
+        try await workspace.withAirflow("retire --undo") { client in
             if let fault = try await restoreGate(bridge, client, journal) {
                 throw CutoverRefusal(.retiring, fault, "Mend what it says, then run the command again")
             }
         }
     }
 
-    func unpause(_ client: AirflowClient, _ journal: Journal) async throws {
+    package func unpause(_ client: AirflowClient, _ journal: Journal) async throws {
         try await journal.step("unpause", outcome: { (_: AirflowDAG) in [:] }) { try await client.setPaused(id, false) }
     }
 
@@ -115,8 +117,8 @@ struct GateExchange: Sendable {
 
     /// Refuses where the file is not Bailey's to overwrite, before anything is changed.
     private func refuseForeign(_ item: Deployment.Item) async throws {
-        let here = DAGDelivery.folder(desk.absolute(desk.workspace.airflow.dagsFolder))
-        for delivery in Set([here, desk.delivery]) {
+        let here = DAGDelivery.folder(workspace.absolute(workspace.settings.airflow.dagsFolder))
+        for delivery in Set([here, workspace.delivery]) {
             for placement in try await delivery.preview([item.file])
             where placement.change == .foreign || placement.change == .edited {
                 throw CutoverRefusal(
@@ -137,12 +139,12 @@ struct GateExchange: Sendable {
             if isIdle { busy = other ?? "a run of \(id)" }
             return isIdle && other == nil
         }
-        Console.note("\(id): waiting until no run is under way …")
+        workspace.tell("\(id): waiting until no run is under way …")
         // One that was broken off may have left the DAG paused with a run under way, which then never ends.
         if try await client.dag(id)?.isPaused == true { try await client.setPaused(id, false) }
         let rested = try await client.poll(seconds: patience, pause: 0.5) { () -> Bool? in
             guard try await isQuiet() else { return nil }
-            let now = currentInstant()
+            let now = workspace.surroundings.now()
             let ticks = (pipeline.dag.clock.timetable?.ticks(after: now)).map { Array($0.prefix(2)) } ?? []
             // Of a pipeline that is due often, the first half between two ticks is as good as it gets.
             let gap = ticks.count == 2 ? ticks[1].seconds(since: ticks[0]) : 2 * GateExchange.lead
@@ -166,7 +168,7 @@ struct GateExchange: Sendable {
 
     /// Brings a file, and waits until Airflow has made the DAG from exactly this text. What went wrong; nil if nothing did.
     private func put(_ item: Deployment.Item, _ client: AirflowClient, _ journal: Journal) async throws -> String? {
-        let deployment = Deployment(client: client) { Console.note("\(id): \($0)") }
+        let deployment = Deployment(client: client) { workspace.tell("\(id): \($0)") }
         let detail: JSON = [
             "file": .string(item.file.name), "gated": .bool(item.gated), "text": .string(item.file.text),
         ]
@@ -176,13 +178,15 @@ struct GateExchange: Sendable {
             outcome: { (fault: String?) in ["fault": fault.map { .string($0) } ?? .null] }
         ) {
             let before = try await deployment.importTraces([item])
-            let here = DAGDelivery.folder(desk.absolute(desk.workspace.airflow.dagsFolder))
+            let here = DAGDelivery.folder(workspace.absolute(workspace.settings.airflow.dagsFolder))
             var changes: [DAGFolder.Change?] = []
-            for delivery in Set([here, desk.delivery]) { changes += try await delivery.put([item.file]).map(\.change) }
-            Console.note("\(id): waiting until Airflow has read \(item.file.name) …")
+            for delivery in Set([here, workspace.delivery]) {
+                changes += try await delivery.put([item.file]).map(\.change)
+            }
+            workspace.tell("\(id): waiting until Airflow has read \(item.file.name) …")
             let readings = try await deployment.readings(
                 [item],
-                put: currentInstant(),
+                put: workspace.surroundings.now(),
                 before: before,
                 unchanged: changes.allSatisfy { $0 == .unchanged } ? [item.file.name] : [],
                 seconds: patience
@@ -202,7 +206,7 @@ extension GateExchange {
     /// What the DAG will do otherwise without its gate.
     ///
     /// - Parameter countsTicks: whether each tick means work of its own; jobs that wait are taken at the next.
-    func changes(countsTicks: Bool) -> [Finding] {
+    package func changes(countsTicks: Bool) -> [Finding] {
         let file = file(gated: false)
         var found: [Finding] = []
         if pipeline.dag.clock.timetable != nil, countsTicks {
@@ -231,7 +235,7 @@ extension GateExchange {
                 )
             )
         }
-        if pipeline.dag.sla != nil, desk.target == .airflow3 {
+        if pipeline.dag.sla != nil, workspace.target == .airflow3 {
             found.append(
                 Finding(
                     .ungatedMissedTicks,

@@ -1,27 +1,27 @@
-import Airflow
+package import Airflow
 import Foundation
 import LosslessJSON
 import Redis
-import Settings
+package import Settings
 
 /// The Airflow connection that leads to a source, made from the source's URL.
-struct SourceConnection {
-    let connection: AirflowConnection
+package struct SourceConnection {
+    package let connection: AirflowConnection
     /// Never printed.
-    let password: String?
+    package let password: String?
     /// Where it leads, without credentials.
-    let address: String
+    package let address: String
 
     /// The connection of a source.
     ///
-    /// - Throws: `CommandFailure` if its URL has a form that an Airflow connection cannot hold.
-    init(id: String, source: SourceSettings, url: String) throws {
+    /// - Throws: `OperationFailure` if its URL has a form that an Airflow connection cannot hold.
+    package init(id: String, source: SourceSettings, url: String) throws {
         let note = "The source “\(source.name)” of Bailey."
         switch source.kind {
         case .redbeat:
             let redis = try RedisURL(url)
             guard case .host(let host, let port) = redis.place else {
-                throw CommandFailure(.usage, "\(redis.address) is a socket; make the connection \(id) by hand")
+                throw OperationFailure(.usage, "\(redis.address) is a socket; make the connection \(id) by hand")
             }
             var extra: JSONObject = [:]
             if redis.tls {
@@ -43,7 +43,7 @@ struct SourceConnection {
         case .queue:
             // Only a URL can be taken apart; libpq alone understands its other form.
             guard let parts = URLComponents(string: url), parts.scheme?.hasPrefix("postgres") == true else {
-                throw CommandFailure(
+                throw OperationFailure(
                     .usage,
                     "the URL of “\(source.name)” is not postgresql://…; make the connection \(id) by hand"
                 )

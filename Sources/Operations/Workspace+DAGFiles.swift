@@ -1,19 +1,19 @@
-import Airflow
+package import Airflow
 import LosslessJSON
-import Migration
+package import Migration
 import NIOPosix
 import Settings
 import Store
 
-/// The DAG files of a workspace.
-extension Desk {
+/// The DAG files of a settings.
+extension Workspace {
     /// The Airflow that files are written for.
-    var target: DAGFile.Target { DAGFile.Target(rawValue: workspace.airflow.version) ?? .airflow3 }
+    package var target: DAGFile.Target { DAGFile.Target(rawValue: settings.airflow.version) ?? .airflow3 }
 
     /// The file of a pipeline.
     ///
     /// - Parameter findings: those of its plan, by pipeline.
-    func dagFile(_ pipeline: PlannedPipeline, findings: [String: [Finding]], gated: Bool) -> DAGFile {
+    package func dagFile(_ pipeline: PlannedPipeline, findings: [String: [Finding]], gated: Bool) -> DAGFile {
         DAGFile(
             pipeline.dag,
             words: pipeline.scheduleWords,
@@ -21,7 +21,7 @@ extension Desk {
             gated: gated,
             sources: dagSources,
             findings: findings[pipeline.dag.id] ?? [],
-            environments: workspace.environments.mapValues {
+            environments: settings.environments.mapValues {
                 (python: $0.python, path: $0.path.map(absolute), variables: $0.variables)
             }
         )
@@ -32,7 +32,7 @@ extension Desk {
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
     /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read.
-    func writeDAGFiles(
+    package func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
         ungated: Set<String>,
@@ -40,7 +40,7 @@ extension Desk {
         to folder: DAGFolder
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
         // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
-        for source in workspace.sources where source.kind == .queue && !ungated.isEmpty { _ = try queue(source) }
+        for source in settings.sources where source.kind == .queue && !ungated.isEmpty { _ = try queue(source) }
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)
@@ -77,7 +77,7 @@ extension Desk {
 
     /// The pipelines whose DAGs have lost their gate, or are about to. An entry that an inventory has found since is legacy's anew; a job type is found
     /// for as long as there are jobs of it.
-    func retired(inventory: Inventory) throws -> Set<String> {
+    package func retired(inventory: Inventory) throws -> Set<String> {
         let store = try store()
         return Set(
             try store.retirements().filter { id, stage in
@@ -91,11 +91,11 @@ extension Desk {
 
     /// The pipelines of those ids; all if none is named.
     ///
-    /// - Throws: `CommandFailure` for an id that no pipeline has.
-    func chosen(_ ids: [String], of plan: Plan) throws -> [PlannedPipeline] {
+    /// - Throws: `OperationFailure` for an id that no pipeline has.
+    package func chosen(_ ids: [String], of plan: Plan) throws -> [PlannedPipeline] {
         let known = Set(plan.pipelines.map(\.dag.id))
         if let unknown = ids.first(where: { !known.contains($0) }) {
-            throw CommandFailure(
+            throw OperationFailure(
                 .usage,
                 "there is no pipeline “\(unknown)”; known are \(known.sorted().joined(separator: ", "))"
             )

@@ -1,41 +1,51 @@
 import Cutover
-import Migration
+package import Migration
 import Redis
 import Schedules
-import Settings
-import Store
+package import Settings
+package import Store
 import Synchronization
 
 /// A complete cutover and rollback of a throw-away entry, each step timed.
-struct Rehearsing: Sendable {
-    let desk: Desk
-    let pipeline: String
-    let source: SourceSettings
+package struct Rehearsing: Sendable {
+    package let workspace: Workspace
+    package let pipeline: String
+    package let source: SourceSettings
+
+    package init(
+        workspace: Workspace,
+        pipeline: String,
+        source: SourceSettings
+    ) {
+        self.workspace = workspace
+        self.pipeline = pipeline
+        self.source = source
+    }
 
     /// Whether a pipeline of a switch is that of a rehearsal.
     static func isCopy(_ pipeline: String) -> Bool { pipeline.hasPrefix(RehearsalCopy.mark) }
 
     /// Seconds after which what a rehearsal left is that of a dead one: longer than any takes.
-    static func patience(_ source: SourceSettings) -> Int64 { Int64(6 * (source.maxInterval + 5) + 600) }
+    package static func patience(_ source: SourceSettings) -> Int64 { Int64(6 * (source.maxInterval + 5) + 600) }
 
     /// Does it.
     ///
     /// - Throws: what keeps it from being tried; what fails once it has begun is a failed step.
-    func run(_ journal: Journal) async throws -> Rehearsal {
-        let began = currentInstant()
-        let place = desk.place(source)
+    package func run(_ journal: Journal) async throws -> Rehearsal {
+        let began = workspace.surroundings.now()
+        let place = workspace.place(source)
         let copy = RehearsalCopy(of: pipeline, place: place, at: began)
-        guard let group = try copy.group(zones: desk.zones, readAt: began) else {
-            throw CommandFailure(.defect, "the copy is no group")
+        guard let group = try copy.group(zones: workspace.zones, readAt: began) else {
+            throw OperationFailure(.defect, "the copy is no group")
         }
         let laps = Laps()
-        let engine = try desk.cutoverEngine(source, keys: group.keys, journal: journal) { laps.note($0) }
+        let engine = try workspace.cutoverEngine(source, keys: group.keys, journal: journal) { laps.note($0) }
         let redbeat = engine.redbeat
         // What a rehearsal of this pipeline left that was killed: its lock is ours now.
         let left = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: began)
-        if left > 0 { Console.note("\(pipeline): removed \(left) keys that a broken-off rehearsal had left") }
+        if left > 0 { workspace.tell("\(pipeline): removed \(left) keys that a broken-off rehearsal had left") }
         guard try await RehearsalCopy.brokerIsHere(redbeat) else {
-            throw CommandFailure(
+            throw OperationFailure(
                 .doesNotHold,
                 "the source \(source.name) does not carry Celery's messages (there is no _kombu.binding.* in it): what a copy sends could not be taken away again"
             )
@@ -138,13 +148,13 @@ struct Rehearsing: Sendable {
     /// Takes the copy away; a beat that has it in its hands may write once more, so that it is looked at again.
     private func clean(_ copy: RehearsalCopy, _ redbeat: RedBeatSwitch) async throws -> Int {
         var removed = 0
-        let place = desk.place(source)
+        let place = workspace.place(source)
         for turn in 0..<20 {
-            let now = currentInstant().adding(seconds: 1)
+            let now = workspace.surroundings.now().adding(seconds: 1)
             let count = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: now)
             removed += count
             if count == 0, turn > 3 { break }
-            try await Task.sleep(for: .milliseconds(500))
+            try await workspace.surroundings.sleep(0.5)
         }
         return removed
     }
@@ -155,11 +165,11 @@ struct Rehearsing: Sendable {
         _ body: () async throws -> (Bool, String)
     ) async throws {
         let start = ContinuousClock.now
-        Console.note("\(pipeline): rehearsal: \(name) …")
+        workspace.tell("\(pipeline): rehearsal: \(name) …")
         let (passed, detail) = try await body()
         let seconds = Laps.seconds(since: start)
         rehearsal.steps.append(Rehearsal.Step(name: name, seconds: seconds, passed: passed, detail: detail))
-        if !passed { throw CommandFailure(.doesNotHold, "\(name) failed: \(detail)") }
+        if !passed { throw OperationFailure(.doesNotHold, "\(name) failed: \(detail)") }
     }
 
     /// Asks until it holds; false after the limit.
@@ -167,7 +177,7 @@ struct Rehearsing: Sendable {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
             if try await holds() { return true }
-            try await Task.sleep(for: .milliseconds(200))
+            try await workspace.surroundings.sleep(0.2)
         }
         return false
     }

@@ -1,0 +1,74 @@
+import Airflow
+import Legacy
+package import LosslessJSON
+import Migration
+import Schedules
+import Settings
+import Store
+
+/// What `doctor` finds out: whether each system can be reached and read, and what to mend.
+package struct Checkup: Sendable {
+    /// One thing that was looked at.
+    package struct Check: Sendable {
+        package var name: String
+        package var holds: Bool
+        package var detail: String
+    }
+
+    /// Everything that was looked at, in order.
+    package private(set) var checks: [Check] = []
+
+    /// Looks at everything; what cannot be asked is a check that fails.
+    ///
+    /// - Parameter describe: an error in one line, as the command line says it.
+    package init(_ workspace: Workspace, describe: (any Error) -> String) async throws {
+        let zones = workspace.zones
+        add(
+            "zone files",
+            zones.version != nil,
+            zones.version.map { "edition \($0) in \(zones.directory)" }
+                ?? "none in \(zones.directory): install tzdata"
+        )
+        do {
+            _ = try workspace.store().latestInventory()
+            add("state", true, workspace.settings.state)
+        } catch {
+            add("state", false, "\(error)")
+        }
+        for source in try workspace.sources() {
+            do {
+                let summary = try await source.read(zones: zones).summary
+                add(source.name, true, "\(summary.system) at \(summary.address): \(summary.found) found")
+            } catch {
+                add(source.name, false, describe(error))
+            }
+        }
+        do {
+            if try workspace.airflowAccess() != nil {
+                let target = workspace.settings.airflow.version
+                checks += try await workspace.withAirflow("doctor") {
+                    try await AirflowChecks(client: $0, target: target).all()
+                }
+            }
+        } catch let error as AirflowError {
+            add("airflow", false, error.description)
+        }
+    }
+
+    private mutating func add(_ name: String, _ holds: Bool, _ detail: String) {
+        checks.append(Check(name: name, holds: holds, detail: detail))
+    }
+
+    /// Whether nothing has to be mended.
+    package var holds: Bool { checks.allSatisfy(\.holds) }
+
+    /// The document; see docs/json.md.
+    package var json: JSON {
+        [
+            "bailey": "doctor", "version": 1,
+            "checks": .array(
+                checks.map { ["name": .string($0.name), "ok": .bool($0.holds), "detail": .string($0.detail)] }
+            ),
+        ]
+    }
+}

@@ -1,0 +1,217 @@
+import Airflow
+import Foundation
+package import Migration
+import Schedules
+import Settings
+
+/// Brings generated files into Airflow, and checks what it makes of them.
+package struct Deploying: Sendable {
+    let workspace: Workspace
+    /// Whether it is done, or only looked at.
+    let execute: Bool
+    /// Whether the DAGs are unpaused.
+    let unpause: Bool
+    /// Seconds that Airflow may take to read the files.
+    let seconds: Double
+
+    package init(_ workspace: Workspace, execute: Bool, unpause: Bool, seconds: Double) {
+        self.workspace = workspace
+        self.execute = execute
+        self.unpause = unpause
+        self.seconds = seconds
+    }
+
+    /// Does it for some pipelines of a plan; all if none is named.
+    ///
+    /// - Throws: `OperationFailure`, `AirflowError` or `DeliveryError`.
+    package func run(_ pipelines: [String], of plan: Plan) async throws -> DeployReport {
+        guard plan.holds else {
+            throw OperationFailure(.doesNotHold, "the plan has findings of error severity; see bailey plan")
+        }
+        let findings = plan.findingsByPipeline()
+        let prepared = try workspace.chosen(pipelines, of: plan).map { try prepare($0, findings) }
+        let delivery = workspace.delivery
+        return try await workspace.withAirflow("deploy") { client in try await deploy(prepared, delivery, client) }
+    }
+
+    private struct Prepared {
+        var item: Deployment.Item
+        var needs: DAGFile
+    }
+
+    /// The generated file of a pipeline, which must be as the plan wants it: what was reviewed is what is brought.
+    private func prepare(_ pipeline: PlannedPipeline, _ findings: [String: [Finding]]) throws -> Prepared {
+        for gated in [true, false] {
+            let file = workspace.dagFile(pipeline, findings: findings, gated: gated)
+            let place = workspace.absolute(workspace.settings.airflow.dagsFolder) + "/" + file.name
+            guard FileManager.default.contents(atPath: place).map({ $0 == Data(file.text.utf8) }) == true else {
+                continue
+            }
+            let item = Deployment.Item(
+                dag: pipeline.dag,
+                file: DAGDelivery.File(name: file.name, text: file.text),
+                gated: gated
+            )
+            return Prepared(item: item, needs: file)
+        }
+        throw OperationFailure(
+            .doesNotHold,
+            "\(workspace.settings.airflow.dagsFolder)/\(pipeline.dag.id).py is missing, older than the plan, or edited by hand. Run bailey generate"
+        )
+    }
+
+    private func deploy(_ prepared: [Prepared], _ delivery: DAGDelivery, _ client: AirflowClient)
+        async throws -> DeployReport
+    {
+        let items = prepared.map(\.item)
+        let deployment = Deployment(client: client) { workspace.tell($0) }
+        var report = DeployReport(
+            executed: execute,
+            address: client.address,
+            version: client.version.description
+        )
+        let (standings, findings) = try await deployment.survey(items, target: workspace.target)
+        report.standings = items.map { ($0.dag.id, standings[$0.dag.id] ?? .new) }
+        report.findings = findings
+        report.files = try await delivery.preview(items.map(\.file))
+        report.findings += report.files.compactMap(obstacle)
+        report.setups = try await setups(prepared, client)
+        guard execute, report.holds else {
+            report.executed = false
+            report.findings += report.setups.filter { $0.state == .missing }.map(missing)
+            if unpause {
+                for item in items {
+                    report.unpausing.append((item.dag.id, try await Unpausing(client: client).preview(item.dag.id)))
+                }
+            }
+            return report
+        }
+        try await make(&report, client)
+        let before = try await deployment.importTraces(items)
+        report.files = try await delivery.put(items.map(\.file))
+        let put = workspace.surroundings.now()
+        let unchanged = Set(report.files.filter { $0.change == .unchanged }.map(\.name))
+        let readings = try await deployment.readings(
+            items,
+            put: put,
+            before: before,
+            unchanged: unchanged,
+            seconds: seconds
+        )
+        let end = workspace.surroundings.now().adding(seconds: Int64(min(seconds, Deployment.staleness)))
+        for item in items {
+            let found = try await deployment.check(
+                item,
+                readings[item.dag.id] ?? .unread,
+                seconds: seconds,
+                stale: Double(end.seconds(since: workspace.surroundings.now()))
+            )
+            report.findings += found
+            if found.isEmpty { report.parsed.insert(item.dag.id) }
+        }
+        for item in items where unpause && report.parsed.contains(item.dag.id) {
+            let unpaused = try await Unpausing(client: client).unpause(item.dag.id, gated: item.gated)
+            report.unpausing.append((item.dag.id, unpaused))
+            if let refusal = unpaused.refusal {
+                let fired = unpaused.fired.map { " \($0.run): \($0.became)." }.joined()
+                report.findings.append(
+                    Finding(.unpauseUnsafe, pipeline: item.dag.id, text: "It is still paused: \(refusal).\(fired)")
+                )
+            }
+        }
+        return report
+    }
+
+    /// A file in the place that is not ours to overwrite.
+    private func obstacle(_ file: DAGDelivery.Placement) -> Finding? {
+        let pipeline = String(file.name.dropLast(3))
+        switch file.change {
+        case .foreign?:
+            return Finding(
+                .dagIDTaken,
+                pipeline: pipeline,
+                text:
+                    "\(file.place) is not Bailey's and was left as it is. Rename the pipeline, or move that file away."
+            )
+        case .edited?:
+            return Finding(
+                .dagIDTaken,
+                pipeline: pipeline,
+                text:
+                    "\(file.place) was edited by hand and left as it is. Put the edit into the mapping, and move that file away."
+            )
+        default: return nil
+        }
+    }
+
+    // MARK: Pools and connections
+
+    private func setups(_ prepared: [Prepared], _ client: AirflowClient) async throws
+        -> [DeployReport.Setup]
+    {
+        let pools = prepared.reduce(into: Set<String>()) { $0.formUnion($1.needs.pools) }
+        let connections = prepared.reduce(into: [String: String]()) {
+            $0.merge($1.needs.connections) { first, _ in first }
+        }
+        var found: [DeployReport.Setup] = []
+        if !pools.isEmpty {
+            let there = Set(try await client.pools().map(\.name))
+            found += pools.sorted().map {
+                DeployReport.Setup(
+                    kind: "pool",
+                    name: $0,
+                    leadsTo: "\(DAGNotes.poolSlots) slot",
+                    state: there.contains($0) ? .exists : .missing
+                )
+            }
+        }
+        if !connections.isEmpty {
+            let there = Set(try await client.connections().map(\.id))
+            for (id, meaning) in connections.sorted(by: { $0.key < $1.key }) {
+                let made = try? workspace.sourceConnection(id)
+                found.append(
+                    DeployReport.Setup(
+                        kind: "connection",
+                        name: id,
+                        leadsTo: made.map { "\(meaning), \($0.address)" } ?? meaning,
+                        state: there.contains(id) ? .exists : .missing
+                    )
+                )
+            }
+        }
+        return found
+    }
+
+    private func make(_ report: inout DeployReport, _ client: AirflowClient) async throws {
+        for index in report.setups.indices where report.setups[index].state == .missing {
+            let setup = report.setups[index]
+            let made: Bool
+            if setup.kind == "pool" {
+                made = try await client.create(
+                    pool: setup.name,
+                    slots: DAGNotes.poolSlots,
+                    note: "used by pipelines that Bailey generated"
+                )
+            } else {
+                do {
+                    let source = try workspace.sourceConnection(setup.name)
+                    made = try await client.create(source.connection, password: source.password)
+                } catch let failure as OperationFailure {
+                    report.findings.append(Finding(.setupMissing, severity: .error, text: sentence(failure.message)))
+                    continue
+                }
+            }
+            // Somebody may have made it in the meantime; then it is theirs.
+            report.setups[index].state = made ? .made : .exists
+        }
+    }
+
+    private func missing(_ setup: DeployReport.Setup) -> Finding {
+        Finding(
+            .setupMissing,
+            text: "The \(setup.kind) “\(setup.name)” does not exist there (\(setup.leadsTo)). --execute makes it."
+        )
+    }
+
+    private func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() + "." }
+}

@@ -1,0 +1,68 @@
+package import Airflow
+import Foundation
+import Migration
+import Settings
+
+/// The way to the workspace's Airflow.
+extension Workspace {
+    /// Where the Airflow is and who asks it; nil if `bailey.yaml` names none.
+    ///
+    /// - Throws: `AirflowError` if what it says cannot be used.
+    package func airflowAccess() throws(AirflowError) -> AirflowAccess? {
+        let settings = self.settings.airflow
+        guard let url = settings.url else { return nil }
+        return try AirflowAccess(
+            url: url,
+            user: settings.user,
+            password: settings.password,
+            authorities: settings.authorities.map(absolute),
+            certificate: settings.certificate.map(absolute),
+            key: settings.key.map(absolute)
+        )
+    }
+
+    /// Connects to the Airflow, and hands the client to a body.
+    ///
+    /// - Parameter purpose: what needs it, for the message if `bailey.yaml` names none.
+    package func withAirflow<Value>(_ purpose: String, _ body: (AirflowClient) async throws -> Value) async throws
+        -> Value
+    {
+        guard let access = try airflowAccess() else {
+            throw OperationFailure(
+                .usage,
+                "\(purpose) needs target.airflow.url (and user and password) in \(settings.file)"
+            )
+        }
+        return try await AirflowClient.with(access, now: surroundings.now, sleep: surroundings.sleep, body)
+    }
+}
+
+extension Workspace {
+    /// How files reach the DAG processor.
+    package var delivery: DAGDelivery {
+        switch settings.airflow.deploy {
+        case .folder(let path)?: .folder(absolute(path))
+        case .git(let repository, let branch, let folder)?:
+            .git(
+                // A path is relative to the settings; a URL and `host:path` are git's own.
+                repository: repository.contains(":") ? repository : absolute(repository),
+                branch: branch,
+                folder: folder
+            )
+        case .command(let words)?: .command(words, directory: folder)
+        case nil: .folder(absolute(settings.airflow.dagsFolder))
+        }
+    }
+
+    /// The connection of an id that generated files name.
+    package func sourceConnection(_ id: String) throws -> SourceConnection {
+        for source in settings.sources {
+            let own = DAGFile.connectionID(source.name)
+            if id == own { return try SourceConnection(id: id, source: source, url: source.url) }
+            if id.hasPrefix(own + "_"), let results = source.resultsURL {
+                return try SourceConnection(id: id, source: source, url: results)
+            }
+        }
+        throw OperationFailure(.usage, "no source of \(settings.file) belongs to the connection \(id); make it by hand")
+    }
+}
