@@ -32,6 +32,7 @@ struct ComparisonRules {
 
     var lines: [PolicyLine] {
         var lines = [observer, comparedTicks, inARow]
+        if let wanted = policy.wantedCoverage { lines.append(CoverageRule(policy, evidence, wanted).line) }
         if let ratio = policy.slowestRatio { lines.append(slowest(ratio)) }
         return lines
     }

@@ -33,11 +33,17 @@ extension Workspace {
             pipeline: dag.id,
             now: surroundings.now(),
             entries: entries,
-            comparisons: Workspace.stored(store) { try $0.comparisons(pipeline: dag.id) },
+            comparisons: Workspace.stored(store) { store in
+                let rows = max(pipeline.policy.comparedTicks, pipeline.policy.inARow, 100) * 5 * max(1, entries.count)
+                return try store.comparisons(pipeline: dag.id, form: dag.form, counting: true, limitPerPipeline: rows)
+            },
             deployment: deployment,
             gate: gate,
             timetable: dag.clock.timetable
         )
+        evidence.coverage = Workspace.stored(store) { store in
+            try entries.compactMap { inventory[$0.id] }.map { try coverage($0, dag, store) }
+        }
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
         evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
         evidence.findings = plan.findings.filter { finding in

@@ -231,6 +231,13 @@ package struct Workspace {
         CeleryRuns(
             url: try RedisURL(settings.resultsURL ?? settings.url),
             entries: entries,
+            clock: BeatClock(
+                url: try RedisURL(settings.url),
+                prefix: settings.prefix,
+                entries: entries,
+                zones: zones,
+                now: surroundings.now
+            ),
             zones: zones,
             now: surroundings.now
         )
@@ -241,7 +248,7 @@ package struct Workspace {
         switch settings.kind {
         case .redbeat: return try celeryRuns(settings, entries: entries)
         case .queue:
-            return QueueRuns(source: try queue(settings), types: entries.map(\.id.name))
+            return QueueRuns(source: try queue(settings), types: entries.map(\.id.name), now: surroundings.now)
         }
     }
 }

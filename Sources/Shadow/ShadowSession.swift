@@ -20,6 +20,9 @@ public struct ShadowSession: Sendable {
         self.rules = rules
     }
 
+    /// The pipeline of the session that an entry belongs to.
+    public func pipeline(of entry: EntryID) -> DAGDefinition? { places[entry] }
+
     /// Whether an entry belongs to a pipeline of the session.
     public func covers(_ entry: EntryID) -> Bool { places[entry] != nil }
 

@@ -1,17 +1,27 @@
 import LosslessJSON
-public import Migration
+import Migration
 import Postgres
+public import Schedules
 
 /// The ended jobs of a queue table.
 public struct QueueRuns: LegacyRuns {
-    private let source: QueueSource
+    let source: QueueSource
+    let pollMilliseconds: Int
+    let now: @Sendable () -> Instant
     private let types: [String]
-    private let pollMilliseconds: Int
 
     /// The ended jobs of some types.
     ///
-    /// - Parameter pollMilliseconds: how often `watch` looks.
-    public init(source: QueueSource, types: [String], pollMilliseconds: Int = 500) {
+    /// - Parameters:
+    ///   - pollMilliseconds: how often `watch` looks.
+    ///   - now: the clock, for when it was known that nothing was missed.
+    public init(
+        source: QueueSource,
+        types: [String],
+        pollMilliseconds: Int = 500,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.now = now
         self.source = source
         self.types = types
         self.pollMilliseconds = pollMilliseconds
@@ -27,42 +37,55 @@ public struct QueueRuns: LegacyRuns {
             let rows = try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
             outcomes += try rows.reversed().map(outcome)
         }
-        return RecordedRuns(outcomes: outcomes)
+        var recorded = RecordedRuns(outcomes: outcomes)
+        recorded.runs = outcomes.map(observed)
+        return recorded
     }
 
-    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws
-    {
-        let (connection, _) = try await source.connect()
-        // The table's own clock, so that no other one matters. A job that ends while the query runs may be stamped a little earlier.
-        var since =
-            try await connection.query("SELECT localtimestamp - interval '2 seconds' AS now").first?["now"] ?? ""
-        let old = try await ids(connection, since: since)
-        var seen = Set(old)
-        await ready()
-        while !Task.isCancelled {
-            let sql =
-                "SELECT \(columns), localtimestamp - interval '5 seconds' AS now FROM \(source.table) WHERE \(source.column("finished")) >= $1"
-                + " AND \(source.column("type")) = ANY($2::text[]) AND \(source.column("status")) = ANY($3::text[])"
-                + " ORDER BY \(source.column("finished"))"
-            let rows = try await connection.query(sql, [.text(since), .texts(types), .texts(ended)])
-            for row in rows {
-                guard seen.insert(try row.text("id")).inserted else { continue }
-                try await handle(try outcome(row))
-            }
-            // Only once rows were read may the window move, by the server's clock.
-            if let now = rows.last?["now"], now > since { since = now }
-            try await Task.sleep(for: .milliseconds(pollMilliseconds))
-        }
+    private func observed(_ outcome: Outcome) -> ObservedRun {
+        ObservedRun(
+            entry: outcome.key.entry,
+            run: outcome.run,
+            sent: outcome.queued,
+            started: outcome.start,
+            ended: outcome.end ?? now(),
+            standing: .job
+        )
     }
 
     private var ended: [String] {
         (source.profile.statuses["success"] ?? []) + (source.profile.statuses["failed"] ?? [])
     }
 
-    private func ids(_ connection: PostgresConnection, since: String) async throws -> [String] {
+    /// The jobs that ended since then, by seconds of the server's clock, and when.
+    func ids(_ connection: PostgresConnection, since: Double) async throws -> [(id: String, finished: Double)] {
+        let finished = source.column("finished")
         let sql =
-            "SELECT \(source.column("id"))::text AS id FROM \(source.table) WHERE \(source.column("finished")) >= $1"
-        return try await connection.query(sql, [.text(since)]).compactMap { $0["id"] }
+            "SELECT \(source.column("id"))::text AS id, extract(epoch FROM (\(finished))::timestamptz) AS finished FROM \(source.table)"
+            // In the column's own type, so that its index serves.
+            + " WHERE \(finished) >= (to_timestamp($1) AT TIME ZONE current_setting('TimeZone')) AND isfinite(\(finished))"
+            + " AND \(source.column("type")) = ANY($2::text[]) AND \(source.column("status")) = ANY($3::text[])"
+            + " ORDER BY \(finished)"
+        return try await connection.query(sql, [.text(String(since)), .texts(types), .texts(ended)]).map { row in
+            (try row.text("id"), try row.double("finished") ?? 0)
+        }
+    }
+
+    /// The ends of some jobs. A row that cannot be read is told of, and does not end the reading of the others.
+    func events(_ connection: PostgresConnection, ids: [String]) async throws -> [LegacyEvent] {
+        let sql =
+            "SELECT \(columns) FROM \(source.table) WHERE \(source.column("id"))::text = ANY($1::text[])"
+            + " ORDER BY \(source.column("finished"))"
+        return try await connection.query(sql, [.texts(ids)]).map { row in
+            do {
+                let outcome = try outcome(row)
+                return .run(outcome, observed(outcome))
+            } catch let error as PostgresError {
+                throw error
+            } catch {
+                return .unread(record: row["id"] ?? "?", reason: "\(error)")
+            }
+        }
     }
 
     private var columns: String {

@@ -1,0 +1,117 @@
+public import Schedules
+
+/// Tells which run is that of which tick.
+///
+/// A run is that of a tick only by evidence: the scheduler's own clock moved, and the run followed it in the time that runs of this entry
+/// take to follow; nothing says that another task made it; at most one run is that of a tick. What has no such evidence is not scheduled.
+public struct TickAttribution: Sendable {
+    /// What was told.
+    public struct Answer: Sendable {
+        /// The runs, judged.
+        public var runs: [ObservedRun]
+        /// The times at which the scheduler fired, earliest first, each with its run.
+        public var fires: [Fire]
+    }
+
+    /// Seconds by which clocks of different hosts may disagree.
+    public static let slack = 0.25
+    /// Seconds after a fire in which a run may start at least, however fast the others are.
+    public static let patience = 5.0
+
+    private let schedule: Schedule
+    private let zone: Zone
+
+    /// Attribution for an entry of a schedule.
+    public init(schedule: Schedule, zone: Zone) {
+        self.schedule = schedule
+        self.zone = zone
+    }
+
+    /// Judges runs.
+    ///
+    /// - Parameters:
+    ///   - runs: the ended runs that made the entry's call, in any order.
+    ///   - sightings: what the scheduler's record said, in any order.
+    public func answer(runs: [ObservedRun], sightings: [ClockSighting]) -> Answer {
+        var judged = runs.sorted { ($0.ended, $0.run) < ($1.ended, $1.run) }
+        let candidates = judged.indices.filter { judged[$0].origin == nil }
+        var fires = FireHistory(schedule: schedule, zone: zone)
+            .fires(sightings: sightings, runs: candidates.map { judged[$0] })
+        for index in judged.indices {
+            judged[index].standing = .notScheduled
+            judged[index].fired = nil
+            judged[index].tick = nil
+        }
+        let places = Dictionary(judged.enumerated().map { ($0.element.run, $0.offset) }, uniquingKeysWith: { $1 })
+        for fire in fires {
+            if let run = fire.run, let place = places[run] { take(place, fire, .bySchedule, &judged) }
+        }
+        let open = candidates.filter { judged[$0].standing == .notScheduled }
+        var pairs: [(lag: Double, run: Int, fire: Int)] = []
+        for index in open {
+            let time = judged[index].reference
+            // The few fires before it: one that ran longer than the interval is not that of the last.
+            var place = FireHistory.place(after: time.adding(microseconds: Int64(TickAttribution.slack * 1e6)), fires) - 1
+            var looked = 0
+            while place >= 0, looked < 16 {
+                if fires[place].run == nil { pairs.append((max(0, time.seconds(since: fires[place].at)), index, place)) }
+                place -= 1
+                looked += 1
+            }
+        }
+        pairs.sort { ($0.lag, $0.run, $0.fire) < ($1.lag, $1.run, $1.fire) }
+        let limit = limit(pairs, fires)
+        var isTaken = [Bool](repeating: false, count: fires.count)
+        var isGiven: Set<Int> = []
+        var nearest: [Int: (lag: Double, run: Int)] = [:]
+        for pair in pairs where pair.lag <= limit {
+            if let first = nearest[pair.fire], first.run != pair.run, !isGiven.contains(pair.run),
+                judged[first.run].fired == fires[pair.fire].at, cannotTell(judged[first.run], judged[pair.run], pair.lag - first.lag)
+            {
+                judged[first.run].standing = .ambiguous
+                take(pair.run, fires[pair.fire], .ambiguous, &judged)
+                isGiven.insert(pair.run)
+                continue
+            }
+            guard !isTaken[pair.fire], !isGiven.contains(pair.run) else { continue }
+            isTaken[pair.fire] = true
+            isGiven.insert(pair.run)
+            nearest[pair.fire] = (pair.lag, pair.run)
+            fires[pair.fire].run = judged[pair.run].run
+            take(pair.run, fires[pair.fire], fires[pair.fire].isExact ? .tick : .bySchedule, &judged)
+        }
+        return Answer(runs: judged, fires: fires)
+    }
+
+    private func take(_ place: Int, _ fire: Fire, _ standing: ObservedRun.Standing, _ judged: inout [ObservedRun]) {
+        judged[place].standing = standing
+        judged[place].fired = fire.at
+        judged[place].tick = fire.tick
+    }
+
+    /// How long after a fire its run may be seen: four times what is usual, learnt first from fires that were seen themselves.
+    private func limit(_ pairs: [(lag: Double, run: Int, fire: Int)], _ fires: [Fire]) -> Double {
+        func least(_ isExact: Bool) -> [Double] {
+            var nearest: [Int: Double] = [:]
+            for pair in pairs where !isExact || fires[pair.fire].isExact {
+                nearest[pair.fire] = min(nearest[pair.fire] ?? .infinity, pair.lag)
+            }
+            return nearest.values.sorted()
+        }
+        let exact = least(true)
+        let lags = exact.isEmpty ? least(false) : exact
+        guard !lags.isEmpty else { return TickAttribution.patience }
+        return max(TickAttribution.patience, 4 * lags[lags.count / 2])
+    }
+
+    /// Whether two runs follow a fire so closely after one another that nothing tells which of them it made.
+    private func cannotTell(_ a: ObservedRun, _ b: ObservedRun, _ difference: Double) -> Bool {
+        let isStartKnown = (a.sent ?? a.started) != nil && (b.sent ?? b.started) != nil
+        return abs(difference) < (isStartKnown ? 0.02 : 0.5)
+    }
+}
+
+extension ObservedRun {
+    /// The moment that is nearest to when it was made.
+    var reference: Instant { sent ?? started ?? ended }
+}
