@@ -36,7 +36,8 @@ package struct Shadowing: Sendable {
     package init(_ workspace: Workspace, pipelines: [DAGDefinition], inventory: Inventory, engine: any ShadowEngine) throws {
         self.workspace = workspace
         self.pipelines = pipelines
-        session = ShadowSession(pipelines: pipelines, engine: engine)
+        let session = ShadowSession(pipelines: pipelines, engine: engine)
+        self.session = session
         store = try workspace.store()
         let forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
         log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now)
