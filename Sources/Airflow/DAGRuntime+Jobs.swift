@@ -1,4 +1,11 @@
 extension DAGRuntime {
+    /// What `pythonRunner` reads for a job: the payload stays the text that it is.
+    static let callWithPayload = #"""
+        def _call_of(callable, payload, kwargs):
+            """What is written to an interpreter that calls a function with a job's payload; both are JSON text."""
+            return json.dumps({"callable": callable, "payload": payload, "kwargs": kwargs})
+        """#
+
     /// Lists, claims and settles jobs of a queue whose job types the DAG has to itself.
     static let jobs = #"""
         def _ask_queue(queue, names, **values):
@@ -32,14 +39,8 @@ extension DAGRuntime {
             rows = _ask_queue(queue, ["own", "claim"] if instance.try_number > 1 else ["claim"], **values)
             if not rows:
                 raise AirflowSkipException(f"the job {job['job']} does not wait any more: somebody else has begun it")
-            payload = "null" if rows[0][0] is None else rows[0][0]
             try:
-                json.loads(payload)
-            except ValueError:
-                # A text that is no JSON is handed on as a JSON string.
-                payload = json.dumps(payload)
-            try:
-                result = body(payload)
+                result = body(_payload(rows[0][0]))
             except BaseException as error:
                 # An attempt that Airflow repeats is not the job's end.
                 if instance.try_number > (instance.max_tries or 0):
@@ -47,6 +48,21 @@ extension DAGRuntime {
                 raise
             _settle_job(queue, ["success"], **values)
             return result
+
+
+        def _payload(stored):
+            """A payload as JSON text; a text that is no JSON is handed on as a JSON string."""
+
+            def refuse(word):
+                raise ValueError(f"{word} is no number of JSON's")
+
+            if stored is None:
+                return "null"
+            try:
+                json.loads(stored, parse_constant=refuse, parse_int=str)
+            except ValueError:
+                return json.dumps(stored)
+            return stored
 
 
         def _settle_job(queue, names, **values):

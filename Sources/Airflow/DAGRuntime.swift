@@ -1,3 +1,5 @@
+public import LosslessJSON
+
 /// Python functions that a DAG file carries along, so that it imports nothing of Bailey's; each only where a task uses it.
 public enum DAGRuntime {
     /// Runs a program as a group of its own; its result is the JSON that it prints last.
@@ -73,15 +75,25 @@ public enum DAGRuntime {
                 raise AirflowSkipException(f"the result of {condition['task']} is not as {when} wants it")
         """#
 
-    /// What an environment's interpreter runs to call a function: reads `{"callable","args","kwargs"}`, prints the result last.
+    /// What an environment's interpreter runs to call a function: reads a `pythonCall`, prints the result last.
     public static let pythonRunner = """
         import importlib, json, sys
         call = json.load(sys.stdin)
         module, name = call["callable"].split(":")
+        args = [json.loads(call["payload"])] if "payload" in call else json.loads(call["args"])
         out, sys.stdout = sys.stdout, sys.stderr
-        result = getattr(importlib.import_module(module), name)(*call["args"], **call["kwargs"])
+        result = getattr(importlib.import_module(module), name)(*args, **json.loads(call["kwargs"]))
         print(json.dumps(result, ensure_ascii=False), file=out)
         """
+
+    /// What `pythonRunner` reads: `args` and `kwargs` (or `payload`, the only argument) are JSON within texts, so that no number changes on
+    /// the way and none can be more than a value.
+    public static func pythonCall(_ callable: String, args: JSON, kwargs: JSON) -> JSON {
+        [
+            "callable": .string(callable), "args": .string((args.isNull ? [] : args).text()),
+            "kwargs": .string((kwargs.isNull ? [:] : kwargs).text()),
+        ]
+    }
 
     /// Sends a message in Celery's protocol 2 and waits for the result in its Redis backend.
     ///

@@ -1,3 +1,4 @@
+import LosslessJSON
 import Migration
 import Schedules
 
@@ -20,7 +21,9 @@ extension DAGWriter {
             }
         }
         if gated {
-            own.append("from bailey_runtime.dag import " + runtimeNames.joined(separator: ", "))
+            let names = runtimeNames
+            if !names.isEmpty { own.append("from bailey_runtime.dag import " + names.joined(separator: ", ")) }
+            if let gate = subject.own { own.append("from \(gate.module) import \(gate.name)") }
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
@@ -78,7 +81,7 @@ extension DAGWriter {
     }
 
     private var runtimeNames: [String] {
-        var names: Set<String> = ["BaileyGate"]
+        var names: Set<String> = subject.own == nil ? ["BaileyGate"] : []
         if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
         for task in dag.tasks {
             switch task.body {
@@ -94,6 +97,12 @@ extension DAGWriter {
         return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
     }
 
+    /// Whether a task calls a function with each job's payload.
+    private func callsWithPayload(_ task: TaskDefinition) -> Bool {
+        guard takes(task), case .python(let python)? = task.body.drain?.runs else { return false }
+        return python.args.isNull
+    }
+
     private var lookup: String { target == .airflow3 ? "Connection.get" : "BaseHook.get_connection" }
 
     var helpers: [String] {
@@ -103,6 +112,7 @@ extension DAGWriter {
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
+        if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
         if dag.tasks.contains(where: takes) {
             parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]

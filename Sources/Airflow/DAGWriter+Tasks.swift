@@ -19,17 +19,11 @@ extension DAGWriter {
         if case .queue(let statements)? = sources[source] { statements } else { nil }
     }
 
-    /// The id of the task that takes a task's jobs.
-    func takeID(_ task: TaskDefinition) -> String {
-        var id = "take_" + task.id
-        while dag.tasks.contains(where: { $0.id == id }) { id += "_" }
-        return id
-    }
-
     /// The statements that make a task and bind it to its variable, with an empty line before them.
     func statements(_ task: TaskDefinition) -> String {
-        let name = functionName(task.id)
-        if isOperator(task) { return "\n\(variable(task.id)) = " + gatedTask(task).text(indent: 0) }
+        let names = names[task.id]
+        let name = names.function
+        if isOperator(task) { return "\n\(names.variable) = " + gatedTask(task).text(indent: 0) }
         guard takes(task), let drain = task.body.drain else {
             let made = PythonExpression.call(
                 "PythonOperator",
@@ -37,17 +31,17 @@ extension DAGWriter {
                 arguments(task) + [("python_callable", .name(name))]
             )
             var lines = made.text(indent: 0).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            if variable(task.id) != task.id { lines[0] += "  # noqa: AIR001" }
+            if names.variable != task.id { lines[0] += "  # noqa: AIR001" }
             return ["", "def \(name)():", indented(ungatedBody(task)), ""].joined(separator: "\n")
-                + "\n\(variable(task.id)) = " + lines.joined(separator: "\n")
+                + "\n\(names.variable) = " + lines.joined(separator: "\n")
         }
         return [
             "", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0),
-            "def take_\(name)():",
+            "def \(names.take)():",
             indented(gated ? "return " + take(drain, task).text(indent: 0) : ungatedTake(task, drain)),
             "", "@" + PythonExpression.call("task", [], arguments(task)).text(indent: 0),
             "def \(name)(job):", indented(gated ? jobBody(task, drain) : ungatedJob(drain)), "",
-            "\(first(task)) = take_\(name)()", "\(variable(task.id)) = \(name).expand(job=\(first(task)))",
+            "\(names.jobs) = \(names.take)()", "\(names.variable) = \(name).expand(job=\(names.jobs))",
         ].joined(separator: "\n")
     }
 
@@ -80,7 +74,7 @@ extension DAGWriter {
 
     private func takeArguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
         var arguments: [(name: String, value: PythonExpression)] = [
-            ("task_id", .string(takeID(task))), ("retries", .integer(3)), ("retry_delay", seconds(10)),
+            ("task_id", .string(names[task.id].takeID)), ("retries", .integer(3)), ("retry_delay", seconds(10)),
         ]
         if let queue = task.queue { arguments.append(("queue", .string(queue))) }
         if let rule = rule(task) { arguments.append(("trigger_rule", rule)) }
@@ -110,19 +104,10 @@ extension DAGWriter {
 
     // MARK: Names
 
-    func functionName(_ id: String) -> String {
-        var name = ""
-        for character in id {
-            name.append(character.isASCII && (character.isLetter || character.isNumber) ? character : "_")
-        }
-        return "run_" + name + (name == id ? "" : "_" + StableDigest(id).description.prefix(4))
-    }
-
-    /// The variable of a task: its id, as Airflow's linters want it, where that is a name that nothing else has.
-    func variable(_ id: String) -> String { PythonNames.isFree(id) ? id : functionName(id) + "_task" }
-
     /// The variable of the task that others are put before.
-    func first(_ task: TaskDefinition) -> String { takes(task) ? functionName(task.id) + "_jobs" : variable(task.id) }
+    func first(_ task: TaskDefinition) -> String {
+        takes(task) ? names[task.id].jobs : names[task.id].variable
+    }
 
     // MARK: Text
 

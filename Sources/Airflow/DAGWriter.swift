@@ -11,6 +11,30 @@ struct DAGWriter {
     let sources: [String: DAGSource]
     let findings: [Finding]
     let environments: [String: (python: String, path: [String], variables: [String: String])]
+    /// The names of the tasks in the file.
+    private(set) var names = PythonNames([], beside: "")
+
+    init(
+        dag: DAGDefinition,
+        words: String,
+        target: DAGFile.Target,
+        gated: Bool,
+        sources: [String: DAGSource],
+        findings: [Finding],
+        environments: [String: (python: String, path: [String], variables: [String: String])]
+    ) {
+        self.dag = dag
+        self.words = words
+        self.target = target
+        self.gated = gated
+        self.sources = sources
+        self.findings = findings
+        self.environments = environments
+        names = PythonNames(
+            dag.tasks,
+            beside: ([imports, "DOCUMENTATION"] + (gated ? [] : helpers)).joined(separator: "\n")
+        )
+    }
 
     var subject: GateSubject { GateSubject(dag, sources: sources) }
 
@@ -36,7 +60,7 @@ struct DAGWriter {
 
     var requirements: Set<String> {
         var found: Set<String> = []
-        if gated, subject.source != nil { found.insert("redis") }
+        if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.insert("redis") }
         if gated || isExact { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
@@ -66,7 +90,8 @@ struct DAGWriter {
             return found
         }
         if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
-            found[DAGFile.connectionID(source)] = "the Redis of source “\(source)”, which holds the switch"
+            found[DAGFile.connectionID(source)] =
+                subject.own?.leadsTo ?? "the Redis of source “\(source)”, which holds the switch"
         }
         for type in subject.jobTypes {
             found[DAGFile.connectionID(type.source)] =
@@ -141,7 +166,7 @@ struct DAGWriter {
     /// What waits for what, by the names of variables.
     private var edges: [(before: [String], task: String)] {
         dag.tasks.compactMap { task in
-            let waits = before(task).map { $0 == "gate" && gated ? "gate" : variable($0) }
+            let waits = before(task).map { $0 == "gate" && gated ? "gate" : names[$0].variable }
             return waits.isEmpty ? nil : (waits, first(task))
         }
     }
@@ -156,8 +181,8 @@ struct DAGWriter {
         var found: [String: Set<String>] = gated ? ["gate": []] : [:]
         for task in dag.tasks { found[task.id] = [] }
         for task in dag.tasks {
-            let entrance = takes(task) ? takeID(task) : task.id
-            if takes(task) { found[takeID(task)] = [task.id] }
+            let entrance = takes(task) ? names[task.id].takeID : task.id
+            if takes(task) { found[entrance] = [task.id] }
             for earlier in before(task) { found[earlier, default: []].insert(entrance) }
         }
         return found
@@ -202,7 +227,7 @@ struct DAGWriter {
             let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
             arguments.append(("job_types", .list(types)))
         }
-        return .call("BaileyGate", [], arguments)
+        return .call(subject.own?.name ?? "BaileyGate", [], arguments)
     }
 
     private var summaryLine: String {

@@ -22,14 +22,9 @@ extension DAGWriter {
                 environment(of: command)
             )
         case .python(let python):
-            let arguments = JSON.object([
-                "callable": .string(python.callable), "args": python.args.isNull ? [] : python.args,
-                "kwargs": python.kwargs.isNull ? [:] : python.kwargs,
-            ])
-            // JSON stays text down to the body, so that every number arrives as it was.
             return run(
                 caller(task.body),
-                .string(arguments.text()),
+                .string(DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs).text()),
                 [("environment", dictionary(variables(task.body)))]
             )
         case .celery(let celery):
@@ -88,16 +83,13 @@ extension DAGWriter {
         let body: PythonExpression
         switch drain.runs {
         case .python(let python):
-            let callable = JSON.string(python.callable).text()
-            let kwargs = (python.kwargs.isNull ? [:] : python.kwargs).text()
             let payload: PythonExpression
             if python.args.isNull {
-                payload = .name(
-                    PythonExpression.literal("{\"callable\":\(callable),\"args\":[") + " + payload + "
-                        + PythonExpression.literal("],\"kwargs\":\(kwargs)}")
-                )
+                let kwargs = (python.kwargs.isNull ? [:] : python.kwargs).text()
+                payload = .call("_call_of", [.string(python.callable), .name("payload"), .string(kwargs)], [])
             } else {
-                payload = .string("{\"callable\":\(callable),\"args\":\(python.args.text()),\"kwargs\":\(kwargs)}")
+                let call = DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs)
+                payload = .string(call.text())
             }
             body = .call(
                 "_run_program",

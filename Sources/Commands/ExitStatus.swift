@@ -23,6 +23,7 @@ public enum ExitStatus: Int32, Sendable {
         switch error {
         case let error as OperationFailure: (error.status, error.message)
         case let error as SettingsError: (.usage, error.description)
+        case let error as UnusableSource: (.usage, error.description)
         case let error as RedisError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as PostgresError:

@@ -35,12 +35,12 @@ package struct Checkup: Sendable {
         } catch {
             add("state", false, "\(error)")
         }
-        for source in try workspace.sources() {
+        for system in workspace.systems {
             do {
-                let summary = try await source.read(zones: zones).summary
-                add(source.name, true, "\(summary.system) at \(summary.address): \(summary.found) found")
+                let summary = try await system.probe(zones: zones)
+                add(system.name, true, "\(summary.system) at \(summary.address): \(summary.found) found")
             } catch {
-                add(source.name, false, describe(error))
+                add(system.name, false, describe(error))
             }
         }
         do {

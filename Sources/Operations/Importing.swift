@@ -9,7 +9,6 @@ extension Workspace {
     ///
     /// - Throws: what keeps a source from being read, or `StoreError`.
     package func importInventory() async throws -> Inventory {
-        let sources = try sources()
         let started = surroundings.now()
         var inventory = Inventory(readAt: started)
         let elapsed: @Sendable () -> String = {
@@ -17,9 +16,9 @@ extension Workspace {
         }
         let readings = try await withProgress(elapsed, tell: tell) {
             try await withThrowingTaskGroup(of: (Int, SourceReading).self) { group in
-                for (index, source) in sources.enumerated() {
-                    tell("reading \(source.name) …")
-                    group.addTask { (index, try await source.read(zones: zones)) }
+                for (index, system) in systems.enumerated() {
+                    tell("reading \(system.name) …")
+                    group.addTask { (index, try await system.read(zones: zones)) }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
@@ -29,16 +28,14 @@ extension Workspace {
             inventory.add(reading.entries)
             inventory.unread += reading.unread
         }
-        for source in settings.sources where source.kind == .redbeat {
-            let entries = inventory.entries.filter { $0.id.source == source.name }
-            let (histories, unattributed) = try await withProgress(elapsed, tell: tell) {
-                try await celeryRuns(source, entries: entries).histories(limit: 500)
+        for system in systems {
+            let entries = inventory.entries.filter { $0.id.source == system.name }
+            let histories = try await withProgress(elapsed, tell: tell) {
+                try await system.histories(of: entries, zones: zones, now: surroundings.now)
             }
-            inventory.setHistories(histories)
-            for index in inventory.sources.indices where inventory.sources[index].name == source.name {
-                inventory.sources[index].notes += unattributed.sorted { $0.key < $1.key }.map { reason, count in
-                    EntryNote(.historyBiased, "\(count) recorded results left out of the history: \(reason)")
-                }
+            inventory.setHistories(histories.entries)
+            for index in inventory.sources.indices where inventory.sources[index].name == system.name {
+                inventory.sources[index].notes += histories.notes
             }
         }
         try store().save(inventory)

@@ -2,7 +2,6 @@ import Legacy
 package import LosslessJSON
 package import Migration
 package import Schedules
-import Settings
 package import Shadow
 package import Store
 import Synchronization
@@ -27,7 +26,7 @@ package struct Shadowing: Sendable {
     }
 
     private struct Watched: Sendable {
-        var settings: SourceSettings
+        var name: String
         var entries: [LegacyEntry]
         var runs: any LegacyRuns
     }
@@ -42,13 +41,11 @@ package struct Shadowing: Sendable {
         let forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
         log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now)
         var watched: [Watched] = []
-        for settings in workspace.settings.sources {
-            let entries = inventory.entries.filter { $0.id.source == settings.name && session.covers($0.id) }
-            if !entries.isEmpty {
-                watched.append(
-                    Watched(settings: settings, entries: entries, runs: try workspace.runs(settings, entries: entries))
-                )
-            }
+        for system in workspace.systems {
+            let entries = inventory.entries.filter { $0.id.source == system.name && session.covers($0.id) }
+            guard !entries.isEmpty else { continue }
+            let runs = try system.runs(of: entries, zones: workspace.zones, now: workspace.surroundings.now)
+            watched.append(Watched(name: system.name, entries: entries, runs: runs))
         }
         guard !watched.isEmpty else {
             throw OperationFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
@@ -66,7 +63,7 @@ package struct Shadowing: Sendable {
         try await keeping {
             for source in watched {
                 let recorded = try await source.runs.recorded(limit: limit)
-                workspace.tell("\(source.settings.name): \(recorded.outcomes.count) recorded runs to shadow")
+                workspace.tell("\(source.name): \(recorded.outcomes.count) recorded runs to shadow")
                 for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) {
                     workspace.tell("  \(count) records left out: \(reason)")
                 }
@@ -131,8 +128,8 @@ package struct Shadowing: Sendable {
                 group.addTask {
                     try await source.runs.watch(
                         since: since,
-                        ready: { workspace.tell("watching \(source.settings.name)") },
-                        handle: { try await take($0, source.settings.name, feed) }
+                        ready: { workspace.tell("watching \(source.name)") },
+                        handle: { try await take($0, source.name, feed) }
                     )
                 }
             }
@@ -154,7 +151,7 @@ package struct Shadowing: Sendable {
 
     /// From when on a source is to be read: where it was watched last, or where a run was seen and never compared.
     private func resume(_ source: Watched) throws -> Instant? {
-        guard let before = try store.watched(source: source.settings.name) else { return nil }
+        guard let before = try store.watched(source: source.name) else { return nil }
         let open = try store.earliestUncompared(source.entries.map(\.id))
         return min(before.until, open ?? before.until)
     }

@@ -2,6 +2,7 @@ import Airflow
 package import Alerts
 import Cutover
 import Foundation
+import Legacy
 import LosslessJSON
 import Migration
 import Redis
@@ -45,7 +46,7 @@ package actor Watchman {
             for (pipeline, part) in survey.groups where !Rehearsing.isCopy(pipeline) {
                 group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
             }
-            for source in workspace.settings.sources where source.kind == .queue {
+            for source in workspace.settings.sources where source.kind == "queue" {
                 group.addTask { await self.care(source, survey) }
             }
             var all: [Alert] = []
@@ -311,9 +312,7 @@ extension Workspace {
 
     /// Texts that must never leave: passwords of sources, of Airflow, and webhooks.
     package var secrets: [String] {
-        var secrets = settings.sources.flatMap { [$0.url, $0.resultsURL].compactMap { $0 } }
-            .compactMap { URL(string: $0)?.password(percentEncoded: true) }
-        secrets += secrets.compactMap(\.removingPercentEncoding)
+        var secrets = systems.flatMap(\.secrets)
         if let password = settings.airflow.password { secrets.append(password) }
         for case .webhook(let url) in settings.alerts { secrets.append(url) }
         return secrets

@@ -1,5 +1,6 @@
 package import Airflow
 import Foundation
+import Legacy
 import Migration
 import Settings
 
@@ -54,13 +55,32 @@ extension Workspace {
         }
     }
 
-    /// The connection of an id that generated files name.
-    package func sourceConnection(_ id: String) throws -> SourceConnection {
-        for source in settings.sources {
-            let own = DAGFile.connectionID(source.name)
-            if id == own { return try SourceConnection(id: id, source: source, url: source.url) }
-            if id.hasPrefix(own + "_"), let results = source.resultsURL {
-                return try SourceConnection(id: id, source: source, url: results)
+    /// The connection of an id that generated files name, its password, and where it leads.
+    ///
+    /// - Throws: `OperationFailure` if it has to be made by hand.
+    package func sourceConnection(_ id: String) throws -> (
+        connection: AirflowConnection, password: String?, address: String
+    ) {
+        for system in systems {
+            let own = DAGFile.connectionID(system.name)
+            guard id == own || id.hasPrefix(own + "_") else { continue }
+            do {
+                let found = try system.connection(results: id != own)
+                return (
+                    AirflowConnection(
+                        id: id,
+                        type: found.type,
+                        host: found.host,
+                        port: found.port,
+                        login: found.login,
+                        schema: found.schema,
+                        extra: found.extra,
+                        note: "The source “\(system.name)” of Bailey."
+                    ),
+                    found.password, found.address
+                )
+            } catch let error as UnusableSource {
+                throw OperationFailure(.usage, "\(error); make the connection \(id) by hand")
             }
         }
         throw OperationFailure(.usage, "no source of \(settings.file) belongs to the connection \(id); make it by hand")

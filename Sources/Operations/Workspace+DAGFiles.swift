@@ -1,4 +1,5 @@
 package import Airflow
+import Legacy
 import LosslessJSON
 package import Migration
 import NIOPosix
@@ -40,7 +41,7 @@ extension Workspace {
         to folder: DAGFolder
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
         // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
-        for source in settings.sources where source.kind == .queue && !ungated.isEmpty { _ = try queue(source) }
+        if !ungated.isEmpty { for system in systems { try system.checkSettings() } }
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)

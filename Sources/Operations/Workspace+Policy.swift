@@ -65,22 +65,8 @@ extension Workspace {
         -> [String]
     {
         var defects: [String] = []
-        for entry in ids.compactMap({ inventory[$0] }) where entry.kind == .redbeat {
-            let twins = inventory.entries.filter { other in
-                other.id != entry.id && other.id.source == entry.id.source && other.kind == .redbeat
-                    && other.call == entry.call
-            }
-            if let twin = twins.first {
-                defects.append(
-                    "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
-                )
-            }
-            let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
-            if entry.history == nil, notes.contains(where: { $0.detail.hasSuffix(CeleryRuns.nameless) }) {
-                defects.append(
-                    "the results of \(entry.id.source) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
-                )
-            }
+        for entry in ids.compactMap({ inventory[$0] }) {
+            defects += system(entry.id.source)?.observerDefects(of: entry, in: inventory) ?? []
         }
         let last = Workspace.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }
             .value
@@ -138,12 +124,5 @@ extension SwitchStatus {
     package var gate: PolicyEvidence.Gate {
         guard let lead = entries.first else { return .none }
         return .asked([lead.shadowed, lead.record?.lastClaim].compactMap { $0 }.max())
-    }
-}
-
-extension LegacyEntry {
-    /// What a recorded run of it shows: no arguments and an empty list of them are the same call.
-    fileprivate var call: [String] {
-        [task, (args.isNull ? [] : args).text(.canonical), (kwargs.isNull ? [:] : kwargs).text(.canonical)]
     }
 }

@@ -17,7 +17,7 @@ package struct QueuePart: Sendable {
 extension Workspace {
     /// The job types of a pipeline, by queue.
     package func queueParts(_ dag: DAGDefinition) -> [QueuePart] {
-        settings.sources.filter { $0.kind == .queue }.compactMap { source in
+        settings.sources.filter { $0.kind == "queue" }.compactMap { source in
             let types = dag.entries.filter { $0.source == source.name }.map(\.name)
             return types.isEmpty ? nil : QueuePart(pipeline: dag.id, source: source, types: types)
         }
@@ -29,7 +29,7 @@ extension Workspace {
     package func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [PostgresError]) {
         var parts: [QueuePart] = []
         var unasked: [PostgresError] = []
-        for source in settings.sources where source.kind == .queue {
+        for source in settings.sources where source.kind == "queue" {
             let queue = try queue(source)
             // A table that can only be read was never moved.
             guard queue.layout.hold != nil else { continue }

@@ -22,7 +22,7 @@ extension Workspace {
     }
 
     /// The RedBeat sources.
-    var redBeatSources: [SourceSettings] { settings.sources.filter { $0.kind == .redbeat } }
+    var redBeatSources: [SourceSettings] { settings.sources.filter { $0.kind == "redbeat" } }
 
     /// The RedBeat entries of a pipeline, and the source they lie in; nil if it has none.
     ///

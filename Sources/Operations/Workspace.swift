@@ -21,8 +21,12 @@ package struct Workspace {
     package let surroundings: Surroundings
     /// The policy of pipelines whose mapping says nothing else.
     package let policy: CutoverPolicy
+    /// Whose mappings and profiles are read; nil where `--config` has named the workspace.
+    private let safeFolder: SafeFolder?
+    /// The legacy systems, in the order of the settings.
+    package let systems: [any LegacySystem]
     /// What DAG files must know of the sources. Made once: profiles are files.
-    private(set) var dagSources: [String: DAGSource] = [:]
+    let dagSources: [String: DAGSource]
 
     /// Finds and reads `bailey.yaml`.
     ///
@@ -30,6 +34,9 @@ package struct Workspace {
     package init(config: String?, surroundings: Surroundings) throws {
         self.surroundings = surroundings
         let path = try Workspace.find(config)
+        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        safeFolder = config == nil ? .ofThisProcess : nil
+        try Workspace.refuseOthers([path, folder], safeFolder, config: path)
         guard let data = FileManager.default.contents(atPath: path) else {
             throw OperationFailure(.usage, "\(path) cannot be read")
         }
@@ -37,20 +44,34 @@ package struct Workspace {
         guard let text = String(validating: data, as: UTF8.self) else {
             throw OperationFailure(.usage, "\(shown) is not UTF-8")
         }
-        settings = try WorkspaceSettings(yaml: text, file: shown, environment: ProcessInfo.processInfo.environment)
-        folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        settings = try WorkspaceSettings(
+            yaml: text,
+            file: shown,
+            environment: ProcessInfo.processInfo.environment,
+            kinds: SystemKind.all.map(\.settings)
+        )
         if let node = settings.policy {
             policy = try CutoverPolicy(node, zones: zones)
         } else {
             policy = CutoverPolicy()
         }
-        for source in settings.sources {
-            dagSources[source.name] =
-                switch source.kind {
-                case .redbeat: .redbeat(prefix: source.prefix, ownResults: source.resultsURL != nil)
-                case .queue: .queue(try? queue(source).layout.statements(timezone: source.timezone))
-                }
-        }
+        let profiles = Workspace.absolute(settings.mappings, in: folder) + "/profiles"
+        let named = settings.sources.compactMap(\.profile).map { "\(profiles)/\($0).yaml" }
+        try Workspace.refuseOthers([profiles] + named, safeFolder, config: path)
+        let place = SystemKind.Place(
+            profiles: QueueProfiles(
+                folder: profiles,
+                shown: settings.mappings + "/profiles"
+            )
+        )
+        let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
+        systems = settings.sources.compactMap { kinds[$0.kind]?.make($0, place) }
+        dagSources = Dictionary(systems.map { ($0.name, $0.dagSource) }, uniquingKeysWith: { $1 })
+    }
+
+    private func refuseOthers(_ paths: [String]) throws {
+        let config = folder + "/" + URL(fileURLWithPath: settings.file).lastPathComponent
+        try Workspace.refuseOthers(paths, safeFolder, config: config)
     }
 
     private static func find(_ given: String?) throws -> String {
@@ -74,10 +95,18 @@ package struct Workspace {
     }
 
     /// A path of the settings, absolute.
-    package func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
+    package func absolute(_ path: String) -> String { Workspace.absolute(path, in: folder) }
+
+    private static func absolute(_ path: String, in folder: String) -> String {
+        path.hasPrefix("/") ? path : folder + "/" + path
+    }
 
     /// Opens Bailey's own state.
-    package func store() throws -> StateStore { try StateStore(path: absolute(settings.state)) }
+    package func store() throws -> StateStore {
+        let place = absolute(settings.state)
+        try refuseOthers([URL(fileURLWithPath: place).deletingLastPathComponent().path, place])
+        return try StateStore(path: place)
+    }
 
     /// The latest inventory, or one from a file (`-` for standard input).
     package func inventory(_ given: String? = nil) throws -> Inventory {
@@ -118,11 +147,13 @@ package struct Workspace {
     /// The mapping files and their texts, by name; profiles are not mappings.
     private func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(settings.mappings)
+        try refuseOthers([root])
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
             $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
         }
         return try names.sorted().map { name in
             let shown = settings.mappings + "/" + name
+            try refuseOthers([root + "/" + name])
             guard let data = FileManager.default.contents(atPath: root + "/" + name),
                 let text = String(validating: data, as: UTF8.self)
             else {
@@ -137,58 +168,21 @@ package struct Workspace {
 
     // MARK: Sources
 
-    /// The readers of all sources.
-    package func sources() throws -> [any LegacySource] {
-        try settings.sources.map { settings -> any LegacySource in
-            switch settings.kind {
-            case .redbeat:
-                return RedBeatSource(
-                    name: settings.name,
-                    url: try RedisURL(settings.url),
-                    prefix: settings.prefix,
-                    timezone: settings.timezone
-                )
-            case .queue: return try queue(settings)
-            }
-        }
-    }
+    /// The legacy system of a source.
+    package func system(_ source: String) -> (any LegacySystem)? { systems.first { $0.name == source } }
 
     package func queue(_ settings: SourceSettings) throws -> QueueSource {
-        var profile = try profile(settings.profile ?? "")
-        if let table = settings.table { profile.table = table }
-        for (meaning, words) in settings.statuses { profile.statuses[meaning] = words }
-        return QueueSource(
-            name: settings.name,
-            url: try PostgresURL(settings.url),
-            profile: profile,
-            timezone: settings.timezone
-        )
-    }
-
-    /// A queue profile: the workspace's own, else the one that comes with Bailey.
-    private func profile(_ name: String) throws -> QueueProfile {
-        let shown = "\(settings.mappings)/profiles/\(name).yaml"
-        if let data = FileManager.default.contents(atPath: absolute(shown)) {
-            guard let text = String(validating: data, as: UTF8.self) else {
-                throw OperationFailure(.usage, "\(shown) is not UTF-8")
-            }
-            return try QueueProfile(yaml: text, file: shown)
+        guard let system = system(settings.name) as? QueueSystem else {
+            throw OperationFailure(.defect, "the source \(settings.name) is no queue")
         }
-        guard let text = QueueProfile.shipped[name] else {
-            let known = QueueProfile.shipped.keys.sorted().joined(separator: ", ")
-            throw OperationFailure(
-                .usage,
-                "there is no queue profile “\(name)”; write one as \(shown). Bailey comes with \(known)"
-            )
-        }
-        return try QueueProfile(yaml: text, file: "profiles/\(name).yaml")
+        return try system.source()
     }
 
     /// This workspace with `max_interval` at least as long as live workers say that beat sleeps: a fence must not be too short. Asking them is a
     /// message to each, so only commands do it that a person told to act.
     package func askingWorkers() async -> Workspace {
         var workspace = self
-        for (index, source) in settings.sources.enumerated() where source.kind == .redbeat {
+        for (index, source) in settings.sources.enumerated() where source.kind == "redbeat" {
             guard let url = try? RedisURL(source.url) else { continue }
             let name = "bailey-\(UUID().uuidString.lowercased())"
             // Where nobody answers, what is configured counts; what keeps it from being asked, the command itself meets.
@@ -224,31 +218,5 @@ package struct Workspace {
             now: surroundings.now,
             sleep: surroundings.sleep
         )
-    }
-
-    /// Celery's record of the runs of a RedBeat source's entries.
-    package func celeryRuns(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> CeleryRuns {
-        CeleryRuns(
-            url: try RedisURL(settings.resultsURL ?? settings.url),
-            entries: entries,
-            clock: BeatClock(
-                url: try RedisURL(settings.url),
-                prefix: settings.prefix,
-                entries: entries,
-                zones: zones,
-                now: surroundings.now
-            ),
-            zones: zones,
-            now: surroundings.now
-        )
-    }
-
-    /// What records the runs of a source's entries.
-    package func runs(_ settings: SourceSettings, entries: [LegacyEntry]) throws -> any LegacyRuns {
-        switch settings.kind {
-        case .redbeat: return try celeryRuns(settings, entries: entries)
-        case .queue:
-            return QueueRuns(source: try queue(settings), types: entries.map(\.id.name), now: surroundings.now)
-        }
     }
 }

@@ -5,19 +5,26 @@ import LosslessJSON
 extension WorkspaceSettings {
     /// The settings of a file's text.
     ///
-    /// - Parameter environment: what `${NAME}` and `${NAME:-default}` stand for.
+    /// - Parameters:
+    ///   - environment: what `${NAME}` and `${NAME:-default}` stand for.
+    ///   - kinds: the legacy systems that there are.
     /// - Throws: `SettingsError` with every problem, each with its line. Values of variables are never shown.
-    public init(yaml text: String, file: String, environment: [String: String]) throws(SettingsError) {
+    public init(
+        yaml text: String,
+        file: String,
+        environment: [String: String],
+        kinds: [SourceKind]
+    ) throws(SettingsError) {
         let problems = Problems()
         let root = try YAMLNode(yaml: text, file: file).mapTexts { text, node in
             substitute(text, environment: environment) { problems.note(node, $0) }
         }
         self.init(file: file)
-        read(root, problems)
+        read(root, kinds, problems)
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
     }
 
-    private mutating func read(_ root: YAMLNode, _ problems: Problems) {
+    private mutating func read(_ root: YAMLNode, _ kinds: [SourceKind], _ problems: Problems) {
         let known = ["version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts"]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
@@ -32,7 +39,7 @@ extension WorkspaceSettings {
             problems.note(root, "“sources” is missing: name at least one legacy system")
         }
         for member in fields.members("sources") ?? [] {
-            if let source = SourceSettings(member, problems) { sources.append(source) }
+            if let source = SourceSettings(member, kinds, problems) { sources.append(source) }
         }
         if let node = fields.node("target"), let target = YAMLFields(node, known: ["airflow"], problems: problems),
             let inner = target.node("airflow")
@@ -65,12 +72,13 @@ extension WorkspaceSettings {
 }
 
 extension SourceSettings {
-    fileprivate init?(_ member: YAMLNode.Member, _ problems: Problems) {
-        let known = [
+    fileprivate init?(_ member: YAMLNode.Member, _ kinds: [SourceKind], _ problems: Problems) {
+        let common = [
             "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
             "lock_key",
         ]
-        guard let fields = YAMLFields(member.value, known: known, problems: problems) else { return nil }
+        let own = kinds.reduce(into: Set<String>()) { $0.formUnion($1.keys) }.sorted()
+        guard let fields = YAMLFields(member.value, known: common + own, problems: problems) else { return nil }
         let allowed =
             !member.key.isEmpty
             && member.key.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }
@@ -83,9 +91,16 @@ extension SourceSettings {
                 )
             )
         }
-        if fields.node("kind") == nil { problems.note(member.value, "“kind” is missing: redbeat or queue") }
-        guard let kind = fields.choice("kind", Kind.self), let url = fields.required("url") else { return nil }
-        self.init(name: member.key, kind: kind, url: url)
+        // What leads to a system may hold anything, and is not shown.
+        member.value.refuseControlCharacters(except: ["url", "results_url"], problems)
+        let names = kinds.map(\.name)
+        if fields.node("kind") == nil {
+            problems.note(member.value, "“kind” is missing: \(names.joined(separator: " or "))")
+        }
+        guard let name = fields.choice("kind", names), let kind = kinds.first(where: { $0.name == name }),
+            let url = fields.required("url")
+        else { return nil }
+        self.init(name: member.key, kind: name, url: url)
         prefix = fields.string("prefix") ?? prefix
         timezone = fields.string("timezone")
         profile = fields.string("profile")
@@ -103,8 +118,13 @@ extension SourceSettings {
             maxInterval = seconds
             if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }
         }
-        if kind == .queue, profile == nil {
-            problems.note(member.value, "a queue needs a “profile”, such as background_jobs")
+        for key in own {
+            guard let text = fields.string(key) else { continue }
+            self.own[key] = text
+            if !kind.keys.contains(key) { problems.note(member.value, "“\(key)” means nothing for a \(name)") }
+        }
+        for (key, example) in kind.required.sorted(by: { $0.key < $1.key }) where fields.node(key) == nil {
+            problems.note(member.value, "a \(name) needs a “\(key)”, such as \(example)")
         }
     }
 }

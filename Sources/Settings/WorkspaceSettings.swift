@@ -32,15 +32,10 @@ public enum AlertChannelSettings: Sendable, Hashable {
 
 /// A legacy system.
 public struct SourceSettings: Sendable, Hashable {
-    /// What sort of system it is.
-    public enum Kind: String, Sendable, Hashable, CaseIterable {
-        case redbeat, queue
-    }
-
     /// Its name, the first part of its entries' ids.
     public var name: String
-    /// What sort of system it is.
-    public var kind: Kind
+    /// What sort of system it is: the name of a `SourceKind`.
+    public var kind: String
     /// Its URL; holds credentials.
     public var url: String
     /// RedBeat's key prefix (`redbeat_key_prefix`).
@@ -59,6 +54,25 @@ public struct SourceSettings: Sendable, Hashable {
     public var lockKey: String?
     /// The longest sleep of beat in seconds (`beat_max_loop_interval`).
     public var maxInterval = 300
+    /// The values of keys that only its kind has, as text.
+    public var own: [String: String] = [:]
+}
+
+/// A sort of legacy system, as `bailey.yaml` knows it.
+public struct SourceKind: Sendable, Hashable {
+    /// What stands under `kind`.
+    public var name: String
+    /// Keys that only this kind has, beside those that every source may have.
+    public var keys: Set<String>
+    /// Keys that must be there, each with an example.
+    public var required: [String: String]
+
+    /// Makes a kind.
+    public init(name: String, keys: Set<String> = [], required: [String: String] = [:]) {
+        self.name = name
+        self.keys = keys
+        self.required = required
+    }
 }
 
 /// The Airflow that DAG files are for.

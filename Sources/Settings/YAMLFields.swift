@@ -142,6 +142,14 @@ public struct YAMLFields {
         }
     }
 
+    /// One of some words; nil and a problem for any other.
+    public func choice(_ key: String, _ words: [String]) -> String? {
+        read(key, words.joined(separator: ", ")) { node in
+            if case .scalar(let text, _) = node.content, words.contains(text) { return text }
+            return nil
+        }
+    }
+
     private func read<Value>(_ key: String, _ wanted: String, _ convert: (YAMLNode) -> Value?) -> Value? {
         guard let value = node(key) else { return nil }
         if let converted = convert(value) { return converted }

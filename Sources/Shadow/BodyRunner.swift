@@ -1,3 +1,4 @@
+import Airflow
 import Foundation
 import LosslessJSON
 import Migration
@@ -65,13 +66,12 @@ public struct BodyRunner: Sendable {
             call = (command.arguments, (payload ?? .null).text(), command.environment, command.directory)
         case .python(let python):
             let arguments = python.args.isNull ? JSON.array(payload.map { [$0] } ?? []) : python.args
-            let kwargs = python.kwargs.isNull ? JSON.object([:]) : python.kwargs
             let environment =
                 python.environment.flatMap { environments[$0] }
                 ?? Environment(python: "python3", path: [], variables: [:])
             var variables = environment.variables
             if !environment.path.isEmpty { variables["PYTHONPATH"] = environment.path.joined(separator: ":") }
-            let input = JSON.object(["callable": .string(python.callable), "args": arguments, "kwargs": kwargs]).text()
+            let input = DAGRuntime.pythonCall(python.callable, args: arguments, kwargs: python.kwargs).text()
             call = ([environment.python, "-c", BodyReport.caller], input, variables, nil)
             reports = true
         case .celery:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .compat import AirflowException, AirflowSkipException
+from . import json_value
+from .compat import AirflowException, AirflowFailException, AirflowSkipException
 from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
 from .guard import alone
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
-from .program import CALL_FUNCTION, run_program
+from .program import CALL_FUNCTION, call_of, run_program
 
 LOG = logging.getLogger("bailey.body")
 
@@ -38,12 +38,12 @@ def run_python(
     body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then; `when` the condition on an earlier
     task's result under which there is anything to do.
     """
-    payload = f'{{"callable":{json.dumps(callable)},"args":{args},"kwargs":{kwargs}}}'
+    given = {"args": value_of(args, "args"), "kwargs": value_of(kwargs, "kwargs")}
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
     return perform(
         context,
-        lambda extra: run_program(arguments, payload, {**(environment or {}), **extra}),
-        f'{{"args":{args},"kwargs":{kwargs}}}',
+        lambda extra: run_program(arguments, call_of(callable, **given), {**(environment or {}), **extra}),
+        given,
         entry=entry,
         shadow=shadow,
         redirect=redirect,
@@ -66,7 +66,7 @@ def run_command(
     return perform(
         context,
         lambda extra: run_program(arguments, "null", {**(environment or {}), **extra}, directory),
-        f'{{"args":{json.dumps(list(arguments), ensure_ascii=False)},"kwargs":{{}}}}',
+        {"args": list(arguments), "kwargs": {}},
         entry=entry,
         shadow=shadow,
         redirect=redirect,
@@ -80,13 +80,13 @@ def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, w
     def body(_: Mapping[str, str]) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
-    perform(context, body, "null", entry=entry, shadow="observe", redirect=None, when=when)
+    perform(context, body, None, entry=entry, shadow="observe", redirect=None, when=when)
 
 
 def perform(
     context: Mapping[str, Any],
     body: Callable[[Mapping[str, str]], str | None],
-    arguments: str,
+    arguments: Any,
     *,
     entry: str | None,
     shadow: str,
@@ -94,7 +94,7 @@ def perform(
     when: str | None = None,
 ) -> Any:
     """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds, and gives JSON text."""
-    run = begun(context, arguments, entry)
+    run = attempt(context, arguments, entry)
     undecided = is_undecided(context, when)
     if run.mode == "shadow" and (undecided or shadow == "observe"):
         record(context, run, "observed")
@@ -113,8 +113,24 @@ def perform(
     return returned(result)
 
 
+def value_of(text: str, what: str) -> Any:
+    """The value of a JSON text that came from elsewhere; the task fails for good, with words, where it is none."""
+    try:
+        return json_value.read(text, what)
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
+
+
 def begun(context: Mapping[str, Any], arguments: str, entry: str | None, job: str | None = None) -> TaskRun:
-    """This attempt of the context's task. Skips it, whatever its trigger rule, unless the gate said live or shadow."""
+    """As `attempt`, with arguments that are JSON text."""
+    return attempt(context, value_of(arguments, "the task's arguments"), entry, job)
+
+
+def attempt(context: Mapping[str, Any], arguments: Any, entry: str | None, job: str | None = None) -> TaskRun:
+    """This attempt of the context's task. Skips it, whatever its trigger rule, unless the gate said live or shadow.
+
+    `arguments` is a value of `json_value`.
+    """
     answer = gate_answer(context)
     if answer is None:
         raise AirflowSkipException("The gate of this run gave no answer, and no answer never means go.")

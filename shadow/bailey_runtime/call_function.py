@@ -1,6 +1,6 @@
 """Calls a function in the interpreter of its own application and reports how that ended as data.
 
-Reads `{"callable": "package.module:function", "args": […], "kwargs": {…}}` and prints, as its very last line, one object:
+Reads `{"callable": "package.module:function", "args": "[…]", "kwargs": "{…}"}`, the latter two as texts of JSON, and prints, as its very last line, one object:
 `{"bailey_body": 1, "result": …}`, or `{"bailey_body": 1, "error": {"type", "module", "arguments", "message", "detail"}}`.
 What the body itself prints, its children included, goes to standard error. Values are written as Celery would write them: by
 kombu's serializer, where the interpreter has it and Python's own knows no way. Stands alone: other interpreters run its text with `-c`.
@@ -84,7 +84,7 @@ def main():
         target = importlib.import_module(module)
         for part in name.split("."):
             target = getattr(target, part)
-        text = '"result":' + written(target(*call["args"], **call["kwargs"]))
+        text = '"result":' + written(target(*json.loads(call["args"]), **json.loads(call["kwargs"])))
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from . import GATE, MODE_PARAM
+from . import GATE, MODE_PARAM, json_value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -25,7 +24,7 @@ class DagRunInfo:
     run_id: str
     tick: datetime | None
     by_schedule: bool
-    shadowed: Mapping[str, Any] | None
+    shadowed: Shadowed | None
     asked: str
     began: datetime | None
 
@@ -35,19 +34,20 @@ class DagRunInfo:
         run = context["dag_run"]
         kind = getattr(run.run_type, "value", run.run_type)
         by_schedule = kind in ("scheduled", "backfill", "backfill_job")
-        conf = getattr(run, "conf", None) or {}
-        shadowed = conf.get("bailey")
         tick = run.logical_date if by_schedule else None
-        if isinstance(shadowed, Mapping) and shadowed.get("tick"):
-            # Python before 3.11 does not read a Z.
-            tick = datetime.fromisoformat(_six_digits(str(shadowed["tick"]).replace("Z", "+00:00")))
+        shadowed = _shadowed(getattr(run, "conf", None))
+        if shadowed is not None and shadowed.tick is not None:
+            tick = shadowed.tick
+        asked = (context.get("params") or {}).get(MODE_PARAM) or "shadow"
+        if asked not in ("shadow", "live"):
+            raise _failure(f"the parameter {MODE_PARAM} of this run is {asked!r}; it may be shadow or live")
         return cls(
             dag_id=run.dag_id,
             run_id=run.run_id,
             tick=tick,
             by_schedule=by_schedule,
-            shadowed=shadowed if isinstance(shadowed, Mapping) else None,
-            asked=(context.get("params") or {}).get(MODE_PARAM) or "shadow",
+            shadowed=shadowed,
+            asked=asked,
             began=getattr(run, "start_date", None),
         )
 
@@ -59,16 +59,84 @@ class DagRunInfo:
     @property
     def job(self) -> str | None:
         """The recorded job that it shadows."""
-        job = (self.shadowed or {}).get("job")
-        return None if job is None else str(job)
+        return None if self.shadowed is None else self.shadowed.job
 
     @property
     def arguments(self) -> str | None:
-        """The recorded arguments that it shadows, as JSON text; text is taken as JSON already."""
-        arguments = (self.shadowed or {}).get("arguments")
-        if arguments is None or isinstance(arguments, str):
-            return arguments
-        return json.dumps(arguments, ensure_ascii=False)
+        """The recorded arguments that it shadows, as JSON text."""
+        return None if self.shadowed is None else self.shadowed.arguments
+
+
+@dataclass(frozen=True)
+class Shadowed:
+    """The recorded run that a run shadows, as Bailey passed it. `arguments` is JSON text that was read and written anew."""
+
+    tick: datetime | None
+    job: str | None
+    entry: str | None
+    arguments: str | None
+
+
+def _shadowed(conf: Any) -> Shadowed | None:
+    """What `conf["bailey"]` says; None where there is none.
+
+    Whoever may start a run writes it: it is read part by part, and what is not as Bailey would have written it fails the task.
+    """
+    try:
+        return _read_shadowed(conf)
+    except ValueError as error:
+        raise _failure(f"what was passed to this run cannot be used: {error}") from error
+
+
+def _failure(words: str) -> Exception:
+    # Airflow's, without which all else here can be used.
+    from .compat import AirflowFailException
+
+    return AirflowFailException(words)
+
+
+def _read_shadowed(conf: Any) -> Shadowed | None:
+    if conf is None or conf == {}:
+        return None
+    if not isinstance(conf, Mapping):
+        raise ValueError(f"conf is no object but {type(conf).__name__}")
+    if "bailey" not in conf:
+        return None
+    given = conf["bailey"]
+    if not isinstance(given, Mapping):
+        raise ValueError(f"bailey is no object but {type(given).__name__}")
+    unknown = sorted(str(name) for name in given if name not in _PASSED)
+    if unknown:
+        raise ValueError(f"bailey has {', '.join(map(repr, unknown))}, which this bailey-runtime does not know")
+    texts: dict[str, str | None] = {}
+    for name in _PASSED:
+        text = given.get(name)
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"bailey.{name} is no text but {type(text).__name__}")
+        texts[name] = text
+    if texts["mode"] not in (None, "shadow"):
+        raise ValueError(f"bailey.mode is {texts['mode']!r}; it may be shadow only")
+    arguments = texts["arguments"]
+    return Shadowed(
+        tick=_tick(texts["tick"]) if texts["tick"] else None,
+        job=texts["job"],
+        entry=texts["entry"],
+        arguments=None if arguments is None else json_value.write(json_value.read(arguments, "bailey.arguments")),
+    )
+
+
+_PASSED = ("mode", "tick", "job", "entry", "arguments")
+
+
+def _tick(text: str) -> datetime:
+    try:
+        # Python before 3.11 does not read a Z.
+        at = datetime.fromisoformat(_six_digits(text.replace("Z", "+00:00")))
+        if at.tzinfo is None:
+            raise ValueError("it has no zone")
+        return at.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"bailey.tick is {text!r}, which is no instant: {error}") from error
 
 
 def gate_answer(context: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import bodies, queue
-from .bodies import begun, described, record
+from . import bodies, json_value, queue
+from .bodies import attempt, described, record, value_of
 from .compat import AirflowException, get_current_context
 from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
 from .guard import alone
 from .outcome import BodyFailed, returned
-from .program import CALL_FUNCTION, run_program
+from .program import CALL_FUNCTION, call_of, run_program
 
 __all__ = ["run_job_command", "run_job_python", "take_jobs"]
 
@@ -25,11 +24,12 @@ def take_jobs(source: str, job_type: str, limit: int = 100, when: str | None = N
     A second attempt gets the same ones.
     """
     context = get_current_context()
-    run = begun(context, "null", f"{source}/{job_type}")
+    run = attempt(context, None, f"{source}/{job_type}")
     info = DagRunInfo.of(context)
     is_undecided(context, when)
     if run.mode == "shadow":
-        recorded = info.job is not None and (info.shadowed or {}).get("entry") in (None, f"{source}/{job_type}")
+        entry = None if info.shadowed is None else info.shadowed.entry
+        recorded = info.job is not None and entry in (None, f"{source}/{job_type}")
         return [{"job": info.job, "payload": info.arguments, "attempt": 1, "key": None}] if recorded else []
     with postgres_connection(source) as connection:
         return [dict(job) for job in queue.take(connection, source, job_type, info.id, limit)]
@@ -51,15 +51,19 @@ def run_job_python(
     """Calls `module:function` with the job's payload, or with `args` where the mapping gives them, and settles the job."""
     import sys
 
-    payload = job["payload"] or "null"
-    given = f"[{payload}]" if args is None else args
-    text = f'{{"callable":{json.dumps(callable)},"args":{given},"kwargs":{kwargs}}}'
     program = [interpreter or sys.executable, "-c", CALL_FUNCTION]
+    fixed = None if args is None else value_of(args, "args")
+    named = value_of(kwargs, "kwargs")
+
+    def body(extra: Mapping[str, str], payload: Any) -> str | None:
+        call = call_of(callable, [payload] if fixed is None else fixed, named)
+        return run_program(program, call, {**(environment or {}), **extra})
+
     return _run(
         source,
         job_type,
         job,
-        lambda extra: run_program(program, text, {**(environment or {}), **extra}),
+        body,
         shadow,
         redirect,
     )
@@ -77,12 +81,15 @@ def run_job_command(
     redirect: Mapping[str, str] | None = None,
 ) -> Any:
     """Runs a program with the job's payload as its input, and settles the job."""
-    payload = job["payload"] or "null"
+
+    def body(extra: Mapping[str, str], payload: Any) -> str | None:
+        return run_program(list(arguments), json_value.write(payload), {**(environment or {}), **extra}, directory)
+
     return _run(
         source,
         job_type,
         job,
-        lambda extra: run_program(list(arguments), payload, {**(environment or {}), **extra}, directory),
+        body,
         shadow,
         redirect,
     )
@@ -92,21 +99,22 @@ def _run(
     source: str,
     job_type: str,
     job: Mapping[str, Any],
-    body: Callable[[Mapping[str, str]], str | None],
+    body: Callable[[Mapping[str, str], Any], str | None],
     shadow: str,
     redirect: Mapping[str, str] | None,
 ) -> Any:
     context = get_current_context()
     # What the grid shows instead of a number.
     context["bailey_job"] = job["key"] or job["job"]
-    run = begun(context, job["payload"] or "null", f"{source}/{job_type}", job=job["job"])
+    payload = value_of(job["payload"] or "null", f"the payload of job {job['job']}")
+    run = attempt(context, payload, f"{source}/{job_type}", job=job["job"])
     if run.mode == "shadow" and shadow == "observe":
         record(context, run, "observed")
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
         with alone(f"{run.run}/{run.task}/{run.job}"):
-            result = body(extra)
+            result = body(extra, payload)
     except BaseException as error:
         failure = error.error if isinstance(error, BodyFailed) else described(error)
         record(context, run, "failed", error=failure)

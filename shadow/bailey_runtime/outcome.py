@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from . import json_value
 from .dag_run import iso
 
 KEY = "bailey_outcome"
@@ -27,13 +28,18 @@ class BodyError:
     arguments: str | None = None
 
     @property
-    def json(self) -> str:
-        """As JSON."""
-        fields = {"type": self.type, "message": self.message, "detail": self.detail[-_MOST_DETAIL:]}
+    def json(self) -> dict[str, Any]:
+        """As JSON writes it."""
+        fields: dict[str, Any] = {
+            "type": self.type,
+            "message": self.message,
+            "detail": self.detail[-_MOST_DETAIL:],
+        }
         if self.module is not None:
             fields["module"] = self.module
-        text = json.dumps(fields, ensure_ascii=False)
-        return text if self.arguments is None else f'{text[:-1]}, "arguments": {bounded(self.arguments)}}}'
+        if self.arguments is not None:
+            fields["arguments"] = bounded(json_value.read(self.arguments, "the exception's arguments"))
+        return fields
 
 
 class BodyFailed(Exception):
@@ -46,14 +52,14 @@ class BodyFailed(Exception):
 
 @dataclass(frozen=True)
 class TaskRun:
-    """One attempt of one task: what its outcome says beside how it went. `arguments` is JSON text."""
+    """One attempt of one task: what its outcome says beside how it went. `arguments` is a value of `json_value`."""
 
     mode: str
     task: str
     entry: str | None
     tick: str | None
     job: str | None
-    arguments: str
+    arguments: Any
     attempt: int
     run: str
     start: datetime
@@ -62,37 +68,48 @@ class TaskRun:
 def outcome(
     run: TaskRun, state: str, end: datetime, *, result: str | None = None, error: BodyError | None = None
 ) -> str:
-    """The outcome as JSON text. `result` is JSON text."""
-    fields = [
-        ("v", "1"),
-        ("mode", json.dumps(run.mode)),
-        ("task", json.dumps(run.task)),
-        ("entry", json.dumps(run.entry, ensure_ascii=False)),
-        ("tick", json.dumps(run.tick)),
-        ("job", json.dumps(run.job, ensure_ascii=False)),
-        ("state", json.dumps(state)),
-        ("arguments", bounded(run.arguments)),
-        ("result", None if result is None else bounded(result)),
-        ("error", None if error is None else error.json),
-        ("start", json.dumps(iso(run.start))),
-        ("end", json.dumps(iso(end))),
-        ("attempts", str(run.attempt)),
-        ("run", json.dumps(run.run, ensure_ascii=False)),
-    ]
-    return "{" + ",".join(f'"{name}":{value}' for name, value in fields if value is not None) + "}"
+    """The outcome as JSON text: the only place that makes one. `result` is JSON text.
+
+    Every part is a value before it is written, so that no payload, result or message can end its place and claim to be another.
+    """
+    fields = {
+        "v": 1,
+        "mode": run.mode,
+        "task": run.task,
+        "entry": run.entry,
+        "tick": run.tick,
+        "job": run.job,
+        "state": state,
+        "arguments": bounded(run.arguments),
+        "result": None if result is None else bounded(json_value.read(result, "the result")),
+        "error": None if error is None else error.json,
+        "start": iso(run.start),
+        "end": iso(end),
+        "attempts": run.attempt,
+        "run": run.run,
+    }
+    absent = [name for name, given in (("result", result), ("error", error)) if given is None]
+    return json_value.write({name: value for name, value in fields.items() if name not in absent})
 
 
-def bounded(text: str) -> str:
-    """A JSON text, or its digest where it is too long for an XCom."""
-    stored = text.encode("utf-8", "surrogatepass")
+def bounded(value: Any) -> Any:
+    """A value, or its digest where its text is too long for an XCom."""
+    stored = json_value.write(value).encode("utf-8")
     if len(stored) <= MOST_BYTES:
-        return text
-    return json.dumps({"bailey_truncated": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)})
+        return value
+    return {"bailey_truncated": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)}
 
 
 def returned(result: str | None) -> Any:
-    """A result as Airflow may keep it beside the outcome, where it is whole: PostgreSQL stores no NUL, so what holds one is not kept."""
-    value = None if result is None else json.loads(result)
+    """A result as Airflow may keep it beside the outcome, where it is whole.
+
+    What it could not keep is left out: PostgreSQL stores no NUL, and a number beyond what Python reads is none any more.
+    """
+    try:
+        value = None if result is None else json.loads(result)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return None
     return None if _holds_nul(value) else value
 
 

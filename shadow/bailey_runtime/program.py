@@ -13,8 +13,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from . import json_value
 from .guard import guarding
 from .outcome import BodyError, BodyFailed
 
@@ -27,6 +28,18 @@ _PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
 # What an interpreter runs to call a function: it ends with a report, of what came back or of what went wrong.
 CALL_FUNCTION = Path(__file__).with_name("call_function.py").read_text(encoding="utf-8")
 _REPORT = '{"bailey_body":1,'
+
+
+def call_of(callable: str, args: Any, kwargs: Any) -> str:
+    """What `CALL_FUNCTION` reads. `args` and `kwargs` are values of `json_value`, and go as texts: no number changes on the way.
+
+    Raises BodyFailed where a function cannot be called so.
+    """
+    if not isinstance(args, list) or isinstance(args, json_value.Members):
+        raise BodyFailed(BodyError("arguments", "args is no list"))
+    if not isinstance(kwargs, (json_value.Members, Mapping)):
+        raise BodyFailed(BodyError("arguments", "kwargs is no object"))
+    return json.dumps({"callable": callable, "args": json_value.write(args), "kwargs": json_value.write(kwargs)})
 
 
 def run_program(
@@ -79,10 +92,9 @@ def run_program(
     if not lines:
         return None
     try:
-        json.loads(lines[-1], parse_constant=_no_json)
+        json_value.read(lines[-1], f"the last line that {arguments[0]} printed")
     except ValueError as error:
-        message = f"the last line that {arguments[0]} printed is not JSON: {error}"
-        raise BodyFailed(BodyError("result", message)) from error
+        raise BodyFailed(BodyError("result", str(error))) from error
     return lines[-1].strip()
 
 
@@ -96,9 +108,9 @@ def _reported(name: str, status: int, output: str, tail: Sequence[str]) -> str:
     if "error" not in report:
         result = last.removeprefix(_REPORT + '"result":').removesuffix("}")
         try:
-            json.loads(result, parse_constant=_no_json)
+            json_value.read(result, "what the function returned")
         except ValueError as error:
-            raise BodyFailed(BodyError("result", f"what the function returned is not JSON: {error}")) from error
+            raise BodyFailed(BodyError("result", str(error))) from error
         return result
     error = report["error"]
     raise BodyFailed(
@@ -116,10 +128,6 @@ def _variables(given: Mapping[str, str]) -> dict[str, str]:
     if "BAILEY_SHADOW" not in given:
         return {**os.environ, **given}
     return {**{name: value for name, value in os.environ.items() if name in _PLAIN}, **given}
-
-
-def _no_json(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
 
 
 def _exchange(process: subprocess.Popen[str], payload: str) -> str:

@@ -122,7 +122,8 @@ public struct QueueSwitchSQL: Sendable {
 
     private var own: String {
         [
-            "-- Queue \(queue): \(rows.table).", rows.arrival, rows.holdBatch, rows.look, rows.take, rows.finish,
+            "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take,
+            rows.finish,
             rows.release, rows.giveUp, rows.triggers,
         ]
         .joined(separator: "\n\n")
@@ -130,7 +131,7 @@ public struct QueueSwitchSQL: Sendable {
 
     private var register: String {
         """
-        INSERT INTO bailey.queue (queue, on_table, digest) VALUES (\(rows.name), \(QueueRowSQL.literal(table)), '\(digest)')
+        INSERT INTO bailey.queue (queue, on_table, digest) VALUES (\(rows.name), \(QueueRowSQL.literal(table)), \(QueueRowSQL.literal(digest)))
         ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
         """
     }

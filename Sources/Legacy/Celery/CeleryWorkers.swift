@@ -1,5 +1,5 @@
 import Foundation
-import LosslessJSON
+public import LosslessJSON
 public import Redis
 public import Schedules
 
@@ -12,6 +12,22 @@ public struct CeleryWorkers: Sendable {
     /// The workers of a broker.
     public init(url: RedisURL) { self.url = url }
 
+    /// What one worker says of its application's configuration.
+    public struct Answer: Sendable {
+        /// The worker's name, `celery@host`.
+        public let worker: String
+        /// Every setting that `inspect conf` shows, by name. Celery masks passwords in URLs itself.
+        public let settings: JSON
+    }
+
+    /// What the workers that were reached answered.
+    public struct Answers: Sendable {
+        /// How many listen for such questions.
+        public let asked: Int
+        /// Those that answered in time, by name.
+        public let answers: [Answer]
+    }
+
     /// Seconds that beat sleeps at most, as the workers' configuration says; nil if no worker answers.
     ///
     /// Of several the longest counts. `celery beat --max-interval` is not part of the configuration and stays unknown.
@@ -22,19 +38,34 @@ public struct CeleryWorkers: Sendable {
     ///   - seconds: how long answers are waited for.
     /// - Throws: `RedisError`.
     public func maxLoopInterval(name: String, now: Instant, seconds: Int = 1) async throws(RedisError) -> Double? {
+        // RedBeat takes its own default where Celery says nothing.
+        try await configurations(name: name, now: now, seconds: seconds).answers
+            .compactMap { $0.settings["beat_max_loop_interval"]?.double }
+            .map { $0 > 0 ? $0 : 300 }
+            .max()
+    }
+
+    /// Asks every worker for its configuration.
+    ///
+    /// - Parameters:
+    ///   - name: a name for the reply queue that nobody else uses.
+    ///   - now: this machine's time; workers drop a question that is older than ten seconds.
+    ///   - seconds: how long the next answer is waited for.
+    /// - Throws: `RedisError`.
+    public func configurations(name: String, now: Instant, seconds: Int = 1) async throws(RedisError) -> Answers {
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
         let queue = Array("\(name).reply.celery.pidbox".utf8)
         let bindings = Array("_kombu.binding.reply.celery.pidbox".utf8)
         let binding = Array("\(name)\u{6}\u{16}\u{6}\u{16}\(name).reply.celery.pidbox".utf8)
         _ = try await redis.send(RedisCommand("SADD", raw: [bindings, binding]))
-        let found: Double?
+        let found: Answers
         do throws(RedisError) {
             let message = CeleryWorkers.question(name: name, expires: now.adding(seconds: 10))
             let channel = Array("/\(url.database).celery.pidbox".utf8)
             let receivers = try await redis.send(RedisCommand("PUBLISH", raw: [channel, Array(message.text().utf8)]))
                 .int
-            found = try await CeleryWorkers.longest(redis, queue, answers: receivers ?? 0, seconds: seconds)
+            found = try await CeleryWorkers.answers(redis, queue, asked: receivers ?? 0, seconds: seconds)
         } catch {
             _ = try? await redis.send(RedisCommand("SREM", raw: [bindings, binding]))
             throw error
@@ -44,28 +75,24 @@ public struct CeleryWorkers: Sendable {
         return found
     }
 
-    private static func longest(_ redis: RedisConnection, _ queue: [UInt8], answers: Int, seconds: Int)
-        async throws(RedisError) -> Double?
+    private static func answers(_ redis: RedisConnection, _ queue: [UInt8], asked: Int, seconds: Int)
+        async throws(RedisError) -> Answers
     {
-        var longest: Double?
-        for _ in 0..<answers {
+        var found: [Answer] = []
+        for _ in 0..<asked {
             let reply = try await redis.send(RedisCommand("BRPOP", raw: [queue, Array(String(seconds).utf8)]))
             guard let bytes = reply.array?.last?.bytes else { break }
-            for configuration in configurations(bytes) {
-                guard let value = configuration["beat_max_loop_interval"]?.double else { continue }
-                // RedBeat takes its own default where Celery says nothing.
-                longest = max(longest ?? 0, value > 0 ? value : 300)
-            }
+            found += answers(bytes)
         }
-        return longest
+        return Answers(asked: asked, answers: found.sorted { $0.worker < $1.worker })
     }
 
     /// The configurations in a reply: `{"celery@host": {…}}` as base64 in the body.
-    private static func configurations(_ bytes: [UInt8]) -> [JSON] {
+    private static func answers(_ bytes: [UInt8]) -> [Answer] {
         guard let message = try? JSON(parsing: bytes), let body = message["body"]?.string,
             let data = Data(base64Encoded: body), let answer = try? JSON(parsing: Array(data))
         else { return [] }
-        return answer.object?.members.map(\.value) ?? []
+        return answer.object?.members.map { Answer(worker: $0.key, settings: $0.value) } ?? []
     }
 
     private static func question(name: String, expires: Instant) -> JSON {

@@ -30,6 +30,7 @@ public struct QueueProfile: Sendable, Hashable {
     public init(yaml text: String, file: String) throws(SettingsError) {
         let problems = Problems()
         let root = try YAMLNode(yaml: text, file: file)
+        root.refuseControlCharacters(except: ["caveats"], problems)
         name = ""
         table = ""
         columns = [:]

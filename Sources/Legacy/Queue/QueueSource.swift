@@ -4,7 +4,8 @@ public import Postgres
 public import Schedules
 
 /// A queue table in PostgreSQL. Each job type is an entry; finished jobs are read as totals that the server computes.
-public struct QueueSource: LegacySource {
+public struct QueueSource: Sendable {
+    /// The name in `bailey.yaml`.
     public let name: String
     let url: PostgresURL
     let profile: QueueProfile
@@ -20,6 +21,9 @@ public struct QueueSource: LegacySource {
         zoneName = timezone
     }
 
+    /// Reads everything, changing nothing.
+    ///
+    /// - Throws: `PostgresError` or `ScheduleError`.
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
         if let zoneName { _ = try zones.zone(zoneName) }
         let (connection, zone) = try await connect()

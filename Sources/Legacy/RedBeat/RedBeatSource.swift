@@ -3,7 +3,8 @@ public import Redis
 public import Schedules
 
 /// The RedBeat schedule of a Celery application, in Redis.
-public struct RedBeatSource: LegacySource {
+public struct RedBeatSource: Sendable {
+    /// The name in `bailey.yaml`.
     public let name: String
     private let url: RedisURL
     private let prefix: String
@@ -21,6 +22,9 @@ public struct RedBeatSource: LegacySource {
         self.timezone = timezone
     }
 
+    /// Reads everything, changing nothing.
+    ///
+    /// - Throws: `RedisError` or `ScheduleError`.
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
         if let timezone { _ = try zones.zone(timezone) }
         let redis = try await RedisConnection.connect(to: url)

@@ -395,7 +395,7 @@ BEGIN
     RETURN QUERY SELECT 'ok', number;
 END $bailey$;
 
--- Queue jobs: "tasks"."background_jobs".
+-- The functions and triggers of one queue.
 
 CREATE OR REPLACE FUNCTION bailey."arrival:jobs"() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' AS $bailey$
@@ -625,7 +625,7 @@ CREATE TRIGGER bailey_change BEFORE UPDATE OF "status", "job_type" ON "tasks"."b
 WHEN (new."status" IN ('pending') OR (new."status" IN ('running') AND NOT old."status" IN ('pending')))
 EXECUTE FUNCTION bailey."arrival:jobs"();
 
-INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', '57d0ec3836ca8a07')
+INSERT INTO bailey.queue (queue, on_table, digest) VALUES ('jobs', 'tasks.background_jobs', 'cf7dea45f5a1f117')
 ON CONFLICT (queue) DO UPDATE SET on_table = excluded.on_table, digest = excluded.digest, installed_at = now(), installed_by = session_user;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bailey FROM PUBLIC;

@@ -175,7 +175,7 @@ def test_a_recorded_job_is_shadowed_with_its_own_payload(gated):
     states, outcomes = run(gated, **conf)
     assert states["gate"] == states["export"] == "success"
     recorded = json.loads(outcomes["export"])
-    assert f'"arguments":{payload}' in outcomes["export"]
+    assert '"arguments":{"n":1.50,"note":"{{ ds }}"}' in outcomes["export"]
     assert json.loads(recorded["result"]) == {"n": 1.5, "note": "{{ ds }}"}
     assert (recorded["job"], recorded["tick"], recorded["entry"]) == ("17", "2026-11-25T10:00:00.5Z", "jobs/export")
     assert recorded["mode"] == "shadow"

@@ -1,0 +1,23 @@
+import Migration
+
+/// The legacy entries that a DAG's gate asks for.
+struct GateSubject {
+    /// The source whose entries have a clock, and those entries: the first decides. Empty where there is none.
+    let source: String?
+    let prefix: String
+    let entries: [EntryID]
+    /// The gate that the source brings; nil for the runtime's.
+    let own: DAGSource.GateClass?
+    /// Job types, where no entry with a clock is concerned.
+    let jobTypes: [EntryID]
+
+    init(_ dag: DAGDefinition, sources: [String: DAGSource]) {
+        // An entry of a source that is not known is asked for all the same: no answer never means go.
+        let timed = dag.entries.filter { sources[$0.source]?.isQueue != true }
+        source = timed.first?.source
+        entries = timed.filter { $0.source == timed.first?.source }
+        if let source, case .redbeat(let found, _)? = sources[source] { prefix = found } else { prefix = "redbeat:" }
+        if let source, case .own(let gate)? = sources[source] { own = gate } else { own = nil }
+        jobTypes = dag.entries.filter { sources[$0.source]?.isQueue == true }
+    }
+}

@@ -1,0 +1,117 @@
+public import Migration
+public import Schedules
+
+/// A legacy system: one source of `bailey.yaml`. Nothing here changes it. A new system is one type that conforms to this, and one line in
+/// `Operations/SystemKind.swift`; how its entries are moved is a `SwitchedSystem` of `Cutover`.
+///
+/// Making one asks nobody and does not fail: what is wrong with its settings is thrown by whatever needs them.
+public protocol LegacySystem: Sendable {
+    /// The name in `bailey.yaml`.
+    var name: String { get }
+
+    /// Reads everything: each key or row group becomes an entry or an unread record.
+    ///
+    /// - Throws: `RedisError`, `PostgresError`, `ScheduleError` or `UnusableSource`.
+    func read(zones: ZoneDatabase) async throws -> SourceReading
+
+    /// Whether it can be reached and read, for `doctor`.
+    ///
+    /// - Throws: as `read`.
+    func probe(zones: ZoneDatabase) async throws -> SourceSummary
+
+    /// What it recorded of the runs of its entries, beyond what `read` gave; for the import.
+    ///
+    /// - Throws: as `read`.
+    func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) async throws
+        -> RecordedHistories
+
+    /// The runs of some of its entries: those it has kept, and those that end from now on.
+    ///
+    /// - Parameter now: the clock, for what is seen to happen.
+    /// - Throws: `UnusableSource`, or an error of its URL.
+    func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
+        -> any LegacyRuns
+
+    /// Why the runs of an entry cannot be observed, one sentence each; empty if they can.
+    func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String]
+
+    /// What DAG files must know of it. Where its settings cannot be used, as much as can be known without them.
+    var dagSource: DAGSource { get }
+
+    /// That what `dagSource` needs beyond `bailey.yaml` can be read: an ungated file holds it.
+    ///
+    /// - Throws: `UnusableSource` or `SettingsError`.
+    func checkSettings() throws
+
+    /// The Airflow connection that leads to it.
+    ///
+    /// - Parameter results: whether the one to where it keeps results is meant, where that is another place.
+    /// - Throws: `UnusableSource` if an Airflow connection cannot hold its URL.
+    func connection(results: Bool) throws -> SourceConnection
+
+    /// Texts that must never be shown: passwords, as written and as decoded.
+    var secrets: [String] { get }
+}
+
+extension LegacySystem {
+    public func probe(zones: ZoneDatabase) async throws -> SourceSummary { try await read(zones: zones).summary }
+
+    public func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant)
+        async throws -> RecordedHistories
+    {
+        RecordedHistories()
+    }
+
+    public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] { [] }
+
+    public func checkSettings() throws {}
+}
+
+/// What a system recorded of the runs of its entries.
+public struct RecordedHistories: Sendable {
+    /// By entry.
+    public var entries: [EntryID: RunHistory]
+    /// What a person must know of the source as a whole.
+    public var notes: [EntryNote]
+
+    /// Makes histories.
+    public init(entries: [EntryID: RunHistory] = [:], notes: [EntryNote] = []) {
+        self.entries = entries
+        self.notes = notes
+    }
+}
+
+/// Why a source cannot be used as `bailey.yaml` has it, in one line for people.
+public struct UnusableSource: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What was found, and what to write instead.
+    public let description: String
+
+    /// Makes an error.
+    public init(_ description: String) { self.description = description }
+}
+
+/// What was read of one source.
+public struct SourceReading: Sendable {
+    /// What the source says of itself.
+    public var summary: SourceSummary
+    /// The entries, by identity.
+    public var entries: [LegacyEntry]
+    /// What did not become an entry, with the reason.
+    public var unread: [UnreadRecord]
+
+    /// Makes a reading.
+    public init(summary: SourceSummary, entries: [LegacyEntry], unread: [UnreadRecord]) {
+        self.summary = summary
+        self.entries = entries
+        self.unread = unread
+    }
+}
+
+/// Bytes as text, those that are not UTF-8 as `\xNN`.
+func readable(_ bytes: [UInt8]) -> String {
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    return bytes.map { byte in
+        (32..<127).contains(byte)
+            ? String(UnicodeScalar(byte)) : "\\x" + String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    }.joined()
+}

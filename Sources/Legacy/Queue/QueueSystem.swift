@@ -1,0 +1,68 @@
+import Foundation
+import LosslessJSON
+public import Migration
+import Postgres
+public import Schedules
+public import Settings
+
+/// A job queue in a table of PostgreSQL.
+public struct QueueSystem: LegacySystem {
+    private let settings: SourceSettings
+    private let profiles: QueueProfiles
+
+    /// The system of a source.
+    public init(_ settings: SourceSettings, profiles: QueueProfiles) {
+        self.settings = settings
+        self.profiles = profiles
+    }
+
+    public var name: String { settings.name }
+
+    /// The table, with its profile read.
+    ///
+    /// - Throws: `UnusableSource`, `SettingsError` or `PostgresError` for what cannot be used.
+    public func source() throws -> QueueSource {
+        var profile = try profiles.profile(settings.profile ?? "")
+        if let table = settings.table { profile.table = table }
+        for (meaning, words) in settings.statuses { profile.statuses[meaning] = words }
+        return QueueSource(
+            name: settings.name,
+            url: try PostgresURL(settings.url),
+            profile: profile,
+            timezone: settings.timezone
+        )
+    }
+
+    public func read(zones: ZoneDatabase) async throws -> SourceReading { try await source().read(zones: zones) }
+
+    public func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
+        -> any LegacyRuns
+    {
+        QueueRuns(source: try source(), types: entries.map(\.id.name), now: now)
+    }
+
+    public var dagSource: DAGSource { .queue(try? source().layout.statements(timezone: settings.timezone)) }
+
+    public func checkSettings() throws { _ = try source() }
+
+    public func connection(results: Bool) throws -> SourceConnection {
+        // Only a URL can be taken apart; libpq alone understands its other form.
+        guard let parts = URLComponents(string: settings.url), parts.scheme?.hasPrefix("postgres") == true else {
+            throw UnusableSource("the URL of “\(settings.name)” is not postgresql://…")
+        }
+        let host = parts.host.map { $0.hasPrefix("[") ? String($0.dropFirst().dropLast()) : $0 } ?? "localhost"
+        let database = String(parts.path.drop { $0 == "/" })
+        return SourceConnection(
+            type: "postgres",
+            host: host,
+            port: parts.port ?? 5432,
+            login: parts.user,
+            schema: database,
+            extra: JSONObject((parts.queryItems ?? []).map { ($0.name, .string($0.value ?? "")) }),
+            password: parts.password,
+            address: "postgresql://\(host):\(parts.port ?? 5432)/\(database)"
+        )
+    }
+
+    public var secrets: [String] { passwords(of: settings.url) }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import LosslessJSON
+public import Migration
+import Redis
+public import Schedules
+public import Settings
+
+/// A Celery application whose schedule RedBeat keeps in Redis.
+public struct RedBeatSystem: LegacySystem {
+    private let settings: SourceSettings
+
+    /// The system of a source.
+    public init(_ settings: SourceSettings) { self.settings = settings }
+
+    public var name: String { settings.name }
+
+    public func read(zones: ZoneDatabase) async throws -> SourceReading {
+        try await RedBeatSource(
+            name: settings.name,
+            url: try RedisURL(settings.url),
+            prefix: settings.prefix,
+            timezone: settings.timezone
+        ).read(zones: zones)
+    }
+
+    public func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant)
+        async throws -> RecordedHistories
+    {
+        let (histories, unattributed) = try await celeryRuns(of: entries, zones, now).histories(limit: 500)
+        return RecordedHistories(
+            entries: histories,
+            notes: unattributed.sorted { $0.key < $1.key }.map { reason, count in
+                EntryNote(.historyBiased, "\(count) recorded results left out of the history: \(reason)")
+            }
+        )
+    }
+
+    public func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
+        -> any LegacyRuns
+    {
+        try celeryRuns(of: entries, zones, now)
+    }
+
+    private func celeryRuns(of entries: [LegacyEntry], _ zones: ZoneDatabase, _ now: @escaping @Sendable () -> Instant)
+        throws -> CeleryRuns
+    {
+        CeleryRuns(
+            url: try RedisURL(settings.resultsURL ?? settings.url),
+            entries: entries,
+            clock: BeatClock(
+                url: try RedisURL(settings.url),
+                prefix: settings.prefix,
+                entries: entries,
+                zones: zones,
+                now: now
+            ),
+            zones: zones,
+            now: now
+        )
+    }
+
+    public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] {
+        var defects: [String] = []
+        let twin = inventory.entries.first { other in
+            other.id != entry.id && other.id.source == entry.id.source && other.kind == entry.kind
+                && other.call == entry.call
+        }
+        if let twin {
+            defects.append(
+                "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
+            )
+        }
+        let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
+        if entry.history == nil, notes.contains(where: { $0.detail.hasSuffix(CeleryRuns.nameless) }) {
+            defects.append(
+                "the results of \(entry.id.source) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
+            )
+        }
+        return defects
+    }
+
+    public var dagSource: DAGSource { .redbeat(prefix: settings.prefix, ownResults: settings.resultsURL != nil) }
+
+    public func connection(results: Bool) throws -> SourceConnection {
+        let redis = try RedisURL(results ? settings.resultsURL ?? settings.url : settings.url)
+        guard case .host(let host, let port) = redis.place else {
+            throw UnusableSource("\(redis.address) is a socket")
+        }
+        var extra: JSONObject = [:]
+        if redis.tls {
+            if let authorities = redis.authorities { extra["ssl_ca_certs"] = .string(authorities) }
+            if !redis.verifies { extra["ssl_cert_reqs"] = "none" }
+        }
+        return SourceConnection(
+            type: redis.tls ? "rediss" : "redis",
+            host: host,
+            port: port,
+            login: redis.user,
+            schema: "\(redis.database)",
+            extra: extra,
+            password: redis.password,
+            address: redis.address
+        )
+    }
+
+    public var secrets: [String] { [settings.url, settings.resultsURL].compactMap { $0 }.flatMap(passwords(of:)) }
+}
+
+extension LegacyEntry {
+    /// What a recorded run of it shows: no arguments and an empty list of them are the same call.
+    fileprivate var call: [String] {
+        [task, (args.isNull ? [] : args).text(.canonical), (kwargs.isNull ? [:] : kwargs).text(.canonical)]
+    }
+}
+
+/// The password of a URL, as written and as decoded.
+func passwords(of url: String) -> [String] {
+    guard let password = URL(string: url)?.password(percentEncoded: true) else { return [] }
+    return [password, password.removingPercentEncoding].compactMap { $0 }
+}

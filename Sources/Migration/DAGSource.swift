@@ -1,0 +1,33 @@
+/// What a DAG file must know of a source, by the source's name in `bailey.yaml`.
+public enum DAGSource: Sendable, Hashable {
+    /// Redis with RedBeat's keys under a prefix; `ownResults` is whether Celery's results are in another Redis.
+    case redbeat(prefix: String, ownResults: Bool)
+    /// A PostgreSQL queue, and how a DAG that has job types of it to itself takes their jobs; nil if it cannot.
+    case queue(QueueStatements?)
+    /// A system that brings a gate of its own.
+    case own(GateClass)
+
+    /// Whether its entries are job types, which a gate asks for one by one.
+    public var isQueue: Bool { if case .queue = self { true } else { false } }
+
+    /// A Python class that makes the first task of a gated file. It is called with `source`, `entries`, `missed_ticks` and, where they are not
+    /// the usual ones, `late_after` and `timezone`.
+    public struct GateClass: Sendable, Hashable {
+        /// Where it is imported from.
+        public var module: String
+        /// Its name.
+        public var name: String
+        /// The Python package that holds it.
+        public var requirement: String
+        /// What the source's Airflow connection must lead to, for people: `the file that holds the switch`.
+        public var leadsTo: String
+
+        /// Makes one.
+        public init(module: String, name: String, requirement: String, leadsTo: String) {
+            self.module = module
+            self.name = name
+            self.requirement = requirement
+            self.leadsTo = leadsTo
+        }
+    }
+}

@@ -1,0 +1,103 @@
+"""JSON as values that lose nothing: numbers keep their text, objects their order and their repeated keys. Pure.
+
+What arrives as text is read here before it becomes part of anything, and what is made of it is written here: no text of JSON is
+ever put together from texts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+
+class Number(str):
+    """A number as it was written."""
+
+
+class Members(list[tuple[str, Any]]):
+    """The members of an object, in their order."""
+
+
+def read(text: str, what: str = "the text") -> Any:
+    """The value that a JSON text is.
+
+    Raises ValueError, with what it is that cannot be read, where the text is no JSON, or nests deeper than this process can follow.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{what} is no text but {type(text).__name__}")
+    try:
+        return _DECODER.decode(text)
+    except RecursionError as error:
+        raise ValueError(f"{what} nests too deep to be read") from error
+    except ValueError as error:
+        raise ValueError(f"{what} is no JSON: {error}") from error
+
+
+def write(value: Any) -> str:
+    """A value as JSON text on one line; an object may be a mapping too."""
+    text = "".join(_parts(value))
+    # Half a surrogate pair has no bytes in UTF-8, and goes as an escape as it came.
+    return "".join(c if c < "\ud800" or c > "\udfff" else f"\\u{ord(c):04x}" for c in text) if _has_half(text) else text
+
+
+def payload(text: str | None, what: str = "the payload") -> str:
+    """A payload as a queue stores it, as JSON text: nothing is `null`, and a text that is no JSON is a string.
+
+    Raises ValueError for one that nests too deep.
+    """
+    if text is None:
+        return "null"
+    try:
+        return write(read(text, what))
+    except ValueError as error:
+        if isinstance(error.__cause__, RecursionError):
+            raise
+        return write(text)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON's")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=Members, parse_float=Number, parse_int=Number, parse_constant=_refuse, strict=True
+)
+
+
+def _parts(value: Any) -> Iterator[str]:
+    # A list of what is still to be written instead of recursion: what could be read can be written.
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Written):
+            yield item
+        elif isinstance(item, Number):
+            yield str(item)
+        elif isinstance(item, (Members, Mapping)):
+            members = item if isinstance(item, Members) else list(item.items())
+            inner: list[Any] = [_Written("{")]
+            for at, (key, part) in enumerate(members):
+                if not isinstance(key, str):
+                    raise ValueError(f"{key!r} is no key of JSON's")
+                inner += [_Written(("," if at else "") + json.dumps(key, ensure_ascii=False) + ":"), part]
+            waiting += reversed([*inner, _Written("}")])
+        elif isinstance(item, Sequence) and not isinstance(item, (str, bytes, bytearray)):
+            inner = [_Written("[")]
+            for at, part in enumerate(item):
+                inner += [_Written(","), part] if at else [part]
+            waiting += reversed([*inner, _Written("]")])
+        else:
+            yield json.dumps(item, ensure_ascii=False, allow_nan=False)
+
+
+class _Written(str):
+    """A piece of JSON text that is written already."""
+
+
+def _has_half(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

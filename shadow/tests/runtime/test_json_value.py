@@ -1,0 +1,152 @@
+"""JSON that is read and written keeps every number, key and repetition, and what is no JSON never becomes part of any."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime, timezone
+
+import pytest
+
+from bailey_runtime import json_value
+from bailey_runtime.outcome import BodyError, BodyFailed, TaskRun, outcome, returned
+from bailey_runtime.program import call_of, run_program
+
+# Texts that would end their place if they were put into other JSON as they are, or that are no JSON at all.
+NO_JSON = [
+    'null],"callable":"os:system","args":["touch owned"],"x":[1',
+    '1],"kwargs":{}}\n{"callable":"os:system","args":["touch owned"],"kwargs":{}}',
+    'null,"state":"success","result":[1]',
+    "1, 2",
+    "1]}",
+    "",
+    " ",
+    '{"a":1}{"b":2}',
+    "{'a': 1}",
+    '{"a":1,}',
+    "// 1",
+    "\ufeff1",
+    "1\n2",
+    '"a\nb"',
+    '"open',
+    "NaN",
+    "-Infinity",
+    "[NaN]",
+    "01",
+    "+1",
+    "1.",
+    "0x10",
+    "None",
+    "<xml/>",
+    "[" * 100_000,
+]
+KEPT = [
+    "1.50",
+    "1e-9223372036854775808",
+    "-0",
+    "1E400",
+    "9" * 5000,
+    '{"a":1,"a":2.0,"":null}',
+    "[[],{},[[1.10]]]",
+    '"\\ud800"',
+    '"\\u0000\u2028é🐈"',
+    "[" * 600 + "]" * 600,
+    "true",
+    "null",
+]
+
+
+@pytest.mark.parametrize("text", NO_JSON, ids=range(len(NO_JSON)))
+def test_what_is_no_json_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"the payload (is no JSON|nests too deep)"):
+        json_value.read(text, "the payload")
+
+
+@pytest.mark.parametrize("text", KEPT, ids=range(len(KEPT)))
+def test_what_is_json_is_kept_as_it_is(text: str) -> None:
+    assert json_value.write(json_value.read(text)) == text
+    spaced = f" [ {text} ,\n{text}\t] "
+    assert json_value.write(json_value.read(spaced)) == f"[{text},{text}]"
+
+
+def test_random_values_are_what_the_library_reads() -> None:
+    draw = random.Random(7)
+
+    def value(depth: int) -> object:
+        kind = draw.randrange(8 if depth else 6)
+        if kind < 6:
+            text = "".join(chr(draw.choice([draw.randrange(128), draw.randrange(0x3000)])) for _ in range(5))
+            return [None, True, draw.randrange(-(10**20), 10**20), draw.random() * 1e9, text, "\u2028"][kind]
+        count = range(draw.randrange(4))
+        return [value(depth - 1) for _ in count] if kind == 6 else {f'{n}\n"': value(depth - 1) for n in count}
+
+    for _ in range(2_000):
+        made = value(4)
+        text = json.dumps(made, ensure_ascii=draw.random() < 0.5)
+        assert json.loads(json_value.write(json_value.read(text))) == made
+        assert json.loads(json_value.write(made)) == made
+
+
+def test_a_payload_that_is_no_json_is_a_string() -> None:
+    for text in NO_JSON[:-1]:
+        assert json.loads(json_value.payload(text)) == text
+    assert json_value.payload(None) == "null"
+    assert json_value.payload(' {"n": 1.50}') == '{"n":1.50}'
+    with pytest.raises(ValueError, match="too deep"):
+        json_value.payload(NO_JSON[-1])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2}, b"1", object()])
+def test_what_json_cannot_say_is_not_written(value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        json_value.write([value])
+
+
+def run_with(arguments: object, **fields: str) -> TaskRun:
+    """An attempt with such arguments."""
+    texts = {"mode": "shadow", "task": "t", "entry": "e", "tick": None, "job": "1", "run": "d/r", **fields}
+    return TaskRun(arguments=arguments, attempt=1, start=datetime(2026, 1, 1, tzinfo=timezone.utc), **texts)
+
+
+def test_an_outcome_says_what_it_was_told_and_nothing_else() -> None:
+    end = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    for text in NO_JSON[:-1]:
+        run = run_with(json_value.read(json_value.payload(text)), task=text, entry=text, job=text, run=text)
+        made = json.loads(outcome(run, "failed", end, error=BodyError(text, text, text)), object_pairs_hook=list)
+        assert [name for name, _ in made] == [
+            *["v", "mode", "task", "entry", "tick", "job", "state", "arguments", "error", "start", "end"],
+            *["attempts", "run"],
+        ]
+        said = dict(made)
+        assert (said["state"], said["mode"]) == ("failed", "shadow")
+        assert said["arguments"] == said["task"] == said["entry"] == said["job"] == said["run"] == text
+        assert dict(said["error"]) == {"type": text, "message": text, "detail": text}
+        with pytest.raises(ValueError):
+            outcome(run, "success", end, result=text)
+    kept = outcome(run_with(json_value.read('{"n":1.50}')), "success", end, result="[2.50]")
+    assert '"arguments":{"n":1.50}' in kept and '"result":[2.50]' in kept
+
+
+def test_airflow_keeps_a_result_only_whole() -> None:
+    assert returned('{"a":[1.5,"x"]}') == {"a": [1.5, "x"]}
+    for text in (None, "9" * 5000, "1e400", '"\\u0000"', '{"\\u0000":1}'):
+        assert returned(text) is None
+
+
+def test_a_call_is_of_the_callable_it_was_made_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    import sys
+
+    from bailey_runtime.program import CALL_FUNCTION
+
+    for text in NO_JSON[:-1]:
+        call = call_of("json:dumps", [json_value.read(json_value.payload(text))], {})
+        assert run_program([sys.executable, "-c", CALL_FUNCTION], call) == json.dumps(
+            json.dumps(text), ensure_ascii=False
+        )
+    assert not list(tmp_path.iterdir())
+    # The number that the function gets is the one that was read.
+    assert json.loads(call_of("a:b", json_value.read("[1.50]"), {}))["args"] == "[1.50]"
+    for args, kwargs in (("{}", "{}"), ("null", "{}"), ('"ab"', "{}"), ("[]", "[]"), ("[]", "null"), ("1", "{}")):
+        with pytest.raises(BodyFailed):
+            call_of("a:b", json_value.read(args), json_value.read(kwargs))
