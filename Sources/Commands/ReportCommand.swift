@@ -25,11 +25,16 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write a Markdown file.", valueName: "path"))
     var markdown: String?
 
-    @Option(help: ArgumentHelp("Show only what was compared since then: an instant, or so long ago (2h, 7d).", valueName: "time"))
+    @Option(
+        help: ArgumentHelp(
+            "Show only what was compared since then: an instant, or so long ago (2h, 7d).",
+            valueName: "time"
+        )
+    )
     var since: String?
 
     @Option(help: "Show only comparisons with this verdict: match, mismatch, not-enough-data, observer-broken.")
-    var verdict: Comparison.Verdict?
+    var verdict: String?
 
     @Flag(help: "Show every comparison, not the newest 500 of each pipeline. Counts and status are always of all.")
     var all = false
@@ -41,9 +46,19 @@ struct ReportCommand: AsyncParsableCommand {
         let workspace = try Workspace(common)
         var shown = ShownComparisons()
         shown.limit = all ? .max : 500
-        if let verdict { shown.verdicts = [verdict] }
+        if let verdict {
+            guard let known = Comparison.Verdict(rawValue: verdict) else {
+                throw OperationFailure(
+                    .usage,
+                    "--verdict is “\(verdict)”; write match, mismatch, not-enough-data or observer-broken"
+                )
+            }
+            shown.verdicts = [known]
+        }
         if let since {
-            guard let instant = Instant(iso8601: since) ?? YAMLFields.seconds(since).map({ currentInstant().adding(seconds: -Int64($0)) })
+            guard
+                let instant = Instant(iso8601: since)
+                    ?? YAMLFields.seconds(since).map({ currentInstant().adding(seconds: -Int64($0)) })
             else {
                 throw OperationFailure(.usage, "--since is “\(since)”; write an instant, or 90m, 2h, 7d")
             }
@@ -66,5 +81,3 @@ struct ReportCommand: AsyncParsableCommand {
         if !report.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 }
-
-extension Comparison.Verdict: ExpressibleByArgument {}

@@ -11,7 +11,8 @@ struct RulesCommand: AsyncParsableCommand {
     struct Propose: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Propose rules for what changes between legacy's own runs.",
-            discussion: "Learnt from legacy against legacy, over runs that were compared and had equal inputs. Nothing is written or applied."
+            discussion:
+                "Learnt from legacy against legacy, over runs that were compared and had equal inputs. Nothing is written or applied."
         )
 
         @OptionGroup var common: CommonOptions

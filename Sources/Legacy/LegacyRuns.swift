@@ -9,6 +9,11 @@ public protocol LegacyRuns: Sendable {
     /// - Throws: `RedisError` or `PostgresError`.
     func recorded(limit: Int) async throws -> RecordedRuns
 
+    /// What the scheduler's clock says now; nothing of a system that has none.
+    ///
+    /// - Throws: `RedisError` or `PostgresError`.
+    func clockNow() async throws -> [ClockSighting]
+
     /// Gives each run as it ends, until the task is cancelled, and says when it may have missed one.
     ///
     /// A fault of the source does not end it: it goes on as soon as the source answers, first with what the source has kept meanwhile.
@@ -22,6 +27,11 @@ public protocol LegacyRuns: Sendable {
         ready: @escaping @Sendable () async -> Void,
         handle: @escaping @Sendable (LegacyEvent) async throws -> Void
     ) async throws
+}
+
+extension LegacyRuns {
+    /// Nothing.
+    public func clockNow() async throws -> [ClockSighting] { [] }
 }
 
 /// What watching a legacy system shows.
@@ -48,6 +58,8 @@ public struct RecordedRuns: Sendable {
     public var runs: [ObservedRun] = []
     /// Records that belong to no known entry, by the reason.
     public var unattributed: [String: Int]
+    /// Records that nobody can read, and why.
+    public var unread: [String: String] = [:]
     /// What the scheduler's clock says.
     public var clock: [ClockSighting] = []
 

@@ -130,7 +130,9 @@ private struct PathReader {
         }
         rest = Substring(scalars)
         if key.isEmpty {
-            throw error(rest.first == "." ? "“..” stands for nothing here; name each key" : "a key is missing after “.”")
+            throw error(
+                rest.first == "." ? "“..” stands for nothing here; name each key" : "a key is missing after “.”"
+            )
         }
         if let next = rest.first, next != ".", next != "[" {
             throw error("a key with “\(next)” is quoted: [\"…\"]")

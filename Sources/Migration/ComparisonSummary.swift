@@ -25,7 +25,9 @@ public struct ComparisonSummary: Sendable {
         /// The example's difference at this place.
         public var difference: Difference? {
             guard let example else { return nil }
-            if let hidden { return example.ignored.first { $0.rule == hidden && $0.difference.place == place }?.difference }
+            if let hidden {
+                return example.ignored.first { $0.rule == hidden && $0.difference.place == place }?.difference
+            }
             return example.differences.first { $0.kind.rawValue == kind && $0.place == place }
         }
     }
@@ -128,7 +130,11 @@ extension ComparisonSummary {
         causes = runs.map { key, count in
             Cause(kind: key.kind, place: key.place, hidden: key.hidden, runs: count, example: examples[key])
         }
-        causes.sort { ($0.hidden == nil ? 0 : 1, -$0.runs, $0.kind, $0.place) < ($1.hidden == nil ? 0 : 1, -$1.runs, $1.kind, $1.place) }
+        causes.sort {
+            ($0.hidden == nil ? 0 : 1, -$0.runs, $0.kind, $0.place) < (
+                $1.hidden == nil ? 0 : 1, -$1.runs, $1.kind, $1.place
+            )
+        }
         causeCount = causes.count
     }
 }

@@ -14,7 +14,11 @@ struct FireHistory {
         for sighting in sorted.dropFirst() {
             let more = sighting.count - last.count
             // A lower count is that of an entry made anew: what happened between the two is not known.
-            if more > 0 { fires += between(last.last, sighting.last, more) } else if more < 0 { fires += [exact(sighting.last)] }
+            if more > 0 {
+                fires += between(last.last, sighting.last, more)
+            } else if more < 0 {
+                fires += [exact(sighting.last)]
+            }
             last = sighting
         }
         return fires.sorted { $0.at < $1.at }
@@ -42,7 +46,9 @@ struct FireHistory {
         }
         var due = fires[0].tick
         for _ in 1..<min(count, 100_000) {
-            guard let earlier = schedule.last(until: due.adding(microseconds: -1), in: zone), earlier > start else { break }
+            guard let earlier = schedule.last(until: due.adding(microseconds: -1), in: zone), earlier > start else {
+                break
+            }
             due = earlier
             fires.append(Fire(at: due, tick: due, isExact: false))
         }
@@ -82,7 +88,7 @@ struct FireHistory {
         var place = sorted.count - 1
         // Where no run of the last fire is known, the newest run sets the phase.
         if lag == nil, let newest = sorted.last {
-            guard first.last.microseconds - newest.reference.microseconds < 2 * step else { return [] }
+            guard first.last.microseconds - newest.reference.microseconds < 20 * step else { return [] }
             expected = newest.reference.microseconds
         }
         while place >= 0, misses < 100, fires.count + 1 < first.count {

@@ -8,13 +8,16 @@ extension DAGDefinition {
             [
                 "id": .string(task.id), "entry": JSON(task.entry?.description), "body": task.body.form,
                 "after": JSON(task.after), "rule": .string(task.triggerRule.rawValue),
-                "when": task.condition?.json ?? .null, "retries": JSON(task.retry.retries), "timeout": JSON(task.timeout),
-                "shadow": .string(task.shadow.rawValue), "redirect": .object(JSONObject(task.redirect.map { ($0, .string($1)) })),
+                "when": task.condition?.json ?? .null, "retries": JSON(task.retry.retries),
+                "timeout": JSON(task.timeout),
+                "shadow": .string(task.shadow.rawValue),
+                "redirect": .object(JSONObject(task.redirect.map { ($0, .string($1)) })),
                 "compare": task.compare.form,
             ]
         }
         let whole: JSON = [
-            "entries": JSON(entries.map(\.description)), "driver": JSON(clock.driver?.description), "tasks": .array(parts),
+            "entries": JSON(entries.map(\.description)), "driver": JSON(clock.driver?.description),
+            "tasks": .array(parts),
         ]
         return StableDigest(whole.text(.canonical)).description
     }

@@ -46,15 +46,21 @@ public struct TickAttribution: Sendable {
         for fire in fires {
             if let run = fire.run, let place = places[run] { take(place, fire, .bySchedule, &judged) }
         }
+        // Where the scheduler's clock is ahead of ours, it was seen to fire in the future.
+        let skew = min(0, sightings.map { $0.seen.seconds(since: $0.last) }.min() ?? 0)
         let open = candidates.filter { judged[$0].standing == .notScheduled }
         var pairs: [(lag: Double, run: Int, fire: Int)] = []
         for index in open {
             let time = judged[index].reference
             // The few fires before it: one that ran longer than the interval is not that of the last.
-            var place = FireHistory.place(after: time.adding(microseconds: Int64(TickAttribution.slack * 1e6)), fires) - 1
+            var place =
+                FireHistory.place(after: time.adding(microseconds: Int64((TickAttribution.slack - skew) * 1e6)), fires)
+                - 1
             var looked = 0
             while place >= 0, looked < 16 {
-                if fires[place].run == nil { pairs.append((max(0, time.seconds(since: fires[place].at)), index, place)) }
+                if fires[place].run == nil {
+                    pairs.append((abs(time.seconds(since: fires[place].at) - skew), index, place))
+                }
                 place -= 1
                 looked += 1
             }
@@ -66,7 +72,8 @@ public struct TickAttribution: Sendable {
         var nearest: [Int: (lag: Double, run: Int)] = [:]
         for pair in pairs where pair.lag <= limit {
             if let first = nearest[pair.fire], first.run != pair.run, !isGiven.contains(pair.run),
-                judged[first.run].fired == fires[pair.fire].at, cannotTell(judged[first.run], judged[pair.run], pair.lag - first.lag)
+                judged[first.run].fired == fires[pair.fire].at,
+                cannotTell(judged[first.run], judged[pair.run], pair.lag - first.lag)
             {
                 judged[first.run].standing = .ambiguous
                 take(pair.run, fires[pair.fire], .ambiguous, &judged)

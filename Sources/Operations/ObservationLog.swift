@@ -43,7 +43,9 @@ actor ObservationLog {
     /// Keeps what the scheduler's clock says where that is news.
     func add(_ sightings: [ClockSighting]) {
         for sighting in sightings {
-            if let before = clock[sighting.entry], before.last == sighting.last, before.count == sighting.count { continue }
+            if let before = clock[sighting.entry], before.last == sighting.last, before.count == sighting.count {
+                continue
+            }
             clock[sighting.entry] = sighting
             unwritten.append(sighting)
         }

@@ -44,7 +44,9 @@ package struct RuleProposals: Sendable {
 
     /// The proposals for a terminal, as YAML that a mapping takes.
     package var textLines: [String] {
-        var lines = ["# Learnt from \(runs) runs of legacy against legacy. Nothing of it is applied: that a value changes does not say why."]
+        var lines = [
+            "# Learnt from \(runs) runs of legacy against legacy. Nothing of it is applied: that a value changes does not say why."
+        ]
         if tasks.isEmpty { lines.append("# Runs with equal inputs gave equal results.") }
         for task in tasks {
             lines += ["# \(task.pipeline), task \(task.task) (\(task.entry)):", "compare:"]
@@ -83,7 +85,8 @@ extension NoiseLearning.Noise {
         switch rule {
         case .ignore:
             let name = JSON.string("changes at \(place)").text()
-            return "{name: \(name), path: \(path), because: \"legacy's own results differ here in \(differing) of \(pairs) pairs of runs\"}"
+            return
+                "{name: \(name), path: \(path), because: \"legacy's own results differ here in \(differing) of \(pairs) pairs of runs\"}"
         case .tolerance(let relative): return "{path: \(path), relative: \(relative)}"
         case .unordered: return path
         case .pattern(let pattern): return "{path: \(path), pattern: \(JSON.string(pattern).text())}"

@@ -32,7 +32,9 @@ package struct Shadowing: Sendable {
     }
 
     /// - Throws: `OperationFailure` where none of the pipelines stands for an entry that legacy runs; `StoreError`.
-    package init(_ workspace: Workspace, pipelines: [DAGDefinition], inventory: Inventory, engine: any ShadowEngine) throws {
+    package init(_ workspace: Workspace, pipelines: [DAGDefinition], inventory: Inventory, engine: any ShadowEngine)
+        throws
+    {
         self.workspace = workspace
         self.pipelines = pipelines
         let session = ShadowSession(pipelines: pipelines, engine: engine)
@@ -68,6 +70,7 @@ package struct Shadowing: Sendable {
                     workspace.tell("  \(count) records left out: \(reason)")
                 }
                 await log.add(recorded.clock)
+                for (record, reason) in recorded.unread { try await log.addUnread(source.name, record, reason) }
                 for run in recorded.runs { try await log.add(run) }
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     var running = 0
@@ -111,6 +114,10 @@ package struct Shadowing: Sendable {
                     }
                 }
                 try await shadows.waitForAll()
+            }
+            // The clock may have moved since it was read last, for a run that was seen to end.
+            for source in watched where state.silent.withLock({ $0[source.name] == nil }) {
+                await log.add((try? await source.runs.clockNow()) ?? [])
             }
         }
         if let (source, why) = state.silent.withLock({ $0.min { $0.key < $1.key } }) {
@@ -159,7 +166,7 @@ package struct Shadowing: Sendable {
     private func take(_ event: LegacyEvent, _ source: String, _ feed: AsyncStream<Outcome>.Continuation) async throws {
         switch event {
         case .run(let outcome, let run):
-                guard let dag = session.pipeline(of: outcome.key.entry) else { return }
+            guard let dag = session.pipeline(of: outcome.key.entry) else { return }
             try await log.add(run)
             guard state.underWay.withLock({ $0.insert(outcome.key).inserted }) else { return }
             if try store.isCompared(run.entry, run: run.run, pipeline: dag.id, form: dag.form) { return }

@@ -18,7 +18,9 @@ extension ShadowReport {
             "<title>Bailey: shadow report</title><style>\(HTMLStyle.css)</style></head><body>",
             "<h1>Shadow report</h1><p>Made \(madeAt.iso8601). \(headline)</p>", HTMLStyle.legend, summary,
         ]
-        for row in rows { parts.append(section(row, from: from, until: until, runs: runs, examples: examplesPerPipeline)) }
+        for row in rows {
+            parts.append(section(row, from: from, until: until, runs: runs, examples: examplesPerPipeline))
+        }
         return parts.joined(separator: "\n") + "\n</body></html>\n"
     }
 

@@ -34,7 +34,11 @@ extension ShadowReport {
                 let isWhole = coverage.lost + coverage.unseen + coverage.ambiguous == 0
                 if !isWhole { skipped += 1 }
                 cases.append(
-                    test(row, "coverage of \(coverage.entry)", isWhole ? nil : "<skipped message=\"\(xml(coverage.text))\"/>")
+                    test(
+                        row,
+                        "coverage of \(coverage.entry)",
+                        isWhole ? nil : "<skipped message=\"\(xml(coverage.text))\"/>"
+                    )
                 )
             }
             suites.append(
@@ -55,7 +59,8 @@ extension ShadowReport {
     public func markdown() -> String {
         var lines = [
             "# Shadow report", "", "Made \(madeAt.iso8601).", "",
-            "| pipeline | verdict | compared | differ | not enough data | ignored |", "| --- | --- | --- | --- | --- | --- |",
+            "| pipeline | verdict | compared | differ | not enough data | ignored |",
+            "| --- | --- | --- | --- | --- | --- |",
         ]
         for row in rows {
             lines.append(
@@ -67,7 +72,9 @@ extension ShadowReport {
             for line in row.policy?.lines ?? [] {
                 lines.append("- \(line.rule.rawValue): **\(line.verdict.rawValue)**. \(cell(line.evidence))")
             }
-            for coverage in row.coverage { lines.append("- \(cell(coverage.entry.description)): \(cell(coverage.text))") }
+            for coverage in row.coverage {
+                lines.append("- \(cell(coverage.entry.description)): \(cell(coverage.text))")
+            }
             for cause in row.summary.causes {
                 let hidden = cause.hidden.map { ", ignored by “\(cell($0))”" } ?? ""
                 lines.append("- \(cause.runs) × \(cause.kind)\(hidden): \(cell(cause.words))")
@@ -102,7 +109,8 @@ extension ShadowReport {
     /// A text in XML, without the control characters that XML cannot hold.
     private func xml(_ text: some StringProtocol) -> String {
         let kept = text.unicodeScalars.filter { scalar in
-            scalar == "\n" || scalar == "\t" || (scalar.value >= 0x20 && scalar.value != 0xFFFE && scalar.value != 0xFFFF)
+            scalar == "\n" || scalar == "\t"
+                || (scalar.value >= 0x20 && scalar.value != 0xFFFE && scalar.value != 0xFFFF)
         }
         return Reports.html(String(String.UnicodeScalarView(kept)))
     }

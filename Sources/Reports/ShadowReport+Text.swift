@@ -9,7 +9,8 @@ extension ShadowReport {
         var table = TextTable(["PIPELINE", "VERDICT", "COMPARED", "DIFFER", "IGNORED", "LEGACY", "SHADOW"])
         for row in rows {
             table.add([
-                String(row.id.prefix(24)), row.verdict.rawValue, row.covered, "\(row.count(.mismatch) + row.count(.broken))",
+                String(row.id.prefix(24)), row.verdict.rawValue, row.covered,
+                "\(row.count(.mismatch) + row.count(.broken))",
                 "\(row.summary.ignored)", row.summary.legacy.map { seconds($0.median) } ?? "–",
                 row.summary.shadow.map { seconds($0.median) } ?? "–",
             ])
@@ -31,7 +32,8 @@ private struct TextPage {
         if let policy = row.policy {
             lines += ["", policy.holds ? "MAY IT MOVE? Yes." : "MAY IT MOVE? Not yet."]
             for line in policy.lines {
-                let when = line.when.map { " (\(line.verdict == .fail ? "not before" : "enough by") \($0.iso8601))" } ?? ""
+                let when =
+                    line.when.map { " (\(line.verdict == .fail ? "not before" : "enough by") \($0.iso8601))" } ?? ""
                 lines += wrapped("\(line.rule.rawValue): \(line.verdict.rawValue). \(line.evidence)\(when)")
             }
         }
@@ -41,7 +43,10 @@ private struct TextPage {
             let since = coverage.since.map { " since \($0.iso8601)" } ?? ""
             lines += wrapped("\(coverage.entry)\(since): \(coverage.text)")
             for gap in coverage.gaps.suffix(3) {
-                lines += wrapped("lost to a gap from \(gap.from.iso8601) until \(gap.until.iso8601): \(gap.reason)", by: 4)
+                lines += wrapped(
+                    "lost to a gap from \(gap.from.iso8601) until \(gap.until.iso8601): \(gap.reason)",
+                    by: 4
+                )
             }
             if coverage.unreadable > 0 { lines += wrapped("\(coverage.unreadable) records could not be read", by: 4) }
         }
@@ -51,7 +56,9 @@ private struct TextPage {
             )
         }
         if row.summary.older > 0 {
-            lines += wrapped("\(row.summary.older) more were compared under an older form of the mapping and do not count.")
+            lines += wrapped(
+                "\(row.summary.older) more were compared under an older form of the mapping and do not count."
+            )
         }
         lines += ["", "WHAT DIFFERED"] + causes(row)
         if !row.ticks.isEmpty {
@@ -69,7 +76,9 @@ private struct TextPage {
 
     func causes(_ row: ShadowReport.Row) -> [String] {
         let counting = row.summary.causes.filter { $0.hidden == nil }
-        guard !counting.isEmpty else { return wrapped(row.summary.compared == 0 ? "Nothing was compared." : "Nothing.") }
+        guard !counting.isEmpty else {
+            return wrapped(row.summary.compared == 0 ? "Nothing was compared." : "Nothing.")
+        }
         var lines: [String] = []
         for cause in counting {
             lines += wrapped("\(cause.runs) × \(cause.kind): \(cause.words)")
@@ -80,7 +89,9 @@ private struct TextPage {
             ]
         }
         let runs = row.count(.mismatch) + row.count(.broken)
-        lines += wrapped("\(runs) of \(row.summary.compared) runs differ; \(row.summary.causes.count) of \(row.summary.causeCount) causes are shown.")
+        lines += wrapped(
+            "\(runs) of \(row.summary.compared) runs differ; \(row.summary.causes.count) of \(row.summary.causeCount) causes are shown."
+        )
         return lines
     }
 
@@ -91,7 +102,9 @@ private struct TextPage {
                 lines += wrapped("\(name): not recorded")
                 continue
             }
-            lines += wrapped("\(name): half within \(seconds(times.median)), 95 of 100 within \(seconds(times.p95)) (\(times.count) runs)")
+            lines += wrapped(
+                "\(name): half within \(seconds(times.median)), 95 of 100 within \(seconds(times.p95)) (\(times.count) runs)"
+            )
         }
         if let sequential = row.times.sequential, let projected = row.times.projected, projected < sequential {
             lines += wrapped("one after another \(seconds(sequential)), side by side \(seconds(projected))")

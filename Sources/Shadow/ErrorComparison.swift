@@ -14,7 +14,12 @@ enum ErrorComparison {
         }
         if let a = legacy.arguments, let b = shadow.arguments {
             guard let first = arguments.compare(a, b).found.first else { return nil }
-            return difference(legacy, shadow, "the same exception with other arguments", "$.arguments" + first.path.dropFirst())
+            return difference(
+                legacy,
+                shadow,
+                "the same exception with other arguments",
+                "$.arguments" + first.path.dropFirst()
+            )
         }
         if sameBytes(legacy.message, shadow.message) { return nil }
         return difference(legacy, shadow, "the same exception with another message", "$.message")

@@ -41,7 +41,8 @@ public struct NoiseLearning: Sendable {
 
     private static let patterns: [(pattern: String, expression: TextPattern?)] = [
         "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[0-9a-f]{32}", "[0-9a-f]{40}", "[0-9a-f]{64}",
-        "[0-9a-f]+", "\\d{4}-\\d{2}-\\d{2}", "\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:?\\d{2})?", "\\d+",
+        "[0-9a-f]+", "\\d{4}-\\d{2}-\\d{2}",
+        "\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:?\\d{2})?", "\\d+",
     ].map { ($0, TextPattern($0)) }
 
     private var places: [String: Place] = [:]
@@ -96,7 +97,9 @@ public struct NoiseLearning: Sendable {
         }
         if let x = a?.string, let y = b?.string {
             place.patterns = place.patterns.filter { pattern in
-                guard let expression = patterns.first(where: { $0.pattern == pattern })?.expression else { return false }
+                guard let expression = patterns.first(where: { $0.pattern == pattern })?.expression else {
+                    return false
+                }
                 return expression.answer(x) == .matches && expression.answer(y) == .matches
             }
         } else {
@@ -108,7 +111,13 @@ public struct NoiseLearning: Sendable {
     /// What was learnt, the most frequent first.
     public var noise: [Noise] {
         places.map { path, place in
-            Noise(place: path, pairs: pairs, differing: place.pairs, rule: NoiseLearning.rule(place), examples: place.examples)
+            Noise(
+                place: path,
+                pairs: pairs,
+                differing: place.pairs,
+                rule: NoiseLearning.rule(place),
+                examples: place.examples
+            )
         }.sorted { (-$0.differing, $0.place) < (-$1.differing, $1.place) }
     }
 
@@ -116,7 +125,9 @@ public struct NoiseLearning: Sendable {
         if place.isOrder { return .unordered }
         // Beyond this it is no rounding.
         if place.areNumbers, place.spread > 0, place.spread <= 1e-6 { return .tolerance(relative: place.spread * 2) }
-        if let pattern = patterns.first(where: { place.patterns.contains($0.pattern) }) { return .pattern(pattern.pattern) }
+        if let pattern = patterns.first(where: { place.patterns.contains($0.pattern) }) {
+            return .pattern(pattern.pattern)
+        }
         return .ignore
     }
 }

@@ -26,7 +26,9 @@ extension StateStore {
                 sql: "SELECT verdict, count(*) AS number \(StateStore.present) GROUP BY verdict",
                 arguments: arguments
             ) {
-                if let verdict = Comparison.Verdict(rawValue: row["verdict"]) { summary.verdicts[verdict] = row["number"] }
+                if let verdict = Comparison.Verdict(rawValue: row["verdict"]) {
+                    summary.verdicts[verdict] = row["number"]
+                }
             }
             summary.older =
                 try Int.fetchOne(

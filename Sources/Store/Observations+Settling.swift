@@ -13,7 +13,8 @@ extension StateStore {
         try write("telling whose runs were seen") { database in
             var sightings = try Row.fetchAll(
                 database,
-                sql: "SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us >= ? ORDER BY seen_us",
+                sql:
+                    "SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us >= ? ORDER BY seen_us",
                 arguments: [name, start]
             ).map { StateStore.sighting($0, entry) }
             if from != nil,
@@ -30,7 +31,8 @@ extension StateStore {
             }
             let runs = try Row.fetchAll(
                 database,
-                sql: "SELECT run, sent_us, started_us, ended_us, origin FROM legacy_run WHERE entry = ? AND ended_us >= ?",
+                sql:
+                    "SELECT run, sent_us, started_us, ended_us, origin FROM legacy_run WHERE entry = ? AND ended_us >= ?",
                 arguments: [name, start]
             ).map { row -> ObservedRun in
                 ObservedRun(
@@ -103,7 +105,11 @@ extension StateStore {
                 )
             }
             coverage.unreadable =
-                try Int.fetchOne(database, sql: "SELECT count(*) FROM unread WHERE source = ?", arguments: [entry.source]) ?? 0
+                try Int.fetchOne(
+                    database,
+                    sql: "SELECT count(*) FROM unread WHERE source = ?",
+                    arguments: [entry.source]
+                ) ?? 0
             let states = try Row.fetchAll(
                 database,
                 sql: """
@@ -125,7 +131,8 @@ extension StateStore {
             }
             let standings = try Row.fetchAll(
                 database,
-                sql: "SELECT standing, count(*) AS number, min(ended_us) AS first FROM legacy_run WHERE entry = ? GROUP BY standing",
+                sql:
+                    "SELECT standing, count(*) AS number, min(ended_us) AS first FROM legacy_run WHERE entry = ? GROUP BY standing",
                 arguments: [name]
             )
             for row in standings {
@@ -148,6 +155,20 @@ extension StateStore {
         }
     }
 
+    /// Seconds after a fire in which its run may yet end: thrice what nearly all take; nil where none was seen.
+    private static func patience(_ database: Database, _ name: String) throws -> Double? {
+        let rows = "FROM legacy_run WHERE entry = ? AND fired_us IS NOT NULL"
+        let count = try Int.fetchOne(database, sql: "SELECT count(*) \(rows)", arguments: [name]) ?? 0
+        guard count > 2 else { return nil }
+        let lag = try Int64.fetchOne(
+            database,
+            sql:
+                "SELECT ended_us - fired_us AS lag \(rows) ORDER BY lag LIMIT 1 OFFSET \(min(count - 1, count * 95 / 100))",
+            arguments: [name]
+        )
+        return lag.map { max(TickAttribution.patience, 3 * Double($0) / 1e6) }
+    }
+
     /// What the fires of an entry show.
     private static func ticks(
         _ coverage: inout Coverage,
@@ -167,6 +188,17 @@ extension StateStore {
                 """,
             arguments: [name]
         )
+        let patience = try StateStore.patience(database, name) ?? patience
+        // What happened after anybody looked last is not known, and no defect of anybody's.
+        let looked = try Int64.fetchOne(
+            database,
+            sql: """
+                SELECT max((SELECT coalesce(max(seen_us), 0) FROM clock_sighting WHERE entry = ?1),
+                    (SELECT coalesce(max(until_us), 0) FROM watched WHERE source = ?2))
+                """,
+            arguments: [name, coverage.entry.source]
+        )
+        let now = min(now, Instant(microseconds: looked ?? 0))
         var lostIn: Set<Int> = []
         var last: (at: Int64, tick: Int64)?
         var ticks = 0
@@ -178,7 +210,9 @@ extension StateStore {
             if let last {
                 if case .interval(let interval) = schedule {
                     let step = interval.microseconds
-                    if step > 0, at - last.at > step * 3 / 2 { coverage.missed += Int((at - last.at + step / 2) / step) - 1 }
+                    if step > 0, at - last.at > step * 3 / 2 {
+                        coverage.missed += Int((at - last.at + step / 2) / step) - 1
+                    }
                     ticks += 1
                 } else if tick == last.tick {
                     coverage.doubled += 1

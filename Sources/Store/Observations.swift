@@ -131,8 +131,12 @@ extension StateStore {
     /// - Throws: `StoreError`.
     public func watched(source: String) throws(StoreError) -> (began: Instant, until: Instant)? {
         try read("reading when a source was watched") { database in
-            try Row.fetchOne(database, sql: "SELECT began_us, until_us FROM watched WHERE source = ?", arguments: [source])
-                .map { (Instant(microseconds: $0["began_us"]), Instant(microseconds: $0["until_us"])) }
+            try Row.fetchOne(
+                database,
+                sql: "SELECT began_us, until_us FROM watched WHERE source = ?",
+                arguments: [source]
+            )
+            .map { (Instant(microseconds: $0["began_us"]), Instant(microseconds: $0["until_us"])) }
         }
     }
 

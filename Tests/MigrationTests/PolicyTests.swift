@@ -76,7 +76,11 @@ import Testing
         let line = try sample.line(.coverage)
         #expect(line.verdict == .fail)
         #expect(line.evidence.hasPrefix("94 % of s/e: 94 of 100 compared, 4 lost to a gap, 2 not seen"))
-        #expect(line.evidence.contains("from 2026-11-23T03:00:00Z until 2026-11-23T04:00:00Z: the connection was lost; 95 % is wanted"))
+        #expect(
+            line.evidence.contains(
+                "from 2026-11-23T03:00:00Z until 2026-11-23T04:00:00Z: the connection was lost; 95 % is wanted"
+            )
+        )
         // What may yet end is no part of it; 94.99 % is not rounded up.
         (coverage.fired, coverage.compared, coverage.pending) = (10_003, 9499, 3)
         sample.evidence.coverage = .known([coverage])

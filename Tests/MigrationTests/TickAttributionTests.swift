@@ -5,9 +5,13 @@ import Testing
 @Suite("Whose run is it") struct TickAttributionTests {
     private let entry = EntryID(source: "s", name: "e")
 
-    private func at(_ seconds: Double) -> Instant { Instant(microseconds: 1_795_392_000_000_000 + Int64(seconds * 1e6)) }
+    private func at(_ seconds: Double) -> Instant {
+        Instant(microseconds: 1_795_392_000_000_000 + Int64(seconds * 1e6))
+    }
 
-    private func run(_ id: String, started: Double?, ended: Double, origin: String? = nil, sent: Double? = nil) -> ObservedRun {
+    private func run(_ id: String, started: Double?, ended: Double, origin: String? = nil, sent: Double? = nil)
+        -> ObservedRun
+    {
         ObservedRun(
             entry: entry,
             run: id,
@@ -39,7 +43,9 @@ import Testing
 
     @Test func callsByHandAreNoTicks() throws {
         // Beat fired once, at 0; five calls were made by hand later.
-        let runs = [run("beat", started: 0.01, ended: 0.2)] + (1...5).map { run("hand\($0)", started: Double($0) * 7, ended: Double($0) * 7 + 0.2) }
+        let runs =
+            [run("beat", started: 0.01, ended: 0.2)]
+            + (1...5).map { run("hand\($0)", started: Double($0) * 7, ended: Double($0) * 7 + 0.2) }
         let answer = try every(60).answer(runs: runs, sightings: clock([0], from: 4))
         #expect(standings(answer)["beat"] == .tick)
         #expect((1...5).allSatisfy { standings(answer)["hand\($0)"] == .notScheduled })
@@ -49,7 +55,8 @@ import Testing
 
     @Test func theRunRightAfterTheClockMovedIsThatOfTheTickWhicheverEndedFirst() throws {
         let runs = [
-            run("hand", started: 2.5, ended: 2.6), run("beat", started: 2.01, ended: 9), run("next", started: 12.01, ended: 12.1),
+            run("hand", started: 2.5, ended: 2.6), run("beat", started: 2.01, ended: 9),
+            run("next", started: 12.01, ended: 12.1),
         ]
         let answer = try every(10).answer(runs: runs, sightings: clock([2, 12]))
         #expect(standings(answer) == ["hand": .notScheduled, "beat": .tick, "next": .tick])
@@ -64,8 +71,15 @@ import Testing
     }
 
     @Test func whatAnotherTaskSentIsNoTickHoweverWellItFits() throws {
-        let runs = [run("part", started: 2.001, ended: 2.1, origin: "it is part of the group g"), run("beat", started: 2.2, ended: 2.4)]
-        #expect(try standings(every(10).answer(runs: runs, sightings: clock([2]))) == ["part": .notScheduled, "beat": .tick])
+        let runs = [
+            run("part", started: 2.001, ended: 2.1, origin: "it is part of the group g"),
+            run("beat", started: 2.2, ended: 2.4),
+        ]
+        #expect(
+            try standings(every(10).answer(runs: runs, sightings: clock([2]))) == [
+                "part": .notScheduled, "beat": .tick,
+            ]
+        )
     }
 
     @Test func twoThatNothingTellsApartAreAmbiguous() throws {
@@ -79,7 +93,8 @@ import Testing
 
     @Test func runsLongerThanTheirIntervalHaveTheRightTick() throws {
         let fires = (0..<20).map { Double($0) * 2.004 }
-        let runs = fires.enumerated().map { number, fire in run("r\(number)", started: fire + 0.02, ended: fire + 5.02) }
+        let runs = fires.enumerated().map { number, fire in run("r\(number)", started: fire + 0.02, ended: fire + 5.02)
+        }
         let answer = try every(2).answer(runs: runs, sightings: clock(fires))
         for (number, fire) in fires.enumerated() { #expect(fired(answer)["r\(number)"] == at(fire)) }
     }

@@ -116,7 +116,9 @@ import Testing
         #expect(page.components(separatedBy: "class=\"arrow\"").count == 3)
         // Three runs of each side.
         for look in ["success", "failed"] {
-            let path = page.components(separatedBy: "<path class=\"run \(look) mismatch\" d=\"").last?.prefix { $0 != "\"" }
+            let path = page.components(separatedBy: "<path class=\"run \(look) mismatch\" d=\"").last?.prefix {
+                $0 != "\""
+            }
             #expect(path?.filter { $0 == "M" }.count == 3, "\(look)")
         }
     }

@@ -10,12 +10,17 @@ import Testing
     }
 
     @Test func aPathIsReadAsItIsWrittenOrRefused() throws {
-        for text in ["$", "$.a", "$.rows[0]", "$.rows[*].id", "$[\"a key\"].b", "$[0][*]", "$.é", "$[\"a\\\"b\"]", "$.a-b_c"] {
+        for text in [
+            "$", "$.a", "$.rows[0]", "$.rows[*].id", "$[\"a key\"].b", "$[0][*]", "$.é", "$[\"a\\\"b\"]", "$.a-b_c",
+        ] {
             #expect(try ComparePath(text).description == text)
         }
         #expect(try ComparePath("$['a key']").description == "$[\"a key\"]")
         #expect(try ComparePath("$[\"plain\"]").description == "$.plain")
-        for text in ["", "a", ".a", "$a", "$.", "$..a", "$.a.", "$[", "$[]", "$[-1]", "$[x]", "$.a b", "$[\"a]", "$[1.5]", "$.a[*", "$.*", "$ .a"] {
+        for text in [
+            "", "a", ".a", "$a", "$.", "$..a", "$.a.", "$[", "$[]", "$[-1]", "$[x]", "$.a b", "$[\"a]", "$[1.5]",
+            "$.a[*", "$.*", "$ .a",
+        ] {
             #expect(throws: ComparePathError.self, "\(text)") { try ComparePath(text) }
         }
     }
@@ -87,11 +92,17 @@ import Testing
 
     @Test func whatWasMetIsTold() {
         let rules = CompareRules(
-            ignore: [IgnoreRule(name: "clock", path: "$.at", because: "b"), IgnoreRule(name: "typo", path: "$.att", because: "b")],
+            ignore: [
+                IgnoreRule(name: "clock", path: "$.at", because: "b"),
+                IgnoreRule(name: "typo", path: "$.att", because: "b"),
+            ],
             tolerances: [Tolerance(path: "$.rows[*].x", absolute: 1)],
             unordered: ["$.set"]
         )
-        let outcome = JSONComparison(rules: rules).compare(["at": 1, "rows": [["x": 1]]], ["at": 1, "rows": [["x": 1]]])
+        let outcome = JSONComparison(rules: rules).compare(
+            ["at": 1, "rows": [["x": 1]]],
+            ["at": 1, "rows": [["x": 1]]]
+        )
         #expect(outcome.met == ["clock", "tolerance $.rows[*].x"])
         #expect(Set(rules.names).subtracting(outcome.met) == ["typo", "unordered $.set"])
     }
@@ -111,7 +122,9 @@ import Testing
         for round in 0..<400 {
             let oneSided = round % 2 == 0
             let rules = CompareRules(
-                tolerances: [Tolerance(path: "$[*].x", absolute: 2), Tolerance(path: "$[*].y", absolute: oneSided ? 0 : 2)],
+                tolerances: [
+                    Tolerance(path: "$[*].x", absolute: 2), Tolerance(path: "$[*].y", absolute: oneSided ? 0 : 2),
+                ],
                 unordered: ["$"]
             )
             let size = Int.random(in: 1...6, using: &random)
@@ -125,7 +138,8 @@ import Testing
             func best(_ index: Int, _ free: Set<Int>) -> Int {
                 guard index < size else { return 0 }
                 var most = best(index + 1, free)
-                for other in free where abs(a[index].0 - b[other].0) <= 2 && abs(a[index].1 - b[other].1) <= (oneSided ? 0 : 2) {
+                for other in free
+                where abs(a[index].0 - b[other].0) <= 2 && abs(a[index].1 - b[other].1) <= (oneSided ? 0 : 2) {
                     most = max(most, 1 + best(index + 1, free.subtracting([other])))
                 }
                 return most
@@ -140,8 +154,14 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func fiftyThousandElementsWithoutOrder() {
         let count = 50_000
         let rules = CompareRules(tolerances: [Tolerance(path: "$[*].score", absolute: 0.01)], unordered: ["$"])
-        let a = JSON.array((0..<count).map { ["id": .number(JSONNumber($0)), "score": .number(JSONNumber(Double($0) / 7))] })
-        let b = JSON.array((0..<count).reversed().map { ["id": .number(JSONNumber($0)), "score": .number(JSONNumber(Double($0) / 7 + 0.005))] })
+        let a = JSON.array(
+            (0..<count).map { ["id": .number(JSONNumber($0)), "score": .number(JSONNumber(Double($0) / 7))] }
+        )
+        let b = JSON.array(
+            (0..<count).reversed().map {
+                ["id": .number(JSONNumber($0)), "score": .number(JSONNumber(Double($0) / 7 + 0.005))]
+            }
+        )
         #expect(found(a, b, rules).isEmpty)
         // All of one shape: only the numbers tell them apart.
         let c = JSON.array((0..<count).map { ["score": .number(JSONNumber(Double($0 * 7919 % count)))] })
@@ -158,7 +178,9 @@ import Testing
             shadow.error = b
             return !OutcomeComparison.compare(legacy, shadow, pipeline: "p", rules: CompareRules()).differences.isEmpty
         }
-        func error(_ type: String, _ message: String, _ module: String? = "builtins", _ arguments: JSON? = nil) -> RunError {
+        func error(_ type: String, _ message: String, _ module: String? = "builtins", _ arguments: JSON? = nil)
+            -> RunError
+        {
             RunError(type: type, message: message, module: module, arguments: arguments)
         }
         // Celery keeps the arguments; what Python makes of them as text is another matter.
@@ -166,10 +188,18 @@ import Testing
         #expect(differs(error("KeyError", "x", "builtins", ["x"]), error("KeyError", "'y'", "builtins", ["y"])))
         #expect(differs(error("Error", "x", "a", ["x"]), error("Error", "x", "b", ["x"])))
         #expect(differs(error("ValueError", "x", "builtins", ["x"]), error("TypeError", "x", "builtins", ["x"])))
-        #expect(!differs(error("OSError", "2 no", "builtins", [2, "no"]), error("OSError", "[Errno 2] no", "builtins", [2, "no"])))
+        #expect(
+            !differs(
+                error("OSError", "2 no", "builtins", [2, "no"]),
+                error("OSError", "[Errno 2] no", "builtins", [2, "no"])
+            )
+        )
         // A queue keeps one text.
         let told = error("ValueError", "no such report", "builtins", ["no such report"])
-        for text in ["no such report", "ValueError: no such report", "ValueError('no such report')", "Traceback …\nValueError: no such report\n"] {
+        for text in [
+            "no such report", "ValueError: no such report", "ValueError('no such report')",
+            "Traceback …\nValueError: no such report\n",
+        ] {
             #expect(!differs(RunError(type: "unknown", message: text), told), "\(text)")
         }
         for text in ["no such reports", "TypeError: no such report", "timeout"] {

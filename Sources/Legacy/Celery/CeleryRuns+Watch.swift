@@ -31,7 +31,8 @@ extension CeleryRuns {
         defer { Task { await redis.close() } }
         try await eachStored(redis) { key, bytes in
             // Clocks of hosts disagree a little, and what is given twice is known.
-            guard let event = event(key, bytes, events, seen: nil), ended(event).map({ $0 >= since.adding(seconds: -5) }) != false
+            guard let event = event(key, bytes, events, seen: nil),
+                ended(event).map({ $0 >= since.adding(seconds: -5) }) != false
             else { return }
             try await handle(event)
         }

@@ -36,7 +36,9 @@ public struct CeleryRuns: LegacyRuns {
         defer { Task { await redis.close() } }
         var kept: [EntryID: [Outcome]] = [:]
         var runs = RecordedRuns(outcomes: [])
-        try await eachStored(redis) { _, bytes in
+        // First the clock: what it fired by then has ended, or may yet.
+        runs.clock = try await clockNow()
+        try await eachStored(redis) { id, bytes in
             switch record.read(bytes, started: nil) {
             case .outcome(let outcome):
                 let entry = outcome.key.entry
@@ -44,7 +46,9 @@ public struct CeleryRuns: LegacyRuns {
                 if kept[entry, default: []].count > limit * 2 {
                     kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
                 }
-            case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
+            case .unattributed(let reason):
+                runs.unattributed[reason, default: 0] += 1
+                if reason == CeleryResultRecord.notJSON { runs.unread[id] = reason }
             case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
             }
         }
@@ -57,12 +61,14 @@ public struct CeleryRuns: LegacyRuns {
                 origin: outcome.origin
             )
         }
-        if let clock {
-            let redis = try await clock.connect()
-            runs.clock = try await clock.sightings(redis)
-            await redis.close()
-        }
         return runs
+    }
+
+    public func clockNow() async throws -> [ClockSighting] {
+        guard let clock else { return [] }
+        let redis = try await clock.connect()
+        defer { Task { await redis.close() } }
+        return try await clock.sightings(redis)
     }
 
     /// Every result that is stored, by its id.

@@ -18,7 +18,11 @@ extension QueueRuns {
                 let (connection, _) = try await source.connect()
                 if silent != nil {
                     try await handle(
-                        .gap(from: watch.alive, until: now(), reason: "the connection was lost; its rows were read afterwards")
+                        .gap(
+                            from: watch.alive,
+                            until: now(),
+                            reason: "the connection was lost; its rows were read afterwards"
+                        )
                     )
                     silent = nil
                 }
@@ -75,7 +79,9 @@ private struct QueueWatch {
                 given = [:]
             } else {
                 clock = now
-                for (id, finished) in try await runs.ids(connection, since: now - QueueWatch.long) { given[id] = finished }
+                for (id, finished) in try await runs.ids(connection, since: now - QueueWatch.long) {
+                    given[id] = finished
+                }
             }
             begun = true
         }

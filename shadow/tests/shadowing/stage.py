@@ -18,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 BAILEY = Path(os.environ.get("BAILEY_PROGRAM", ROOT / ".build" / "debug" / "bailey"))
 
+ENDED = ("SUCCESS", "FAILURE", "REVOKED")
+
 
 class Stage:
     """All of it, in a folder."""
@@ -107,8 +109,10 @@ class Stage:
         return int(meta.get("total_run_count", 0))
 
     def results(self) -> int:
-        """How many results are stored."""
-        return sum(1 for _ in self.server.client().scan_iter("celery-task-meta-*", count=1000))
+        """How many results of runs that ended are stored."""
+        client = self.server.client()
+        keys = list(client.scan_iter("celery-task-meta-*", count=1000))
+        return sum(1 for value in client.mget(keys) if value and json.loads(value)["status"] in ENDED) if keys else 0
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """A command that goes on."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stage import Stage, wait_until
+from stage import HERE, Stage, wait_until
 
 SECONDS = 0.5
 
@@ -67,9 +69,9 @@ def test_a_dropped_client_misses_nothing_that_is_stored(stage: Stage) -> None:
 def test_what_is_stored_no_more_after_a_pause_is_said_to_be_lost(stage: Stage) -> None:
     watched(stage, 4)
     first = adds_up(stage)
-    time.sleep(4)
+    time.sleep(6)
     lost_results(stage)
-    watched(stage, 4)
+    watched(stage, 8)
     coverage = adds_up(stage)
     assert coverage["lost"] >= 5, coverage
     assert coverage["compared"] > first["compared"]
@@ -118,14 +120,10 @@ def test_calls_by_hand_and_by_other_tasks_are_no_ticks(stage: Stage) -> None:
     watching = stage.start("shadow", "--for", "10s")
     time.sleep(2)
     script = "from planted_app import count; [count.delay(7) for _ in range(5)]"
-    import subprocess
-    import sys
-
-    from stage import HERE
-
     environment = {**os.environ, "PLANTED_REDIS": stage.server.url, "PYTHONPATH": str(HERE)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
     assert watching.wait(60) == 0
     coverage = adds_up(stage)
-    assert coverage["not_scheduled"] + 2 * coverage["ambiguous"] >= 5, coverage
+    # A call that came in the very moment of a fire is one of two that nobody can tell apart.
+    assert coverage["not_scheduled"] >= 5 - coverage["ambiguous"], coverage
     assert coverage["compared"] <= coverage["fired"], coverage

@@ -26,6 +26,9 @@ def test_every_planted_difference_is_found_and_no_harmless_variation_is(tmp_path
     rows = {row["id"]: row for row in report["pipelines"]}
     wrong = []
     for name, case in CASES.items():
+        if len(rows[name]["comparisons"]) != 1:
+            wrong.append((name, rows[name]["coverage"]))
+            continue
         [comparison] = rows[name]["comparisons"]
         found = [(one["kind"], one["path"]) for one in comparison["differences"]]
         if found != [(case.kind, path) for path in case.paths]:
