@@ -141,7 +141,7 @@ let package = Package(
         tests(
             "LegacyTests",
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],
-            exclude: ["Fixtures"]
+            exclude: ["Fixtures", "Generators"]
         ),
         tests(
             "StoreTests",

@@ -1,6 +1,6 @@
 /// Every finding there is. A number is never used again for something else; `docs/findings/` has a page for each.
 extension FindingCode {
-    // Sources: 1–9
+    // Sources: 1–10
     public static let unreadRecord = FindingCode(1, "unread-record", .warning)
     public static let stopsBeat = FindingCode(2, "stops-beat", .error)
     public static let neverFires = FindingCode(3, "not-in-schedule-set", .warning)
@@ -10,8 +10,9 @@ extension FindingCode {
     public static let historyBiased = FindingCode(7, "history-biased", .info)
     public static let staticEntry = FindingCode(8, "static-entry", .info)
     public static let disabledEntry = FindingCode(9, "disabled-entry", .info)
+    public static let toldByWorkers = FindingCode(10, "told-by-workers", .warning)
 
-    // Meaning of schedules: 10–29
+    // Meaning of schedules: 12–29
     public static let crontabDayAnd = FindingCode(12, "crontab-day-and", .info)
     public static let minuteStar = FindingCode(13, "minute-star", .warning)
     public static let subMinute = FindingCode(14, "sub-minute", .info)
@@ -65,7 +66,7 @@ extension FindingCode {
     /// All of them, by number.
     public static let all: [FindingCode] = [
         .unreadRecord, .stopsBeat, .neverFires, .unknownStatus, .zoneUnknown, .zoneDisagrees, .historyBiased,
-        .staticEntry, .disabledEntry,
+        .staticEntry, .disabledEntry, .toldByWorkers,
         .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
         .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds,
         .expires, .optionNotTranslated, .retryRuleInCode, .absorbedEntry,

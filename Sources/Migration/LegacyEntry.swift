@@ -7,6 +7,8 @@ public struct LegacyEntry: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         /// A RedBeat entry in Redis.
         case redbeat
+        /// An entry of a Celery application's `beat_schedule`, which stands in its code.
+        case beat
         /// A job type of a PostgreSQL queue: it has no clock of its own.
         case jobType = "job-type"
         /// A recurring row that a PostgreSQL system keeps.

@@ -1,4 +1,6 @@
+import Foundation
 package import Legacy
+package import Schedules
 package import Settings
 
 /// A sort of legacy system: how `bailey.yaml` names it, and how a source of it is made.
@@ -14,11 +16,15 @@ package struct SystemKind: Sendable {
     /// What of a workspace a system may need beside its own settings.
     package struct Place: Sendable {
         package let profiles: QueueProfiles
+        package let now: @Sendable () -> Instant
     }
 
     /// Every sort there is. The one place that lists them.
     private static let shipped = [
         SystemKind(SourceKind(name: "redbeat")) { source, _ in RedBeatSystem(source) },
+        SystemKind(SourceKind(name: "celery")) { source, place in
+            CelerySystem(source, now: place.now) { "bailey-\(UUID().uuidString.lowercased())" }
+        },
         SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"])) { source, place in
             QueueSystem(source, profiles: place.profiles)
         },

@@ -62,7 +62,8 @@ package struct Workspace {
             profiles: QueueProfiles(
                 folder: profiles,
                 shown: settings.mappings + "/profiles"
-            )
+            ),
+            now: surroundings.now
         )
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
         systems = settings.sources.compactMap { kinds[$0.kind]?.make($0, place) }

@@ -146,7 +146,7 @@ struct EntryJudge {
                 "No stock timetable of Airflow means the same, so the DAG uses Bailey's own, which computes legacy's ticks exactly."
             )
         }
-        if let late = firstDeviation(schedule, zone) {
+        if entry.kind == .redbeat, let late = firstDeviation(schedule, zone) {
             find(
                 .legacyFallBack,
                 "RedBeat itself runs it late when the clock goes back: due \(late.due.iso8601), run about \(late.run.iso8601)."

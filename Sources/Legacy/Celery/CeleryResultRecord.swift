@@ -27,7 +27,7 @@ struct CeleryResultRecord {
 
     init(entries: [LegacyEntry], zones: ZoneDatabase) {
         var index: [Call: [LegacyEntry]] = [:]
-        for entry in entries where entry.kind == .redbeat {
+        for entry in entries where entry.kind == .redbeat || entry.kind == .beat {
             index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
         }
         self.entries = index

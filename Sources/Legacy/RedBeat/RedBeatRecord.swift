@@ -172,16 +172,4 @@ enum RedBeatRecord {
         // A zone name is what beat itself wrote if the entry has run; else whoever created the entry wrote it.
         return .entry(entry, zone: time.isNamed && entry.runCount.map { $0 > 0 } ?? false ? time.zone.name : nil)
     }
-
-    /// Python's truth of a JSON value.
-    private static func isTruthy(_ value: JSON) -> Bool {
-        switch value {
-        case .null: false
-        case .bool(let flag): flag
-        case .number(let number): number.double != 0
-        case .string(let text): !text.isEmpty
-        case .array(let items): !items.isEmpty
-        case .object(let object): !object.isEmpty
-        }
-    }
 }
