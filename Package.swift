@@ -127,6 +127,12 @@ let package = Package(
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(
+            name: "PairsBenchmark",
+            dependencies: ["LosslessJSON", "Schedules", "Migration", "Shadow", "Store"],
+            path: "Benchmarks/compare/PairsBenchmark",
+            swiftSettings: settings
+        ),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(

@@ -214,7 +214,9 @@ package actor Watchman {
             }
         }
         let since = record.settledAt ?? now
-        let comparisons = Workspace.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since) }
+        let comparisons = Workspace.stored(survey.store) {
+            try $0.comparisons(pipeline: pipeline, since: since, verdicts: [.mismatch], counting: true)
+        }
         return LiveEvidence(
             pipeline: pipeline,
             now: now,

@@ -28,7 +28,10 @@ import Testing
                     ["bailey.yaml:2", "did you mean “sources”?"]
                 ),
                 ("version: 7\nsources:\n  s: {kind: redbeat, url: redis://h}\n", ["version 7"]),
-                ("version: 1\nsources:\n  s: {kind: rabbit, url: redis://h}\n", ["bailey.yaml:3", "redbeat, celery, queue"]),
+                (
+                    "version: 1\nsources:\n  s: {kind: rabbit, url: redis://h}\n",
+                    ["bailey.yaml:3", "redbeat, celery, queue"]
+                ),
                 (
                     "version: 1\nsources:\n  s: {kind: redbeat, url: redis://h}\nsources: {}\n",
                     ["bailey.yaml:", "twice"]
