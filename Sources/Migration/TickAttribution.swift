@@ -67,25 +67,26 @@ public struct TickAttribution: Sendable {
         }
         pairs.sort { ($0.lag, $0.run, $0.fire) < ($1.lag, $1.run, $1.fire) }
         let limit = limit(pairs, fires)
-        var isTaken = [Bool](repeating: false, count: fires.count)
+        var taken: [Int: (lag: Double, run: Int)] = [:]
         var isGiven: Set<Int> = []
-        var nearest: [Int: (lag: Double, run: Int)] = [:]
-        for pair in pairs where pair.lag <= limit {
-            if let first = nearest[pair.fire], first.run != pair.run, !isGiven.contains(pair.run),
-                judged[first.run].fired == fires[pair.fire].at,
-                cannotTell(judged[first.run], judged[pair.run], pair.lag - first.lag)
-            {
-                judged[first.run].standing = .ambiguous
-                take(pair.run, fires[pair.fire], .ambiguous, &judged)
-                isGiven.insert(pair.run)
-                continue
-            }
-            guard !isTaken[pair.fire], !isGiven.contains(pair.run) else { continue }
-            isTaken[pair.fire] = true
+        for pair in pairs where pair.lag <= limit && taken[pair.fire] == nil && !isGiven.contains(pair.run) {
+            taken[pair.fire] = (pair.lag, pair.run)
             isGiven.insert(pair.run)
-            nearest[pair.fire] = (pair.lag, pair.run)
-            fires[pair.fire].run = judged[pair.run].run
-            take(pair.run, fires[pair.fire], fires[pair.fire].isExact ? .tick : .bySchedule, &judged)
+        }
+        // Where runs had to wait, the first to begin is that of the first fire: in this order each still follows its fire.
+        let order = taken.values.map(\.run).sorted { (judged[$0].reference, $0) < (judged[$1].reference, $1) }
+        for (place, run) in zip(taken.keys.sorted(), order) {
+            fires[place].run = judged[run].run
+            take(run, fires[place], fires[place].isExact ? .tick : .bySchedule, &judged)
+        }
+        // One that is left over and followed a fire as closely as the one that was taken may as well be the fire's.
+        for pair in pairs where pair.lag <= limit && !isGiven.contains(pair.run) {
+            guard let other = taken[pair.fire], cannotTell(judged[other.run], judged[pair.run], pair.lag - other.lag),
+                let first = fires[pair.fire].run.flatMap({ places[$0] })
+            else { continue }
+            judged[first].standing = .ambiguous
+            take(pair.run, fires[pair.fire], .ambiguous, &judged)
+            isGiven.insert(pair.run)
         }
         return Answer(runs: judged, fires: fires)
     }

@@ -91,6 +91,18 @@ import Testing
         #expect(try standings(every(10).answer(runs: sent, sightings: clock([2])))["a"] == .tick)
     }
 
+    @Test func runsThatWaitedForAWorkerAreThoseOfTheFiresInTheirOrder() throws {
+        // The worker stood still for three fires.
+        let runs = [
+            run("a", started: 1.01, ended: 1.1), run("b", started: 7.50, ended: 7.51),
+            run("c", started: 7.51, ended: 7.52),
+            run("d", started: 7.52, ended: 7.53), run("e", started: 9.01, ended: 9.02),
+        ]
+        let answer = try every(2).answer(runs: runs, sightings: clock([1, 3, 5, 7, 9]))
+        #expect(fired(answer) == ["a": at(1), "b": at(3), "c": at(5), "d": at(7), "e": at(9)])
+        #expect(answer.runs.allSatisfy { $0.standing == .tick })
+    }
+
     @Test func runsLongerThanTheirIntervalHaveTheRightTick() throws {
         let fires = (0..<20).map { Double($0) * 2.004 }
         let runs = fires.enumerated().map { number, fire in run("r\(number)", started: fire + 0.02, ended: fire + 5.02)

@@ -61,7 +61,7 @@ import Store
 
     private func tell() {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         print("bailey compares     \(each(comparing)) µs a pair (\(differing) of \(count) differ)")
         print("bailey stores       \(each(storing)) µs a pair")
         print("memory at the most  \(usage.ru_maxrss / 1024) MB")

@@ -16,6 +16,8 @@ final class CeleryEvents: Sendable {
         var messages: [String: Message] = [:]
         var order: [String] = []
         var dropped = 0
+        /// The least time that a result was seen after its worker's stamp: what the clocks of both hosts differ by, and the way.
+        var least = Double.infinity
     }
     private let state = Mutex(State())
     /// A message whose result never comes is forgotten.
@@ -46,6 +48,16 @@ final class CeleryEvents: Sendable {
             }
         case "task-started": change(id) { $0.started = $0.started ?? at }
         default: break
+        }
+    }
+
+    /// Whether a result was seen much later after its end than others: it waited on the way (this process stood still), and so may have what
+    /// was seen of its start.
+    func isLate(_ seen: Instant, after end: Instant) -> Bool {
+        state.withLock { state in
+            let delay = seen.seconds(since: end)
+            state.least = min(state.least, delay)
+            return delay > state.least + 1
         }
     }
 

@@ -53,7 +53,9 @@ extension CeleryRuns {
         case .unattributed(let reason):
             return reason == CeleryResultRecord.notJSON ? .unread(record: id, reason: reason) : nil
         case .outcome(let outcome):
-            return run(outcome, events.remove(outcome.run), seen)
+            var message = events.remove(outcome.run)
+            if let seen, let end = outcome.end, events.isLate(seen, after: end) { message?.started = nil }
+            return run(outcome, message, seen)
         }
     }
 
