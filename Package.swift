@@ -159,7 +159,11 @@ let package = Package(
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),
         tests("PlanningTests", ["Planning", "Migration", "Schedules", "Settings", "LosslessJSON"]),
-        tests("AirflowTests", ["Airflow", "Migration", "Schedules", "LosslessJSON"], exclude: ["Golden", "Recorded"]),
+        tests(
+            "AirflowTests",
+            ["Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"],
+            exclude: ["Golden", "Recorded"]
+        ),
         tests("TicksTests", ["LosslessJSON", "TestSupport"]),
         tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
         tests(

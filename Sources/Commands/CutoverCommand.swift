@@ -140,13 +140,12 @@ struct CutoverCommand: AsyncParsableCommand {
                 + queues.filter { !$0.standings.allSatisfy { $0.state == .legacy } }.map(\.pipeline)
         )
         let deployments = await workspace.deployments(pipelines)
+        let index = EvidenceIndex(workspace, plan: plan, inventory: inventory, store: .known(store))
         let policies = plan.pipelines.filter { pipelines.contains($0.dag.id) && !begun.contains($0.dag.id) }
             .map { pipeline in
                 let evidence = workspace.evidence(
                     pipeline,
-                    plan: plan,
-                    inventory: inventory,
-                    store: .known(store),
+                    index: index,
                     gate: gates[pipeline.dag.id] ?? .none,
                     deployment: deployments[pipeline.dag.id] ?? .unknown("nobody asked Airflow")
                 )

@@ -34,10 +34,7 @@ struct StatusCommand: AsyncParsableCommand {
             wanted = [pipeline]
         }
         let deployments = await workspace.deployments(wanted)
-        var statuses: [PipelineStatus] = []
-        for id in wanted {
-            statuses.append(await survey.status(id, deployment: deployments[id] ?? .unknown("nobody asked Airflow")))
-        }
+        let statuses = await survey.statuses(wanted, deployments: deployments)
         let report = StatusReport(pipelines: statuses, unknowns: survey.unknowns)
         if common.json {
             Console.print(report.json)

@@ -36,7 +36,9 @@ struct WatchCommand: AsyncParsableCommand {
             } else {
                 Console.print(events.isEmpty ? ["Nothing to do."] : events.map(\.line))
             }
-            if events.contains(where: { $0.event == "unreachable" }) { throw ExitCode(ExitStatus.unreachable.rawValue) }
+            if events.contains(where: { ["unreachable", "state-unreadable"].contains($0.event) }) {
+                throw ExitCode(ExitStatus.unreachable.rawValue)
+            }
             return
         }
         Console.note("watching \(workspace.settings.sources.map(\.name).joined(separator: ", ")); end it with Ctrl-C")

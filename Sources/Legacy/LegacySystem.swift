@@ -32,8 +32,9 @@ public protocol LegacySystem: Sendable {
     func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
         -> any LegacyRuns
 
-    /// Why the runs of an entry cannot be observed, one sentence each; empty if they can.
-    func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String]
+    /// Why the runs of entries cannot be observed, one sentence each, by entry; those of which they can are not there. One look at all
+    /// entries, so that what it costs grows with their number.
+    func observerDefects(in inventory: Inventory) -> [EntryID: [String]]
 
     /// What DAG files must know of it. Where its settings cannot be used, as much as can be known without them.
     var dagSource: DAGSource { get }
@@ -62,7 +63,7 @@ extension LegacySystem {
         RecordedHistories()
     }
 
-    public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] { [] }
+    public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] { [:] }
 
     public func checkSettings() throws {}
 }

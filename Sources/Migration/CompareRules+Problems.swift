@@ -17,7 +17,7 @@ extension CompareRules {
         for (number, path) in unordered.enumerated() { check.path(path, "unordered", number) }
         for (number, rule) in patterns.enumerated() {
             check.path(rule.path, "pattern", number)
-            if TextPattern(rule.pattern) == nil {
+            if BoundedPattern(rule.pattern) == nil {
                 check.note("pattern", number, "“\(rule.pattern)” is no regular expression")
             }
         }

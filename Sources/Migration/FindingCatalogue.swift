@@ -45,6 +45,7 @@ extension FindingCode {
     public static let clockAmbiguous = FindingCode(56, "clock-ambiguous", .error)
     public static let invalidMapping = FindingCode(57, "invalid-mapping", .error)
     public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
+    public static let airflowLimit = FindingCode(59, "airflow-limit", .error)
 
     // Airflow: 70–79
     public static let dagIDTaken = FindingCode(70, "dag-id-taken", .error)
@@ -72,7 +73,7 @@ extension FindingCode {
         .expires, .optionNotTranslated, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
-        .clockAmbiguous, .invalidMapping, .unclassifiedBody,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,

@@ -33,6 +33,8 @@ public struct LegacyDefects: Sendable, Hashable {
 
     /// Seconds beyond the median that make a run late.
     public static let patience = 60.0
+    /// The seconds before the latest run in which runs are looked at: 400 days.
+    static let longestSpan: Int64 = 400 * 86_400
 
     /// How many ticks lie in the span of the recorded runs.
     public let ticks: Int
@@ -47,8 +49,11 @@ public struct LegacyDefects: Sendable, Hashable {
     /// - Returns: nil where nothing can be told: no recorded run, or an interval, whose ticks follow from its own runs.
     public init?(schedule: Schedule, in zone: Zone, ended: [Instant]) {
         if case .interval = schedule { return nil }
-        let ends = ended.sorted()
-        guard let earliest = ends.first, let latest = ends.last,
+        let sorted = ended.sorted()
+        guard let latest = sorted.last else { return nil }
+        // One record with an end of 1970 would have every minute since looked at.
+        let ends = sorted.filter { $0 >= latest.adding(seconds: -LegacyDefects.longestSpan) }
+        guard let earliest = ends.first,
             let origin = schedule.last(until: earliest, in: zone)
         else { return nil }
         var places: [(tick: Instant, ends: [Instant])] = [(origin, [])]

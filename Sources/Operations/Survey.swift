@@ -19,22 +19,34 @@ package struct Survey: Sendable {
     let blind: [String: String]
     /// What could not be read, one sentence each.
     package let unknowns: [String]
+    /// Why Bailey's own state or the plan is not known, where something is wrong; that nothing was imported yet is nothing wrong.
+    let fault: String?
+    /// What mappings say, where there is no plan to say it.
+    let mappedPolicies: [String: CutoverPolicy]
+    private let index: EvidenceIndex?
 
     package init(_ workspace: Workspace) async {
         self.workspace = workspace
         store = workspace.knownStore()
         var unknowns: [String] = []
-        if case .unknown(let why) = store { unknowns.append(why) }
+        var fault: String?
+        if case .unknown(let why) = store {
+            unknowns.append(why)
+            fault = why
+        }
         var planned: (Inventory, Plan)?
         do {
             if case .known(let store) = store, let inventory = try store.latestInventory() {
                 planned = (inventory, try workspace.plan(inventory))
-            } else {
+            } else if fault == nil {
                 unknowns.append("there is no inventory, so only pipelines with a switch are shown; run bailey import")
             }
         } catch {
             unknowns.append("\(error)")
+            fault = "\(error)"
         }
+        self.fault = fault
+        mappedPolicies = planned == nil ? workspace.mappedPolicies() : [:]
         var groups: [String: (keys: RedBeatKeys, source: SourceSettings)] = [:]
         var blind: [String: String] = [:]
         for source in workspace.redBeatSources {
@@ -47,6 +59,7 @@ package struct Survey: Sendable {
             }
         }
         self.planned = planned
+        index = planned.map { [store] in EvidenceIndex(workspace, plan: $1, inventory: $0, store: store) }
         self.groups = groups
         self.blind = blind
         self.unknowns = unknowns
@@ -57,7 +70,7 @@ package struct Survey: Sendable {
         Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + groups.keys).filter { !Rehearsing.isCopy($0) }.sorted()
     }
 
-    func plannedPipeline(_ id: String) -> PlannedPipeline? { planned?.plan.pipelines.first { $0.dag.id == id } }
+    func plannedPipeline(_ id: String) -> PlannedPipeline? { index?.pipeline(id) }
 
     /// The switches of a pipeline: of what it took over, else of what it would; nil if it has no RedBeat entries.
     package func keys(_ id: String) throws -> (keys: RedBeatKeys, source: SourceSettings)? {
@@ -68,8 +81,49 @@ package struct Survey: Sendable {
         return (group.keys, source)
     }
 
+    /// Where pipelines stand, in the order of their ids.
+    ///
+    /// - Parameter deployments: what Airflow says of each.
+    package func statuses(_ ids: [String], deployments: [String: PolicyEvidence.Deployment]) async -> [PipelineStatus] {
+        let switches = await switches(of: ids)
+        var statuses: [PipelineStatus] = []
+        for id in ids {
+            let said = deployments[id] ?? .unknown("nobody asked Airflow")
+            statuses.append(await status(id, switches: switches[id], deployment: said))
+        }
+        return statuses
+    }
+
+    /// The switches of pipelines, or why they cannot be told; none for one without RedBeat entries.
+    private func switches(of ids: [String]) async -> [String: Result<SwitchStatus, any Error>] {
+        var found: [String: Result<SwitchStatus, any Error>] = [:]
+        var wanted: [String: [(id: String, keys: RedBeatKeys)]] = [:]
+        for id in ids {
+            do {
+                if let (keys, source) = try keys(id) { wanted[source.name, default: []].append((id, keys)) }
+            } catch {
+                found[id] = .failure(error)
+            }
+        }
+        for source in workspace.redBeatSources {
+            guard let some = wanted[source.name] else { continue }
+            do {
+                let url = try RedisURL(source.url)
+                let read = try await SwitchReading.statuses(of: some.map(\.keys), at: url, claims: 20)
+                for ((id, _), status) in zip(some, read) { found[id] = status }
+            } catch {
+                for (id, _) in some { found[id] = .failure(error) }
+            }
+        }
+        return found
+    }
+
     /// Where a pipeline stands.
-    package func status(_ id: String, deployment: PolicyEvidence.Deployment) async -> PipelineStatus {
+    private func status(
+        _ id: String,
+        switches: Result<SwitchStatus, any Error>?,
+        deployment: PolicyEvidence.Deployment
+    ) async -> PipelineStatus {
         var result = PipelineStatus(pipeline: id, stage: .planned)
         let pipeline = plannedPipeline(id)
         let now = workspace.surroundings.now()
@@ -77,10 +131,7 @@ package struct Survey: Sendable {
         var lead: EntryStatus?
         var obstacle: CutoverRefusal?
         do {
-            if let (keys, source) = try keys(id) {
-                let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 2)
-                let status = try await redbeat.status(claims: 20)
-                await redbeat.disconnect()
+            if let status = try switches?.get() {
                 gate = status.gate
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
@@ -119,7 +170,8 @@ package struct Survey: Sendable {
         if lead == nil, let queueState { result.owner = queueState }
         let record = lead?.record
         var seen: Set<Instant> = []
-        let comparisons = Workspace.stored(store) { try $0.comparisons(pipeline: id, limitPerPipeline: 50) }
+        let comparisons =
+            index?.comparisons(id) ?? Workspace.stored(store) { try $0.comparisons(pipeline: id, limitPerPipeline: 50) }
         for comparison in comparisons.value ?? [] where comparison.legacy != nil {
             if let tick = comparison.key.tick { seen.insert(tick) }
         }
@@ -140,21 +192,14 @@ package struct Survey: Sendable {
             }
             // What legacy's own meta says counts for the tick before it.
             if let ran, let tick = due.filter({ $0 <= ran }).max() { seen.insert(tick) }
-            result.nextTick = clock.timetable?.ticks(after: anchor ?? now).first { $0 > now }
+            result.nextTick = clock.timetable?.next(after: now, anchor: anchor)
             result.ticks = PipelineStatus.runners(of: due, record: record, seen: seen)
             if result.stage == .unknown { result.ticks = due.map { PipelineStatus.Tick(tick: $0, runner: .unknown) } }
         } else {
             result.ticks = PipelineStatus.runners(of: [], record: record, seen: [])
         }
-        if let planned, let pipeline {
-            let evidence = workspace.evidence(
-                pipeline,
-                plan: planned.plan,
-                inventory: planned.inventory,
-                store: store,
-                gate: gate,
-                deployment: deployment
-            )
+        if let index, let pipeline {
+            let evidence = workspace.evidence(pipeline, index: index, gate: gate, deployment: deployment)
             result.policy = pipeline.policy.evaluate(evidence)
         }
         place(&result, lead: lead, compared: !(comparisons.value ?? []).isEmpty, gate: gate)
@@ -201,9 +246,8 @@ package struct Survey: Sendable {
             }
         case .legacy, nil:
             let isOfJobs = plannedPipeline(id).map { !workspace.queueParts($0.dag).isEmpty } ?? false
-            if record == nil, let planned,
-                let stage = Workspace.stored(store, { try $0.retirement(pipeline: id) }).value,
-                case .finished(let at)? = stage, at > planned.inventory.readAt || isOfJobs
+            if record == nil, let index, case .finished(let at)? = index.retirement(id),
+                at > index.inventory.readAt || isOfJobs
             {
                 // What stands in the schedule's history says nothing of who ran a tick since: no gate is asked any more.
                 status.stage = .retired

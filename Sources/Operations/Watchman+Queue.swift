@@ -60,7 +60,7 @@ extension Watchman {
                     events.append(alert("settled", "\(pipeline) \(use.type) \(use.fence)", .info, pipeline, text))
                 }
             }
-            let policy = survey.plannedPipeline(pipeline)?.policy ?? workspace.policy
+            let policy = survey.policy(of: pipeline)
             let types = uses.filter { $0.state == .airflow && !$0.isRetiring }.map(\.type)
             // While it is retired its DAG takes nothing, which is no delay.
             guard !types.isEmpty, !policy.rollback.isEmpty else { return events }

@@ -21,6 +21,8 @@ package actor Watchman {
     private var unsent: [Alert] = []
     /// Since when a source cannot be read.
     private var silent: [String: Instant] = [:]
+    /// Since when Bailey's own state or the plan cannot be read.
+    var blindSince: Instant?
 
     package init(_ workspace: Workspace) {
         self.workspace = workspace
@@ -33,7 +35,7 @@ package actor Watchman {
     package func look() async -> [Alert] {
         let survey = await Survey(workspace)
         await sendAgain(survey.store)
-        var events: [Alert] = []
+        var events = blinded(survey)
         for source in workspace.redBeatSources {
             if let why = survey.blind[source.name] {
                 events.append(unreachable(source, why))
@@ -90,14 +92,14 @@ package actor Watchman {
                 // A person's cutover that is under way settles itself; this only returns once the fence has passed.
                 if let event = try await heal(pipeline, keys, source, record, survey) { events.append(event) }
             }
-            if let why = ended(record, status.now, survey.plannedPipeline(pipeline)) {
+            if let why = ended(record, status.now, survey.timetable(of: pipeline, lead: status.entries.first)) {
                 events += try await giveBack(pipeline, keys, source, survey, "window-ended", record, why, .info)
                 return events
             }
-            let policy = survey.plannedPipeline(pipeline)?.policy ?? workspace.policy
+            let policy = survey.policy(of: pipeline)
             // While it is retired its DAG claims nothing, which is no delay.
             guard !isClosing, !record.isRetiring, !policy.rollback.isEmpty else { return events }
-            let live = await evidence(pipeline, record, status.now, survey)
+            let live = await evidence(pipeline, record, status, survey)
             if let reason = policy.rollbackReasons(live).first {
                 let why = "by policy: \(reason.text)"
                 events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
@@ -152,14 +154,14 @@ package actor Watchman {
     }
 
     /// Why a bounded window is to be given back now; nil if it is not.
-    private func ended(_ record: SwitchRecord, _ now: Instant, _ pipeline: PlannedPipeline?) -> String? {
+    private func ended(_ record: SwitchRecord, _ now: Instant, _ timetable: AirflowTimetable?) -> String? {
         guard record.state == .airflow else { return nil }
         if record.isOver { return "its bounded window has ended with the tick \(record.lastClaim?.iso8601 ?? "?")" }
         guard let until = record.until, until <= now else { return nil }
         // A gate that starts late still gets its tick, within the patience that gates are given.
         let last = record.windows.last?.from ?? until
         let start = max(record.lastClaim ?? last.adding(microseconds: -1), last.adding(microseconds: -1))
-        let open = pipeline?.dag.clock.timetable?.ticks(after: start).first { _ in true }
+        let open = timetable?.ticks(after: start).first { _ in true }
         if let open, open < until, now < until.adding(seconds: CutoverPolicy.gatePatience) { return nil }
         return "its window ended at \(until.iso8601)"
     }
@@ -198,14 +200,15 @@ package actor Watchman {
 
     // MARK: What is known of live runs
 
-    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ now: Instant, _ survey: Survey) async
+    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ status: SwitchStatus, _ survey: Survey) async
         -> LiveEvidence
     {
+        let now = status.now
         let window = record.windows.last
         let claims = record.claims.filter { window?.contains($0.tick) == true }
         let states = await workspace.runStates(claims.filter { $0.how == .live }.map(\.run))
         var due: [Instant] = []
-        if let timetable = survey.plannedPipeline(pipeline)?.dag.clock.timetable, let window {
+        if let timetable = survey.timetable(of: pipeline, lead: status.entries.first), let window {
             // Ticks before the newest claim do not matter: it stands for them.
             let start = max(window.from.adding(microseconds: -1), record.lastClaim ?? .earliest)
             for tick in timetable.ticks(after: start).prefix(1000) {

@@ -4,25 +4,24 @@ import Legacy
 import LosslessJSON
 package import Migration
 import Schedules
-package import Store
+import Store
 
 /// What is known of a pipeline for its policy.
 extension Workspace {
     /// The evidence of a pipeline. What cannot be read is evidence too: that it is not known.
     ///
     /// - Parameters:
-    ///   - store: Bailey's own state, or why it cannot be opened.
+    ///   - index: the plan, the inventory, and what Bailey's own state keeps.
     ///   - gate: what the switch knows of the DAG's gate.
     ///   - deployment: what Airflow says of the DAG.
     package func evidence(
         _ pipeline: PlannedPipeline,
-        plan: Plan,
-        inventory: Inventory,
-        store: Known<StateStore>,
+        index: EvidenceIndex,
         gate: PolicyEvidence.Gate,
         deployment: PolicyEvidence.Deployment
     ) -> PolicyEvidence {
         let dag = pipeline.dag
+        let inventory = index.inventory
         let compared = Set(dag.tasks.compactMap(\.entry))
         let entries = dag.entries.filter(compared.contains).compactMap { id -> PolicyEvidence.Entry? in
             guard let entry = inventory[id] else { return nil }
@@ -33,22 +32,15 @@ extension Workspace {
             pipeline: dag.id,
             now: surroundings.now(),
             entries: entries,
-            comparisons: Workspace.stored(store) { store in
-                let rows = max(pipeline.policy.comparedTicks, pipeline.policy.inARow, 100) * 5 * max(1, entries.count)
-                return try store.comparisons(pipeline: dag.id, form: dag.form, counting: true, limitPerPipeline: rows)
-            },
+            comparisons: index.comparisons(dag.id),
             deployment: deployment,
             gate: gate,
             timetable: dag.clock.timetable
         )
-        evidence.coverage = Workspace.stored(store) { store in
-            try entries.compactMap { inventory[$0.id] }.map { try coverage($0, dag, store) }
-        }
-        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), inventory, store)
-        evidence.rehearsals = Workspace.stored(store) { try $0.rehearsals(pipeline: dag.id) }
-        evidence.findings = plan.findings.filter { finding in
-            finding.pipeline == dag.id || finding.entry.map(dag.entries.contains) ?? (finding.pipeline == nil)
-        }
+        evidence.coverage = index.coverage(self, dag, entries.map(\.id))
+        evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), index)
+        evidence.rehearsals = index.rehearsals(dag.id)
+        evidence.findings = index.findings(of: dag)
         evidence.absorbed = dag.entries.filter { id in
             id != dag.clock.driver && inventory[id]?.schedule != nil
         }
@@ -59,18 +51,13 @@ extension Workspace {
     private func observerDefects(
         _ pipeline: String,
         _ ids: [EntryID],
-        _ inventory: Inventory,
-        _ store: Known<StateStore>
+        _ index: EvidenceIndex
     )
         -> [String]
     {
         var defects: [String] = []
-        for entry in ids.compactMap({ inventory[$0] }) {
-            defects += system(entry.id.source)?.observerDefects(of: entry, in: inventory) ?? []
-        }
-        let last = Workspace.stored(store) { try $0.journal(pipeline: pipeline, operation: "shadow", limit: 1).last }
-            .value
-        if let line = last ?? nil, line.step == ShadowEnd.brokenOff {
+        for id in ids { defects += index.observerDefects[id] ?? [] }
+        if let line = index.lastLine(pipeline, "shadow"), line.step == ShadowEnd.brokenOff {
             defects.append(
                 "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
             )

@@ -146,7 +146,7 @@ package struct Workspace {
     }
 
     /// The mapping files and their texts, by name; profiles are not mappings.
-    private func mappingFiles() throws -> [(file: String, text: String)] {
+    func mappingFiles() throws -> [(file: String, text: String)] {
         let root = absolute(settings.mappings)
         try refuseOthers([root])
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter {
@@ -216,6 +216,7 @@ package struct Workspace {
         return EmbeddedEngine(
             runner: runner,
             parallelism: settings.parallelism,
+            pools: settings.pools,
             now: surroundings.now,
             sleep: surroundings.sleep
         )

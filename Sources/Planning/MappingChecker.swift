@@ -45,6 +45,7 @@ struct MappingChecker {
                 owners[entry] = owners[entry] ?? mapping
             }
             findings += check(mapping)
+            findings += AirflowLimits.findings(mapping)
         }
         return findings
     }

@@ -121,6 +121,7 @@ public struct Planner {
             pipelines.append(pipeline)
             findings += found
         }
+        findings += AirflowLimits.likeIDs(pipelines)
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
             if a.severity != b.severity { return a.severity > b.severity }

@@ -6,29 +6,41 @@ extension PostgresConnection {
     /// - Throws: `PostgresError`, or what the body throws; the copy is cancelled then.
     public func copyOut(_ sql: String, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
         let cancellation = cancellation
+        let operation = PostgresConnection.operation(sql)
         let statement = cancellation.open()
-        defer { cancellation.end(statement) }
+        defer { finish(statement, operation) }
         cancellation.begin(statement)
         try await withTaskCancellationHandler {
-            try await copy(sql, statement, body)
+            try await copy(sql, operation, statement, body)
         } onCancel: {
-            cancellation.fire(statement)
+            cancellation.fire(statement, patience: PostgresConnection.cancelPatience)
         }
     }
 
-    private func copy(_ sql: String, _ statement: Int, _ body: @Sendable ([UInt8]) async throws -> Void) async throws {
-        let operation = PostgresConnection.operation(sql)
-        guard let result = PQexec(connection, sql) else { throw failure(operation) }
-        let status = PQresultStatus(result)
-        guard status == PGRES_COPY_OUT else {
+    private func copy(
+        _ sql: String,
+        _ operation: String,
+        _ statement: Int,
+        _ body: @Sendable ([UInt8]) async throws -> Void
+    ) async throws {
+        if let abandoned { throw abandoned }
+        guard PQsendQuery(connection, sql) == 1 else { throw failure(operation) }
+        guard let result = try nextResult(statement, operation) else { throw failure(operation) }
+        let isCopy = PQresultStatus(result) == PGRES_COPY_OUT
+        do {
             defer { PQclear(result) }
-            try check(result, operation: operation)
+            if !isCopy { try check(result, operation: operation) }
+        } catch {
+            drain(statement, operation)
+            throw error
+        }
+        guard isCopy else {
+            drain(statement, operation)
             throw failure(operation)
         }
-        PQclear(result)
         do {
             var piece: [UInt8] = []
-            while let row = copiedRow() {
+            while let row = try nextCopiedRow(statement, operation) {
                 piece += row
                 if piece.count >= 64 * 1024 {
                     try Task.checkCancellation()
@@ -39,24 +51,14 @@ extension PostgresConnection {
             if !piece.isEmpty { try await body(piece) }
         } catch {
             cancellation.fire(statement)
-            // Until the data are read to their end, there is no result but “copying”.
-            while copiedRow() != nil {}
-            drain()
+            if abandoned == nil { drain(statement, operation) }
             throw error
         }
         var failure: PostgresError?
-        while let end = PQgetResult(connection) {
+        while let end = try nextResult(statement, operation) {
             defer { PQclear(end) }
             do throws(PostgresError) { try check(end, operation: operation) } catch { failure = error }
         }
         if let failure { throw failure }
-    }
-
-    private func copiedRow() -> [UInt8]? {
-        var buffer: UnsafeMutablePointer<CChar>?
-        let count = PQgetCopyData(connection, &buffer, 0)
-        guard count > 0, let buffer else { return nil }
-        defer { PQfreemem(buffer) }
-        return Array(UnsafeRawBufferPointer(start: buffer, count: Int(count)))
     }
 }

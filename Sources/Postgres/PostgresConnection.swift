@@ -7,6 +7,10 @@ public actor PostgresConnection {
     public nonisolated let address: String
     private nonisolated let executor = QueueExecutor()
     let cancellation: PostgresCancellation
+    /// Seconds each statement may take, which the server sees to.
+    let statementTimeout: Double
+    /// Why the connection was given up; nil while it is of use.
+    var abandoned: PostgresError?
     // safe: used by the actor alone, and by deinit when nobody else can
     nonisolated(unsafe) let connection: OpaquePointer
 
@@ -19,33 +23,20 @@ public actor PostgresConnection {
     ///     `timezone()` tells.
     ///   - readOnly: whether the server refuses every write of this session; if not, the server's own setting decides.
     ///   - statementTimeout: seconds each statement may take.
-    /// - Throws: `PostgresError` with the code `unreachable`, `authentication` or `server`.
+    /// - Throws: `PostgresError` with the code `unreachable`, `authentication`, `timeout`, `cancelled` or `server`.
     public init(
         to url: PostgresURL,
         timezone: String? = "UTC",
         readOnly: Bool = true,
         statementTimeout: Double = 60
     ) async throws(PostgresError) {
-        let opened: Opened
-        do {
-            opened = try await PostgresConnection.onThread {
-                try PostgresConnection.open(
-                    url,
-                    timezone: timezone,
-                    readOnly: readOnly,
-                    statementTimeout: statementTimeout
-                )
-            }
-        } catch {
-            throw error as? PostgresError
-                ?? PostgresError(
-                    .unreachable,
-                    address: url.address,
-                    operation: "connecting",
-                    found: "\(error)",
-                    advice: "Run the command again"
-                )
-        }
+        let opened = try await PostgresConnection.open(
+            url,
+            timezone: timezone,
+            readOnly: readOnly,
+            statementTimeout: statementTimeout
+        )
+        self.statementTimeout = statementTimeout
         address = url.address
         connection = opened.pointer
         cancellation = PostgresCancellation(opened.pointer)
@@ -84,18 +75,19 @@ public actor PostgresConnection {
         _ body: @Sendable ([PostgresRow]) async throws -> Void
     ) async throws {
         let cancellation = cancellation
+        let operation = PostgresConnection.operation(sql)
         let statement = cancellation.open()
-        defer { cancellation.end(statement) }
+        defer { finish(statement, operation) }
         cancellation.begin(statement)
-        try send(sql, values, operation: PostgresConnection.operation(sql))
-        guard PQsetSingleRowMode(connection) == 1 else { throw failure(PostgresConnection.operation(sql)) }
+        try send(sql, values, operation: operation)
+        guard PQsetSingleRowMode(connection) == 1 else { throw failure(operation) }
         try await withTaskCancellationHandler {
             var rows: [PostgresRow] = []
             var columns: [String] = []
             do {
-                while let result = PQgetResult(connection) {
+                while let result = try nextResult(statement, operation) {
                     defer { PQclear(result) }
-                    try check(result, operation: PostgresConnection.operation(sql))
+                    try check(result, operation: operation)
                     // One result per row, all with the same columns.
                     if columns.isEmpty { columns = PostgresConnection.columns(of: result) }
                     append(result, columns, to: &rows)
@@ -107,11 +99,11 @@ public actor PostgresConnection {
                 if !rows.isEmpty { try await body(rows) }
             } catch {
                 cancellation.fire(statement)
-                drain()
+                if abandoned == nil { drain(statement, operation) }
                 throw error
             }
         } onCancel: {
-            cancellation.fire(statement)
+            cancellation.fire(statement, patience: PostgresConnection.cancelPatience)
         }
     }
 
@@ -187,18 +179,33 @@ public actor PostgresConnection {
 
     // MARK: One statement
 
+    /// The most rows and bytes that an answer which is kept whole may have.
+    private static let (mostRows, mostBytes) = (1_000_000, 512 * 1024 * 1024)
+
+    private func tooMuch(_ operation: String) -> PostgresError {
+        PostgresError(
+            .tooMuch,
+            address: address,
+            operation: operation,
+            found:
+                "the answer has more than \(PostgresConnection.mostRows) rows or \(PostgresConnection.mostBytes >> 20) MB, which no table that"
+                + " Bailey reads should give",
+            advice: "See what the table of the profile is, and whether something else answers in the server's place"
+        )
+    }
+
     private nonisolated func cancellable<Value: Sendable>(
         _ what: String,
         _ body: (PostgresConnection, Int) async throws(PostgresError) -> Value
     ) async throws(PostgresError) -> Value {
         let cancellation = cancellation
         let statement = cancellation.open()
-        defer { cancellation.end(statement) }
+        defer { cancellation.close(statement) }
         do {
             return try await withTaskCancellationHandler {
                 try await body(self, statement)
             } onCancel: {
-                cancellation.fire(statement)
+                cancellation.fire(statement, patience: PostgresConnection.cancelPatience)
             }
         } catch {
             throw error as? PostgresError
@@ -216,14 +223,26 @@ public actor PostgresConnection {
     {
         let operation = PostgresConnection.operation(sql)
         cancellation.begin(statement)
-        defer { cancellation.end(statement) }
+        defer { finish(statement, operation) }
         try send(sql, values, operation: operation)
+        // Row by row, so that what is too much is known before it is all here.
+        guard PQsetSingleRowMode(connection) == 1 else { throw failure(operation) }
         var rows: [PostgresRow] = []
+        var columns: [String] = []
+        var bytes = 0
         var failure: PostgresError?
-        while let result = PQgetResult(connection) {
+        while let result = try nextResult(statement, operation) {
             defer { PQclear(result) }
-            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
-            append(result, PostgresConnection.columns(of: result), to: &rows)
+            do throws(PostgresError) { try check(result, operation: operation) } catch { failure = failure ?? error }
+            if failure != nil { continue }
+            if columns.isEmpty { columns = PostgresConnection.columns(of: result) }
+            append(result, columns, to: &rows)
+            bytes += PQresultMemorySize(result)
+            if rows.count > PostgresConnection.mostRows || bytes > PostgresConnection.mostBytes {
+                rows = []
+                failure = tooMuch(operation)
+                cancellation.fire(statement)
+            }
         }
         if let failure { throw failure }
         return rows
@@ -232,11 +251,12 @@ public actor PostgresConnection {
     private func runScript(_ script: String, _ statement: Int) throws(PostgresError) {
         let operation = PostgresConnection.operation(script)
         cancellation.begin(statement)
-        defer { cancellation.end(statement) }
+        defer { finish(statement, operation) }
+        if let abandoned { throw abandoned }
         // One message is one transaction.
         guard PQsendQuery(connection, script) == 1 else { throw failure(operation) }
         var failure: PostgresError?
-        while let result = PQgetResult(connection) {
+        while let result = try nextResult(statement, operation) {
             defer { PQclear(result) }
             do throws(PostgresError) { try check(result, operation: operation) } catch { failure = error }
         }
@@ -244,6 +264,7 @@ public actor PostgresConnection {
     }
 
     private func send(_ sql: String, _ values: [PostgresValue], operation: String) throws(PostgresError) {
+        if let abandoned { throw abandoned }
         let texts = values.map(\.wire)
         let sent = withCStrings(texts) { pointers in
             PQsendQueryParams(connection, sql, Int32(values.count), nil, pointers, nil, nil, 0)
@@ -279,10 +300,6 @@ public actor PostgresConnection {
             }
             rows.append(PostgresRow(columns: columns, cells: cells, address: address))
         }
-    }
-
-    func drain() {
-        while let result = PQgetResult(connection) { PQclear(result) }
     }
 
     func failure(_ operation: String) -> PostgresError {

@@ -12,6 +12,7 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         case rights
         case server
         case unexpectedValue = "unexpected-value"
+        case tooMuch = "too-much"
     }
 
     /// The sort of failure.

@@ -21,6 +21,10 @@ final class RESPCodec: ChannelDuplexHandler {
     /// Replies of the request at the head; a stored property, so that appending never copies.
     private var current: [RedisValue] = []
     private var failure: RedisError?
+    /// Bytes that came since the last whole reply.
+    private var pending = 0
+    /// The most bytes that one reply may have: as many as Redis lets one value have.
+    static let mostBytes = 512 * 1024 * 1024
 
     /// - Parameter push: takes every reply that nobody waits for (messages of subscriptions).
     init(address: String, push: (@Sendable (RedisValue) -> Void)?) {
@@ -51,6 +55,21 @@ final class RESPCodec: ChannelDuplexHandler {
         while buffer.readableBytes > 0, failure == nil,
             let slice = buffer.readSlice(length: min(16 * 1024, buffer.readableBytes))
         {
+            pending += slice.readableBytes
+            guard pending <= RESPCodec.mostBytes else {
+                fail(
+                    RedisError(
+                        .overflow,
+                        address: address,
+                        operation: "reading an answer",
+                        found: "one answer has more than \(RESPCodec.mostBytes >> 20) MB",
+                        advice:
+                            "See whether the address is that of the Redis with the schedule, and what it keeps there"
+                    )
+                )
+                context.close(promise: nil)
+                return
+            }
             slice.withUnsafeReadableBytes { bytes in
                 _ = redisReaderFeed(reader, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
             }
@@ -101,6 +120,7 @@ final class RESPCodec: ChannelDuplexHandler {
                 return
             }
             guard let raw else { return }
+            pending = 0
             let reply = raw.assumingMemoryBound(to: redisReply.self)
             let value = RESPCodec.value(reply.pointee)
             freeReplyObject(raw)

@@ -221,8 +221,8 @@ public final class RedisConnection: Sendable {
                     }
                 }
             switch url.place {
-            case .host(let host, let port): return try await bootstrap.connect(host: host, port: port).get()
-            case .socket(let path): return try await bootstrap.connect(unixDomainSocketPath: path).get()
+            case .host(let host, let port): return try await unlessCancelled(bootstrap.connect(host: host, port: port))
+            case .socket(let path): return try await unlessCancelled(bootstrap.connect(unixDomainSocketPath: path))
             }
         } catch {
             throw RedisError(
@@ -232,6 +232,22 @@ public final class RedisConnection: Sendable {
                 found: "\(error)",
                 advice: "See whether Redis runs there and the address in bailey.yaml is right"
             )
+        }
+    }
+
+    /// The channel, once it stands; a task that is cancelled does not wait for that.
+    private static func unlessCancelled(_ opening: EventLoopFuture<any Channel>) async throws -> any Channel {
+        let first = opening.eventLoop.makePromise(of: (any Channel).self)
+        opening.whenComplete { result in
+            first.completeWith(result)
+            // Where nobody waits any more, nobody else would close it.
+            first.futureResult.whenFailure { _ in if case .success(let channel) = result { channel.close(promise: nil) }
+            }
+        }
+        return try await withTaskCancellationHandler {
+            try await first.futureResult.get()
+        } onCancel: {
+            first.fail(CancellationError())
         }
     }
 

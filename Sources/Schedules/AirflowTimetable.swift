@@ -12,6 +12,28 @@ public enum AirflowTimetable: Sendable, Hashable {
     /// The ticks strictly after an instant; for a delta the instant is a tick.
     public func ticks(after start: Instant) -> AirflowTicks { AirflowTicks(self, after: start) }
 
+    /// The first tick after an instant.
+    ///
+    /// - Parameter anchor: a tick, or a run of legacy, from which intervals are counted; however long ago it lies, few ticks are looked at.
+    public func next(after instant: Instant, anchor: Instant?) -> Instant? {
+        let step: Int64
+        switch self {
+        case .delta(let microseconds): step = microseconds
+        case .exact(.interval(let interval), _): step = interval.microseconds
+        case .cron, .multipleCron, .exact:
+            // A day before is enough for a walk that adds elapsed time to have settled.
+            let start = max(min(anchor ?? instant, instant), instant.adding(seconds: -86_400))
+            return ticks(after: start).first { $0 > instant }
+        }
+        var start = anchor ?? instant
+        if start < instant, step > 0 {
+            // Whole steps lead from tick to tick; the last few are walked.
+            let steps = (instant.microseconds - start.microseconds) / step
+            start = start.adding(microseconds: max(0, steps - 2) * step)
+        }
+        return ticks(after: start).first { $0 > instant }
+    }
+
     /// A short text: `CronTrigger 30 2 * * * Europe/Berlin`.
     public var shortText: String {
         switch self {

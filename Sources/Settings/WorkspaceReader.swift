@@ -50,9 +50,18 @@ extension WorkspaceSettings {
             state = inner.string("path") ?? state
         }
         mappings = fields.string("mappings") ?? mappings
-        if let node = fields.node("shadow"), let inner = YAMLFields(node, known: ["parallelism"], problems: problems) {
+        if let node = fields.node("shadow"),
+            let inner = YAMLFields(node, known: ["parallelism", "pools"], problems: problems)
+        {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
+            for member in inner.members("pools") ?? [] {
+                guard case .scalar(let text, _) = member.value.content, let slots = Int(text), slots > 0 else {
+                    problems.note(member.value, "“\(member.key)” is a pool; write how many slots it has, 1 or more")
+                    continue
+                }
+                pools[member.key] = slots
+            }
         }
         policy = fields.node("policy")
         for item in fields.items("alerts") ?? [] {

@@ -14,6 +14,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var environments: [String: EnvironmentSettings] = [:]
     /// How many bodies the embedded engine runs at once.
     public var parallelism = 4
+    /// How many bodies of each pool the embedded engine runs at once, over all pipelines; a pool that is not named has no limit of its own.
+    public var pools: [String: Int] = [:]
     /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
     public var policy: YAMLNode?
     /// Where alerts go, in the file's order.

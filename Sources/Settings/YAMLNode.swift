@@ -42,8 +42,22 @@ public struct YAMLNode: Sendable, Hashable {
             self.init(file: file, line: 1, content: .mapping([]))
             return
         }
-        self.init(root, file: file)
+        // Without aliases no file has more nodes than bytes.
+        var left = text.utf8.count + YAMLNode.mostRepeated
+        self.init(root, file: file, left: &left)
+        guard left >= 0 else {
+            throw SettingsError([
+                Problem(
+                    file: file,
+                    line: 0,
+                    "its aliases (*name) repeat more than \(YAMLNode.mostRepeated) values; write less of them"
+                )
+            ])
+        }
     }
+
+    /// How many values aliases may repeat in a file.
+    private static let mostRepeated = 100_000
 
     init(file: String, line: Int, content: Content) {
         self.file = file
@@ -51,8 +65,14 @@ public struct YAMLNode: Sendable, Hashable {
         self.content = content
     }
 
-    private init(_ node: Node, file: String) {
+    /// - Parameter left: how many nodes there may still be; below zero the rest is left out.
+    private init(_ node: Node, file: String, left: inout Int) {
         let line = node.mark?.line ?? 1
+        left -= 1
+        guard left >= 0 else {
+            self.init(file: file, line: line, content: .scalar("", plain: true))
+            return
+        }
         switch node {
         case .scalar(let scalar):
             self.init(
@@ -61,10 +81,19 @@ public struct YAMLNode: Sendable, Hashable {
                 content: .scalar(scalar.string, plain: scalar.style == .plain || scalar.style == .any)
             )
         case .sequence(let sequence):
-            self.init(file: file, line: line, content: .sequence(sequence.map { YAMLNode($0, file: file) }))
+            var items: [YAMLNode] = []
+            for node in sequence where left >= 0 { items.append(YAMLNode(node, file: file, left: &left)) }
+            self.init(file: file, line: line, content: .sequence(items))
         case .mapping(let mapping):
-            let members = mapping.map { key, value in
-                Member(key: key.string ?? "", line: key.mark?.line ?? line, value: YAMLNode(value, file: file))
+            var members: [Member] = []
+            for (key, value) in mapping where left >= 0 {
+                members.append(
+                    Member(
+                        key: key.string ?? "",
+                        line: key.mark?.line ?? line,
+                        value: YAMLNode(value, file: file, left: &left)
+                    )
+                )
             }
             self.init(file: file, line: line, content: .mapping(members))
         case .alias:

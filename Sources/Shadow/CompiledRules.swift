@@ -46,7 +46,7 @@ struct CompiledRules: Sendable {
     let root: Place?
     let ignore: [IgnoreRule]
     let tolerances: [Tolerance]
-    let patterns: [TextPattern?]
+    let patterns: [BoundedPattern?]
     /// Every rule by its name in reports, `ignore` first, then `tolerance`, `unordered`, `pattern`.
     let names: [String]
     private let offsets: [Kind: Int]
@@ -64,7 +64,7 @@ struct CompiledRules: Sendable {
         root = all.isEmpty ? nil : Place(all)
         ignore = rules.ignore
         tolerances = rules.tolerances
-        patterns = rules.patterns.map { TextPattern($0.pattern) }
+        patterns = rules.patterns.map { BoundedPattern($0.pattern) }
         names = rules.names
         offsets = [
             .ignore: 0, .tolerance: rules.ignore.count, .unordered: rules.ignore.count + rules.tolerances.count,

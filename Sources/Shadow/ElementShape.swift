@@ -72,7 +72,7 @@ struct ElementReading {
         case .string(let text):
             shape.add(6)
             if let rule = meeting.first(\.pattern), let pattern = rules.patterns[rule] {
-                shape.add(pattern.answer(text) == .matches ? 9 : 10)
+                shape.add((try? pattern.matches(text)) == true ? 9 : 10)
             } else {
                 shape.add(text)
             }

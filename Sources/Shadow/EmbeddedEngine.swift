@@ -143,7 +143,9 @@ public struct EmbeddedEngine: Sendable {
     private func placed(_ task: TaskDefinition, _ body: () async throws -> BodyRunner.Ending) async throws
         -> BodyRunner.Ending
     {
-        guard let pool = task.pool.flatMap({ pools[$0] }) else { return try await slots.with(body) }
-        return try await pool.with { try await slots.with(body) }
+        guard let pool = task.pool.flatMap({ pools[$0] }) else {
+            return try await slots.with(priority: task.priority, body)
+        }
+        return try await pool.with(priority: task.priority) { try await slots.with(priority: task.priority, body) }
     }
 }

@@ -39,11 +39,11 @@ public struct NoiseLearning: Sendable {
         var examples: [JSON] = []
     }
 
-    private static let patterns: [(pattern: String, expression: TextPattern?)] = [
+    private static let patterns: [(pattern: String, expression: BoundedPattern?)] = [
         "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[0-9a-f]{32}", "[0-9a-f]{40}", "[0-9a-f]{64}",
         "[0-9a-f]+", "\\d{4}-\\d{2}-\\d{2}",
         "\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:?\\d{2})?", "\\d+",
-    ].map { ($0, TextPattern($0)) }
+    ].map { ($0, BoundedPattern($0)) }
 
     private var places: [String: Place] = [:]
     private var last: [String: JSON] = [:]
@@ -100,7 +100,7 @@ public struct NoiseLearning: Sendable {
                 guard let expression = patterns.first(where: { $0.pattern == pattern })?.expression else {
                     return false
                 }
-                return expression.answer(x) == .matches && expression.answer(y) == .matches
+                return (try? expression.matches(x)) == true && (try? expression.matches(y)) == true
             }
         } else {
             place.patterns = []

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// A number of places, each taken by one at a time; those who wait are served in order.
+/// A number of places, each taken by one at a time; of those who wait the highest priority is served first, and among equals the first.
 final class Slots: Sendable {
     private struct State {
         var free: Int
-        var waiting: [(id: Int, continuation: CheckedContinuation<Bool, Never>)] = []
+        var waiting: [(id: Int, priority: Int, continuation: CheckedContinuation<Bool, Never>)] = []
         var cancelled: Set<Int> = []
         var next = 0
     }
@@ -15,13 +15,13 @@ final class Slots: Sendable {
     /// Runs a body once a place is free.
     ///
     /// - Throws: `CancellationError` if the task is cancelled while it waits, or what the body throws.
-    func with<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        guard await take() else { throw CancellationError() }
+    func with<Value: Sendable>(priority: Int = 1, _ body: () async throws -> Value) async throws -> Value {
+        guard await take(priority) else { throw CancellationError() }
         defer { give() }
         return try await body()
     }
 
-    private func take() async -> Bool {
+    private func take(_ priority: Int) async -> Bool {
         let id = state.withLock { state in
             state.next += 1
             return state.next
@@ -34,7 +34,8 @@ final class Slots: Sendable {
                         state.free -= 1
                         return true
                     }
-                    state.waiting.append((id, continuation))
+                    let place = state.waiting.firstIndex { $0.priority < priority } ?? state.waiting.endIndex
+                    state.waiting.insert((id, priority, continuation), at: place)
                     return nil
                 }
                 if let answer { continuation.resume(returning: answer) }

@@ -41,6 +41,7 @@ extension StateStore {
             PRIMARY KEY (pipeline, form, entry, rule)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX compared_of_run ON compared (entry, run);
+        CREATE INDEX compared_pipeline ON compared (pipeline, id);
         INSERT INTO compared (pipeline, entry, run, form, verdict, compared_us, document)
             SELECT pipeline, entry, CASE job WHEN '' THEN tick ELSE job END, '', verdict,
                 CAST(strftime('%s', compared_at) AS INTEGER) * 1000000, document

@@ -66,6 +66,43 @@ import Testing
         }
     }
 
+    @Test func importWaitingForASessionThatStalled() async throws {
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        try server.psql(url, jobsTable)
+        for number in [SIGINT, SIGTERM] {
+            try await withFolder { folder in
+                var bailey = Bailey(in: folder)
+                try bailey.settle(postgres: url)
+                let lock = try Running(
+                    ["psql", "-X", "-d", url, "-c", "BEGIN; LOCK TABLE tasks.background_jobs; SELECT pg_sleep(100)"],
+                    in: folder
+                )
+                defer {
+                    lock.signal(SIGKILL)
+                    _ = lock.ended()
+                }
+                let process = try bailey.start(["import"])
+                var pid: pid_t?
+                try await waitUntil("its query waits") {
+                    pid = pid_t(
+                        try server.psql(
+                            url,
+                            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bailey' AND wait_event_type = 'Lock'"
+                        )
+                    )
+                    return pid != nil
+                }
+                let session = try #require(pid)
+                kill(session, SIGSTOP)
+                defer { kill(session, SIGCONT) }
+                process.signal(number)
+                let ended = try await process.ended(within: 15)
+                #expect(ended.status == 130, "\(ended.errors)")
+            }
+        }
+    }
+
     @Test func shadowWithBodiesThatRun() async throws {
         try await withRedis { server in
             for name in ["a", "b"] {

@@ -48,6 +48,15 @@ import Testing
         #expect(try compare("{\"rows\":[{\"atom\":1}]}", "{\"rows\":[{\"atom\":2}]}", rules).verdict == .mismatch)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aPatternThatBacktracksIsNeitherAMatchNorAnEndlessComparison() throws {
+        var rules = CompareRules()
+        rules.patterns = [PatternRule(path: "$.id", pattern: "(a+)+b")]
+        let text = "{\"id\":\"\(String(repeating: "a", count: 40))\"}"
+        let comparison = try compare(text, text, rules)
+        #expect(comparison.verdict == .mismatch)
+        #expect(comparison.differences.first?.text.contains("cannot be compared at $.id") == true)
+    }
+
     @Test func tolerancesPatternsAndOrder() throws {
         var rules = CompareRules()
         rules.tolerances = [Tolerance(path: "$.r", relative: 0.01), Tolerance(path: "$.a", absolute: 0.5)]

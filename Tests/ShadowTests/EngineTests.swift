@@ -113,6 +113,18 @@ import Testing
         #expect(narrow.tasks.compactMap { $0.result?.int }.max() == 1)
     }
 
+    @Test func ofThoseThatWaitTheHighestPriorityRunsFirst() async throws {
+        var tasks = (0..<6).map { shell("t\($0)", "sleep 0.05; date +%s%N") }
+        for index in tasks.indices {
+            tasks[index].priority = [3, 9, 1, 7, 5, 2][index]
+            tasks[index].pool = "narrow"
+        }
+        let run = try await engine(parallelism: 4, pools: ["narrow": 1]).run(tasks, payload: nil)
+        let order = zip(tasks, run.tasks).sorted { ($0.1.result?.int ?? 0) < ($1.1.result?.int ?? 0) }.map(\.0.priority)
+        // Who comes first finds the place free; the others wait.
+        #expect(Array(order.dropFirst()) == order.dropFirst().sorted(by: >), "\(order)")
+    }
+
     @Test func failedAttemptsAreRepeatedWithGrowingWaits() async throws {
         let folder = try folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -51,6 +51,12 @@ public final class PostgresServer: Sendable {
         try check(server("pg_ctl", "-D", data, "-w", "-l", folder.path + "/log", "start"))
     }
 
+    /// The process id of the server that lets sessions in.
+    public var pid: pid_t {
+        let text = (try? String(contentsOfFile: folder.path + "/data/postmaster.pid", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").first.flatMap { pid_t($0) } ?? 0
+    }
+
     private func server(_ program: String, _ words: String...) throws -> Ended {
         let root = "/usr/lib/postgresql"
         let versions = try FileManager.default.contentsOfDirectory(atPath: root).sorted {

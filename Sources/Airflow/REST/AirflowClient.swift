@@ -14,6 +14,9 @@ public struct AirflowClient: Sendable {
     /// The most entries that the API gives at once, whatever it is asked for.
     static let pageSize = 100
 
+    /// The most entries that are read of one list.
+    static let mostEntries = 100_000
+
     /// The address without credentials.
     public var address: String { session.access.address }
 
@@ -126,6 +129,15 @@ public struct AirflowClient: Sendable {
             let json = try await object(page) { $0[key]?.array == nil ? nil : $0 }
             let entries = json[key]?.array ?? []
             for entry in entries { if let value = read(entry) { found.append(value) } }
+            guard found.count <= AirflowClient.mostEntries else {
+                let claimed = json["total_entries"]?.int.map { " of \($0)" } ?? ""
+                throw session.error(
+                    .unexpected,
+                    page,
+                    "the list has more than \(AirflowClient.mostEntries) entries\(claimed)",
+                    "See whether that can be; delete what is old (airflow db clean), or a proxy answers in its place"
+                )
+            }
             pages.received(entries.count, total: json["total_entries"]?.int)
         }
         return found

@@ -95,6 +95,8 @@ struct AirflowSilence: Error, Sendable, Hashable {
         /// The connection ended before the answer.
         case broken
         case timeout
+        /// More came than any answer should have.
+        case tooLong
     }
     var kind: Kind
     var found: String

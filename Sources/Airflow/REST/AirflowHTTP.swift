@@ -11,8 +11,11 @@ struct AirflowHTTP: Sendable {
     private let client: HTTPClient
     private let address: String
     private static let longestAnswer = 64 * 1024 * 1024
+    private let patience: Int64
 
-    init(_ access: AirflowAccess) throws(AirflowError) {
+    /// - Parameter patience: seconds that a whole answer may take.
+    init(_ access: AirflowAccess, patience: Int64 = 30) throws(AirflowError) {
+        self.patience = patience
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: try access.tls(),
             redirectConfiguration: .disallow,
@@ -41,35 +44,59 @@ struct AirflowHTTP: Sendable {
             request.body = .bytes(ByteBuffer(string: body.text()))
         }
         do {
-            let response = try await client.execute(request, timeout: .seconds(30))
-            let body = try await response.body.collect(upTo: AirflowHTTP.longestAnswer)
-            return AirflowAnswer(
-                status: Int(response.status.code),
-                date: response.headers.first(name: "Date"),
-                retryAfter: response.headers.first(name: "Retry-After"),
-                body: Array(body.readableBytesView)
-            )
+            return try await limited { [client, request, patience] in
+                let response = try await client.execute(request, timeout: .seconds(patience))
+                let body = try await response.body.collect(upTo: AirflowHTTP.longestAnswer)
+                // One who is cancelled has only a part of it.
+                try Task.checkCancellation()
+                return AirflowAnswer(
+                    status: Int(response.status.code),
+                    date: response.headers.first(name: "Date"),
+                    retryAfter: response.headers.first(name: "Retry-After"),
+                    body: Array(body.readableBytesView)
+                )
+            }
         } catch {
             try Task.checkCancellation()
-            throw AirflowHTTP.silence(error)
+            throw silence(error)
         }
     }
 
-    private static func silence(_ error: any Error) -> AirflowSilence {
+    /// The answer, if it is whole in time: the client's own limit ends with the answer's head.
+    private func limited(_ work: @escaping @Sendable () async throws -> AirflowAnswer) async throws
+        -> AirflowAnswer
+    {
+        let patience = patience
+        return try await withThrowingTaskGroup(of: AirflowAnswer.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await Task.sleep(for: .seconds(patience))
+                throw HTTPClientError.deadlineExceeded
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
+    }
+
+    private func silence(_ error: any Error) -> AirflowSilence {
         switch error {
+        case is NIOTooManyBytesError:
+            AirflowSilence(kind: .tooLong, found: "one answer has more than \(AirflowHTTP.longestAnswer >> 20) MB")
         case let error as HTTPClientError:
             switch error {
             case .connectTimeout: AirflowSilence(kind: .unreachable, found: "no connection within 5 s")
             case .tlsHandshakeTimeout: AirflowSilence(kind: .certificate, found: "the TLS handshake did not end")
-            case .deadlineExceeded, .readTimeout: AirflowSilence(kind: .timeout, found: "no answer within 30 s")
+            case .deadlineExceeded, .readTimeout:
+                AirflowSilence(kind: .timeout, found: "no whole answer within \(patience) s")
             default: AirflowSilence(kind: .broken, found: error.shortDescription)
             }
         case let error as NIOConnectionError:
-            AirflowSilence(kind: .unreachable, found: reason(error))
+            AirflowSilence(kind: .unreachable, found: AirflowHTTP.reason(error))
         case let error as IOError:
             AirflowSilence(
                 kind: [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode) ? .unreachable : .broken,
-                found: words(error)
+                found: AirflowHTTP.words(error)
             )
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             AirflowSilence(kind: .certificate, found: "\(error)")

@@ -34,7 +34,7 @@ struct AirflowRetry: Sendable {
             switch silence.kind {
             case .unreachable: break
             case .broken, .timeout: guard repeatable else { return nil }
-            case .certificate: return nil
+            case .certificate, .tooLong: return nil
             }
         }
         var wait = first

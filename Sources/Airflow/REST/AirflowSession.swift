@@ -172,6 +172,9 @@ actor AirflowSession {
         case .broken:
             code = .unreachable
             advice = "See whether Airflow's API server restarted or a proxy ended the connection"
+        case .tooLong:
+            code = .unexpected
+            advice = "See what answers there: no answer of Airflow's API is that long"
         case .timeout:
             code = .timeout
             advice = "See whether Airflow's API server is overloaded"

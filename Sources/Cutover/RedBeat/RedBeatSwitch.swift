@@ -99,6 +99,17 @@ public actor RedBeatSwitch {
 
     // MARK: Redis
 
+    /// Walks through all keys that a pattern fits, batch by batch, until the body has seen enough.
+    ///
+    /// - Parameter body: whether to go on.
+    /// - Throws: `RedisError`.
+    func walk(matching pattern: String, _ body: ([[UInt8]]) async throws -> Bool) async throws {
+        var walk = KeyWalk(matching: pattern, count: 5000)
+        while let keys = try await walk.next(at: url.address, { try await send($0) }) {
+            guard try await body(keys) else { return }
+        }
+    }
+
     /// Runs a plain command on the same connection, with the same patience; only for commands that may be repeated.
     public func send(_ command: RedisCommand) async throws -> RedisValue {
         try await patiently { try await $0.send(command) }

@@ -98,14 +98,12 @@ public struct RehearsalCopy: Sendable, Hashable {
 
     /// Whether the source's Redis also carries Celery's messages, so that those of a copy can be taken away again.
     public static func brokerIsHere(_ redbeat: RedBeatSwitch) async throws -> Bool {
-        var cursor = "0"
-        repeat {
-            let words = ["SCAN", cursor, "MATCH", "_kombu.binding.*", "COUNT", "5000"]
-            let reply = try await redbeat.send(RedisCommand(words.map { Array($0.utf8) })).array ?? []
-            cursor = reply.first?.text ?? "0"
-            if reply.last?.array?.isEmpty == false { return true }
-        } while cursor != "0"
-        return false
+        var found = false
+        try await redbeat.walk(matching: "_kombu.binding.*") { keys in
+            found = !keys.isEmpty
+            return !found
+        }
+        return found
     }
 
     /// Takes away everything that holds the name of a copy.
@@ -124,12 +122,8 @@ public struct RehearsalCopy: Sendable, Hashable {
     ) async throws -> Int {
         let prefix = pipeline.map(names) ?? mark
         var removed = 0
-        var cursor = "0"
-        repeat {
-            let words = ["SCAN", cursor, "MATCH", "*\(prefix)*", "COUNT", "5000"]
-            let reply = try await redbeat.send(RedisCommand(words.map { Array($0.utf8) })).array ?? []
-            cursor = reply.first?.text ?? "0"
-            for key in (reply.last?.array ?? []).compactMap(\.bytes) {
+        try await redbeat.walk(matching: "*\(prefix)*") { keys in
+            for key in keys {
                 let text = String(decoding: key, as: UTF8.self)
                 guard let name = RehearsalCopy.name(in: text), name.made < before else { continue }
                 let entry = Array((place.prefix + name.text).utf8)
@@ -137,7 +131,8 @@ public struct RehearsalCopy: Sendable, Hashable {
                 _ = try await redbeat.send(RedisCommand("DEL", raw: [key]))
                 removed += 1
             }
-        } while cursor != "0"
+            return true
+        }
         return removed
     }
 

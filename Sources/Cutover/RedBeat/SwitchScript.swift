@@ -22,8 +22,12 @@ enum SwitchScript: String, CaseIterable {
         }
     }
 
-    /// What is sent to Redis.
-    var script: RedisScript {
+    /// What is sent to Redis; the same value each time, for it remembers the script's digest.
+    var script: RedisScript { SwitchScript.scripts[self] ?? made }
+
+    private static let scripts = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.made) })
+
+    private var made: RedisScript {
         RedisScript(String(decoding: PackageResources.common_lua + [0x0A] + own, as: UTF8.self))
     }
 }

@@ -20,15 +20,12 @@ public struct SwitchSearch: Sendable {
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
         if let found = try await group(pipeline, among: hint.map(RedBeatKeys.switchKey), redis) { return found }
-        var cursor = "0"
+        var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
         var resting: RedBeatKeys?
-        repeat {
-            let reply = try await redis.send("SCAN", cursor, "MATCH", "bailey:switch:*", "COUNT", "5000").array ?? []
-            cursor = reply.first?.text ?? "0"
-            let keys = (reply.last?.array ?? []).compactMap(\.bytes)
+        while let keys = try await walk.next(on: redis) {
             if let found = try await group(pipeline, among: keys, redis) { return found }
             if resting == nil { resting = try await group(pipeline, among: keys, redis, resting: true) }
-        } while cursor != "0"
+        }
         return resting
     }
 
@@ -40,11 +37,8 @@ public struct SwitchSearch: Sendable {
         defer { Task { await redis.close() } }
         let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
         var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
-        var cursor = "0"
-        repeat {
-            let reply = try await redis.send("SCAN", cursor, "MATCH", "bailey:switch:*", "COUNT", "5000").array ?? []
-            cursor = reply.first?.text ?? "0"
-            let switches = (reply.last?.array ?? []).compactMap(\.bytes)
+        var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
+        while let switches = try await walk.next(on: redis) {
             for reply in try await redis.pipeline(switches.map { RedisCommand("HMGET", raw: [$0] + fields) }) {
                 guard let values = reply.array, values.count == 3, let pipeline = values[0].text,
                     let members = try? JSON(parsing: values[2].bytes ?? []).array
@@ -53,7 +47,7 @@ public struct SwitchSearch: Sendable {
                 if let known = found[pipeline], !known.rests || rests { continue }
                 found[pipeline] = (place.keys(members.compactMap { $0.string.map { Array($0.utf8) } }), rests)
             }
-        } while cursor != "0"
+        }
         return found.mapValues(\.keys)
     }
 

@@ -73,17 +73,14 @@ public struct CeleryRuns: LegacyRuns {
 
     /// Every result that is stored, by its id.
     func eachStored(_ redis: RedisConnection, _ body: (String, [UInt8]) async throws -> Void) async throws {
-        var cursor = "0"
-        repeat {
-            let reply = try await redis.send("SCAN", cursor, "MATCH", "celery-task-meta-*", "COUNT", "1000").array ?? []
-            cursor = reply.first?.text ?? "0"
-            let keys = (reply.last?.array ?? []).compactMap(\.bytes)
+        var walk = KeyWalk(matching: "celery-task-meta-*")
+        while let keys = try await walk.next(on: redis) {
             for (key, value) in zip(keys, try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) })) {
                 // A result may expire between the two commands.
                 guard let bytes = value.bytes else { continue }
                 try await body(String(decoding: key.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self), bytes)
             }
-        } while cursor != "0"
+        }
     }
 
     /// What is recorded of each entry's runs, and why other records belong to none.

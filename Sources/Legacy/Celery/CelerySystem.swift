@@ -129,8 +129,8 @@ public struct CelerySystem: LegacySystem {
         try application.runs(of: entries, zones: zones, now: now)
     }
 
-    public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] {
-        application.observerDefects(of: entry, in: inventory)
+    public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] {
+        application.observerDefects(in: inventory)
     }
 
     public var dagSource: DAGSource { application.dagSource }

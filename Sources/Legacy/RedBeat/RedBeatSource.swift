@@ -143,12 +143,8 @@ public struct RedBeatSource: Sendable {
         }
         pattern += "*"
         var keys: Set<[UInt8]> = []
-        var cursor = "0"
-        repeat {
-            let reply = try await redis.send("SCAN", cursor, "MATCH", pattern, "COUNT", "1000").array ?? []
-            cursor = reply.first?.text ?? "0"
-            for key in (reply.last?.array ?? []).compactMap(\.bytes) { keys.insert(key) }
-        } while cursor != "0"
+        var walk = KeyWalk(matching: pattern)
+        while let some = try await walk.next(on: redis) { keys.formUnion(some) }
         return keys
     }
 }

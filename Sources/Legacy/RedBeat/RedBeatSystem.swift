@@ -59,22 +59,25 @@ public struct RedBeatSystem: LegacySystem {
         )
     }
 
-    public func observerDefects(of entry: LegacyEntry, in inventory: Inventory) -> [String] {
-        var defects: [String] = []
-        let twin = inventory.entries.first { other in
-            other.id != entry.id && other.id.source == entry.id.source && other.kind == entry.kind
-                && other.call == entry.call
-        }
-        if let twin {
-            defects.append(
-                "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
-            )
-        }
-        let notes = inventory.sources.first { $0.name == entry.id.source }?.notes ?? []
-        if entry.history == nil, notes.contains(where: { $0.detail.hasSuffix(CeleryRuns.nameless) }) {
-            defects.append(
-                "the results of \(entry.id.source) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
-            )
+    public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] {
+        let entries = inventory.entries.filter { $0.id.source == name }
+        let callers = Dictionary(grouping: entries, by: \.call)
+        let notes = inventory.sources.first { $0.name == name }?.notes ?? []
+        let isNameless = notes.contains { $0.detail.hasSuffix(CeleryRuns.nameless) }
+        var defects: [EntryID: [String]] = [:]
+        for (_, twins) in callers {
+            for entry in twins {
+                if let twin = twins.first(where: { $0.id != entry.id }) {
+                    defects[entry.id, default: []].append(
+                        "\(entry.id) and \(twin.id) make the same call, so that no recorded run can be told to be of one of them"
+                    )
+                }
+                if isNameless, entry.history == nil {
+                    defects[entry.id, default: []].append(
+                        "the results of \(name) name no task, so that no run of \(entry.id) can be told: set result_extended in the Celery application, then run bailey import"
+                    )
+                }
+            }
         }
         return defects
     }

@@ -1,0 +1,63 @@
+import Alerts
+import Cutover
+import Foundation
+import Legacy
+import LosslessJSON
+import Migration
+import Planning
+import Schedules
+import Store
+
+/// What is known of pipelines while Bailey's own state or the plan cannot be read: the mappings and the switches are read all the same.
+extension Survey {
+    /// What a pipeline's policy is: by the plan, else by its mapping, else that of `bailey.yaml`.
+    func policy(of id: String) -> CutoverPolicy {
+        plannedPipeline(id)?.policy ?? mappedPolicies[id] ?? workspace.policy
+    }
+
+    /// When a pipeline's DAG is due: by the plan, else by the definition that its switch keeps; nil where neither tells.
+    func timetable(of id: String, lead: EntryStatus?) -> AirflowTimetable? {
+        if let planned = plannedPipeline(id) { return planned.dag.clock.timetable }
+        guard let lead, lead.record?.hasEntryClock == true,
+            let definition = lead.kept.definition.flatMap({ try? JSON(parsing: $0) }),
+            let schedule = definition["schedule"].flatMap({ try? Schedule(redbeat: $0) }),
+            let ran = (try? RedBeatBytes.lastRun(lead.kept.meta, zones: workspace.zones)) ?? nil
+        else { return nil }
+        // The ticks of an interval stand on a grid that only the plan knows.
+        if case .interval = schedule { return nil }
+        return .exact(schedule, zone: ran.zone)
+    }
+}
+
+extension Workspace {
+    /// The policies that mappings give their pipelines, read without an inventory; a mapping that cannot be read gives none.
+    func mappedPolicies() -> [String: CutoverPolicy] {
+        var policies: [String: CutoverPolicy] = [:]
+        for (file, text) in (try? mappingFiles()) ?? [] {
+            guard let mapping = try? Mapping(yaml: text, file: file), let node = mapping.policy,
+                let policy = try? CutoverPolicy(node, over: policy, zones: zones)
+            else { continue }
+            policies[mapping.pipeline] = policy
+        }
+        return policies
+    }
+}
+
+extension Watchman {
+    /// That Bailey's own state, or the plan, cannot be read; the same event for as long as it lasts.
+    func blinded(_ survey: Survey) -> [Alert] {
+        guard let fault = survey.fault else {
+            guard let since = blindSince else { return [] }
+            blindSince = nil
+            let text = "Bailey's own state and the plan can be read again."
+            return [alert("state-readable", "\(since.iso8601)", .info, nil, text)]
+        }
+        let since = blindSince ?? workspace.surroundings.now()
+        blindSince = since
+        let text =
+            "What Bailey knows of its pipelines cannot be read since \(since.iso8601): \(fault). Meanwhile switches are still settled and healed,"
+            + " windows ended, and failed runs rolled back by the policies of bailey.yaml and the mappings; comparisons count for nothing, and"
+            + " what was told before may be told again."
+        return [alert("state-unreadable", "\(since.iso8601)", .urgent, nil, text)]
+    }
+}
