@@ -72,10 +72,11 @@ struct JSONWalk {
                 met.insert(rules.name(.pattern, rule))
                 do throws(BoundedPattern.TooCostly) {
                     let (isLegacys, isShadows) = (try pattern.matches(x), try pattern.matches(y))
-                    if !isLegacys || !isShadows { note(a, b, text: "the text is not as its pattern wants it on both sides") }
+                    if !isLegacys || !isShadows {
+                        note(a, b, text: "the text is not as its pattern wants it on both sides")
+                    }
                 } catch {
                     note(a, b, text: "nothing is known of it: \(error)")
-                }
                 }
             } else if !sameBytes(x, y) {
                 note(a, b)
