@@ -73,11 +73,7 @@ package struct EvidenceIndex: Sendable {
     /// How much of each entry's runs was seen and compared.
     func coverage(_ workspace: Workspace, _ dag: DAGDefinition, _ entries: [EntryID]) -> Known<[Coverage]> {
         if let kept, !kept.compared.contains(dag.id) { return .known([]) }
-        return coverageRead(workspace, dag, entries)
-    }
-
-    private func coverageRead(_ workspace: Workspace, _ dag: DAGDefinition, _ entries: [EntryID]) -> Known<[Coverage]> {
-        Workspace.stored(store) { store in
+        return Workspace.stored(store) { store in
             try entries.compactMap { inventory[$0] }.map { try workspace.coverage($0, dag, store) }
         }
     }

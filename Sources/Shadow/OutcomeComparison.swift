@@ -19,18 +19,20 @@ public enum OutcomeComparison {
             pipeline: pipeline,
             values: JSONComparison(rules: rules),
             slowest: rules.slowestRatio,
-            isWhole: isWhole
+            isWhole: isWhole,
+            isJob: false
         )
     }
 
-    /// The comparison of a pair, by rules that were made ready before.
+    /// The comparison of a pair, by rules that were made ready before. Of a job the queue counts the attempts, whoever takes it.
     static func compare(
         _ legacy: Outcome,
         _ shadow: Outcome,
         pipeline: String,
         values: JSONComparison,
         slowest: Double?,
-        isWhole: Bool
+        isWhole: Bool,
+        isJob: Bool
     ) -> Comparison {
         var comparison = Comparison(
             key: legacy.key,
@@ -69,7 +71,7 @@ public enum OutcomeComparison {
                 results(legacy, shadow, values, &comparison)
             }
         }
-        if legacy.state == shadow.state, let a = legacy.attempts, let b = shadow.attempts, a != b {
+        if !isJob, legacy.state == shadow.state, let a = legacy.attempts, let b = shadow.attempts, a != b {
             comparison.differences.append(
                 Difference(
                     kind: .attempts,

@@ -40,7 +40,8 @@ public struct ShadowSession: Sendable {
                 pipeline: dag.id,
                 values: rules["\(dag.id)/\(part.standing.id)"] ?? JSONComparison(rules: part.standing.compare),
                 slowest: part.standing.compare.slowestRatio,
-                isWhole: part.isWhole
+                isWhole: part.isWhole,
+                isJob: part.isJob
             )
         case .nothing(let verdict, let reason):
             return Comparison(

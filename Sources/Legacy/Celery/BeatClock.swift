@@ -36,7 +36,8 @@ public struct BeatClock: Sendable {
         for (key, value) in zip(keys, try await redis.pipeline(commands)) {
             guard let bytes = value.bytes, let count = (try? JSON(parsing: bytes))?["total_run_count"]?.int, count > 0,
                 let last = ((try? RedBeatBytes.lastRun(bytes, zones: zones)) ?? nil)?.instant,
-                last < seen.adding(seconds: 86_400)
+                // A record of ten years ago or of tomorrow is no clock that runs.
+                last < seen.adding(seconds: 86_400), last > seen.adding(seconds: -3653 * 86_400)
             else { continue }
             sightings.append(ClockSighting(entry: key.entry, last: last, count: count, seen: seen))
         }

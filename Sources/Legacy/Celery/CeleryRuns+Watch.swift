@@ -87,6 +87,8 @@ private final class CeleryWatch: Sendable {
         var alive: Instant
         var isListening = false
         var silent: String?
+        /// What is stored since then is still to be given: the last try failed.
+        var owed: Instant?
     }
     private let runs: CeleryRuns
     private let handle: @Sendable (LegacyEvent) async throws -> Void
@@ -121,13 +123,15 @@ private final class CeleryWatch: Sendable {
                             if !first || isResumed {
                                 try await self.fill(first ? "Bailey did not watch" : "the connection was lost")
                             }
-                            self.state.withLock { state in
-                                state.isListening = true
-                                state.silent = nil
-                                state.alive = self.runs.now()
-                            }
+                        } catch is RedisError {
+                            // It is tried again every second.
                         } catch {
                             lost.withLock { $0 = error }
+                        }
+                        self.state.withLock { state in
+                            state.isListening = true
+                            state.silent = nil
+                            state.alive = self.runs.now()
                         }
                         let says = wasReady.withLock { was in
                             defer { was = true }
@@ -136,7 +140,7 @@ private final class CeleryWatch: Sendable {
                         if says { await ready() }
                     },
                     handle: { event in
-                        if let error = lost.withLock({ $0 }), !(error is RedisError) { throw error }
+                        if let error = lost.withLock({ $0 }) { throw error }
                         try await self.take(event)
                     }
                 )
@@ -170,11 +174,23 @@ private final class CeleryWatch: Sendable {
 
     /// Tells of a gap and gives what the backend has kept since its beginning.
     private func fill(_ reason: String) async throws {
-        let from = state.withLock { $0.alive }
+        let from = state.withLock { state in
+            state.owed = min(state.owed ?? state.alive, state.alive)
+            return state.owed ?? state.alive
+        }
         let until = runs.now()
         try await handle(.gap(from: from, until: until, reason: reason))
-        try await runs.stored(since: from, events, handle)
-        state.withLock { $0.alive = max($0.alive, until) }
+        try await giveOwed(until)
+    }
+
+    /// Gives what is stored since what is owed began. A failure leaves it owed.
+    private func giveOwed(_ until: Instant) async throws {
+        guard let owed = state.withLock({ $0.owed }) else { return }
+        try await runs.stored(since: owed, events, handle)
+        state.withLock { state in
+            state.owed = nil
+            state.alive = max(state.alive, until)
+        }
     }
 
     /// Reads beat's clock twice a second.
@@ -205,10 +221,11 @@ private final class CeleryWatch: Sendable {
             let pause = now.seconds(since: last)
             if pause > 5 {
                 try await handle(.gap(from: last, until: now, reason: "Bailey itself stood still for \(Int(pause)) s"))
-                do { try await runs.stored(since: last, events, handle) } catch is RedisError {}
+                state.withLock { $0.owed = min($0.owed ?? last, last) }
             }
+            do { try await giveOwed(now) } catch is RedisError {}
             last = now
-            if state.withLock({ $0.isListening }) { try await handle(.current(now)) }
+            if state.withLock({ $0.isListening && $0.owed == nil }) { try await handle(.current(now)) }
         }
     }
 }
