@@ -71,7 +71,8 @@ let package = Package(
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
         room("Processes", [systemPackage]),
-        room("Redis", ["CHiredis", nioCore, nioPosix, nioSSL]),
+        room("Transport", [nioSSL]),
+        room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
@@ -83,7 +84,8 @@ let package = Package(
         room(
             "Airflow",
             [
-                "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL, subprocess,
+                "Transport", "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL,
+                subprocess,
                 systemPackage,
             ]
         ),

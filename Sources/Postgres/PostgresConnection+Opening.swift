@@ -94,7 +94,7 @@ extension PostgresConnection {
     {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
-            (timezone.map { "-c timezone=\($0) " } ?? "")
+            (url.options.map { $0 + " " } ?? "") + (timezone.map { "-c timezone=\($0) " } ?? "")
             + "-c datestyle=ISO" + (readOnly ? " -c default_transaction_read_only=on" : "")
             + " -c statement_timeout=\(Int(timeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
@@ -134,6 +134,16 @@ extension PostgresError {
     static func notLetIn(_ url: PostgresURL, message: String, needsPassword: Bool) -> PostgresError {
         let isLogin =
             needsPassword || message.contains("authentication failed") || message.contains("does not exist")
+        if message.contains("unsupported startup parameter") {
+            return PostgresError(
+                .unreachable,
+                address: url.address,
+                operation: "connecting",
+                found: message,
+                advice:
+                    "A pooler (PgBouncer) answers there, which keeps no session of one's own: give the address of the database itself (Prisma's directUrl)"
+            )
+        }
         let isCertificate =
             message.contains("certificate") || message.contains("SSL") || message.contains("no encryption")
         let advice: String

@@ -37,6 +37,11 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         self.state = state
     }
 
+    /// The same error in words of those who know what the statement was about.
+    public func explained(_ found: String, _ advice: String) -> PostgresError {
+        PostgresError(code, address: address, operation: operation, found: found, advice: advice, state: state)
+    }
+
     /// One line: system, operation, what was found, what to do.
     public var description: String {
         "PostgreSQL at \(address), \(operation): \(found)\(state.map { " (SQLSTATE \($0))" } ?? ""). \(advice)"

@@ -3,12 +3,15 @@ import Foundation
 /// Where a database is: a `postgres://` or `postgresql://` URL, or libpq's `key=value` form. libpq itself reads it, service files and
 /// password files included.
 public struct PostgresURL: Sendable, Hashable {
-    /// The text for libpq; holds credentials.
-    let text: String
+    /// The text for libpq, without what only frameworks understand; holds credentials.
+    public let text: String
+    /// What the URL says of the session, as the server takes it at its start (`-c search_path=…`); nil for nothing.
+    let options: String?
     /// The address without credentials: `postgresql://host:port/database`.
     public let address: String
 
-    /// Takes a URL; the dialect part of SQLAlchemy's form (`postgresql+psycopg://`) is dropped.
+    /// Takes a URL as frameworks write it: the dialect part of SQLAlchemy's form (`postgresql+psycopg://`) is dropped, Django's schemes are
+    /// known, and so are the parameters of Prisma and Django (`PostgresParameters`).
     ///
     /// - Throws: `PostgresError` with the code `bad-url`, which never shows the URL's credentials.
     public init(_ text: String) throws(PostgresError) {
@@ -16,6 +19,12 @@ public struct PostgresURL: Sendable, Hashable {
         if let scheme = text.range(of: "://"), let plus = text[..<scheme.lowerBound].firstIndex(of: "+") {
             plain = String(text[..<plus]) + String(text[scheme.lowerBound...])
         }
+        if let scheme = plain.range(of: "://"),
+            PostgresParameters.schemes.contains(plain[..<scheme.lowerBound].lowercased())
+        {
+            plain = "postgresql" + String(plain[scheme.lowerBound...])
+        }
+        var parameters = PostgresParameters()
         if plain.contains("://") {
             guard let parts = URLComponents(string: plain), ["postgres", "postgresql"].contains(parts.scheme) else {
                 throw PostgresError(
@@ -25,6 +34,20 @@ public struct PostgresURL: Sendable, Hashable {
                     found: "it is not a PostgreSQL URL",
                     advice: "Use postgresql://user:password@host:port/database"
                 )
+            }
+            if let question = plain.firstIndex(of: "?") {
+                do throws(PostgresParameters.Unknown) {
+                    parameters = try PostgresParameters(plain[plain.index(after: question)...])
+                } catch {
+                    throw PostgresError(
+                        .badURL,
+                        address: "postgresql://\(parts.host ?? "localhost")\(parts.path)",
+                        operation: "reading the URL",
+                        found: error.found,
+                        advice: "Take it out of the URL; docs/configuration.md lists the parameters that are known"
+                    )
+                }
+                plain = String(plain[..<question]) + (parameters.query.isEmpty ? "" : "?" + parameters.query)
             }
             let items = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
             let host = items["host"] ?? parts.host ?? "localhost"
@@ -50,5 +73,6 @@ public struct PostgresURL: Sendable, Hashable {
             address = "postgresql://\(place):\(settings["port"] ?? "5432")/\(settings["dbname"] ?? "")"
         }
         self.text = plain
+        options = parameters.options
     }
 }

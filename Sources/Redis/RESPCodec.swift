@@ -1,5 +1,6 @@
 import CHiredis
 import NIOCore
+import Transport
 
 /// Commands to write, and what to call with their replies.
 struct RESPRequest: Sendable {
@@ -91,15 +92,19 @@ final class RESPCodec: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(
-            RedisError(
-                .closed,
-                address: address,
-                operation: "talking",
-                found: "\(error)",
-                advice: "See whether the address and TLS settings are right"
+        if let fault = TLSFault(error) {
+            fail(.tls(fault, address: address))
+        } else {
+            fail(
+                RedisError(
+                    .closed,
+                    address: address,
+                    operation: "talking",
+                    found: "\(error)",
+                    advice: "See whether the address and TLS settings are right"
+                )
             )
-        )
+        }
         context.close(promise: nil)
     }
 

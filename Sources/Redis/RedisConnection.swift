@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Transport
 
 /// One connection to a Redis server, logged in and in its database.
 public final class RedisConnection: Sendable {
@@ -225,6 +226,7 @@ public final class RedisConnection: Sendable {
             case .socket(let path): return try await unlessCancelled(bootstrap.connect(unixDomainSocketPath: path))
             }
         } catch {
+            if let fault = TLSFault(error) { throw .tls(fault, address: address) }
             throw RedisError(
                 .unreachable,
                 address: address,
@@ -253,7 +255,10 @@ public final class RedisConnection: Sendable {
 
     private static func context(_ url: RedisURL) throws -> NIOSSLContext {
         var settings = TLSConfiguration.makeClientConfiguration()
-        if let file = url.authorities { settings.trustRoots = .file(file) }
+        // Read here: a file that is missing or no PEM is told at once, and not as a certificate that is not trusted.
+        if let file = url.authorities {
+            settings.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
+        }
         if !url.verifies { settings.certificateVerification = .none }
         return try NIOSSLContext(configuration: settings)
     }

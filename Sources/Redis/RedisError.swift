@@ -1,3 +1,5 @@
+import Transport
+
 /// Why Redis did not do what was asked.
 public struct RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The sort of failure.
@@ -29,6 +31,28 @@ public struct RedisError: Error, Sendable, Hashable, CustomStringConvertible {
         self.operation = operation
         self.found = found
         self.advice = advice
+    }
+
+    /// Why TLS did not come about, and which part of the source's URL decides it.
+    static func tls(_ fault: TLSFault, address: String) -> RedisError {
+        let advice =
+            switch fault.kind {
+            case .certificate:
+                "Name the PEM file of the server's authority in the source's URL: ?ssl_ca_certs=FILE. ?ssl_cert_reqs=none encrypts without checking who answers"
+            case .ownCertificate:
+                "See which clients the server lets in; Bailey shows no certificate of its own to Redis"
+            case .notTLS: "Write redis:// instead of rediss://, or the TLS port of the server"
+            case .file: "ssl_ca_certs in the source's URL must name a PEM file that can be read"
+            case .other:
+                "See whether the address is that of the server's TLS port, and ssl_ca_certs in the source's URL"
+            }
+        return RedisError(
+            .unreachable,
+            address: address,
+            operation: "securing the connection",
+            found: fault.found,
+            advice: advice
+        )
     }
 
     /// Whether a new connection a little later may fare better: the server is away, ending, or reading its data.

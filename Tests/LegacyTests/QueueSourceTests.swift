@@ -33,6 +33,26 @@ import Testing
         return (server, url)
     }
 
+    @Test func aColumnOrATableThatIsNotThereIsNamedWithWhatIs() async throws {
+        let (_, url) = try loaded()
+        let column = await #expect(throws: PostgresError.self) {
+            _ = try await source(url) { $0.columns["attempts"] = "tries" }.read(zones: zones)
+        }
+        let text = column?.description ?? ""
+        for part in ["tasks.background_jobs", "“tries”", "“attempts”", "“background_jobs”", "retry_count (integer)"] {
+            #expect(text.contains(part), "\(text)")
+        }
+        let table = await #expect(throws: PostgresError.self) {
+            _ = try await source(url) { $0.table = "public.jobs" }.read(zones: zones)
+        }
+        let other = table?.description ?? ""
+        #expect(other.contains("no table public.jobs") && other.contains("tasks.background_jobs"), "\(other)")
+        let kind = await #expect(throws: PostgresError.self) {
+            _ = try await source(url) { $0.columns["finished"] = "job_type" }.read(zones: zones)
+        }
+        #expect(kind?.description.contains("job_type (") == true, "\(kind as Any)")
+    }
+
     @Test func totalsAreThoseOfTheTablesOwnRows() async throws {
         let (server, url) = try loaded()
         let reading = try await source(url).read(zones: zones)

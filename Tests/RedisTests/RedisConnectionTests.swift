@@ -112,8 +112,20 @@ import Testing
             let redis = try await RedisConnection.connect(to: RedisURL(trusted))
             #expect(try await redis.send("PING").text == "PONG")
             await redis.close()
-            // A certificate that nobody vouches for is refused.
-            await #expect(throws: RedisError.self) { try await RedisConnection.connect(to: RedisURL(server.url)) }
+            // A certificate that nobody vouches for is refused, in words that say what decides.
+            func refusal(_ url: String) async -> RedisError? {
+                await #expect(throws: RedisError.self) { _ = try await RedisConnection.connect(to: RedisURL(url)) }
+            }
+            let untrusted = await refusal(server.url)
+            #expect(untrusted?.found.contains("certificate is not trusted") == true, "\(untrusted as Any)")
+            #expect(untrusted?.advice.contains("ssl_ca_certs=FILE") == true)
+            let missing = await refusal(server.url + "?ssl_ca_certs=/nowhere.pem")
+            try Data("no PEM".utf8).write(to: server.folder.appendingPathComponent("not.pem"))
+            let noPEM = await refusal(server.url + "?ssl_ca_certs=\(server.folder.path)/not.pem")
+            for error in [untrusted, missing, noPEM] {
+                let text = error?.description ?? ""
+                #expect(text.contains("ssl_ca_certs") && !text.contains(".cc") && !text.contains("OPENSSL"), "\(text)")
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import NIOSSL
+import Transport
 
 /// Where an Airflow is and who asks it.
 public struct AirflowAccess: Sendable, Hashable {
@@ -83,7 +84,7 @@ public struct AirflowAccess: Sendable, Hashable {
                 .badURL,
                 address: address,
                 operation: "reading ca, certificate and key",
-                found: "\(error)",
+                found: TLSFault(error)?.found ?? "\(error)",
                 advice: "Each must be a PEM file"
             )
         }

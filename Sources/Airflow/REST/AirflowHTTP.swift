@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Transport
 
 /// Sends questions over HTTP.
 struct AirflowHTTP: Sendable {
@@ -99,7 +100,7 @@ struct AirflowHTTP: Sendable {
                 found: AirflowHTTP.words(error)
             )
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-            AirflowSilence(kind: .certificate, found: "\(error)")
+            AirflowSilence(kind: .certificate, found: TLSFault(error)?.found ?? "the TLS handshake failed")
         default:
             AirflowSilence(kind: .broken, found: "\(error)")
         }

@@ -34,7 +34,9 @@ public struct QueueRuns: LegacyRuns {
             let sql =
                 "SELECT \(columns) FROM \(source.table) WHERE \(source.column("type")) = $1 AND \(source.column("status")) = ANY($2::text[])"
                 + " ORDER BY \(source.column("finished")) DESC NULLS LAST LIMIT $3"
-            let rows = try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
+            let rows = try await source.explaining(connection) { () async throws(PostgresError) in
+                try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
+            }
             outcomes += try rows.reversed().map(outcome)
         }
         var recorded = RecordedRuns(outcomes: outcomes)

@@ -48,7 +48,10 @@ public struct QueueSource: Sendable {
             )
         }
         let ended = (profile.statuses["success"] ?? []) + (profile.statuses["failed"] ?? [])
-        let rows = try await connection.query(totals, [.texts(ended)])
+        let totals = totals
+        let rows = try await explaining(connection) { () async throws(PostgresError) in
+            try await connection.query(totals, [.texts(ended)])
+        }
         let words = try rows.filter { try !$0.bool("total") }
         let groups = Dictionary(grouping: rows) { $0["type"] }
         for (type, rows) in groups.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {

@@ -47,7 +47,10 @@ public struct QueueSystem: LegacySystem {
 
     public func connection(results: Bool) throws -> SourceConnection {
         // Only a URL can be taken apart; libpq alone understands its other form.
-        guard let parts = URLComponents(string: settings.url), parts.scheme?.hasPrefix("postgres") == true else {
+        // What frameworks add to a URL, the driver in Airflow does not take.
+        guard let parts = URLComponents(string: try PostgresURL(settings.url).text),
+            parts.scheme?.hasPrefix("postgres") == true
+        else {
             throw UnusableSource("the URL of “\(settings.name)” is not postgresql://…")
         }
         let host = parts.host.map { $0.hasPrefix("[") ? String($0.dropFirst().dropLast()) : $0 } ?? "localhost"

@@ -1,0 +1,53 @@
+import Postgres
+
+/// What the server finds wrong in a statement about the table, told by what the profile says and what the table has.
+extension QueueSource {
+    /// Runs a statement; an error about a table or a column names both, and what a profile should say.
+    func explaining<Value>(
+        _ connection: PostgresConnection,
+        _ body: () async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        do {
+            return try await body()
+        } catch {
+            throw await explained(error, connection)
+        }
+    }
+
+    private func explained(_ error: PostgresError, _ connection: PostgresConnection) async -> PostgresError {
+        // No such table or schema, no such column, no such function or operator for its type, a type that does not fit.
+        guard let state = error.state, ["42P01", "3F000", "42703", "42883", "42804", "42846", "22P02"].contains(state)
+        else { return error }
+        let columns = """
+            SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum LIMIT 100
+            """
+        guard let rows = try? await connection.query(columns, [.text(table)]) else { return error }
+        guard !rows.isEmpty else {
+            let tables = """
+                SELECT schemaname || '.' || tablename AS name FROM pg_tables
+                WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 20
+                """
+            let there = ((try? await connection.query(tables)) ?? []).compactMap { $0["name"] }
+            let shown = there.isEmpty ? "no table that this user can see" : there.joined(separator: ", ")
+            return error.explained(
+                "there is no table \(profile.table) in this database; it has \(shown)",
+                "Write the right one as “table” of source \(name) in bailey.yaml (or of the profile “\(profile.name)”), and see whether the URL names the right database"
+            )
+        }
+        let names = Set(rows.compactMap { $0["name"] })
+        let has = rows.map { "\($0["name"] ?? "") (\($0["type"] ?? ""))" }.joined(separator: ", ")
+        let lacking = profile.columns.filter { !names.contains($0.value) }.sorted { $0.key < $1.key }
+        guard !lacking.isEmpty else {
+            return error.explained(
+                "\(error.found); the table \(profile.table) has \(has)",
+                "Under “columns” of the profile “\(profile.name)” name columns of the sort that their meaning needs: times for queued, started and finished, numbers for attempts"
+            )
+        }
+        let missing = lacking.map { "“\($0.value)”, which the profile “\(profile.name)” has as “\($0.key)”" }
+        return error.explained(
+            "the table \(profile.table) has no column \(missing.joined(separator: "; nor "))",
+            "Write the right name under “columns” of the profile, or leave out what the table does not have. It has \(has)"
+        )
+    }
+}
