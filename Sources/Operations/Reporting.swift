@@ -34,10 +34,9 @@ extension Workspace {
         }
         if pipeline != nil, let id = ids.first, plan.pipelines.contains(where: { $0.dag.id == id }) {
             let survey = await Survey(self)
-            let deployment = await deployments([id])[id] ?? .unknown("nobody asked Airflow")
-            let status = await survey.status(id, deployment: deployment)
-            rows[0].policy = status.policy
-            rows[0].ticks = status.ticks
+            let status = await survey.statuses([id], deployments: await deployments([id])).first
+            rows[0].policy = status?.policy
+            rows[0].ticks = status?.ticks ?? []
         }
         return ShadowReport(rows: rows, madeAt: surroundings.now())
     }
