@@ -12,7 +12,7 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let checkup = try await Checkup(Workspace(common)) { ExitStatus.of($0).message }
+        let checkup = try await Checkup(Workspace(common)) { ExitStatus.of($0).lines.joined(separator: "; ") }
         if common.json {
             Console.print(checkup.json)
         } else {
