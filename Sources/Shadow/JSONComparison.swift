@@ -12,6 +12,8 @@ public struct JSONComparison: Sendable {
         public var rule: String?
         /// What else there is to say of it.
         public var note: String?
+        /// Whether it is not known that they differ either.
+        public var isUnknown = false
     }
 
     /// What comparing two values showed.
@@ -76,7 +78,7 @@ struct JSONWalk {
                         note(a, b, text: "the text is not as its pattern wants it on both sides")
                     }
                 } catch {
-                    note(a, b, text: "nothing is known of it: \(error)")
+                    note(a, b, text: error.description, isUnknown: true)
                 }
             } else if !sameBytes(x, y) {
                 note(a, b)
@@ -127,14 +129,15 @@ struct JSONWalk {
         note(a, b, rule: number.map { rules.ignore[$0].name })
     }
 
-    mutating func note(_ a: JSON?, _ b: JSON?, rule: String? = nil, text: String? = nil) {
+    mutating func note(_ a: JSON?, _ b: JSON?, rule: String? = nil, text: String? = nil, isUnknown: Bool = false) {
         found.append(
             JSONComparison.Found(
                 path: ComparePath(path).description,
                 legacy: a,
                 shadow: b,
                 rule: rule,
-                note: text
+                note: text,
+                isUnknown: isUnknown
             )
         )
     }

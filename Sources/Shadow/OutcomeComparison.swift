@@ -132,7 +132,7 @@ public enum OutcomeComparison {
         switch (found.legacy, found.shadow) {
         case (nil, _): text = "\(what) has \(found.path) only in shadow"
         case (_, nil): text = "\(what) has \(found.path) only in legacy"
-        default: text = "\(what) differs at \(found.path)"
+        default: text = "\(what) \(found.isUnknown ? "cannot be compared" : "differs") at \(found.path)"
         }
         if let note = found.note { text += ": \(note)" }
         return Difference(kind: kind, path: found.path, legacy: found.legacy, shadow: found.shadow, text: text)
