@@ -67,7 +67,7 @@ extension Watchman {
             let (jobs, oldest, since) = try await queue.live(types)
             let now = workspace.surroundings.now()
             let comparisons = Workspace.stored(survey.store) {
-                try $0.comparisons(pipeline: pipeline, since: since ?? now, verdicts: [.mismatch], counting: true)
+                try $0.comparisons(pipeline: pipeline, since: since ?? now, verdicts: [.mismatch])
             }
             let live = LiveJobEvidence(
                 pipeline: pipeline,

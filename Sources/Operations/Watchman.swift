@@ -218,7 +218,7 @@ package actor Watchman {
         }
         let since = record.settledAt ?? now
         let comparisons = Workspace.stored(survey.store) {
-            try $0.comparisons(pipeline: pipeline, since: since, verdicts: [.mismatch], counting: true)
+            try $0.comparisons(pipeline: pipeline, since: since, verdicts: [.mismatch])
         }
         return LiveEvidence(
             pipeline: pipeline,

@@ -184,9 +184,12 @@ extension StateStore {
             database,
             sql: """
                 SELECT f.at_us, f.tick_us, f.exact, f.run, r.standing FROM fire f
-                LEFT JOIN legacy_run r ON r.entry = f.entry AND r.run = f.run WHERE f.entry = ? ORDER BY f.at_us
+                LEFT JOIN legacy_run r ON r.entry = f.entry AND r.run = f.run WHERE f.entry = ?1
+                -- What ended before anybody looked was nobody's to see.
+                AND (f.run IS NOT NULL OR f.at_us >= coalesce((SELECT began_us FROM watched WHERE source = ?2), 0))
+                ORDER BY f.at_us
                 """,
-            arguments: [name]
+            arguments: [name, coverage.entry.source]
         )
         let patience = try StateStore.patience(database, name) ?? patience
         // What happened after anybody looked last is not known, and no defect of anybody's.

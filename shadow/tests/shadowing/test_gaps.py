@@ -124,6 +124,7 @@ def test_calls_by_hand_and_by_other_tasks_are_no_ticks(stage: Stage) -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
     assert watching.wait(60) == 0
     coverage = adds_up(stage)
-    # A call that came in the very moment of a fire is one of two that nobody can tell apart.
-    assert coverage["not_scheduled"] >= 5 - coverage["ambiguous"], coverage
+    # Calls that came in the very moment of a fire make it ambiguous; none is taken for a tick of its own.
+    assert coverage["not_scheduled"] > 0, coverage
+    assert coverage["seen"] + coverage["ambiguous"] <= coverage["fired"], coverage
     assert coverage["compared"] <= coverage["fired"], coverage
