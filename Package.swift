@@ -36,7 +36,8 @@ func tests(
 }
 
 let switchScripts = [
-    "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "restore", "retire", "finish", "status",
+    "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "restore", "retire", "finish",
+    "status",
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -102,7 +103,9 @@ let package = Package(
                 "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
                 "Processes", subprocess,
                 systemPackage,
-            ]
+            ],
+            // A link to the runtime's.
+            resources: [.embedInCode("call_function.py")]
         ),
         room(
             "Cutover",
@@ -134,6 +137,12 @@ let package = Package(
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands", "Processes"], swiftSettings: settings),
+        .executableTarget(
+            name: "PairsBenchmark",
+            dependencies: ["LosslessJSON", "Schedules", "Migration", "Shadow", "Store"],
+            path: "Benchmarks/compare/PairsBenchmark",
+            swiftSettings: settings
+        ),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(

@@ -15,7 +15,8 @@ public struct Bailey: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
-            BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, CutoverCommand.self,
+            BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,
+            CutoverCommand.self,
             RollbackCommand.self, StatusCommand.self, WatchCommand.self, RehearseCommand.self, RetireCommand.self,
         ]
     )

@@ -55,6 +55,7 @@ extension OperationFailure {
         switch kind {
         case .doesNotHold: .doesNotHold
         case .usage: .usage
+        case .unreachable: .unreachable
         case .defect: .defect
         }
     }

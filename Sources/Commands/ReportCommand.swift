@@ -3,12 +3,14 @@ import Foundation
 import Migration
 import Operations
 import Reports
+import Schedules
+import Settings
 import Store
 
 struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Show what shadowing showed: a table, JSON, or one HTML file.",
+        abstract: "Show what shadowing showed: a table, JSON, HTML, JUnit, Markdown.",
         discussion: "Ends with status 1 if anything that was compared differs."
     )
 
@@ -17,28 +19,63 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write one self-contained HTML file.", valueName: "path"))
     var html: String?
 
+    @Option(help: ArgumentHelp("Write a file that JUnit's readers take.", valueName: "path"))
+    var junit: String?
+
+    @Option(help: ArgumentHelp("Write a Markdown file.", valueName: "path"))
+    var markdown: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Show only what was compared since then: an instant, or so long ago (2h, 7d).",
+            valueName: "time"
+        )
+    )
+    var since: String?
+
+    @Option(help: "Show only comparisons with this verdict: match, mismatch, not-enough-data, observer-broken.")
+    var verdict: String?
+
+    @Flag(help: "Show every comparison, not the newest 500 of each pipeline. Counts and status are always of all.")
+    var all = false
+
     @Argument(help: "The pipeline; all if none is named.")
     var pipeline: String?
 
     func run() async throws {
         let workspace = try Workspace(common)
-        let plan = try workspace.plan(try workspace.inventory())
-        let pipelines = plan.pipelines.filter { pipeline == nil || $0.dag.id == pipeline }
-        let comparisons = try workspace.store().comparisons(pipeline: pipeline)
-        if let pipeline, pipelines.isEmpty, comparisons.isEmpty {
-            throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
+        var shown = ShownComparisons()
+        shown.limit = all ? .max : 500
+        if let verdict {
+            guard let known = Comparison.Verdict(rawValue: verdict) else {
+                throw OperationFailure(
+                    .usage,
+                    "--verdict is “\(verdict)”; write match, mismatch, not-enough-data or observer-broken"
+                )
+            }
+            shown.verdicts = [known]
         }
-        let report = ShadowReport(comparisons: comparisons, pipelines: pipelines, madeAt: currentInstant())
-        if let html {
+        if let since {
+            guard
+                let instant = Instant(iso8601: since)
+                    ?? YAMLFields.seconds(since).map({ currentInstant().adding(seconds: -Int64($0)) })
+            else {
+                throw OperationFailure(.usage, "--since is “\(since)”; write an instant, or 90m, 2h, 7d")
+            }
+            shown.since = instant
+        }
+        let report = try await workspace.shadowReport(pipeline: pipeline, shown: shown)
+        for (path, document) in [(html, report.html), (junit, report.junit), (markdown, report.markdown)] {
+            guard let path else { continue }
             do {
-                try Data(report.html().utf8).write(to: URL(fileURLWithPath: html), options: .atomic)
+                try Data(document().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
             } catch {
                 throw OperationFailure(
                     .usage,
-                    "writing \(html): \(error). See whether the folder is there and writable"
+                    "writing \(path): \(error). See whether the folder is there and writable"
                 )
             }
-            Console.note("wrote \(html)")
+            Console.note("wrote \(path)")
         }
         if common.json { Console.print(report.json) } else { Console.print(report.textLines()) }
         if !report.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }

@@ -1,14 +1,11 @@
 import Airflow
 import ArgumentParser
-import Legacy
 import LosslessJSON
 import Migration
 import Operations
-import Schedules
 import Settings
 import Shadow
 import Store
-import Synchronization
 
 struct ShadowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -95,11 +92,13 @@ struct ShadowCommand: AsyncParsableCommand {
     private func shadow(_ chosen: [DAGDefinition], _ workspace: Workspace, _ inventory: Inventory) async throws {
         switch engine {
         case .embedded:
-            let session = ShadowSession(pipelines: chosen, engine: EmbeddedShadow(workspace.engine()))
-            try await compare(session, workspace, inventory).print(json: common.json)
+            let engine = EmbeddedShadow(workspace.engine())
+            let shadowing = try Shadowing(workspace, pipelines: chosen, inventory: inventory, engine: engine)
+            try await run(shadowing)
+            try print(shadowing)
         case .airflow:
             let shadowed = chosen.filter { !$0.entries.isEmpty }
-            let tally = try await workspace.withAirflow("shadow --engine airflow") { client in
+            try await workspace.withAirflow("shadow --engine airflow") { client in
                 let engine = try await AirflowShadow(
                     client: client,
                     pipelines: shadowed,
@@ -107,152 +106,35 @@ struct ShadowCommand: AsyncParsableCommand {
                     limit: YAMLFields.seconds(wait) ?? 600
                 )
                 let began = currentInstant()
-                let tally = try await compare(ShadowSession(pipelines: shadowed, engine: engine), workspace, inventory)
-                if !fromHistory { try await addUnpaired(shadowed, engine, began, workspace, tally) }
-                return tally
+                let shadowing = try Shadowing(workspace, pipelines: shadowed, inventory: inventory, engine: engine)
+                try await run(shadowing)
+                if !fromHistory { try await shadowing.addUnpaired(engine, began: began) }
+                try print(shadowing)
             }
-            tally.print(json: common.json)
         }
     }
 
-    /// Ticks that Airflow ran in shadow and legacy was not seen to run. Those of the last minute may yet be under way in legacy.
-    private func addUnpaired(
-        _ pipelines: [DAGDefinition],
-        _ engine: AirflowShadow,
-        _ began: Instant,
-        _ workspace: Workspace,
-        _ tally: Tally
-    ) async throws {
-        let until = currentInstant().adding(seconds: -60)
-        guard began < until else { return }
-        for pipeline in pipelines {
-            // The runs of an interval carry no tick on legacy's side, so that none can be missed.
-            guard let driver = pipeline.clock.driver, case .crontab? = pipeline.clock.schedule else { continue }
-            let seen = tally.ticks(of: driver)
-            let found = try await engine.unpaired(pipeline, ticks: began..<until, seen: seen)
-            try workspace.store().save(found, at: currentInstant())
-            for comparison in found { tally.add(comparison) }
-        }
-    }
-
-    private func compare(_ session: ShadowSession, _ workspace: Workspace, _ inventory: Inventory) async throws -> Tally
-    {
-        let store = try workspace.store()
-        let tally = Tally()
-        let shadow: @Sendable (Outcome) async throws -> Void = { outcome in
-            guard let comparison = try await session.shadow(outcome) else { return }
-            try store.save([comparison], at: currentInstant())
-            tally.add(comparison)
-        }
-        var watched: [(name: String, runs: any LegacyRuns)] = []
-        for system in workspace.systems {
-            let entries = inventory.entries.filter { $0.id.source == system.name && session.covers($0.id) }
-            guard !entries.isEmpty else { continue }
-            watched.append((system.name, try system.runs(of: entries, zones: workspace.zones, now: currentInstant)))
-        }
-        guard !watched.isEmpty else {
-            throw OperationFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
-        }
+    private func run(_ shadowing: Shadowing) async throws {
         if fromHistory {
-            try await withProgress({ tally.line }, tell: Console.note) { try await replay(watched, shadow, tally) }
+            let tally = shadowing.tally
+            try await withProgress({ tally.line }, tell: Console.note) { try await shadowing.replay(limit: limit) }
         } else {
-            try await watch(watched, seconds: duration.flatMap(YAMLFields.seconds) ?? 60, shadow, tally)
-        }
-        return tally
-    }
-
-    private func replay(
-        _ watched: [(name: String, runs: any LegacyRuns)],
-        _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
-        _ tally: Tally
-    ) async throws {
-        for (name, runs) in watched {
-            let recorded = try await runs.recorded(limit: limit)
-            Console.note("\(name): \(recorded.outcomes.count) recorded runs to shadow")
-            for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) {
-                Console.note("  \(count) records left out: \(reason)")
-            }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                var running = 0
-                for outcome in recorded.outcomes {
-                    // A few more than the engine runs at once, so that it is never idle and no queue grows.
-                    if running >= 16 {
-                        try await group.next()
-                        running -= 1
-                    }
-                    group.addTask { try await shadow(outcome) }
-                    running += 1
-                }
-                try await group.waitForAll()
-            }
+            try await shadowing.watch(seconds: duration.flatMap(YAMLFields.seconds) ?? 60)
         }
     }
 
-    private func watch(
-        _ watched: [(name: String, runs: any LegacyRuns)],
-        seconds: Double,
-        _ shadow: @escaping @Sendable (Outcome) async throws -> Void,
-        _ tally: Tally
-    ) async throws {
-        try await withThrowingDiscardingTaskGroup { shadows in
-            let (outcomes, feed) = AsyncStream.makeStream(of: Outcome.self)
-            shadows.addTask {
-                defer { feed.finish() }
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    for (name, runs) in watched {
-                        group.addTask {
-                            try await runs.watch(
-                                ready: { Console.note("watching \(name)") },
-                                handle: { feed.yield($0) }
-                            )
-                        }
-                    }
-                    group.addTask {
-                        for elapsed in stride(from: 0.0, to: seconds, by: 5) {
-                            try await Task.sleep(for: .seconds(min(5, seconds - elapsed)))
-                            Console.note("  \(Int(min(seconds, elapsed + 5))) of \(Int(seconds)) s: \(tally.line)")
-                        }
-                    }
-                    // The clock ends the watching; so does an error of a watcher.
-                    try await group.next()
-                    group.cancelAll()
-                    while let rest = await group.nextResult() {
-                        if case .failure(let error) = rest, !(error is CancellationError) { throw error }
-                    }
-                }
-            }
-            for await outcome in outcomes { shadows.addTask { try await shadow(outcome) } }
-        }
-    }
-}
-
-/// Counts verdicts as they come.
-final class Tally: Sendable {
-    private let counts = Mutex<[Comparison.Verdict: Int]>([:])
-    private let ticks = Mutex<[EntryID: Set<Instant>]>([:])
-
-    func add(_ comparison: Comparison) {
-        counts.withLock { $0[comparison.verdict, default: 0] += 1 }
-        if let tick = comparison.key.tick { ticks.withLock { _ = $0[comparison.key.entry, default: []].insert(tick) } }
-    }
-
-    /// The ticks of an entry that were compared.
-    func ticks(of entry: EntryID) -> Set<Instant> { ticks.withLock { $0[entry] ?? [] } }
-
-    var line: String {
-        counts.withLock { counts in
-            Comparison.Verdict.allCases.map { "\(counts[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
-        }
-    }
-
-    func print(json: Bool) {
-        if json {
-            let members = counts.withLock { counts in
-                Comparison.Verdict.allCases.map { ($0.rawValue, JSON.number(JSONNumber(counts[$0] ?? 0))) }
-            }
-            Console.print(["bailey": "shadow", "version": 1, "verdicts": .object(JSONObject(members))])
+    private func print(_ shadowing: Shadowing) throws {
+        let coverage = try shadowing.coverage()
+        if common.json {
+            Console.print([
+                "bailey": "shadow", "version": 1, "verdicts": shadowing.tally.json,
+                "coverage": .array(coverage.map(\.json)),
+            ])
         } else {
-            Console.print(line: "compared: \(line)")
+            Console.print(line: "compared: \(shadowing.tally.line)")
+            for part in coverage where part.fired > 0 || part.notScheduled > 0 {
+                Console.print(line: "  \(part.entry): \(part.text)")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 /// How the outcomes of one task are compared: what is noise, by name, and how exact equality has to be.
 ///
-/// A path is written `$.metrics.loss`, `$.rows[0]`, `$.rows[*].id`; `$` is the whole result.
+/// A path is written `$.metrics.loss`, `$.rows[0]`, `$.rows[*].id`, `$["a key"]`; `$` is the whole result. See ``ComparePath``.
 public struct CompareRules: Sendable, Hashable {
     /// Parts of the result that do not count. What they hide is counted apart and is never a match.
     public var ignore: [IgnoreRule]
@@ -26,6 +26,12 @@ public struct CompareRules: Sendable, Hashable {
         self.unordered = unordered
         self.patterns = patterns
         self.slowestRatio = slowestRatio
+    }
+
+    /// Every rule by the name that reports give it: `ignore` rules first, then `tolerance`, `unordered`, `pattern`.
+    public var names: [String] {
+        ignore.map(\.name) + tolerances.map { "tolerance \($0.path)" } + unordered.map { "unordered \($0)" }
+            + patterns.map { "pattern \($0.path)" }
     }
 }
 
@@ -60,6 +66,15 @@ public struct Tolerance: Sendable, Hashable {
         self.path = path
         self.relative = relative
         self.absolute = absolute
+    }
+
+    /// Whether two numbers lie near enough.
+    public func admits(_ x: Double, _ y: Double) -> Bool {
+        guard x.isFinite, y.isFinite else { return false }
+        let distance = abs(x - y)
+        if let absolute, distance <= absolute { return true }
+        if let relative, distance <= relative * max(abs(x), abs(y)) { return true }
+        return false
     }
 }
 

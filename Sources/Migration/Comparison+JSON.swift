@@ -11,7 +11,7 @@ extension Outcome {
             "result": result ?? .null,
             "has_result": .bool(result != nil), "error": error?.json ?? .null, "queued": JSON(queued),
             "start": JSON(start),
-            "end": JSON(end), "seconds": JSON(duration), "attempts": JSON(attempts),
+            "end": JSON(end), "seconds": JSON(duration), "attempts": JSON(attempts), "origin": JSON(origin),
         ]
     }
 
@@ -41,18 +41,27 @@ extension Outcome {
         start = object.optionalInstant("start")
         end = object.optionalInstant("end")
         attempts = object.optional("attempts")?.int
+        measured = object.optional("seconds")?.double
+        origin = object.optional("origin")?.string
     }
 }
 
 extension RunError {
-    var json: JSON { ["type": .string(type), "message": .string(message), "detail": JSON(detail)] }
+    var json: JSON {
+        [
+            "type": .string(type), "module": JSON(module), "message": .string(message),
+            "arguments": arguments ?? .null, "detail": JSON(detail),
+        ]
+    }
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "error")
         self.init(
             type: try object.string("type"),
             message: try object.string("message"),
-            detail: object.optional("detail")?.string
+            detail: object.optional("detail")?.string,
+            module: object.optional("module")?.string,
+            arguments: object.optional("arguments")
         )
     }
 }

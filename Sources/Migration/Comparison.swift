@@ -30,6 +30,8 @@ public struct Comparison: Sendable, Hashable {
     public var ignored: [IgnoredDifference]
     /// Why the verdict is what it is, where the differences do not say it.
     public var reason: String?
+    /// The names of the task's rules whose place was there to be compared.
+    public var met: Set<String> = []
 
     /// Makes a comparison.
     public init(
@@ -63,6 +65,7 @@ public struct Difference: Sendable, Hashable {
         case result
         case error
         case duration
+        case attempts
         case order
         case effects
     }

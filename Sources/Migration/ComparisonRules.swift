@@ -32,6 +32,7 @@ struct ComparisonRules {
 
     var lines: [PolicyLine] {
         var lines = [observer, comparedTicks, inARow]
+        if let wanted = policy.wantedCoverage { lines.append(CoverageRule(policy, evidence, wanted).line) }
         if let ratio = policy.slowestRatio { lines.append(slowest(ratio)) }
         return lines
     }
@@ -152,11 +153,17 @@ struct ComparisonRules {
                     when: date(of: 1, entry)
                 )
             }
-            let found = shadow / legacy
-            if worst == nil || found > (worst?.ratio ?? 0) {
+            var found = (ratio: shadow / legacy, by: "medians")
+            // Slow runs that the median does not show; of few runs the slowest is an accident.
+            if pairs.count >= 20, let a = ComparisonSummary.Durations(pairs.map(\.0)),
+                let b = ComparisonSummary.Durations(pairs.map(\.1)), a.p95 > 0, b.p95 / a.p95 > found.ratio
+            {
+                found = (b.p95 / a.p95, "95th percentiles")
+            }
+            if worst == nil || found.ratio > (worst?.ratio ?? 0) {
                 worst = (
-                    found,
-                    "shadow takes \(rounded(found)) times as long as legacy for \(entry.id), by the medians of \(pairs.count); \(rounded(ratio)) is allowed"
+                    found.ratio,
+                    "shadow takes \(rounded(found.ratio)) times as long as legacy for \(entry.id), by the \(found.by) of \(pairs.count); \(rounded(ratio)) is allowed"
                 )
             }
         }

@@ -6,6 +6,9 @@ public struct CutoverPolicy: Sendable, Hashable {
     public var comparedTicks = 5
     /// How many of the newest of them must show no difference but tolerated ones.
     public var inARow = 5
+    /// The least share of what legacy ran, since it was first looked at, that must have been compared, 0…1. Asked only where anything has to be
+    /// compared at all, or where it is written down; nil for this default.
+    public var coverage: Double?
     /// Differences that do not count, each approved by a named person.
     public var tolerated: [ToleratedDifference] = []
     /// Who approved that a tick counts as compared although no body ran in shadow (`observe`); nil when it does not count.
@@ -22,6 +25,9 @@ public struct CutoverPolicy: Sendable, Hashable {
     public var rollback = RollbackConditions()
     /// How many of the newest live ticks must have succeeded before `retire`.
     public var cleanTicks = 20
+
+    /// The share that is asked for; nil where none is.
+    public var wantedCoverage: Double? { coverage ?? (comparedTicks > 0 || inARow > 0 ? 0.95 : nil) }
 
     /// The policy of nobody having said anything.
     public init() {}

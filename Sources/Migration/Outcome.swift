@@ -71,6 +71,10 @@ public struct Outcome: Sendable, Hashable {
     public var end: Instant?
     /// How many attempts it took; nil when not recorded.
     public var attempts: Int?
+    /// Seconds from start to end by one and the same clock; nil where the two were read from clocks of different hosts, or not at all.
+    public var measured: Double?
+    /// Why it cannot be the run of a tick (another task started it, it is part of a group); nil if nothing speaks against it.
+    public var origin: String?
 
     /// Makes an outcome.
     public init(
@@ -101,9 +105,10 @@ public struct Outcome: Sendable, Hashable {
         self.attempts = attempts
     }
 
-    /// Seconds from start to end; nil unless both are recorded.
+    /// Seconds from start to end; nil unless both are recorded, and where clocks of different hosts make it negative.
     public var duration: Double? {
-        guard let start, let end else { return nil }
+        if let measured { return measured }
+        guard let start, let end, end >= start else { return nil }
         return Double(end.microseconds - start.microseconds) / 1_000_000
     }
 }
@@ -112,15 +117,27 @@ public struct Outcome: Sendable, Hashable {
 public struct RunError: Sendable, Hashable {
     /// The exception's type, such as `ValueError`; `exit` for a program, `timeout` for a run that was killed.
     public var type: String
+    /// The module of the type, such as `builtins`; nil when not recorded.
+    public var module: String?
+    /// The exception's arguments, as Celery would store them; nil when not recorded.
+    public var arguments: JSON?
     /// The message.
     public var message: String
     /// The traceback or the last lines of standard error; nil when not recorded.
     public var detail: String?
 
     /// Makes an error.
-    public init(type: String, message: String, detail: String? = nil) {
+    public init(type: String, message: String, detail: String? = nil, module: String? = nil, arguments: JSON? = nil) {
         self.type = type
         self.message = message
         self.detail = detail
+        self.module = module
+        self.arguments = arguments
+    }
+
+    /// The type with its module, where that is known and is not Python's own.
+    public var name: String {
+        guard let module, module != "builtins" else { return type }
+        return "\(module).\(type)"
     }
 }

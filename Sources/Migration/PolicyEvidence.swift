@@ -69,6 +69,8 @@ public struct PolicyEvidence: Sendable {
     public var entries: [Entry]
     /// The comparisons, in any order.
     public var comparisons: Known<[Comparison]>
+    /// How much of each entry's runs was seen and compared.
+    public var coverage: Known<[Coverage]> = .known([])
     /// What is wrong with the observing itself, one sentence each.
     public var observerDefects: [String] = []
     /// What the plan found of this pipeline.

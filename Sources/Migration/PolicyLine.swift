@@ -18,6 +18,7 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case observer
     case comparedTicks = "compared-ticks"
     case inARow = "in-a-row"
+    case coverage
     case slowestRatio = "slowest-ratio"
     case approvals
     case rehearsal

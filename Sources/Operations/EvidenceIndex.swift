@@ -54,10 +54,28 @@ package struct EvidenceIndex: Sendable {
 
     // MARK: What Bailey's state keeps
 
-    /// The comparisons of a pipeline.
-    func comparisons(_ pipeline: String) -> Known<[Comparison]> {
-        if let kept, !kept.compared.contains(pipeline) { return .known([]) }
-        return Workspace.stored(store) { try $0.comparisons(pipeline: pipeline) }
+    /// The comparisons of a pipeline that count: those of ticks and jobs under the present form of its mapping, the newest that any rule of its
+    /// policy asks for.
+    func comparisons(_ id: String) -> Known<[Comparison]> {
+        if let kept, !kept.compared.contains(id) { return .known([]) }
+        let planned = pipeline(id)
+        let wanted = planned.map { max($0.policy.comparedTicks, $0.policy.inARow, 100) * max(1, $0.dag.entries.count) }
+        return Workspace.stored(store) { store in
+            try store.comparisons(
+                pipeline: id,
+                form: planned?.dag.form,
+                counting: true,
+                limitPerPipeline: (wanted ?? 100) * 5
+            )
+        }
+    }
+
+    /// How much of each entry's runs was seen and compared.
+    func coverage(_ workspace: Workspace, _ dag: DAGDefinition, _ entries: [EntryID]) -> Known<[Coverage]> {
+        if let kept, !kept.compared.contains(dag.id) { return .known([]) }
+        return Workspace.stored(store) { store in
+            try entries.compactMap { inventory[$0] }.map { try workspace.coverage($0, dag, store) }
+        }
     }
 
     /// The rehearsals of a pipeline.

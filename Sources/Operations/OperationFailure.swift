@@ -6,6 +6,8 @@ package struct OperationFailure: Error, CustomStringConvertible {
         case doesNotHold
         /// The settings, the mappings or what was asked for are wrong.
         case usage
+        /// A system that is needed does not answer.
+        case unreachable
         /// Bailey itself is wrong.
         case defect
     }

@@ -207,7 +207,8 @@ package struct Survey: Sendable {
         if lead == nil, let queueState { result.owner = queueState }
         let record = lead?.record
         var seen: Set<Instant> = []
-        let comparisons = index?.comparisons(id) ?? Workspace.stored(store) { try $0.comparisons(pipeline: id) }
+        let comparisons =
+            index?.comparisons(id) ?? Workspace.stored(store) { try $0.comparisons(pipeline: id, limitPerPipeline: 50) }
         for comparison in comparisons.value ?? [] where comparison.legacy != nil {
             if let tick = comparison.key.tick { seen.insert(tick) }
         }
@@ -216,7 +217,16 @@ package struct Survey: Sendable {
             let bytes = lead?.state == .airflow ? lead?.kept.meta : lead?.meta
             let ran = ((try? RedBeatBytes.lastRun(bytes, zones: workspace.zones)) ?? nil)?.instant
             let anchor = [record?.lastClaim, ran].compactMap { $0 }.max()
-            let due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
+            var due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
+            if let driver = clock.driver {
+                let fires = Workspace.stored(store) { try $0.fires(driver, limit: 8) }.value ?? []
+                for fire in fires where fire.run != nil { seen.insert(fire.tick) }
+                // The ticks of an interval drift: what was fired is known, and no grid tells it.
+                if case .interval(let interval) = schedule, let newest = fires.first {
+                    let later = due.filter { $0.microseconds > newest.at.microseconds + interval.microseconds / 2 }
+                    due = later + fires.map(\.tick)
+                }
+            }
             // What legacy's own meta says counts for the tick before it.
             if let ran, let tick = due.filter({ $0 <= ran }).max() { seen.insert(tick) }
             result.nextTick = clock.timetable?.next(after: now, anchor: anchor)

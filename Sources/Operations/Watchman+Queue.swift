@@ -77,7 +77,7 @@ extension Watchman {
             let (jobs, oldest, since) = try await queue.live(types)
             let now = workspace.surroundings.now()
             let comparisons = Workspace.stored(survey.store) {
-                try $0.comparisons(pipeline: pipeline, since: since ?? now)
+                try $0.comparisons(pipeline: pipeline, since: since ?? now, verdicts: [.mismatch])
             }
             let live = LiveJobEvidence(
                 pipeline: pipeline,

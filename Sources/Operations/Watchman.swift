@@ -241,7 +241,9 @@ package actor Watchman {
             }
         }
         let since = record.settledAt ?? now
-        let comparisons = Workspace.stored(survey.store) { try $0.comparisons(pipeline: pipeline, since: since) }
+        let comparisons = Workspace.stored(survey.store) {
+            try $0.comparisons(pipeline: pipeline, since: since, verdicts: [.mismatch])
+        }
         return LiveEvidence(
             pipeline: pipeline,
             now: now,

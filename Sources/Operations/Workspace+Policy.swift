@@ -40,6 +40,7 @@ extension Workspace {
             timetable: dag.clock.timetable
         )
         evidence.durability = durability
+        evidence.coverage = index.coverage(self, dag, entries.map(\.id))
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), index)
         evidence.rehearsals = index.rehearsals(dag.id)
         evidence.findings = index.findings(of: dag)

@@ -7,6 +7,7 @@ extension CutoverPolicy {
     static let keys = [
         "compared_ticks", "in_a_row", "tolerate", "observed_counts", "slowest_ratio", "rehearsal", "hours", "approvals",
         "rollback", "clean_ticks",
+        "coverage",
     ]
 
     /// A policy with every key that a node gives in the place of what was said before. Approvals are added to those there are.
@@ -31,6 +32,14 @@ extension CutoverPolicy {
         comparedTicks = number("compared_ticks", least: 0) ?? comparedTicks
         inARow = number("in_a_row", least: 0) ?? inARow
         cleanTicks = number("clean_ticks", least: 1) ?? cleanTicks
+        if let text = fields.string("coverage") {
+            let number = text.hasSuffix("%") ? Double(text.dropLast().filter { $0 != " " }) : nil
+            if let number, number >= 0, number <= 100 {
+                coverage = number / 100
+            } else {
+                problems.note(fields.node, "“coverage” is “\(text)”; write a share such as 95%")
+            }
+        }
         if let ratio = fields.double("slowest_ratio") {
             slowestRatio = ratio
             if ratio <= 0 { problems.note(fields.node, "“slowest_ratio” must be more than 0") }
@@ -98,7 +107,11 @@ extension ToleratedDifference {
         guard let kind = fields.choice("kind", Difference.Kind.self), let approval = Approval(fields, problems) else {
             return nil
         }
-        self.init(kind: kind, path: fields.string("path"), approval: approval)
+        let path = fields.string("path")
+        if let path {
+            do { _ = try ComparePath(path) } catch { problems.note(node, "“path” is “\(path)”: \(error)") }
+        }
+        self.init(kind: kind, path: path, approval: approval)
     }
 }
 

@@ -4,9 +4,11 @@ import Schedules
 
 extension ShadowReport {
     /// The report as one HTML file that needs nothing else: a row per pipeline, the DAG drawn, the runs of both sides on one time axis, and
-    /// each mismatch side by side.
-    public func html(examplesPerPipeline: Int = 20) -> String {
-        let instants = rows.flatMap(\.comparisons).flatMap {
+    /// an example of each cause side by side. Of many pipelines fewer runs are drawn and fewer examples shown, so that the page stays small.
+    public func html() -> String {
+        let examplesPerPipeline = rows.count > 20 ? 2 : 10
+        let runs = rows.count > 20 ? 50 : 200
+        let instants = rows.flatMap { $0.comparisons.suffix(runs) }.flatMap {
             [$0.legacy?.start ?? $0.legacy?.end, $0.legacy?.end, $0.shadow?.start, $0.shadow?.end]
         }.compactMap { $0 }
         let from = instants.min() ?? madeAt
@@ -16,7 +18,9 @@ extension ShadowReport {
             "<title>Bailey: shadow report</title><style>\(HTMLStyle.css)</style></head><body>",
             "<h1>Shadow report</h1><p>Made \(madeAt.iso8601). \(headline)</p>", HTMLStyle.legend, summary,
         ]
-        for row in rows { parts.append(section(row, from: from, until: until, examples: examplesPerPipeline)) }
+        for row in rows {
+            parts.append(section(row, from: from, until: until, runs: runs, examples: examplesPerPipeline))
+        }
         return parts.joined(separator: "\n") + "\n</body></html>\n"
     }
 
@@ -36,43 +40,71 @@ extension ShadowReport {
     private var summary: String {
         let lines = rows.map { row in
             "<tr><td><a href=\"#\(Reports.html(row.id))\">\(Reports.html(row.id))</a></td><td>\(badge(row.verdict))</td>"
-                + "<td>\(row.comparisons.count)</td><td>\(row.count(.match))</td><td>\(row.count(.mismatch))</td><td>\(row.count(.insufficient))</td>"
-                + "<td>\(row.comparisons.reduce(0) { $0 + $1.ignored.count })</td><td>\(Reports.html(row.schedule))</td></tr>"
+                + "<td>\(row.covered)</td><td>\(row.count(.match))</td><td>\(row.count(.mismatch))</td><td>\(row.count(.insufficient))</td>"
+                + "<td>\(row.summary.ignored)</td><td>\(Reports.html(row.schedule))</td></tr>"
         }
         return
             "<table><thead><tr><th>pipeline</th><th>verdict</th><th>compared</th><th>match</th><th>mismatch</th><th>not enough data</th>"
             + "<th>ignored differences</th><th>due</th></tr></thead><tbody>" + lines.joined() + "</tbody></table>"
     }
 
-    private func section(_ row: Row, from: Instant, until: Instant, examples: Int) -> String {
+    private func section(_ row: Row, from: Instant, until: Instant, runs: Int, examples: Int) -> String {
         var parts = [
             "<section id=\"\(Reports.html(row.id))\"><h2>\(Reports.html(row.id)) \(badge(row.verdict))</h2>",
             "<p>Due: \(Reports.html(row.schedule)).</p>",
         ]
+        if let policy = row.policy { parts.append(lines(policy)) }
         if let dag = row.dag { parts.append(DAGDrawing.svg(dag)) }
-        guard !row.comparisons.isEmpty else {
+        guard row.summary.compared > 0 || !row.comparisons.isEmpty else {
             return parts.joined()
                 + "<p>Nothing was compared yet: legacy has recorded no run of this pipeline, and none ended while Bailey watched.</p></section>"
         }
-        parts.append(RunTimeline.svg(row.comparisons, from: from, until: until))
-        for group in grouped(row) {
+        for coverage in row.coverage {
+            parts.append("<p>\(Reports.html(coverage.entry.description)): \(Reports.html(coverage.text)).</p>")
+            for gap in coverage.gaps.suffix(3) {
+                parts.append(
+                    "<p class=\"ignored\">Lost to a gap from \(gap.from.iso8601) until \(gap.until.iso8601): \(Reports.html(gap.reason)).</p>"
+                )
+            }
+        }
+        let recent = Array(row.comparisons.suffix(runs))
+        parts.append(RunTimeline.svg(recent, from: from, until: until))
+        if recent.count < row.total {
+            parts.append("<p class=\"ignored\">The newest \(recent.count) of \(row.total) runs are drawn.</p>")
+        }
+        let counting = row.summary.causes.filter { $0.hidden == nil }
+        for (place, cause) in counting.enumerated() {
             parts.append(
-                "<p class=\"group\"><b>\(group.count) ×</b> \(Reports.html(group.kind)): \(Reports.html(group.text))</p>"
+                "<p class=\"group\"><b>\(cause.runs) ×</b> \(Reports.html(cause.kind)): \(Reports.html(cause.words))</p>"
+            )
+            if place < examples, let example = cause.example { parts.append(sideBySide(example, open: place == 0)) }
+        }
+        if row.summary.causeCount > row.summary.causes.count {
+            parts.append("<p>\(row.summary.causes.count) of \(row.summary.causeCount) causes are shown.</p>")
+        }
+        for cause in row.summary.causes {
+            guard let rule = cause.hidden else { continue }
+            parts.append(
+                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(counted(cause.runs, "difference")) at \(Reports.html(cause.place)).</p>"
             )
         }
-        let differing = row.comparisons.filter { $0.verdict == .mismatch || $0.verdict == .broken }
-        for (place, comparison) in differing.suffix(examples).enumerated() {
-            parts.append(sideBySide(comparison, open: place == 0))
+        for rule in row.summary.unmetRules {
+            parts.append("<p class=\"ignored\">The rule “\(Reports.html(rule))” met nothing that was compared.</p>")
         }
-        if differing.count > examples {
+        let summary = row.summary
+        if summary.notScheduled > 0 {
             parts.append(
-                "<p>The latest \(examples) of \(differing.count) differing runs are shown; bailey report --json has all.</p>"
+                "<p class=\"ignored\">Apart: \(counted(summary.notScheduled, "call")) that no tick made, \(summary.notScheduledDiffering) of which differ.</p>"
             )
         }
-        let hidden = Dictionary(grouping: row.comparisons.flatMap(\.ignored), by: \.rule).sorted { $0.key < $1.key }
-        for (rule, ignored) in hidden {
+        if summary.older > 0 {
             parts.append(
-                "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(counted(ignored.count, "difference")) at \(Reports.html(ignored.first?.difference.path ?? "")).</p>"
+                "<p class=\"ignored\">\(summary.older) more were compared under an older form of the mapping and do not count.</p>"
+            )
+        }
+        if let legacy = summary.legacy, let shadow = summary.shadow {
+            parts.append(
+                "<p>Legacy: half within \(seconds(legacy.median)), 95 of 100 within \(seconds(legacy.p95)). Shadow: \(seconds(shadow.median)), \(seconds(shadow.p95)).</p>"
             )
         }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }
@@ -80,6 +112,13 @@ extension ShadowReport {
             parts.append("<p class=\"ignored\">\(counted(runs.count, "run")): \(Reports.html(reason)).</p>")
         }
         return parts.joined(separator: "\n") + "</section>"
+    }
+
+    private func lines(_ policy: PolicyEvaluation) -> String {
+        let lines = policy.lines.map { line in
+            "<li><b>\(line.rule.rawValue)</b> \(line.verdict.rawValue): \(Reports.html(line.evidence))</li>"
+        }
+        return "<p>\(policy.holds ? "It may move." : "It may not move yet.")</p><ul>\(lines.joined())</ul>"
     }
 
     private func sideBySide(_ comparison: Comparison, open: Bool) -> String {
@@ -100,14 +139,28 @@ extension ShadowReport {
                 "<p>\(seconds(duration)), \(outcome.attempts.map { counted($0, "attempt") } ?? "attempts unknown")</p>"
             )
         }
-        if let result = outcome.result { parts.append("<pre>\(JSONMarkup.html(result, marked: differing))</pre>") }
+        if let result = outcome.result { parts.append("<pre>\(cut(result, differing))</pre>") }
         if let error = outcome.error {
             parts.append("<p class=\"error\">\(Reports.html(error.type)): \(Reports.html(error.message))</p>")
-            if let detail = error.detail { parts.append("<pre>\(Reports.html(detail))</pre>") }
+            if let detail = error.detail { parts.append("<pre>\(Reports.html(detail.suffix(HTMLReport.most)))</pre>") }
         }
-        parts.append("<h5>arguments</h5><pre>\(JSONMarkup.html(outcome.arguments, marked: []))</pre></div>")
+        parts.append("<h5>arguments</h5><pre>\(cut(outcome.arguments, []))</pre></div>")
         return parts.joined()
     }
+}
+
+extension ShadowReport {
+    /// A value, or its beginning where it would make the page too long to read.
+    private func cut(_ value: JSON, _ differing: Set<String>) -> String {
+        let text = value.text()
+        guard text.utf8.count > HTMLReport.most else { return JSONMarkup.html(value, marked: differing) }
+        return Reports.html(text.prefix(HTMLReport.most)) + "… (\(text.utf8.count) bytes)"
+    }
+}
+
+private enum HTMLReport {
+    /// The longest value that is shown whole.
+    static let most = 4000
 }
 
 /// A number and its noun.

@@ -22,19 +22,28 @@ enum RunTimeline {
                 "<text class=\"small\" x=\"\(place)\" y=\"62\" text-anchor=\"\(step == 4 ? "end" : "middle")\">\(label)</text>"
             )
         }
+        // One path for all runs that look the same, which keeps the page small.
+        var paths: [String: [String]] = [:]
         for comparison in comparisons {
             for (outcome, y) in [(comparison.legacy, 6), (comparison.shadow, 28)] {
                 guard let outcome, let end = outcome.end ?? outcome.start ?? outcome.queued ?? comparison.legacy?.end
                 else { continue }
                 let start = outcome.start ?? end
                 let size = max(3, x(end) - x(start))
-                parts.append(
-                    "<rect class=\"run \(outcome.state.rawValue) \(comparison.verdict.rawValue)\" x=\"\(decimal(min(x(start), Double(width) - 8)))\" y=\"\(y)\" "
-                        + "width=\"\(decimal(size))\" height=\"15\" rx=\"2\"><title>\(html(outcome.key.description)): \(outcome.state.rawValue)"
-                        + "\(outcome.duration.map { ", \(seconds($0))" } ?? "") (\(comparison.verdict.rawValue))</title></rect>"
+                let left = min(max(64, x(start)), Double(width) - 8)
+                paths["\(outcome.state.rawValue) \(comparison.verdict.rawValue)", default: []].append(
+                    "M\(short(left)) \(y)h\(short(size))v15h-\(short(size))z"
                 )
             }
         }
+        for (look, runs) in paths.sorted(by: { $0.key < $1.key }) {
+            parts.append("<path class=\"run \(look)\" d=\"\(runs.joined())\"><title>\(look)</title></path>")
+        }
         return parts.joined() + "</svg>"
+    }
+
+    private static func short(_ value: Double) -> String {
+        let rounded = (value * 10).rounded() / 10
+        return rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)
     }
 }

@@ -4,7 +4,7 @@ public import Schedules
 
 /// What shadowing showed, pipeline by pipeline.
 public struct ShadowReport: Sendable {
-    /// One pipeline's comparisons.
+    /// What is known of one pipeline.
     public struct Row: Sendable {
         /// The pipeline; nil if the plan does not have it any more.
         public var dag: DAGDefinition?
@@ -12,16 +12,56 @@ public struct ShadowReport: Sendable {
         public var id: String
         /// The schedule in words.
         public var schedule: String
-        /// The comparisons, oldest first.
+        /// The figures over everything that was compared.
+        public var summary: ComparisonSummary
+        /// The comparisons that are shown, oldest first.
         public var comparisons: [Comparison]
+        /// How many there are of which those are the newest.
+        public var total: Int
+        /// How much of each entry's runs was seen and compared.
+        public var coverage: [Coverage]
+        /// What the policy says; nil where it was not asked.
+        public var policy: PolicyEvaluation?
+        /// Who ran the last ticks, where that was asked.
+        public var ticks: [PipelineStatus.Tick]
+        /// Seconds that legacy takes for the same work one after another, and the DAG by its longest path.
+        public var times: (sequential: Double?, projected: Double?)
+
+        /// Makes a row.
+        public init(
+            _ planned: PlannedPipeline?,
+            id: String,
+            summary: ComparisonSummary,
+            comparisons: [Comparison],
+            total: Int,
+            coverage: [Coverage] = [],
+            policy: PolicyEvaluation? = nil,
+            ticks: [PipelineStatus.Tick] = []
+        ) {
+            dag = planned?.dag
+            self.id = id
+            schedule = planned?.scheduleWords ?? "not in the plan any more"
+            self.summary = summary
+            self.comparisons = comparisons
+            self.total = total
+            self.coverage = coverage
+            self.policy = policy
+            self.ticks = ticks
+            times = (planned?.sequentialSeconds, planned?.projectedSeconds)
+        }
 
         /// How many have a verdict.
-        public func count(_ verdict: Comparison.Verdict) -> Int { comparisons.filter { $0.verdict == verdict }.count }
+        public func count(_ verdict: Comparison.Verdict) -> Int { summary.verdicts[verdict, default: 0] }
 
         /// The row's own verdict: the worst there is; too little to tell if nothing was compared.
-        public var verdict: Comparison.Verdict {
-            for verdict in [Comparison.Verdict.broken, .mismatch] where count(verdict) > 0 { return verdict }
-            return count(.match) > 0 ? .match : .insufficient
+        public var verdict: Comparison.Verdict { summary.verdict }
+
+        /// What was compared of what there was, `18 of 20`; of what was compared alone where nobody knows how much there was.
+        public var covered: String {
+            guard !coverage.isEmpty else { return "\(summary.compared) of ?" }
+            let compared = coverage.reduce(0) { $0 + $1.compared }
+            let comparable = coverage.reduce(0) { $0 + $1.comparable }
+            return comparable == 0 && summary.compared > 0 ? "\(summary.compared) of ?" : "\(compared) of \(comparable)"
         }
     }
 
@@ -30,120 +70,83 @@ public struct ShadowReport: Sendable {
     /// A row per pipeline that was compared or planned, by id.
     public var rows: [Row]
 
-    /// A report of comparisons over the pipelines of a plan.
-    public init(comparisons: [Comparison], pipelines: [PlannedPipeline], madeAt: Instant) {
+    /// A report of rows.
+    public init(rows: [Row], madeAt: Instant) {
+        self.rows = rows
         self.madeAt = madeAt
+    }
+
+    /// A report of comparisons that are all there are, over the pipelines of a plan.
+    public init(comparisons: [Comparison], pipelines: [PlannedPipeline], madeAt: Instant) {
         let groups = Dictionary(grouping: comparisons, by: \.pipeline)
         let ids = Set(groups.keys).union(pipelines.map(\.dag.id)).sorted()
-        rows = ids.map { id in
-            let planned = pipelines.first { $0.dag.id == id }
-            return Row(
-                dag: planned?.dag,
-                id: id,
-                schedule: planned?.scheduleWords ?? "not in the plan any more",
-                comparisons: groups[id] ?? []
-            )
-        }
+        self.init(
+            rows: ids.map { id in
+                let own = groups[id] ?? []
+                return Row(
+                    pipelines.first { $0.dag.id == id },
+                    id: id,
+                    summary: ComparisonSummary(own),
+                    comparisons: own,
+                    total: own.count
+                )
+            },
+            madeAt: madeAt
+        )
     }
 
     /// Whether nothing that was compared differs.
     public var holds: Bool { rows.allSatisfy { $0.verdict != .mismatch && $0.verdict != .broken } }
 
-    /// The comparisons that differ.
-    public var mismatches: [Comparison] {
-        rows.flatMap(\.comparisons).filter { $0.verdict == .mismatch || $0.verdict == .broken }
-    }
-
     /// The document that `bailey report --json` prints; see docs/json.md.
     public var json: JSON {
+        [
+            "bailey": "report", "version": 1, "made_at": .string(madeAt.iso8601), "holds": .bool(holds),
+            "pipelines": .array(rows.map(\.json)),
+        ]
+    }
+}
+
+extension ShadowReport.Row {
+    fileprivate var json: JSON {
         func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
         return [
-            "bailey": "report", "version": 1, "made_at": .string(madeAt.iso8601), "holds": .bool(holds),
-            "pipelines": .array(
-                rows.map { row in
-                    [
-                        "id": .string(row.id), "verdict": .string(row.verdict.rawValue),
-                        "schedule": .string(row.schedule),
-                        "match": number(row.count(.match)), "mismatch": number(row.count(.mismatch)),
-                        "not_enough_data": number(row.count(.insufficient)),
-                        "observer_broken": number(row.count(.broken)),
-                        "ignored_differences": number(row.comparisons.reduce(0) { $0 + $1.ignored.count }),
-                        "comparisons": .array(row.comparisons.map(\.json)),
-                    ]
-                }
-            ),
+            "id": .string(id), "verdict": .string(verdict.rawValue), "schedule": .string(schedule),
+            "match": number(count(.match)), "mismatch": number(count(.mismatch)),
+            "not_enough_data": number(count(.insufficient)), "observer_broken": number(count(.broken)),
+            "ignored_differences": number(summary.ignored), "older_form": number(summary.older),
+            "not_scheduled": number(summary.notScheduled),
+            "not_scheduled_differing": number(summary.notScheduledDiffering),
+            "coverage": .array(coverage.map(\.json)), "policy": policy?.json ?? .null,
+            "legacy_seconds": summary.legacy?.json ?? .null, "shadow_seconds": summary.shadow?.json ?? .null,
+            "causes": .array(summary.causes.map(\.json)), "all_causes": number(summary.causeCount),
+            "unmet_rules": .array(summary.unmetRules.map { .string($0) }),
+            "shown": number(comparisons.count), "of": number(total),
+            "comparisons": .array(comparisons.map(\.json)),
+        ]
+    }
+}
+
+extension ComparisonSummary.Durations {
+    fileprivate var json: JSON {
+        [
+            "runs": .number(JSONNumber(count)), "median": .number(JSONNumber(median)), "p95": .number(JSONNumber(p95)),
+        ]
+    }
+}
+
+extension ComparisonSummary.Cause {
+    fileprivate var json: JSON {
+        [
+            "kind": .string(kind), "place": .string(place), "hidden_by": hidden.map { .string($0) } ?? .null,
+            "runs": .number(JSONNumber(runs)), "example": example.map { .string($0.key.description) } ?? .null,
+            "legacy": difference?.legacy ?? .null, "shadow": difference?.shadow ?? .null,
         ]
     }
 
-    /// The report for a terminal.
-    public func textLines() -> [String] {
-        var table = TextTable([
-            "PIPELINE", "VERDICT", "COMPARED", "MATCH", "MISMATCH", "TOO LITTLE", "IGNORED", "LEGACY p50", "SHADOW p50",
-        ])
-        for row in rows {
-            table.add([
-                row.id, row.verdict.rawValue, "\(row.comparisons.count)", "\(row.count(.match))",
-                "\(row.count(.mismatch))", "\(row.count(.insufficient))",
-                "\(row.comparisons.reduce(0) { $0 + $1.ignored.count })",
-                median(row.comparisons.compactMap { $0.legacy?.duration }),
-                median(row.comparisons.compactMap { $0.shadow?.duration }),
-            ])
-        }
-        var lines = table.lines()
-        for row in rows where row.verdict == .mismatch || row.verdict == .broken {
-            lines += ["", "\(row.id):"]
-            for group in grouped(row) {
-                lines.append("  \(group.count) × \(group.kind): \(group.text)")
-                if let example = group.example {
-                    lines.append("    run \(example.key)")
-                    lines.append("    legacy: \(short(group.legacy))")
-                    lines.append("    shadow: \(short(group.shadow))")
-                }
-            }
-        }
-        return lines
-    }
-
-    /// Differences of the same kind and place, counted.
-    struct Group {
-        var kind: String
-        var text: String
-        var count: Int
-        var example: Comparison?
-        var legacy: JSON?
-        var shadow: JSON?
-    }
-
-    func grouped(_ row: Row) -> [Group] {
-        var groups: [String: Group] = [:]
-        var order: [String] = []
-        for comparison in row.comparisons where comparison.verdict == .mismatch || comparison.verdict == .broken {
-            for difference in comparison.differences {
-                let key = "\(difference.kind.rawValue) \(difference.path) \(difference.text)"
-                if groups[key] == nil {
-                    order.append(key)
-                    groups[key] = Group(
-                        kind: difference.kind.rawValue,
-                        text: difference.text,
-                        count: 0,
-                        example: comparison,
-                        legacy: difference.legacy,
-                        shadow: difference.shadow
-                    )
-                }
-                groups[key]?.count += 1
-            }
-        }
-        return order.compactMap { groups[$0] }.sorted { $0.count > $1.count }
-    }
-
-    private func short(_ value: JSON?) -> String {
-        let text = value?.text() ?? "(nothing)"
-        return text.count > 150 ? text.prefix(149) + "…" : text
-    }
-
-    private func median(_ values: [Double]) -> String {
-        guard !values.isEmpty else { return "–" }
-        return seconds(values.sorted()[values.count / 2])
+    /// What it is, in a few words.
+    var words: String {
+        if let difference, hidden == nil { return difference.text }
+        return place
     }
 }

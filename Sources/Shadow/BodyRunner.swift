@@ -37,7 +37,7 @@ public struct BodyRunner: Sendable {
     private let directory: String
     private let inherited: [String: String]
     private let guardProgram: String
-    private static let outputLimit = 16 * 1024 * 1024
+    private static let outputLimit = 64 * 1024 * 1024
 
     /// A runner.
     ///
@@ -64,6 +64,7 @@ public struct BodyRunner: Sendable {
     ///   - redirect: variables that lead the body to connections of its own.
     func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double?) async throws -> Ending {
         let call: (program: [String], input: String, variables: [String: String], directory: String?)
+        var reports = false
         switch body {
         case .queue(let drain):
             return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout)
@@ -77,7 +78,8 @@ public struct BodyRunner: Sendable {
             var variables = environment.variables
             if !environment.path.isEmpty { variables["PYTHONPATH"] = environment.path.joined(separator: ":") }
             let input = DAGRuntime.pythonCall(python.callable, args: arguments, kwargs: python.kwargs).text()
-            call = ([environment.python, "-c", DAGRuntime.pythonRunner], input, variables, nil)
+            call = ([environment.python, "-c", BodyReport.caller], input, variables, nil)
+            reports = true
         case .celery:
             return .failure(
                 RunError(
@@ -95,7 +97,8 @@ public struct BodyRunner: Sendable {
             input: call.input,
             variables: variables,
             directory: call.directory ?? directory,
-            timeout: timeout
+            timeout: timeout,
+            reports: reports
         )
     }
 
@@ -104,7 +107,8 @@ public struct BodyRunner: Sendable {
         input: String,
         variables: [String: String],
         directory: String,
-        timeout: Double?
+        timeout: Double?,
+        reports: Bool
     ) async throws -> Ending {
         guard let name = program.first else {
             return .failure(RunError(type: "exit", message: "the command has no program"))
@@ -135,6 +139,7 @@ public struct BodyRunner: Sendable {
                 try Task.checkCancellation()
                 return BodyRunner.ending(
                     name,
+                    reports: reports,
                     result.terminationStatus,
                     output: result.standardOutput,
                     errors: result.standardError
@@ -173,12 +178,30 @@ public struct BodyRunner: Sendable {
         }
     }
 
-    private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending
-    {
+    private static func ending(
+        _ name: String,
+        reports: Bool,
+        _ status: TerminationStatus,
+        output: String?,
+        errors: String?
+    ) -> Ending {
         if case .exited(let code) = status,
             let complaint = BodyGuard.complaint(status: Int(code), errors: errors ?? "")
         {
             return .failure(RunError(type: "exit", message: complaint))
+        }
+        if reports {
+            let last = (output ?? "").utf8.split(separator: UInt8(ascii: "\n")).last
+            switch last.flatMap({ BodyReport(Substring($0)) }) {
+            case .result(let result)?: return .success(result)
+            case .error(let error)?: return .failure(error)
+            case nil:
+                let lines = (errors ?? "").split(separator: "\n")
+                let message = "\(name) ended with \(status) before the function did"
+                return .failure(
+                    RunError(type: "exit", message: message, detail: lines.suffix(40).joined(separator: "\n"))
+                )
+            }
         }
         guard status.isSuccess else {
             let lines = (errors ?? "").split(separator: "\n")

@@ -1,150 +1,144 @@
-import LosslessJSON
-import Migration
+public import LosslessJSON
+public import Migration
 
 /// Finds where two JSON values differ, under the rules of a task.
-struct JSONComparison {
+public struct JSONComparison: Sendable {
     /// A place where they differ.
-    struct Found: Equatable {
-        var path: String
-        var legacy: JSON?
-        var shadow: JSON?
+    public struct Found: Sendable, Equatable {
+        public var path: String
+        public var legacy: JSON?
+        public var shadow: JSON?
         /// The name of the rule that hides it; nil if it counts.
-        var rule: String?
-        /// Why it is not known whether they are alike; nil where it is.
-        var unknown: String?
+        public var rule: String?
+        /// What else there is to say of it.
+        public var note: String?
+        /// Whether it is not known that they differ either.
+        public var isUnknown = false
     }
 
-    let rules: CompareRules
-
-    func differences(_ legacy: JSON, _ shadow: JSON) -> [Found] {
-        var found: [Found] = []
-        compare(legacy, shadow, [], &found)
-        return found
+    /// What comparing two values showed.
+    public struct Outcome: Sendable {
+        /// The places where they differ, in legacy's order.
+        public var found: [Found] = []
+        /// The names of the rules whose place was there.
+        public var met: Set<String> = []
     }
 
-    /// One step of a path.
-    private enum Step: Equatable {
-        case key(String)
-        case index(Int)
-    }
+    let rules: CompiledRules
 
-    private func compare(_ a: JSON, _ b: JSON, _ path: [Step], _ found: inout [Found]) {
-        if let rule = rules.ignore.first(where: { matches($0.path, path) }) {
-            if a.text(.canonical) != b.text(.canonical) {
-                found.append(Found(path: text(path), legacy: a, shadow: b, rule: rule.name))
-            }
+    /// A comparison under some rules.
+    public init(rules: CompareRules) { self.rules = CompiledRules(rules) }
+
+    /// Compares two values.
+    public func compare(_ legacy: JSON, _ shadow: JSON) -> Outcome {
+        var walk = JSONWalk(rules: rules)
+        walk.compare(legacy, shadow, Meeting(rules.root))
+        return Outcome(found: walk.found, met: walk.met)
+    }
+}
+
+/// One walk through two values.
+struct JSONWalk {
+    let rules: CompiledRules
+    var path: [ComparePath.Step] = []
+    var found: [JSONComparison.Found] = []
+    var met: Set<String> = []
+
+    init(rules: CompiledRules) { self.rules = rules }
+
+    mutating func compare(_ a: JSON, _ b: JSON, _ meeting: Meeting) {
+        // Most values are the same, and where no rule can meet them nothing else is asked.
+        if meeting.isEmpty, a.isSame(as: b) { return }
+        if let number = meeting.first(\.ignore) {
+            met.insert(rules.name(.ignore, number))
+            if !a.isSame(as: b) { note(a, b, rule: rules.ignore[number].name) }
             return
         }
         switch (a, b) {
-        case (.object(let left), .object(let right)):
-            for key in unique(left.keys + right.keys) {
-                let inner = path + [.key(key)]
-                switch (left[key], right[key]) {
-                case (let x?, let y?): compare(x, y, inner, &found)
-                case (let x, let y):
-                    let rule = rules.ignore.first { matches($0.path, inner) }?.name
-                    found.append(Found(path: text(inner), legacy: x, shadow: y, rule: rule))
-                }
-            }
+        case (.object(let left), .object(let right)): compare(left, right, meeting)
         case (.array(let left), .array(let right)):
-            if rules.unordered.contains(where: { matches($0, path) }) {
-                compareUnordered(left, right, path, &found)
-                return
-            }
-            for index in 0..<max(left.count, right.count) {
-                let inner = path + [.index(index)]
-                if index < left.count, index < right.count {
-                    compare(left[index], right[index], inner, &found)
-                } else {
-                    found.append(Found(path: text(inner), legacy: a[index], shadow: b[index], rule: nil))
-                }
+            if let number = meeting.first(\.unordered) {
+                met.insert(rules.name(.unordered, number))
+                compareUnordered(left, right, meeting)
+            } else {
+                compare(left, right, meeting)
             }
         case (.number(let x), .number(let y)):
-            if x.canonical != y.canonical, !isWithinTolerance(x.double, y.double, path) {
-                found.append(Found(path: text(path), legacy: a, shadow: b))
-            }
+            let rule = meeting.first(\.tolerance)
+            if let rule { met.insert(rules.name(.tolerance, rule)) }
+            guard !x.isSame(as: y) else { return }
+            if let rule, rules.tolerances[rule].admits(x.double, y.double) { return }
+            note(a, b)
         case (.string(let x), .string(let y)):
-            if let rule = rules.patterns.first(where: { matches($0.path, path) }),
-                let pattern = BoundedPattern(rule.pattern)
-            {
+            if let rule = meeting.first(\.pattern), let pattern = rules.patterns[rule] {
+                met.insert(rules.name(.pattern, rule))
                 do throws(BoundedPattern.TooCostly) {
                     let (isLegacys, isShadows) = (try pattern.matches(x), try pattern.matches(y))
                     if !isLegacys || !isShadows {
-                        found.append(Found(path: text(path), legacy: a, shadow: b))
+                        note(a, b, text: "the text is not as its pattern wants it on both sides")
                     }
                 } catch {
-                    found.append(Found(path: text(path), legacy: a, shadow: b, unknown: error.description))
+                    note(a, b, text: error.description, isUnknown: true)
                 }
-            } else if x != y || Array(x.utf8) != Array(y.utf8) {
-                found.append(Found(path: text(path), legacy: a, shadow: b))
+            } else if !sameBytes(x, y) {
+                note(a, b)
             }
         default:
-            if a != b { found.append(Found(path: text(path), legacy: a, shadow: b)) }
+            if !a.isSame(as: b) { note(a, b) }
         }
     }
 
-    private func compareUnordered(_ left: [JSON], _ right: [JSON], _ path: [Step], _ found: inout [Found]) {
-        var rest = right
-        for (index, value) in left.enumerated() {
-            // Elements are alike if no difference between them counts.
-            let place = rest.firstIndex { other in
-                var inner: [Found] = []
-                compare(value, other, path + [.index(index)], &inner)
-                return inner.allSatisfy { $0.rule != nil }
+    private mutating func compare(_ left: JSONObject, _ right: JSONObject, _ meeting: Meeting) {
+        let (mine, its) = (left.latest, right.latest)
+        var done: Set<KeyBytes> = []
+        for key in (left.keys + right.keys).lazy.map(KeyBytes.init) where done.insert(key).inserted {
+            let inner = meeting.at(key: key.text)
+            path.append(.key(key))
+            switch (mine[key], its[key]) {
+            case (let x?, let y?): compare(x, y, inner)
+            case (let x, let y): only(x, y, inner)
             }
-            if let place {
-                rest.remove(at: place)
+            path.removeLast()
+        }
+    }
+
+    private mutating func compare(_ left: [JSON], _ right: [JSON], _ meeting: Meeting) {
+        for index in 0..<max(left.count, right.count) {
+            let inner = meeting.at(index: index)
+            if inner.isEmpty, index < left.count, index < right.count, left[index].isSame(as: right[index]) {
+                continue
+            }
+            path.append(.index(index))
+            if index < left.count, index < right.count {
+                compare(left[index], right[index], inner)
             } else {
-                found.append(Found(path: text(path + [.index(index)]), legacy: value, shadow: nil))
+                only(
+                    index < left.count ? left[index] : nil,
+                    index < right.count ? right[index] : nil,
+                    inner
+                )
             }
-        }
-        for value in rest { found.append(Found(path: text(path) + "[*]", legacy: nil, shadow: value)) }
-    }
-
-    private func isWithinTolerance(_ x: Double, _ y: Double, _ path: [Step]) -> Bool {
-        guard let rule = rules.tolerances.first(where: { matches($0.path, path) }), x.isFinite, y.isFinite else {
-            return false
-        }
-        let distance = abs(x - y)
-        if let absolute = rule.absolute, distance <= absolute { return true }
-        if let relative = rule.relative, distance <= relative * max(abs(x), abs(y)) { return true }
-        return false
-    }
-
-    /// Whether a rule's path (`$.rows[*].id`) leads here.
-    private func matches(_ pattern: String, _ path: [Step]) -> Bool {
-        guard pattern.hasPrefix("$") else { return false }
-        var rest = pattern.dropFirst()
-        for step in path {
-            switch step {
-            case .key(let key):
-                guard rest.hasPrefix("." + key) else { return false }
-                rest = rest.dropFirst(key.count + 1)
-                if let next = rest.first, next != ".", next != "[" { return false }
-            case .index(let index):
-                if rest.hasPrefix("[*]") {
-                    rest = rest.dropFirst(3)
-                } else if rest.hasPrefix("[\(index)]") {
-                    rest = rest.dropFirst("[\(index)]".count)
-                } else {
-                    return false
-                }
-            }
-        }
-        return rest.isEmpty
-    }
-
-    private func text(_ path: [Step]) -> String {
-        path.reduce("$") { text, step in
-            switch step {
-            case .key(let key): text + "." + key
-            case .index(let index): text + "[\(index)]"
-            }
+            path.removeLast()
         }
     }
 
-    private func unique(_ keys: [String]) -> [String] {
-        var seen: Set<String> = []
-        return keys.filter { seen.insert($0).inserted }
+    /// What is there on one side alone.
+    mutating func only(_ a: JSON?, _ b: JSON?, _ meeting: Meeting) {
+        let number = meeting.first(\.ignore)
+        if let number { met.insert(rules.name(.ignore, number)) }
+        note(a, b, rule: number.map { rules.ignore[$0].name })
+    }
+
+    mutating func note(_ a: JSON?, _ b: JSON?, rule: String? = nil, text: String? = nil, isUnknown: Bool = false) {
+        found.append(
+            JSONComparison.Found(
+                path: ComparePath(path).description,
+                legacy: a,
+                shadow: b,
+                rule: rule,
+                note: text,
+                isUnknown: isUnknown
+            )
+        )
     }
 }

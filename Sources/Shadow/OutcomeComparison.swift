@@ -13,6 +13,27 @@ public enum OutcomeComparison {
         rules: CompareRules,
         isWhole: Bool = false
     ) -> Comparison {
+        compare(
+            legacy,
+            shadow,
+            pipeline: pipeline,
+            values: JSONComparison(rules: rules),
+            slowest: rules.slowestRatio,
+            isWhole: isWhole,
+            isJob: false
+        )
+    }
+
+    /// The comparison of a pair, by rules that were made ready before. Of a job the queue counts the attempts, whoever takes it.
+    static func compare(
+        _ legacy: Outcome,
+        _ shadow: Outcome,
+        pipeline: String,
+        values: JSONComparison,
+        slowest: Double?,
+        isWhole: Bool,
+        isJob: Bool
+    ) -> Comparison {
         var comparison = Comparison(
             key: legacy.key,
             pipeline: pipeline,
@@ -20,9 +41,7 @@ public enum OutcomeComparison {
             shadow: shadow,
             verdict: .match
         )
-        let values = JSONComparison(rules: rules)
-        let exact = JSONComparison(rules: CompareRules())
-        for found in exact.differences(legacy.arguments, shadow.arguments) {
+        for found in exact.compare(legacy.arguments, shadow.arguments).found {
             comparison.differences.append(difference(.arguments, found, "the argument"))
         }
         if shadow.state == .observed {
@@ -37,38 +56,32 @@ public enum OutcomeComparison {
                     legacy: .string(legacy.state.rawValue),
                     shadow: .string(shadow.state.rawValue),
                     text: "legacy ended as \(legacy.state.rawValue), shadow as \(shadow.state.rawValue)"
-                        + (shadow.error.map { " (\($0.type): \($0.message))" } ?? "")
+                        + (shadow.error.map { " (\($0.name): \($0.message))" } ?? "")
                 )
             )
-        } else if let a = legacy.error, let b = shadow.error, a.type != "unknown",
-            a.type != b.type || a.message != b.message
-        {
-            comparison.differences.append(
-                Difference(
-                    kind: .error,
-                    legacy: .string("\(a.type): \(a.message)"),
-                    shadow: .string("\(b.type): \(b.message)"),
-                    text: "both failed, but not in the same way"
-                )
-            )
+        } else if let a = legacy.error, let b = shadow.error {
+            if let difference = ErrorComparison.difference(a, b) { comparison.differences.append(difference) }
+        } else if legacy.state == .failed, legacy.error == nil {
+            comparison.reason = "legacy records no error; that both failed was compared"
         }
         if legacy.state == .success, shadow.state == .success {
             if isWhole {
                 comparison.reason = "no single task stands for the entry; state and arguments were compared"
-            } else if let a = legacy.result {
-                for found in values.differences(a, shadow.result ?? .null) {
-                    let difference = difference(.result, found, "the result")
-                    if let rule = found.rule {
-                        comparison.ignored.append(IgnoredDifference(rule: rule, difference: difference))
-                    } else {
-                        comparison.differences.append(difference)
-                    }
-                }
             } else {
-                comparison.reason = "legacy records no result; state and arguments were compared"
+                results(legacy, shadow, values, &comparison)
             }
         }
-        if let limit = rules.slowestRatio, let a = legacy.duration, let b = shadow.duration, a > 0, b > a * limit {
+        if !isJob, legacy.state == shadow.state, let a = legacy.attempts, let b = shadow.attempts, a != b {
+            comparison.differences.append(
+                Difference(
+                    kind: .attempts,
+                    legacy: .number(JSONNumber(a)),
+                    shadow: .number(JSONNumber(b)),
+                    text: "legacy took \(attempts(a)), shadow \(attempts(b))"
+                )
+            )
+        }
+        if let limit = slowest, let a = legacy.duration, let b = shadow.duration, a > 0, b > a * limit {
             comparison.differences.append(
                 Difference(
                     kind: .duration,
@@ -82,19 +95,50 @@ public enum OutcomeComparison {
         return comparison
     }
 
+    private static let exact = JSONComparison(rules: CompareRules())
+
+    /// Compares what both returned. That nothing was returned is not the same as `null`.
+    private static func results(
+        _ legacy: Outcome,
+        _ shadow: Outcome,
+        _ values: JSONComparison,
+        _ comparison: inout Comparison
+    ) {
+        guard let a = legacy.result else {
+            comparison.reason = "legacy records no result; state and arguments were compared"
+            return
+        }
+        guard let b = shadow.result else {
+            comparison.differences.append(
+                Difference(kind: .result, legacy: a, shadow: nil, text: "the body in shadow gave no result at all")
+            )
+            return
+        }
+        let outcome = values.compare(a, b)
+        comparison.met = outcome.met
+        for found in outcome.found {
+            let difference = difference(.result, found, "the result")
+            if let rule = found.rule {
+                comparison.ignored.append(IgnoredDifference(rule: rule, difference: difference))
+            } else {
+                comparison.differences.append(difference)
+            }
+        }
+    }
+
     private static func difference(_ kind: Difference.Kind, _ found: JSONComparison.Found, _ what: String) -> Difference
     {
-        let text: String
+        var text: String
         switch (found.legacy, found.shadow) {
         case (nil, _): text = "\(what) has \(found.path) only in shadow"
         case (_, nil): text = "\(what) has \(found.path) only in legacy"
-        default:
-            text =
-                found.unknown.map { "\(what) cannot be compared at \(found.path): \($0)" }
-                ?? "\(what) differs at \(found.path)"
+        default: text = "\(what) \(found.isUnknown ? "cannot be compared" : "differs") at \(found.path)"
         }
+        if let note = found.note { text += ": \(note)" }
         return Difference(kind: kind, path: found.path, legacy: found.legacy, shadow: found.shadow, text: text)
     }
+
+    private static func attempts(_ count: Int) -> String { count == 1 ? "1 attempt" : "\(count) attempts" }
 
     private static func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
 }

@@ -39,7 +39,9 @@ struct RecordedOutcome: Sendable {
             error = RunError(
                 type: found["type"]?.string ?? "unknown",
                 message: found["message"]?.string ?? "",
-                detail: found["detail"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+                detail: found["detail"]?.string.flatMap { $0.isEmpty ? nil : $0 },
+                module: found["module"]?.string,
+                arguments: found["arguments"].flatMap { $0["bailey_truncated"] == nil ? $0 : nil }
             )
         }
         start = json["start"]?.string.flatMap { Instant(iso8601: $0) }

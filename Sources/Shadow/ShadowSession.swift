@@ -4,6 +4,8 @@ public import Migration
 public struct ShadowSession: Sendable {
     private let engine: any ShadowEngine
     private let places: [EntryID: DAGDefinition]
+    /// The rules of each task, made ready once.
+    private let rules: [String: JSONComparison]
 
     /// A session over the pipelines of a plan.
     public init(pipelines: [DAGDefinition], engine: any ShadowEngine) {
@@ -11,7 +13,15 @@ public struct ShadowSession: Sendable {
         var places: [EntryID: DAGDefinition] = [:]
         for dag in pipelines { for entry in dag.entries where places[entry] == nil { places[entry] = dag } }
         self.places = places
+        var rules: [String: JSONComparison] = [:]
+        for dag in pipelines {
+            for task in dag.tasks { rules["\(dag.id)/\(task.id)"] = JSONComparison(rules: task.compare) }
+        }
+        self.rules = rules
     }
+
+    /// The pipeline of the session that an entry belongs to.
+    public func pipeline(of entry: EntryID) -> DAGDefinition? { places[entry] }
 
     /// Whether an entry belongs to a pipeline of the session.
     public func covers(_ entry: EntryID) -> Bool { places[entry] != nil }
@@ -28,8 +38,10 @@ public struct ShadowSession: Sendable {
                 legacy,
                 outcome,
                 pipeline: dag.id,
-                rules: part.standing.compare,
-                isWhole: part.isWhole
+                values: rules["\(dag.id)/\(part.standing.id)"] ?? JSONComparison(rules: part.standing.compare),
+                slowest: part.standing.compare.slowestRatio,
+                isWhole: part.isWhole,
+                isJob: part.isJob
             )
         case .nothing(let verdict, let reason):
             return Comparison(

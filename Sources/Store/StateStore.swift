@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import LosslessJSON
 public import Migration
-public import Schedules
+import Schedules
 
 /// Bailey's own state in a SQLite file: inventories, comparisons and the journal. Safe under several processes at once: write-ahead log, one writer at a
 /// time, each change one transaction.
@@ -112,6 +112,9 @@ public struct StateStore: Sendable {
         migrator.registerMigration("5 alerts to send again") { database in
             try database.execute(sql: unsentTables)
         }
+        migrator.registerMigration("6 what was compared and what was seen") { database in
+            try database.execute(sql: comparisonTables + observationTables)
+        }
         return migrator
     }
 
@@ -159,60 +162,6 @@ public struct StateStore: Sendable {
             inventory.add(entries)
             return inventory
         }
-    }
-
-    /// Keeps comparisons; one of the same pipeline and run takes the place of the one before.
-    ///
-    /// - Throws: `StoreError`.
-    public func save(_ comparisons: [Comparison], at instant: Instant) throws(StoreError) {
-        try write("saving comparisons") { database in
-            let statement = try database.cachedStatement(
-                sql: """
-                    INSERT INTO comparison (pipeline, entry, tick, job, verdict, compared_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (pipeline, entry, tick, job) DO UPDATE SET
-                    verdict = excluded.verdict, compared_at = excluded.compared_at, document = excluded.document
-                    """
-            )
-            for comparison in comparisons {
-                try statement.execute(arguments: [
-                    comparison.pipeline, comparison.key.entry.description, comparison.key.tick?.iso8601 ?? "",
-                    comparison.key.job ?? "",
-                    comparison.verdict.rawValue, instant.iso8601, comparison.json.text(),
-                ])
-            }
-        }
-    }
-
-    /// The comparisons of a pipeline, or of all, in the order of their making; only the latest of each pipeline where there are more.
-    ///
-    /// - Parameter since: only those made at or after this instant.
-    /// - Throws: `StoreError`.
-    public func comparisons(pipeline: String? = nil, since: Instant? = nil, limitPerPipeline: Int = 500)
-        throws(StoreError) -> [Comparison]
-    {
-        let rows = try read("reading comparisons") { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT document, compared_at FROM (
-                        SELECT id, document, compared_at, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
-                        FROM comparison WHERE ?1 IS NULL OR pipeline = ?1)
-                    WHERE place <= ?2 ORDER BY id
-                    """,
-                arguments: [pipeline, limitPerPipeline]
-            )
-        }
-        let documents = rows.compactMap { row -> String? in
-            guard let since else { return row["document"] }
-            return Instant(iso8601: row["compared_at"]).map { $0 < since } == true ? nil : row["document"]
-        }
-        var found: [Comparison] = []
-        do {
-            for document in documents { found.append(try Comparison(json: JSON(parsing: document))) }
-        } catch {
-            throw StoreError(operation: "reading comparisons", path: path, error)
-        }
-        return found
     }
 
     func write(_ operation: String, _ body: (Database) throws -> Void) throws(StoreError) {

@@ -29,7 +29,7 @@ extension StateStore {
                 return try String.fetchSet(database, sql: sql)
             }
             return StoredPipelines(
-                compared: try pipelines("comparison"),
+                compared: try pipelines("compared"),
                 rehearsed: try pipelines("rehearsal"),
                 journaled: try pipelines("journal")
             )

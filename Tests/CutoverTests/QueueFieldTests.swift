@@ -31,7 +31,9 @@ import Testing
                     reading.entries.map(\.id.name) == ["t"] && history.succeeded == 3 && history.failed == 1,
                     "\(table)"
                 )
-                let outcomes = try await QueueRuns(source: source, types: ["t"]).recorded(limit: 10).outcomes
+                let outcomes = try await QueueRuns(source: source, types: ["t"], now: { Instant(seconds: 0) }).recorded(
+                    limit: 10
+                ).outcomes
                 #expect(outcomes.count == 4 && outcomes.count { $0.state == .success } == 3, "\(table)")
                 #expect(outcomes.allSatisfy { $0.attempts.map { $0 > 0 && $0 <= 1_000_001 } ?? true }, "\(table)")
 
@@ -107,7 +109,8 @@ import Testing
                 timezone: "UTC"
             )
             #expect(try await !source.read(zones: ZoneDatabase()).entries.isEmpty)
-            return try await QueueRuns(source: source, types: [type]).recorded(limit: 10).outcomes
+            return try await QueueRuns(source: source, types: [type], now: { Instant(seconds: 0) }).recorded(limit: 10)
+                .outcomes
         }
         let enums = try await runs(
             "enum_status",

@@ -85,8 +85,8 @@ import Testing
             let ready = Mutex(false)
             let runs = try runs(server, [entry("e", "t")])
             let work = Task {
-                try await runs.watch(ready: { ready.withLock { $0 = true } }) { outcome in
-                    seen.withLock { $0.append(outcome) }
+                try await runs.watch(since: nil, ready: { ready.withLock { $0 = true } }) { event in
+                    if case .run(let outcome, _) = event { seen.withLock { $0.append(outcome) } }
                 }
             }
             try await waitUntil("it listens") { ready.withLock { $0 } }

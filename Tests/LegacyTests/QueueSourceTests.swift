@@ -175,7 +175,9 @@ import Testing
 
     @Test func endedJobsBecomeOutcomesAndNewOnesAreSeen() async throws {
         let (server, url) = try loaded()
-        let runs = QueueRuns(source: try source(url), types: ["send_email"], pollMilliseconds: 50)
+        let runs = QueueRuns(source: try source(url), types: ["send_email"], pollMilliseconds: 50) {
+            Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1e6))
+        }
         let recorded = try await runs.recorded(limit: 7).outcomes
         let wanted = try server.psql(
             url,
@@ -189,8 +191,8 @@ import Testing
         let seen = Mutex<[Outcome]>([])
         let ready = Mutex(false)
         let work = Task {
-            try await runs.watch(ready: { ready.withLock { $0 = true } }) { outcome in
-                seen.withLock { $0.append(outcome) }
+            try await runs.watch(since: nil, ready: { ready.withLock { $0 = true } }) { event in
+                if case .run(let outcome, _) = event { seen.withLock { $0.append(outcome) } }
             }
         }
         try await waitUntil("it watches") { ready.withLock { $0 } }

@@ -20,6 +20,9 @@ import Testing
                 gate: .asked(at(12)),
                 timetable: .exact(hourly, zone: .utc)
             )
+            var coverage = Coverage(entry: MigrationTests.entry)
+            (coverage.fired, coverage.seen, coverage.compared) = (12, 12, 12)
+            evidence.coverage = .known([coverage])
         }
 
         func line(_ rule: PolicyRule) throws -> PolicyLine {
@@ -35,7 +38,8 @@ import Testing
         let sample = try Case()
         #expect(
             sample.verdicts == [
-                .plan: .pass, .observer: .pass, .comparedTicks: .pass, .inARow: .pass, .deployed: .pass,
+                .plan: .pass, .observer: .pass, .comparedTicks: .pass, .inARow: .pass, .coverage: .pass,
+                .deployed: .pass,
             ]
         )
         #expect(sample.policy.evaluate(sample.evidence).holds)
@@ -61,6 +65,38 @@ import Testing
         #expect(sample.verdicts[.rehearsal] == .broken)
         sample.policy.slowestRatio = 2
         #expect(sample.verdicts[.slowestRatio] == .insufficient)
+    }
+
+    @Test func coverageCountsWhatWasThereAndNotWhatWasCompared() throws {
+        var sample = try Case()
+        var coverage = Coverage(entry: entry)
+        (coverage.fired, coverage.compared, coverage.lost, coverage.unseen) = (100, 94, 4, 2)
+        coverage.gaps = [ObservationGap(source: "s", from: at(3), until: at(4), reason: "the connection was lost")]
+        sample.evidence.coverage = .known([coverage])
+        let line = try sample.line(.coverage)
+        #expect(line.verdict == .fail)
+        #expect(line.evidence.hasPrefix("94 % of s/e: 94 of 100 compared, 4 lost to a gap, 2 not seen"))
+        #expect(
+            line.evidence.contains(
+                "from 2026-11-23T03:00:00Z until 2026-11-23T04:00:00Z: the connection was lost; 95 % is wanted"
+            )
+        )
+        // What may yet end is no part of it; 94.99 % is not rounded up.
+        (coverage.fired, coverage.compared, coverage.pending) = (10_003, 9499, 3)
+        sample.evidence.coverage = .known([coverage])
+        #expect(try sample.line(.coverage).verdict == .fail)
+        coverage.compared = 9500
+        sample.evidence.coverage = .known([coverage])
+        #expect(try sample.line(.coverage).verdict == .pass)
+        sample.policy.coverage = 1
+        #expect(try sample.line(.coverage).verdict == .fail)
+        sample.evidence.coverage = .known([])
+        #expect(try sample.line(.coverage).verdict == .insufficient)
+        sample.evidence.coverage = .unknown("the state database cannot be read")
+        #expect(try sample.line(.coverage).verdict == .broken)
+        // Where nothing has to be compared, nothing has to be covered either.
+        (sample.policy.comparedTicks, sample.policy.inARow, sample.policy.coverage) = (0, 0, nil)
+        #expect(sample.verdicts[.coverage] == nil)
     }
 
     @Test func theDateOfEnoughDataIsThatOfTheSchedule() throws {

@@ -91,6 +91,11 @@ import Testing
             #expect(Set(try store.comparisons().compactMap(\.legacy?.run)) == ["1again", "2"])
             try store.save((0..<30).map { comparison($0) }, at: Instant(microseconds: 2))
             #expect(try store.comparisons(limitPerPipeline: 7).count == 7)
+            // Both are kept in the history.
+            let kept = try await DatabaseQueue(path: store.path).read { database in
+                try Int.fetchAll(database, sql: "SELECT replaced FROM compared WHERE run = '1' ORDER BY id")
+            }
+            #expect(kept == [1, 1, 0])
         }
     }
 
@@ -155,10 +160,9 @@ import Testing
             var kept = 0
             for killAt in [1, 100, 200] {
                 let writer = try bailey.start(["shadow", "--from-history", "--limit", "3000"])
-                // Each run rewrites what is there, so progress is seen by the time of writing.
+                // Each run rewrites what is there, so progress is seen by new rows.
                 let before =
-                    try await reader.read { try String.fetchOne($0, sql: "SELECT max(compared_at) FROM comparison") }
-                    ?? ""
+                    try await reader.read { try Int.fetchOne($0, sql: "SELECT max(id) FROM compared") } ?? 0
                 // Without a pause: the writer is quick.
                 var count = 0
                 let end = Date(timeIntervalSinceNow: 60)
@@ -166,7 +170,7 @@ import Testing
                     count = try await reader.read { database in
                         try Int.fetchOne(
                             database,
-                            sql: "SELECT count(*) FROM comparison WHERE compared_at > ?",
+                            sql: "SELECT count(*) FROM compared WHERE id > ?",
                             arguments: [before]
                         ) ?? 0
                     }

@@ -81,6 +81,16 @@ extension RedisServer {
         try load(file)
     }
 
+    /// Writes what beat writes when it has fired an entry: when last, in UTC (`2026-01-01T02:00:00`), and how often.
+    public func fired(_ name: String, last: String, count: Int) throws {
+        let numbers = last.split { !$0.isNumber }.compactMap { Int($0) }
+        let names = ["year", "month", "day", "hour", "minute", "second"]
+        let parts = zip(names, numbers).map { "\"\($0)\":\($1)" }.joined(separator: ",")
+        let meta =
+            "{\"last_run_at\":{\"__type__\":\"datetime\",\(parts),\"microsecond\":2000,\"timezone\":\"UTC\"},\"total_run_count\":\(count)}"
+        try cli("HSET", "redbeat:\(name)", "meta", meta)
+    }
+
     /// Puts results of a task's runs where Celery would, each an hour after the one before.
     public func addResults(_ range: Range<Int>, task: String = "t", args: String = "[]", result: String = "1") throws {
         try addResults(

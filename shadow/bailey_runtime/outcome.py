@@ -19,16 +19,27 @@ _MOST_DETAIL = 8_000
 
 @dataclass(frozen=True)
 class BodyError:
-    """What went wrong in a body: the type's bare name, the message, and the end of the traceback."""
+    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end."""
 
     type: str
     message: str
     detail: str = ""
+    module: str | None = None
+    arguments: str | None = None
 
     @property
-    def json(self) -> dict[str, str]:
+    def json(self) -> dict[str, Any]:
         """As JSON writes it."""
-        return {"type": self.type, "message": self.message, "detail": self.detail[-_MOST_DETAIL:]}
+        fields: dict[str, Any] = {
+            "type": self.type,
+            "message": self.message,
+            "detail": self.detail[-_MOST_DETAIL:],
+        }
+        if self.module is not None:
+            fields["module"] = self.module
+        if self.arguments is not None:
+            fields["arguments"] = bounded(json_value.read(self.arguments, "the exception's arguments"))
+        return fields
 
 
 class BodyFailed(Exception):

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from . import json_value
@@ -24,17 +25,9 @@ _MOST_LINES = 40
 # All that a shadowed body gets of the worker's own variables: what leads to legacy systems is not handed on.
 _PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
-# What an interpreter runs to call a function: reads {"callable","args","kwargs"}, the latter two as texts of JSON, and prints the result
-# last. Files without a gate carry the same along, where "payload" may stand instead of "args".
-CALL_FUNCTION = """\
-import importlib, json, sys
-call = json.load(sys.stdin)
-module, name = call["callable"].split(":")
-args = [json.loads(call["payload"])] if "payload" in call else json.loads(call["args"])
-out, sys.stdout = sys.stdout, sys.stderr
-result = getattr(importlib.import_module(module), name)(*args, **json.loads(call["kwargs"]))
-print(json.dumps(result, ensure_ascii=False), file=out)
-"""
+# What an interpreter runs to call a function: it ends with a report, of what came back or of what went wrong.
+CALL_FUNCTION = Path(__file__).with_name("call_function.py").read_text(encoding="utf-8")
+_REPORT = '{"bailey_body":1,'
 
 
 def call_of(callable: str, args: Any, kwargs: Any) -> str:
@@ -109,6 +102,8 @@ def run_program(
             raise
         finally:
             restore()
+    if list(arguments[1:]) == ["-c", CALL_FUNCTION]:
+        return _reported(arguments[0], process.returncode, output, list(tail))
     if process.returncode != 0:
         raise BodyFailed(_error(arguments[0], process.returncode, list(tail)))
     lines = [line for line in output.split("\n") if line.strip()]
@@ -119,6 +114,32 @@ def run_program(
     except ValueError as error:
         raise BodyFailed(BodyError("result", str(error))) from error
     return lines[-1].strip()
+
+
+def _reported(name: str, status: int, output: str, tail: Sequence[str]) -> str:
+    """The result that a called function's report holds, as it was written there. Raises BodyFailed with the error it tells of."""
+    last = output.rstrip("\n").rpartition("\n")[2]
+    if not last.startswith(_REPORT):
+        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        raise BodyFailed(BodyError("exit", f"{name} {how} before the function did", "\n".join(tail)))
+    report = json.loads(last)
+    if "error" not in report:
+        result = last.removeprefix(_REPORT + '"result":').removesuffix("}")
+        try:
+            json_value.read(result, "what the function returned")
+        except ValueError as error:
+            raise BodyFailed(BodyError("result", str(error))) from error
+        return result
+    error = report["error"]
+    raise BodyFailed(
+        BodyError(
+            error["type"],
+            error["message"],
+            error["detail"],
+            module=error["module"],
+            arguments=json.dumps(error["arguments"], ensure_ascii=False),
+        )
+    )
 
 
 def _variables(given: Mapping[str, str]) -> dict[str, str]:

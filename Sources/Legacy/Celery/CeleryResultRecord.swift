@@ -18,7 +18,11 @@ struct CeleryResultRecord {
         var arguments: String
     }
 
+    /// Why a record is nobody's that is no record at all.
+    static let notJSON = "not a JSON record of Celery's"
+
     private let entries: [Call: [LegacyEntry]]
+    private let byID: [EntryID: LegacyEntry]
     private let zones: ZoneDatabase
 
     init(entries: [LegacyEntry], zones: ZoneDatabase) {
@@ -27,6 +31,7 @@ struct CeleryResultRecord {
             index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
         }
         self.entries = index
+        byID = Dictionary(entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.zones = zones
     }
 
@@ -37,7 +42,7 @@ struct CeleryResultRecord {
         guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string,
             let id = json["task_id"]?.string
         else {
-            return .unattributed("not a JSON record of Celery's")
+            return .unattributed(CeleryResultRecord.notJSON)
         }
         if status == "STARTED" { return .started(id: id) }
         let state = CeleryResultRecord.state(status)
@@ -67,8 +72,23 @@ struct CeleryResultRecord {
         outcome.start = started
         outcome.end = end
         outcome.attempts = json["retries"]?.int.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
+        outcome.origin = CeleryResultRecord.origin(json, id)
         if state == .success { outcome.result = json["result"] } else { outcome.error = CeleryResultRecord.error(json) }
         return .outcome(outcome)
+    }
+
+    /// Why a run is not one that beat sent; nil if nothing in its result speaks against it.
+    private static func origin(_ json: JSON, _ id: String) -> String? {
+        if let group = json["group_id"]?.string { return "it is part of the group or chord \(group)" }
+        guard let parent = json["parent_id"]?.string else { return nil }
+        if parent != id { return "the task \(parent) sent it" }
+        // A retry has its own run as its parent; so has what a task put in its own place.
+        return json["retries"]?.int == 0 ? "a task put it in its own place" : nil
+    }
+
+    /// The tick a run of an entry that began at an instant was for.
+    func tick(_ id: EntryID, before instant: Instant) -> Instant? {
+        byID[id].flatMap { tick($0, before: instant) }
     }
 
     /// The tick a run was for: the last at which a crontab was due before it. An interval has none of its own.
@@ -102,7 +122,9 @@ struct CeleryResultRecord {
         return RunError(
             type: result?["exc_type"]?.string ?? "unknown",
             message: words.joined(separator: " "),
-            detail: json["traceback"]?.string
+            detail: json["traceback"]?.string,
+            module: result?["exc_module"]?.string,
+            arguments: result?["exc_message"].flatMap { $0.array == nil ? nil : $0 }
         )
     }
 }

@@ -2,22 +2,31 @@ import LosslessJSON
 public import Migration
 public import Redis
 public import Schedules
-import Synchronization
 
 /// The runs that Celery's result backend in Redis records.
 public struct CeleryRuns: LegacyRuns {
     /// Why a result belongs to no entry where the application leaves the task out of it: then no run can be told.
     public static let nameless = "no task name: set result_extended in the Celery application"
 
-    private let url: RedisURL
-    private let record: CeleryResultRecord
-    private let now: @Sendable () -> Instant
+    let url: RedisURL
+    let record: CeleryResultRecord
+    let clock: BeatClock?
+    let now: @Sendable () -> Instant
 
     /// The runs of some entries.
     ///
-    /// - Parameter now: the clock, for the start of runs that are seen to start.
-    public init(url: RedisURL, entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) {
+    /// - Parameters:
+    ///   - clock: beat's record of when it fired them; without it no run can be told to be that of a tick.
+    ///   - now: the clock, for the start of runs that are seen to start.
+    public init(
+        url: RedisURL,
+        entries: [LegacyEntry],
+        clock: BeatClock? = nil,
+        zones: ZoneDatabase,
+        now: @escaping @Sendable () -> Instant
+    ) {
         self.url = url
+        self.clock = clock
         record = CeleryResultRecord(entries: entries, zones: zones)
         self.now = now
     }
@@ -27,41 +36,49 @@ public struct CeleryRuns: LegacyRuns {
         defer { Task { await redis.close() } }
         var kept: [EntryID: [Outcome]] = [:]
         var runs = RecordedRuns(outcomes: [])
-        var walk = KeyWalk(matching: "celery-task-meta-*")
-        while let keys = try await walk.next(on: redis) {
-            for value in try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) }) {
-                // A result may expire between the two commands.
-                guard let bytes = value.bytes else { continue }
-                switch record.read(bytes, started: nil) {
-                case .outcome(let outcome):
-                    let entry = outcome.key.entry
-                    kept[entry, default: []].append(outcome)
-                    if kept[entry, default: []].count > limit * 2 {
-                        kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
-                    }
-                case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
-                case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
+        // First the clock: what it fired by then has ended, or may yet.
+        runs.clock = try await clockNow()
+        try await eachStored(redis) { id, bytes in
+            switch record.read(bytes, started: nil) {
+            case .outcome(let outcome):
+                let entry = outcome.key.entry
+                kept[entry, default: []].append(outcome)
+                if kept[entry, default: []].count > limit * 2 {
+                    kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
                 }
+            case .unattributed(let reason):
+                runs.unattributed[reason, default: 0] += 1
+                if reason == CeleryResultRecord.notJSON { runs.unread[id] = reason }
+            case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
             }
         }
         runs.outcomes = CeleryRuns.ordered(kept.values.flatMap { CeleryRuns.latest($0, limit) })
+        runs.runs = runs.outcomes.map { outcome in
+            ObservedRun(
+                entry: outcome.key.entry,
+                run: outcome.run,
+                ended: outcome.end ?? now(),
+                origin: outcome.origin
+            )
+        }
         return runs
     }
 
-    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws
-    {
-        let started = Mutex<[String: Instant]>([:])
-        try await RedisSubscription.listen(to: url, patterns: ["celery-task-meta-*"], ready: ready) { event in
-            guard case .message(let channel, let payload) = event else { return }
-            let id = String(decoding: channel.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self)
-            switch record.read(payload, started: started.withLock { $0[id] }) {
-            case .started(let id):
-                let instant = now()
-                started.withLock { $0[id] = instant }
-            case .outcome(let outcome):
-                started.withLock { $0[id] = nil }
-                try await handle(outcome)
-            case .unattributed: break
+    public func clockNow() async throws -> [ClockSighting] {
+        guard let clock else { return [] }
+        let redis = try await clock.connect()
+        defer { Task { await redis.close() } }
+        return try await clock.sightings(redis)
+    }
+
+    /// Every result that is stored, by its id.
+    func eachStored(_ redis: RedisConnection, _ body: (String, [UInt8]) async throws -> Void) async throws {
+        var walk = KeyWalk(matching: "celery-task-meta-*")
+        while let keys = try await walk.next(on: redis) {
+            for (key, value) in zip(keys, try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) })) {
+                // A result may expire between the two commands.
+                guard let bytes = value.bytes else { continue }
+                try await body(String(decoding: key.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self), bytes)
             }
         }
     }

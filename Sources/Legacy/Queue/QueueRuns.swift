@@ -1,17 +1,27 @@
 import LosslessJSON
-public import Migration
+import Migration
 import Postgres
+public import Schedules
 
 /// The ended jobs of a queue table.
 public struct QueueRuns: LegacyRuns {
-    private let source: QueueSource
+    let source: QueueSource
+    let pollMilliseconds: Int
+    let now: @Sendable () -> Instant
     private let types: [String]
-    private let pollMilliseconds: Int
 
     /// The ended jobs of some types.
     ///
-    /// - Parameter pollMilliseconds: how often `watch` looks.
-    public init(source: QueueSource, types: [String], pollMilliseconds: Int = 500) {
+    /// - Parameters:
+    ///   - pollMilliseconds: how often `watch` looks.
+    ///   - now: the clock, for when it was known that nothing was missed.
+    public init(
+        source: QueueSource,
+        types: [String],
+        pollMilliseconds: Int = 500,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.now = now
         self.source = source
         self.types = types
         self.pollMilliseconds = pollMilliseconds
@@ -28,46 +38,52 @@ public struct QueueRuns: LegacyRuns {
             }
             outcomes += try rows.reversed().map(outcome)
         }
-        return RecordedRuns(outcomes: outcomes)
+        var recorded = RecordedRuns(outcomes: outcomes)
+        recorded.runs = outcomes.map(observed)
+        return recorded
     }
 
-    public func watch(ready: @Sendable () async -> Void, handle: @Sendable (Outcome) async throws -> Void) async throws
-    {
-        let (connection, _) = try await source.connect()
-        // The table's own clock, so that no other one matters. A job that ends while the query runs may be stamped a little earlier.
-        var since = try await connection.query("SELECT now() - interval '2 seconds' AS now").first?["now"] ?? ""
-        // A table that does not say when a job ended is compared with what was seen of it before.
-        let isTimed = source.profile.has("finished")
-        var seen = try await ids(connection, since: isTimed ? since : nil)
-        await ready()
-        while !Task.isCancelled {
-            let sql =
-                "SELECT \(columns), now() - interval '5 seconds' AS now FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
-                + (isTimed ? " AND finished >= $3::timestamptz ORDER BY finished" : "")
-            let found = try await connection.query(
-                sql,
-                [.texts(types), .texts(ended)] + (isTimed ? [.text(since)] : [])
-            )
-            for row in found {
-                guard seen.insert(try row.text("id")).inserted else { continue }
-                try await handle(try outcome(row))
-            }
-            // Only once rows were read may the window move, by the server's clock.
-            if let now = found.last?["now"], now > since { since = now }
-            try await Task.sleep(for: .milliseconds(pollMilliseconds))
-        }
+    private func observed(_ outcome: Outcome) -> ObservedRun {
+        ObservedRun(
+            entry: outcome.key.entry,
+            run: outcome.run,
+            sent: outcome.queued,
+            started: outcome.start,
+            ended: outcome.end ?? now(),
+            standing: .job
+        )
     }
 
     private var ended: [String] {
         (source.profile.statuses["success"] ?? []) + (source.profile.statuses["failed"] ?? [])
     }
 
-    private func ids(_ connection: PostgresConnection, since: String?) async throws -> Set<String> {
+    /// The jobs that ended since then, by seconds of the server's clock, and when; infinity where the table does not say when, which are all that
+    /// ended.
+    func ids(_ connection: PostgresConnection, since: Double) async throws -> [(id: String, finished: Double)] {
+        let isTimed = source.profile.has("finished")
         let sql =
-            "SELECT id FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
-            + (since == nil ? "" : " AND finished >= $3::timestamptz")
-        let values: [PostgresValue] = [.texts(types), .texts(ended)] + (since.map { [.text($0)] } ?? [])
-        return Set(try await connection.query(sql, values).compactMap { $0["id"] })
+            "SELECT id, extract(epoch FROM finished) AS finished FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
+            + (isTimed ? " AND finished >= to_timestamp($3) AND isfinite(finished) ORDER BY finished" : "")
+        let values: [PostgresValue] = [.texts(types), .texts(ended)] + (isTimed ? [.text(String(since))] : [])
+        return try await connection.query(sql, values).map { row in
+            (try row.text("id"), try row.double("finished") ?? .infinity)
+        }
+    }
+
+    /// The ends of some jobs. A row that cannot be read is told of, and does not end the reading of the others.
+    func events(_ connection: PostgresConnection, ids: [String]) async throws -> [LegacyEvent] {
+        let sql = "SELECT \(columns) FROM \(rows) WHERE id = ANY($1::text[]) ORDER BY finished"
+        return try await connection.query(sql, [.texts(ids)]).map { row in
+            do {
+                let outcome = try outcome(row)
+                return .run(outcome, observed(outcome))
+            } catch let error as PostgresError {
+                throw error
+            } catch {
+                return .unread(record: row["id"] ?? "?", reason: "\(error)")
+            }
+        }
     }
 
     private var rows: String {

@@ -38,7 +38,7 @@ public struct QueueSystem: LegacySystem {
     public func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
         -> any LegacyRuns
     {
-        QueueRuns(source: try source(), types: entries.map(\.id.name))
+        QueueRuns(source: try source(), types: entries.map(\.id.name), now: now)
     }
 
     public var dagSource: DAGSource { .queue(try? source().layout.statements(timezone: settings.timezone)) }

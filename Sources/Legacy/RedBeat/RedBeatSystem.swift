@@ -58,6 +58,13 @@ public struct RedBeatSystem: LegacySystem {
         CeleryRuns(
             url: try resultsURL(),
             entries: entries,
+            clock: BeatClock(
+                url: try RedisURL(settings.url),
+                prefix: settings.prefix,
+                entries: entries,
+                zones: zones,
+                now: now
+            ),
             zones: zones,
             now: now
         )

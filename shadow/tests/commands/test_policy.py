@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from desk import OVERRIDE, Desk
 from entry import Entry
-from server import free_port
+from server import free_port, wait_until
 
 from bailey_runtime.switch import Group, Switch
 
@@ -50,12 +51,18 @@ def compare(desk: Desk, entry: Entry, count: int, *, same: bool = True, name: bo
         },
     }
     (desk.world.folder / "mappings" / f"{entry.name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
+    wait_until("beat has fired it so often", lambda: desk.fires(entry) > count)
+    meta = json.loads(desk.redis.hget(f"{desk.world.prefix}{entry.name}", "meta"))["last_run_at"]
+    parts = [meta[name] for name in ("year", "month", "day", "hour", "minute", "second", "microsecond")]
+    last = datetime(*parts, tzinfo=timezone.utc)
     for number in range(count):
+        # As beat fired it, backwards from the last time.
+        ended = last - timedelta(seconds=2 * (count - 1 - number)) + timedelta(milliseconds=10)
         record = {
             "status": "SUCCESS",
             "result": {"n": 1},
             "traceback": None,
-            "date_done": f"2026-01-01T00:00:{number:02d}",
+            "date_done": ended.isoformat(),
             "retries": 0,
             "task_id": f"{entry.name}-{number}",
         }

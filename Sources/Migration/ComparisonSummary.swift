@@ -1,0 +1,140 @@
+/// Everything that was compared of a pipeline under the present form of its mapping, as figures. Nothing of it depends on how much is shown.
+public struct ComparisonSummary: Sendable {
+    /// Differences of one kind at one place, which one rule would cover or one cause explains.
+    public struct Cause: Sendable {
+        /// The kind of difference, or the verdict where there is none.
+        public var kind: String
+        /// The place, any element of an array being one; or the reason of the verdict.
+        public var place: String
+        /// The rule that hides it; nil if it counts.
+        public var hidden: String?
+        /// How many runs show it.
+        public var runs: Int
+        /// The newest of them; nil where it was not asked for.
+        public var example: Comparison?
+
+        /// Makes a cause.
+        public init(kind: String, place: String, hidden: String?, runs: Int, example: Comparison?) {
+            self.kind = kind
+            self.place = place
+            self.hidden = hidden
+            self.runs = runs
+            self.example = example
+        }
+
+        /// The example's difference at this place.
+        public var difference: Difference? {
+            guard let example else { return nil }
+            if let hidden {
+                return example.ignored.first { $0.rule == hidden && $0.difference.place == place }?.difference
+            }
+            return example.differences.first { $0.kind.rawValue == kind && $0.place == place }
+        }
+    }
+
+    /// How long runs of a side took, in seconds.
+    public struct Durations: Sendable, Hashable {
+        /// How many have a duration.
+        public var count: Int
+        /// The median.
+        public var median: Double
+        /// The 95th percentile.
+        public var p95: Double
+
+        /// Makes durations.
+        public init(count: Int, median: Double, p95: Double) {
+            self.count = count
+            self.median = median
+            self.p95 = p95
+        }
+
+        /// The durations of a list; nil of an empty one.
+        public init?(_ values: [Double]) {
+            guard !values.isEmpty else { return nil }
+            let sorted = values.sorted()
+            self.init(
+                count: sorted.count,
+                median: sorted[sorted.count / 2],
+                p95: sorted[min(sorted.count - 1, sorted.count * 95 / 100)]
+            )
+        }
+    }
+
+    /// How many have each verdict.
+    public var verdicts: [Comparison.Verdict: Int] = [:]
+    /// How many differences rules hide.
+    public var ignored = 0
+    /// Why they differ, the most frequent first, those that a rule hides last.
+    public var causes: [Cause] = []
+    /// How many causes there are.
+    public var causeCount = 0
+    /// How many comparisons are of calls that no tick made; they count nowhere else.
+    public var notScheduled = 0
+    /// How many of those differ.
+    public var notScheduledDiffering = 0
+    /// How many comparisons were made under an older form of the mapping; they count nowhere else.
+    public var older = 0
+    /// How long legacy's runs took.
+    public var legacy: Durations?
+    /// How long shadow's runs took.
+    public var shadow: Durations?
+    /// Rules whose place no compared result had.
+    public var unmetRules: [String] = []
+
+    /// No comparisons.
+    public init() {}
+
+    /// How many comparisons count.
+    public var compared: Int { verdicts.values.reduce(0, +) }
+
+    /// The worst verdict there is; too little to tell if nothing was compared.
+    public var verdict: Comparison.Verdict {
+        for verdict in [Comparison.Verdict.broken, .mismatch] where verdicts[verdict, default: 0] > 0 { return verdict }
+        return verdicts[.match, default: 0] > 0 ? .match : .insufficient
+    }
+}
+
+extension Difference {
+    /// Its path with any element for each element.
+    public var place: String {
+        guard let path = try? ComparePath(path) else { return path }
+        return ComparePath(path.steps.map { if case .index = $0 { .anyIndex } else { $0 } }).description
+    }
+}
+
+extension ComparisonSummary {
+    /// The figures of comparisons that are all there are.
+    public init(_ comparisons: [Comparison]) {
+        struct Key: Hashable {
+            var kind: String
+            var place: String
+            var hidden: String?
+        }
+        self.init()
+        var runs: [Key: Int] = [:]
+        var examples: [Key: Comparison] = [:]
+        for comparison in comparisons {
+            verdicts[comparison.verdict, default: 0] += 1
+            ignored += comparison.ignored.count
+            var keys = Set(comparison.differences.map { Key(kind: $0.kind.rawValue, place: $0.place) })
+            for item in comparison.ignored {
+                keys.insert(Key(kind: item.difference.kind.rawValue, place: item.difference.place, hidden: item.rule))
+            }
+            for key in keys {
+                runs[key, default: 0] += 1
+                examples[key] = comparison
+            }
+        }
+        legacy = Durations(comparisons.compactMap { $0.legacy?.duration })
+        shadow = Durations(comparisons.compactMap { $0.shadow?.duration })
+        causes = runs.map { key, count in
+            Cause(kind: key.kind, place: key.place, hidden: key.hidden, runs: count, example: examples[key])
+        }
+        causes.sort {
+            ($0.hidden == nil ? 0 : 1, -$0.runs, $0.kind, $0.place) < (
+                $1.hidden == nil ? 0 : 1, -$1.runs, $1.kind, $1.place
+            )
+        }
+        causeCount = causes.count
+    }
+}

@@ -1,0 +1,79 @@
+package import Migration
+package import Reports
+package import Schedules
+import Store
+
+/// Which comparisons a report shows. What it counts and its verdicts do not depend on it.
+package struct ShownComparisons: Sendable {
+    /// The most of each pipeline.
+    package var limit = 500
+    /// Only those made since then.
+    package var since: Instant?
+    /// Only those with one of these verdicts.
+    package var verdicts = Comparison.Verdict.allCases
+
+    /// The newest of each pipeline.
+    package init() {}
+}
+
+extension Workspace {
+    /// What shadowing showed of all pipelines, or of one, whose page also says whether it may move.
+    ///
+    /// - Throws: `OperationFailure` if there is no such pipeline; `StoreError`.
+    package func shadowReport(pipeline: String?, shown: ShownComparisons) async throws -> ShadowReport {
+        let inventory = try inventory()
+        let plan = try plan(inventory)
+        let store = try store()
+        let known = try store.comparedPipelines()
+        let ids = Set(known).union(plan.pipelines.map(\.dag.id)).filter { pipeline == nil || $0 == pipeline }.sorted()
+        if let pipeline, ids.isEmpty { throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”") }
+        var rows: [ShadowReport.Row] = []
+        for id in ids {
+            let planned = plan.pipelines.first { $0.dag.id == id }
+            rows.append(try row(id, planned, inventory, store, shown))
+        }
+        if pipeline != nil, let id = ids.first, plan.pipelines.contains(where: { $0.dag.id == id }) {
+            let survey = await Survey(self)
+            let status = await survey.statuses([id], deployments: await deployments([id])).first
+            rows[0].policy = status?.policy
+            rows[0].ticks = status?.ticks ?? []
+        }
+        return ShadowReport(rows: rows, madeAt: surroundings.now())
+    }
+
+    private func row(
+        _ id: String,
+        _ planned: PlannedPipeline?,
+        _ inventory: Inventory,
+        _ store: StateStore,
+        _ shown: ShownComparisons
+    ) throws -> ShadowReport.Row {
+        // Of a pipeline that is in no plan any more, what was compared last counts.
+        let form = try planned?.dag.form ?? store.latestForm(pipeline: id)
+        var rules: [EntryID: [String]] = [:]
+        for task in planned?.dag.tasks ?? [] {
+            if let entry = task.entry { rules[entry, default: []] += task.compare.names }
+        }
+        let entries = Set(planned?.dag.tasks.compactMap(\.entry) ?? []).compactMap { inventory[$0] }
+        let coverage = try entries.sorted { $0.id.description < $1.id.description }.compactMap { entry in
+            try planned.map { try self.coverage(entry, $0.dag, store) }
+        }
+        let summary = try store.summary(pipeline: id, form: form, rules: rules)
+        let comparisons = try store.comparisons(
+            pipeline: id,
+            form: form,
+            since: shown.since,
+            verdicts: shown.verdicts,
+            counting: true,
+            limitPerPipeline: shown.limit
+        )
+        return ShadowReport.Row(
+            planned,
+            id: id,
+            summary: summary,
+            comparisons: comparisons,
+            total: summary.compared,
+            coverage: coverage
+        )
+    }
+}

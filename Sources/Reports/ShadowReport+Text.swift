@@ -1,0 +1,155 @@
+import LosslessJSON
+import Migration
+import Schedules
+
+extension ShadowReport {
+    /// The report for a terminal of 80 columns: a line per pipeline, then a page of each that differs; of one pipeline its page alone.
+    public func textLines(width: Int = 80) -> [String] {
+        if rows.count == 1, let row = rows.first { return TextPage(width: width).page(row) }
+        var table = TextTable(["PIPELINE", "VERDICT", "COMPARED", "DIFFER", "IGNORED", "LEGACY", "SHADOW"])
+        for row in rows {
+            table.add([
+                String(row.id.prefix(24)), row.verdict.rawValue, row.covered,
+                "\(row.count(.mismatch) + row.count(.broken))",
+                "\(row.summary.ignored)", row.summary.legacy.map { seconds($0.median) } ?? "–",
+                row.summary.shadow.map { seconds($0.median) } ?? "–",
+            ])
+        }
+        var lines = table.lines(width: width)
+        for row in rows where row.verdict == .mismatch || row.verdict == .broken {
+            lines += ["", "\(row.id):"] + TextPage(width: width).causes(row)
+        }
+        return lines
+    }
+}
+
+/// One pipeline's page, from what decides down to what explains.
+private struct TextPage {
+    let width: Int
+
+    func page(_ row: ShadowReport.Row) -> [String] {
+        var lines = ["\(row.id): \(row.verdict.rawValue)", "Due: \(row.schedule)."]
+        if let policy = row.policy {
+            lines += ["", policy.holds ? "MAY IT MOVE? Yes." : "MAY IT MOVE? Not yet."]
+            for line in policy.lines {
+                let when =
+                    line.when.map { " (\(line.verdict == .fail ? "not before" : "enough by") \($0.iso8601))" } ?? ""
+                lines += wrapped("\(line.rule.rawValue): \(line.verdict.rawValue). \(line.evidence)\(when)")
+            }
+        }
+        lines += ["", "WHAT WAS SEEN"]
+        if row.coverage.isEmpty { lines += wrapped("Nobody knows how much there was to compare.") }
+        for coverage in row.coverage {
+            let since = coverage.since.map { " since \($0.iso8601)" } ?? ""
+            lines += wrapped("\(coverage.entry)\(since): \(coverage.text)")
+            for gap in coverage.gaps.suffix(3) {
+                lines += wrapped(
+                    "lost to a gap from \(gap.from.iso8601) until \(gap.until.iso8601): \(gap.reason)",
+                    by: 4
+                )
+            }
+            if coverage.unreadable > 0 { lines += wrapped("\(coverage.unreadable) records could not be read", by: 4) }
+        }
+        if row.summary.notScheduled > 0 {
+            lines += wrapped(
+                "Apart: \(row.summary.notScheduled) calls that no tick made, \(row.summary.notScheduledDiffering) of which differ."
+            )
+        }
+        if row.summary.older > 0 {
+            lines += wrapped(
+                "\(row.summary.older) more were compared under an older form of the mapping and do not count."
+            )
+        }
+        lines += ["", "WHAT DIFFERED"] + causes(row)
+        if !row.ticks.isEmpty {
+            lines += ["", "WHO RAN WHICH TICK"]
+            for tick in row.ticks { lines += wrapped("\(tick.tick.iso8601)  \(runner(tick.runner))") }
+        }
+        lines += ["", "HOW LONG"] + durations(row)
+        lines += ["", "WHAT WAS IGNORED"]
+        let hidden = row.summary.causes.filter { $0.hidden != nil }
+        if hidden.isEmpty { lines += wrapped("Nothing.") }
+        for cause in hidden { lines += wrapped("\(cause.runs) × \(cause.place), by the rule “\(cause.hidden ?? "")”") }
+        for rule in row.summary.unmetRules { lines += wrapped("The rule “\(rule)” met nothing that was compared.") }
+        return lines
+    }
+
+    func causes(_ row: ShadowReport.Row) -> [String] {
+        let counting = row.summary.causes.filter { $0.hidden == nil }
+        guard !counting.isEmpty else {
+            return wrapped(row.summary.compared == 0 ? "Nothing was compared." : "Nothing.")
+        }
+        var lines: [String] = []
+        for cause in counting {
+            lines += wrapped("\(cause.runs) × \(cause.kind): \(cause.words)")
+            guard let example = cause.example, let difference = cause.difference else { continue }
+            lines += [
+                short("    run \(example.key)"), short("    legacy: \(text(difference.legacy))"),
+                short("    shadow: \(text(difference.shadow))"),
+            ]
+        }
+        let runs = row.count(.mismatch) + row.count(.broken)
+        lines += wrapped(
+            "\(runs) of \(row.summary.compared) runs differ; \(row.summary.causes.count) of \(row.summary.causeCount) causes are shown."
+        )
+        return lines
+    }
+
+    private func durations(_ row: ShadowReport.Row) -> [String] {
+        var lines: [String] = []
+        for (name, times) in [("legacy", row.summary.legacy), ("shadow", row.summary.shadow)] {
+            guard let times else {
+                lines += wrapped("\(name): not recorded")
+                continue
+            }
+            lines += wrapped(
+                "\(name): half within \(seconds(times.median)), 95 of 100 within \(seconds(times.p95)) (\(times.count) runs)"
+            )
+        }
+        if let sequential = row.times.sequential, let projected = row.times.projected, projected < sequential {
+            lines += wrapped("one after another \(seconds(sequential)), side by side \(seconds(projected))")
+        }
+        return lines
+    }
+
+    private func runner(_ runner: PipelineStatus.Runner) -> String {
+        switch runner {
+        case .airflow(let run, let how): "Airflow, \(how): \(run)"
+        case .legacy(let seen): seen ? "legacy" : "legacy, not seen"
+        case .unclaimed: "Airflow's, not claimed"
+        case .unknown: "not known"
+        }
+    }
+
+    private func text(_ value: JSON?) -> String { value?.text() ?? "(nothing)" }
+
+    private func short(_ line: String) -> String {
+        line.count > width ? String(line.prefix(width - 1)) + "…" : line
+    }
+
+    /// A text in lines that begin two columns in; a word that is too long is cut into parts.
+    private func wrapped(_ text: String, by indent: Int = 2) -> [String] {
+        let pad = String(repeating: " ", count: indent)
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ", omittingEmptySubsequences: true) {
+            var rest = word
+            while rest.count > width - indent - 2 {
+                if !line.isEmpty { lines.append(line) }
+                lines.append(String(rest.prefix(width - indent - 2)))
+                rest = rest.dropFirst(width - indent - 2)
+                line = ""
+            }
+            if line.isEmpty {
+                line = String(rest)
+            } else if line.count + rest.count + 1 > width - indent - (lines.isEmpty ? 0 : 2) {
+                lines.append(line)
+                line = String(rest)
+            } else {
+                line += " " + rest
+            }
+        }
+        if !line.isEmpty { lines.append(line) }
+        return lines.enumerated().map { ($0.offset == 0 ? pad : pad + "  ") + $0.element }
+    }
+}

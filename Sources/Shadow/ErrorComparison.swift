@@ -1,0 +1,78 @@
+import LosslessJSON
+import Migration
+
+/// Compares how two runs failed.
+///
+/// The same exception is the same type, of the same module where both sides know it, with the same arguments. Where one side knows no
+/// arguments the messages are compared. Of a queue that records text alone, the text has to hold what the shadow's error says.
+enum ErrorComparison {
+    static func difference(_ legacy: RunError, _ shadow: RunError) -> Difference? {
+        if legacy.type == "unknown" { return textual(legacy, shadow) }
+        guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
+        if let a = legacy.module, let b = shadow.module, a != b {
+            return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
+        }
+        if let a = legacy.arguments, let b = shadow.arguments {
+            guard let first = arguments.compare(a, b).found.first else { return nil }
+            return difference(
+                legacy,
+                shadow,
+                "the same exception with other arguments",
+                "$.arguments" + first.path.dropFirst()
+            )
+        }
+        if sameBytes(legacy.message, shadow.message) { return nil }
+        return difference(legacy, shadow, "the same exception with another message", "$.message")
+    }
+
+    private static let arguments = JSONComparison(rules: CompareRules())
+
+    /// Legacy kept one text: a message alone, `Type: message`, a traceback, or a representation such as `ValueError('x')`.
+    private static func textual(_ legacy: RunError, _ shadow: RunError) -> Difference? {
+        let text = trimmed(legacy.message)
+        guard !text.isEmpty else { return nil }
+        let message = trimmed(shadow.message)
+        if text == message { return nil }
+        for name in Set([shadow.type, shadow.name]) {
+            let line = message.isEmpty ? name : "\(name): \(message)"
+            if text == line || text.hasSuffix("\n" + line) { return nil }
+            if let representation = representation(name, shadow.arguments), text == representation { return nil }
+        }
+        return difference(legacy, shadow, "legacy recorded another error", "$.message")
+    }
+
+    /// The exception as Python would represent it, where its arguments are plain.
+    private static func representation(_ name: String, _ arguments: JSON?) -> String? {
+        guard let all = arguments?.array else { return nil }
+        var parts: [String] = []
+        for argument in all {
+            switch argument {
+            case .string(let text):
+                guard !text.contains("'"), !text.contains("\\"), !text.contains("\n") else { return nil }
+                parts.append("'\(text)'")
+            case .number(let number): parts.append(number.lexeme)
+            case .null: parts.append("None")
+            case .bool(let flag): parts.append(flag ? "True" : "False")
+            default: return nil
+            }
+        }
+        return "\(name)(\(parts.joined(separator: ", ")))"
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var scalars = Substring(text).unicodeScalars
+        while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() }
+        while let first = scalars.first, first.properties.isWhitespace { scalars.removeFirst() }
+        return String(scalars)
+    }
+
+    private static func difference(_ a: RunError, _ b: RunError, _ what: String, _ path: String) -> Difference {
+        Difference(
+            kind: .error,
+            path: path,
+            legacy: .string(a.type == "unknown" ? a.message : "\(a.name): \(a.message)"),
+            shadow: .string("\(b.name): \(b.message)"),
+            text: "both failed, but not in the same way: \(what)"
+        )
+    }
+}

@@ -1,0 +1,1 @@
+../../shadow/bailey_runtime/call_function.py

@@ -1,0 +1,153 @@
+import Foundation
+import GRDB
+import LosslessJSON
+import Migration
+import Schedules
+import Store
+import TestSupport
+import Testing
+
+@Suite("What was seen, compared and lost, as figures") struct ObservationTests {
+    private let entry = EntryID(source: "s", name: "e")
+
+    private func at(_ seconds: Double) -> Instant {
+        Instant(microseconds: 1_795_392_000_000_000 + Int64(seconds * 1e6))
+    }
+
+    private func comparison(_ run: Int, differs: Bool = false, rule: String? = nil) -> Comparison {
+        let key = Outcome.Key(entry: entry, job: "\(run)")
+        var legacy = Outcome(key: key, side: .legacy, run: "\(run)", state: .success, result: 1)
+        legacy.measured = Double(run % 100)
+        let shadow = Outcome(key: key, side: .shadow, run: "\(run)", state: .success, result: 1)
+        let difference = Difference(kind: .result, path: "$.rows[\(run)].n", legacy: 1, shadow: 2, text: "n differs")
+        var made = Comparison(
+            key: key,
+            pipeline: "p",
+            legacy: legacy,
+            shadow: shadow,
+            verdict: differs ? .mismatch : .match,
+            differences: differs ? [difference] : []
+        )
+        if let rule {
+            made.ignored = [IgnoredDifference(rule: rule, difference: difference)]
+            made.met = [rule]
+        }
+        return made
+    }
+
+    @Test func figuresAreOverEverythingWhateverIsShown() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            // 700 mismatches, and then 500 matches that would hide them.
+            try store.save((0..<700).map { comparison($0, differs: true) }, at: at(0), forms: ["p": "new"])
+            try store.save((700..<1200).map { comparison($0, rule: "clock") }, at: at(1), forms: ["p": "new"])
+            let summary = try store.summary(pipeline: "p", form: "new", rules: [entry: ["clock", "typo"]])
+            #expect(summary.verdict == .mismatch)
+            #expect(summary.verdicts == [.mismatch: 700, .match: 500] && summary.compared == 1200)
+            #expect(summary.ignored == 500 && summary.unmetRules == ["typo"])
+            // One place, whatever the element; one cause with one example, and one that a rule hides.
+            #expect(summary.causes.map(\.place) == ["$.rows[*].n", "$.rows[*].n"])
+            #expect(summary.causes.map(\.runs) == [700, 500] && summary.causes.map(\.hidden) == [nil, "clock"])
+            #expect(summary.causes[0].example?.key.job == "699" && summary.causes[0].difference?.legacy == 1)
+            #expect(summary.legacy == ComparisonSummary.Durations(count: 1200, median: 50, p95: 95))
+            #expect(try store.comparisons(pipeline: "p", form: "new").count == 500)
+            // Another form of the mapping begins anew.
+            let other = try store.summary(pipeline: "p", form: "other")
+            #expect(other.compared == 0 && other.older == 1200 && other.verdict == .insufficient)
+        }
+    }
+
+    @Test func whatNoTickMadeStandsApart() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            try store.save((0..<6).map { comparison($0, differs: $0 > 0) }, at: at(0), forms: ["p": "f"])
+            try store.note(
+                (0..<6).map {
+                    ObservedRun(
+                        entry: entry,
+                        run: "\($0)",
+                        started: at(Double($0) * 7 + 0.01),
+                        ended: at(Double($0) * 7 + 0.5)
+                    )
+                }
+            )
+            try store.note([ClockSighting(entry: entry, last: at(0), count: 4, seen: at(0.3))])
+            let schedule = Schedule.interval(try Interval(seconds: 60))
+            try store.settle(entry, schedule: schedule, zone: .utc)
+            let summary = try store.summary(pipeline: "p", form: "f")
+            #expect(summary.verdicts == [.match: 1])
+            #expect(summary.notScheduled == 5 && summary.notScheduledDiffering == 5)
+            let coverage = try store.coverage(
+                entry,
+                pipeline: "p",
+                form: "f",
+                schedule: schedule,
+                zone: .utc,
+                now: at(100)
+            )
+            #expect(coverage.fired == 1 && coverage.compared == 1 && coverage.notScheduled == 5)
+            #expect(try store.comparisons(pipeline: "p", counting: true).count == 1)
+        }
+    }
+
+    @Test func whatIsFiredIsSeenLostPendingOrUnseen() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            let fires = (0..<100).map { Double($0) * 10 }
+            try store.note(
+                fires.enumerated().map { ClockSighting(entry: entry, last: at($1), count: $0 + 1, seen: at($1 + 0.2)) }
+            )
+            // Nobody watched from 300 to 400; two results were never seen while somebody did; the last may yet end.
+            let seen = fires.filter { !(300...400).contains($0) && $0 != 50 && $0 != 60 && $0 != 990 }
+            try store.note(
+                seen.map { ObservedRun(entry: entry, run: "\($0)", started: at($0 + 0.01), ended: at($0 + 0.4)) }
+            )
+            try store.note(
+                ObservationGap(source: "s", from: at(299), until: at(401), reason: "the connection was lost")
+            )
+            try store.noteWatched(source: "s", until: at(991))
+            let schedule = Schedule.interval(try Interval(seconds: 10))
+            try store.settle(entry, schedule: schedule, zone: .utc)
+            let coverage = try store.coverage(
+                entry,
+                pipeline: "p",
+                form: "f",
+                schedule: schedule,
+                zone: .utc,
+                now: at(5000)
+            )
+            #expect(coverage.fired == 100 && coverage.seen == 86)
+            #expect(coverage.lost == 11 && coverage.unseen == 2 && coverage.pending == 1)
+            #expect(coverage.unpaired == 86 && coverage.missed == 0)
+            #expect(coverage.gaps.map(\.reason) == ["the connection was lost"])
+            // Judged again, nothing changes.
+            try store.settle(entry, schedule: schedule, zone: .utc)
+            #expect(
+                try store.coverage(entry, pipeline: "p", form: "f", schedule: schedule, zone: .utc, now: at(5000))
+                    == coverage
+            )
+        }
+    }
+
+    @Test func ticksThatLegacyMissedOrRanTwiceAreTold() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            // Hourly: 0, 1, 1 again, not 2 and 3, 4.
+            let fires = [0, 3600, 3700, 14_400].map(Double.init)
+            try store.note(
+                fires.enumerated().map { ClockSighting(entry: entry, last: at($1), count: $0 + 1, seen: at($1 + 0.2)) }
+            )
+            let schedule = Schedule.crontab(try Crontab(cronOrder: "0 * * * *"))
+            try store.settle(entry, schedule: schedule, zone: .utc)
+            let coverage = try store.coverage(
+                entry,
+                pipeline: "p",
+                form: "f",
+                schedule: schedule,
+                zone: .utc,
+                now: at(14_410)
+            )
+            #expect(coverage.fired == 4 && coverage.due == 5 && coverage.missed == 2 && coverage.doubled == 1)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+"""A real Redis, worker and beat of the application under `planted_app`, and a workspace before them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from server import Server, wait_until
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+BAILEY = Path(os.environ.get("BAILEY_PROGRAM", ROOT / ".build" / "debug" / "bailey"))
+
+ENDED = ("SUCCESS", "FAILURE", "REVOKED")
+
+
+class Stage:
+    """All of it, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = Server(folder / "redis", durable=False)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        (folder / "mappings").mkdir(parents=True)
+        self.settle()
+
+    def settle(self, **more: Any) -> None:
+        """Writes the settings."""
+        settings = {
+            "version": 1,
+            "sources": {"scheduler": {"kind": "redbeat", "url": self.server.url, "max_interval": 1}},
+            "environments": {"planted": {"python": sys.executable, "path": [str(HERE)]}},
+            **more,
+        }
+        (self.folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
+
+    def map(self, name: str, task: Mapping[str, Any]) -> None:
+        """A pipeline of one entry and one task."""
+        mapping = {
+            "pipeline": name,
+            "clock": f"scheduler/{name}",
+            "tasks": {"run": {"entry": f"scheduler/{name}", "shadow": "pure", **task}},
+        }
+        (self.folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
+
+    def entry(self, name: str, task: str, args: list[Any], seconds: float) -> None:
+        """An entry that beat fires at once, and then in that interval."""
+        definition = {
+            "name": name,
+            "task": task,
+            "args": args,
+            "kwargs": {},
+            "options": {},
+            "schedule": {"__type__": "interval", "every": seconds, "relative": False},
+            "enabled": True,
+        }
+        client = self.server.client()
+        client.hset(f"redbeat:{name}", "definition", json.dumps(definition))
+        client.zadd("redbeat::schedule", {f"redbeat:{name}": 1})
+
+    def celery(self, *words: str) -> subprocess.Popen[bytes]:
+        """A process of Celery's, which ends with the stage."""
+        environment = {
+            **os.environ,
+            "PLANTED_REDIS": self.server.url,
+            "PYTHONPATH": str(HERE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        with (self.folder / f"{words[0]}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "planted_app", *words],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    @contextmanager
+    def running(self, *, worker: tuple[str, ...] = ("--pool", "threads", "--concurrency", "4")) -> Iterator[Stage]:
+        """Redis and a worker; beat is each test's own."""
+        try:
+            self.server.start()
+            self.celery("worker", *worker, "--loglevel", "WARNING")
+            yield self
+        finally:
+            for process in self._processes:
+                self.end(process)
+            self.server.stop()
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kills a process and what it started."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def fires(self, name: str) -> int:
+        """How often beat has fired an entry."""
+        meta = json.loads(self.server.client().hget(f"redbeat:{name}", "meta") or "{}")
+        return int(meta.get("total_run_count", 0))
+
+    def results(self) -> int:
+        """How many results of runs that ended are stored."""
+        client = self.server.client()
+        keys = list(client.scan_iter("celery-task-meta-*", count=1000))
+        return sum(1 for value in client.mget(keys) if value and json.loads(value)["status"] in ENDED) if keys else 0
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A command that goes on."""
+        return subprocess.Popen(
+            [str(BAILEY), *words],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def json(self, *words: str, status: tuple[int, ...] = (0,)) -> Any:
+        """Runs a command with --json and reads its document."""
+        done = subprocess.run(
+            [str(BAILEY), *words, "--json"], cwd=self.folder, capture_output=True, text=True, timeout=500, check=False
+        )
+        assert done.returncode in status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def coverage(self, name: str) -> Mapping[str, Any]:
+        """What the report says was seen and compared of an entry."""
+        [row] = [row for row in self.json("report", status=(0, 1))["pipelines"] if row["id"] == name]
+        [coverage] = row["coverage"]
+        return coverage  # type: ignore[no-any-return]
+
+
+__all__ = ["Stage", "wait_until"]
