@@ -70,7 +70,8 @@ let package = Package(
         room("Schedules", ["LosslessJSON"]),
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
-        room("Processes", [systemPackage]),
+        .target(name: "CGuard"),
+        room("Processes", ["CGuard", systemPackage]),
         room("Transport", [nioSSL]),
         room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
@@ -84,7 +85,9 @@ let package = Package(
         room(
             "Airflow",
             [
-                "Transport", "LosslessJSON", "Schedules", "Migration", httpClient, nioCore, nioHTTP, nioPosix, nioSSL,
+                "Transport", "LosslessJSON", "Schedules", "Migration", "Processes", httpClient, nioCore, nioHTTP,
+                nioPosix,
+                nioSSL,
                 subprocess,
                 systemPackage,
             ]
@@ -126,7 +129,7 @@ let package = Package(
                 "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Operations", arguments,
             ]
         ),
-        .executableTarget(name: "bailey", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(name: "bailey", dependencies: ["Commands", "Processes"], swiftSettings: settings),
 
         tests("LosslessJSONTests", ["LosslessJSON"]),
         tests(
@@ -156,10 +159,10 @@ let package = Package(
         tests(
             "AirflowTests",
             ["Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"],
-            exclude: ["Golden", "Recorded"]
+            exclude: ["Golden", "Recorded", "git_server.py"]
         ),
         tests("TicksTests", ["LosslessJSON", "TestSupport"]),
-        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON"]),
+        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"]),
         tests(
             "CutoverTests",
             [

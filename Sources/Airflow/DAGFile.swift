@@ -18,6 +18,8 @@ public struct DAGFile: Sendable, Hashable {
     public let requirements: Set<String>
     /// Airflow connections that it needs, with what each must lead to.
     public let connections: [String: String]
+    /// Environment variables that the workers which run it must have.
+    public let workerVariables: Set<String>
     /// Pools that it needs.
     public let pools: Set<String>
 
@@ -30,7 +32,8 @@ public struct DAGFile: Sendable, Hashable {
     ///   - gated: whether a first task asks the switch who owns the tick; such a file imports `bailey_runtime`.
     ///   - sources: the sources of `bailey.yaml`, by name.
     ///   - findings: the findings about the pipeline and its entries.
-    ///   - environments: the interpreters of `bailey.yaml`, by name: program, module path, variables.
+    ///   - environments: the interpreters of `bailey.yaml`, by name: program, module path, variables as they are written there: `${NAME}` stands
+    ///     for a variable of the worker.
     public init(
         _ dag: DAGDefinition,
         words: String,
@@ -54,6 +57,7 @@ public struct DAGFile: Sendable, Hashable {
         text = DAGFile.mark + StableDigest(body).description + "\n" + body
         requirements = writer.requirements
         connections = writer.connections
+        workerVariables = writer.workerVariables
         pools = Set(dag.tasks.compactMap(\.pool))
         structure = writer.structure
     }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// The folder that DAG files are written to.
 public struct DAGFolder: Sendable {
@@ -50,21 +51,34 @@ public struct DAGFolder: Sendable {
         return old == nil ? .created : .updated
     }
 
-    /// Puts a text in a file's place at one stroke: a new file beside it, forced to disk, then renamed.
+    /// Puts a text in a file's place at one stroke: a new file beside it, forced to disk, then renamed. Who may read the file stays as it was.
     func replace(_ place: String, with text: String) throws(DAGFolderError) {
-        let draft = place + ".bailey-\(ProcessInfo.processInfo.processIdentifier)"
+        let draft = FilePath(place + ".bailey-\(UUID().uuidString)")
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            guard FileManager.default.createFile(atPath: draft, contents: nil) else {
-                throw CocoaError(.fileWriteNoPermission)
+            var before = stat()
+            let isThere = stat(place, &before) == 0
+            let file = try FileDescriptor.open(
+                draft,
+                .writeOnly,
+                options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
+                // Of a new file the user's mask decides.
+                permissions: isThere ? .ownerReadWrite : FilePermissions(rawValue: 0o666)
+            )
+            try file.closeAfter {
+                if isThere {
+                    // To give a file away may not be allowed; its group at least is kept where it can be.
+                    if fchown(file.rawValue, before.st_uid, before.st_gid) != 0 {
+                        _ = fchown(file.rawValue, uid_t.max, before.st_gid)
+                    }
+                    guard fchmod(file.rawValue, before.st_mode & 0o7777) == 0 else { throw Errno(rawValue: errno) }
+                }
+                try file.writeAll(text.utf8)
+                guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
             }
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: draft))
-            try handle.write(contentsOf: Data(text.utf8))
-            try handle.synchronize()
-            try handle.close()
-            guard rename(draft, place) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+            guard rename(draft.string, place) == 0 else { throw Errno(rawValue: errno) }
         } catch {
-            try? FileManager.default.removeItem(atPath: draft)
+            unlink(draft.string)
             throw DAGFolderError(place: place, found: "\(error)")
         }
     }

@@ -10,12 +10,14 @@ public struct DAGNotes: Sendable {
     /// The needs of some files.
     public init(files: [DAGFile]) { self.files = files }
 
-    /// The notes by file name: Python requirements, pools in the form of `airflow pools import`, and connections.
+    /// The notes by file name: Python requirements, pools in the form of `airflow pools import`,
+    /// connections, and the environment variables of workers.
     public var texts: [(name: String, text: String)] {
         let requirements = files.reduce(into: Set<String>()) { $0.formUnion($1.requirements) }.sorted()
         let pools = files.reduce(into: Set<String>()) { $0.formUnion($1.pools) }.sorted()
         var connections: [String: String] = [:]
         for file in files { connections.merge(file.connections) { first, _ in first } }
+        let variables = files.reduce(into: Set<String>()) { $0.formUnion($1.workerVariables) }.sorted()
         let poolJSON = JSON.object(
             JSONObject(
                 pools.map {
@@ -34,6 +36,7 @@ public struct DAGNotes: Sendable {
             ("bailey-requirements.txt", requirements.map { $0 + "\n" }.joined()),
             ("bailey-pools.json", poolJSON.text(.pretty) + "\n"),
             ("bailey-connections.txt", lines.map { $0 + "\n" }.joined()),
+            ("bailey-variables.txt", variables.map { $0 + "\n" }.joined()),
         ]
     }
 }

@@ -41,6 +41,23 @@ public enum DAGRuntime {
             return json.loads(lines[-1]) if lines else None
         """#
 
+    /// Fills in what `WorkerVariable` leaves open.
+    static let filling = #"""
+        def _filled(variables):
+            """Put this worker's own variables in the place of ${NAME} and ${NAME:-text}; what they hold is in no file."""
+
+            def value(found):
+                if found[0] == "$${":
+                    return "${"
+                name, has_default, default = found[1].partition(":-")
+                value = os.environ.get(name) or (default if has_default else None)
+                if value is None:
+                    raise RuntimeError(f"the variable {name} is not set on this worker")
+                return value
+
+            return {name: re.sub(r"\$\$\{|\$\{([^}]*)\}", value, text) for name, text in variables.items()}
+        """#
+
     static let skipIn2 = "from airflow.exceptions import AirflowSkipException"
 
     /// The old place warns where there is a new one.

@@ -27,6 +27,7 @@ extension DAGWriter {
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if uses(fillsVariables) { modules.insert("re") }
             if dag.tasks.contains(where: takes) {
                 modules.formUnion(["contextlib", "json", "time"])
                 sdk.insert("get_current_context")
@@ -113,6 +114,7 @@ extension DAGWriter {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
         if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
+        if uses(fillsVariables) { parts.append(DAGRuntime.filling) }
         if uses({ $0.call != nil }) { parts.append(DAGRuntime.celery(lookup: lookup)) }
         if dag.tasks.contains(where: takes) {
             parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]

@@ -124,14 +124,6 @@ extension DAGWriter {
         return nil
     }
 
-    /// An environment's variables, its module path among them.
-    func variables(_ body: TaskBody) -> [String: String] {
-        let environment = environment(body)
-        var variables = environment?.variables ?? [:]
-        if let path = environment?.path, !path.isEmpty { variables["PYTHONPATH"] = path.joined(separator: ":") }
-        return variables
-    }
-
     func indented(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    " + $0 }.joined(
             separator: "\n"

@@ -95,9 +95,7 @@ extension DAGWriter {
         if !python.args.isNull { arguments.append(("args", json(python.args))) }
         if !python.kwargs.isNull { arguments.append(("kwargs", json(python.kwargs))) }
         if let environment = environment(body) { arguments.append(("interpreter", .string(environment.python))) }
-        let variables = variables(body)
-        if !variables.isEmpty { arguments.append(("environment", dictionary(variables))) }
-        return arguments
+        return arguments + gatedVariables(body)
     }
 
     private func commandArguments(_ command: CommandLine) -> [(name: String, value: PythonExpression)] {

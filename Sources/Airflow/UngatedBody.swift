@@ -25,7 +25,7 @@ extension DAGWriter {
             return run(
                 caller(task.body),
                 .string(DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs).text()),
-                [("environment", dictionary(variables(task.body)))]
+                [("environment", ungatedVariables(task.body))]
             )
         case .celery(let celery):
             var named: [(name: String, value: PythonExpression)] = [
@@ -94,7 +94,7 @@ extension DAGWriter {
             body = .call(
                 "_run_program",
                 [caller(drain.runs), payload],
-                [("environment", dictionary(variables(drain.runs)))]
+                [("environment", ungatedVariables(drain.runs))]
             )
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })

@@ -1,4 +1,5 @@
 public import LosslessJSON
+import Processes
 public import Schedules
 
 /// One thing that people are told once.
@@ -59,14 +60,17 @@ public struct Alert: Sendable, Hashable {
         ]
     }
 
-    /// One line for people: `Bailey: data_sync: …`.
-    public var line: String { "Bailey: \(pipeline.map { "\($0): " } ?? "")\(text)" }
+    /// For people: `Bailey: data_sync: …`.
+    public var line: String {
+        // Its own line ends stay, nothing else that a terminal or a mail reader would obey.
+        "Bailey: \(pipeline.map { "\($0): " } ?? "")\(text)".split(separator: "\n", omittingEmptySubsequences: false)
+            .map { String($0).visible }.joined(separator: "\n")
+    }
 
     /// The alert without secrets: the given ones, and the user part of every URL.
     func without(_ secrets: [String]) -> Alert {
         var alert = self
-        for secret in secrets where !secret.isEmpty { alert.text.replace(secret, with: "…") }
-        alert.text.replace(/:\/\/[^\/\s@]+@/, with: "://…@")
+        alert.text = Credentials.hidden(in: alert.text, secrets: secrets)
         return alert
     }
 }

@@ -4,15 +4,15 @@ public enum AlertChannel: Sendable, Hashable {
     case webhook(String)
     /// A mail relay.
     case email(MailRelay)
-    /// A program and its arguments.
-    case command([String])
+    /// A program and its arguments, and the variables that it gets beside the plain ones.
+    case command([String], variables: [String: String] = [:])
 
     /// What people may see of it: never the webhook's path, which is its password.
     public var name: String {
         switch self {
         case .webhook(let url): "webhook at \(Webhook.host(of: url))"
         case .email(let relay): "mail relay \(relay.host):\(relay.port)"
-        case .command(let words): "command \(words.first ?? "")"
+        case .command(let words, _): "command \(words.first ?? "")"
         }
     }
 }

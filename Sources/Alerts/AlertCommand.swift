@@ -7,9 +7,15 @@ import SystemPackage
 
 /// A program that gets the alert as one line of JSON on standard input. No shell is involved.
 enum AlertCommand {
-    static func run(_ words: [String], _ alert: Alert, _ channel: AlertChannel, timeout: TimeAmount)
-        async throws(AlertError)
-    {
+    static func run(
+        _ words: [String],
+        _ variables: [String: String],
+        _ alert: Alert,
+        _ channel: AlertChannel,
+        timeout: TimeAmount
+    ) async throws(AlertError) {
+        let environment = PlainEnvironment.of(ProcessInfo.processInfo.environment, travels: true)
+            .merging(variables) { $1 }
         let seconds = Double(timeout.nanoseconds) / 1e9
         let status: TerminationStatus?
         do {
@@ -23,6 +29,12 @@ enum AlertCommand {
                     return try await Subprocess.run(
                         words[0].contains("/") ? .path(FilePath(words[0])) : .name(words[0]),
                         arguments: Arguments(Array(words.dropFirst())),
+                        environment: .custom(
+                            Dictionary(
+                                environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) },
+                                uniquingKeysWith: { $1 }
+                            )
+                        ),
                         platformOptions: options,
                         input: .fileDescriptor(
                             try namelessFile(holding: alert.json.text() + "\n"),

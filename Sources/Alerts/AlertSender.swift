@@ -44,7 +44,8 @@ public struct AlertSender: Sendable {
         switch channel {
         case .webhook(let url): try await Webhook.post(alert, to: url, channel, timeout: timeout)
         case .email(let relay): try await relay.send(alert, channel, timeout: timeout)
-        case .command(let words): try await AlertCommand.run(words, alert, channel, timeout: timeout)
+        case .command(let words, let variables):
+            try await AlertCommand.run(words, variables, alert, channel, timeout: timeout)
         }
     }
 }

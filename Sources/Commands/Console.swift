@@ -2,15 +2,32 @@ import Foundation
 import LosslessJSON
 
 /// Where commands write: documents and tables on standard output, progress and advice on standard error.
-enum Console {
+///
+/// The only place from which texts reach a terminal: what in them a terminal would obey, or would forge a line, is shown instead.
+public enum Console {
     /// Writes lines for people on standard output.
-    static func print(_ lines: [String]) { write(lines.joined(separator: "\n") + "\n", to: .standardOutput) }
+    static func print(_ lines: [String]) {
+        write(lines.map { $0.visible + "\n" }.joined(), to: .standardOutput)
+    }
 
     /// Writes one JSON document on standard output.
-    static func print(_ document: JSON) { write(document.text(.pretty) + "\n", to: .standardOutput) }
+    static func print(_ document: JSON) { write(document.text(.pretty).visibleJSON + "\n", to: .standardOutput) }
 
-    /// Writes a line on standard output as it is.
-    static func print(line: String) { write(line + "\n", to: .standardOutput) }
+    /// Writes one JSON document on standard output, on one line.
+    static func print(compact document: JSON) { write(document.text().visibleJSON + "\n", to: .standardOutput) }
+
+    /// Writes a line on standard output.
+    static func print(line: String) { print([line]) }
+
+    /// Writes a text of several lines of Bailey's own, such as SQL, on standard output.
+    static func print(text: String) {
+        print(text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+    }
+
+    /// Writes why the program fails on standard error.
+    public static func complain(_ lines: [String]) {
+        write("bailey: " + lines.map { $0.visible + "\n" }.joined(), to: .standardError)
+    }
 
     /// Nobody reads standard output any more.
     struct ReaderGone: Error {}
@@ -36,7 +53,7 @@ enum Console {
     }
 
     /// Writes a line of progress or advice on standard error.
-    static func note(_ line: String) { write(line + "\n", to: .standardError) }
+    static func note(_ line: String) { write(line.visible + "\n", to: .standardError) }
 
     private static func write(_ text: String, to handle: FileHandle) {
         // A reader that has gone away (`| head`) is no defect.

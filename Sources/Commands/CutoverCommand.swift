@@ -284,7 +284,7 @@ struct CutoverCommand: AsyncParsableCommand {
             guard let part = parts.first(where: { $0.source.name == source }) else { continue }
             let queue = try await QueueSwitch(workspace.queue(part.source))
             let roles = grant + [try await queue.user()]
-            Console.print(line: queue.script(roles: roles))
+            Console.print(text: queue.script(roles: roles))
         }
     }
 

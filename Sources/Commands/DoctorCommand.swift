@@ -22,7 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
             if common.json { Console.print(report.json) } else { Console.print(report.textLines) }
             return
         }
-        let checkup = try await Checkup(Workspace(common)) { ExitStatus.of($0).message }
+        let checkup = try await Checkup(Workspace(common)) { ExitStatus.of($0).lines.joined(separator: "; ") }
         if common.json {
             Console.print(checkup.json)
         } else {

@@ -18,11 +18,16 @@ public enum ExitStatus: Int32, Sendable {
     case interrupted = 130
     case defect = 70
 
-    /// The status of an error, and the text for people.
-    public static func of(_ error: any Error) -> (status: ExitStatus, message: String) {
+    /// The status of an error, and the lines for people.
+    public static func of(_ error: any Error) -> (status: ExitStatus, lines: [String]) {
+        if let error = error as? SettingsError { return (.usage, error.problems.map(\.description)) }
+        let (status, message) = one(error)
+        return (status, [message])
+    }
+
+    private static func one(_ error: any Error) -> (status: ExitStatus, message: String) {
         switch error {
         case let error as OperationFailure: (error.status, error.message)
-        case let error as SettingsError: (.usage, error.description)
         case let error as UnusableSource: (.usage, error.description)
         case let error as RedisError:
             (error.code == .badURL ? .usage : .unreachable, error.description)

@@ -78,7 +78,7 @@ struct RetireCommand: AsyncParsableCommand {
         let parts = workspace.queueParts(planned.dag)
         if sql {
             if parts.isEmpty { throw OperationFailure(.usage, "--sql is for pipelines with job types of a queue") }
-            for part in parts { Console.print(line: try await QueueSwitch(workspace.queue(part.source)).removal) }
+            for part in parts { Console.print(text: try await QueueSwitch(workspace.queue(part.source)).removal) }
             return
         }
         let driven = try workspace.redBeatGroup(planned.dag, inventory: inventory)

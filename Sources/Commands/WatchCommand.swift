@@ -46,7 +46,7 @@ struct WatchCommand: AsyncParsableCommand {
         do {
             while true {
                 for event in await watchman.look() {
-                    if common.json { Console.print(line: event.json.text()) } else { Console.print(line: event.line) }
+                    if common.json { Console.print(compact: event.json) } else { Console.print(line: event.line) }
                 }
                 try await Task.sleep(for: .seconds(seconds))
             }

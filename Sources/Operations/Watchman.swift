@@ -308,7 +308,7 @@ extension Workspace {
             case .webhook(let url): .webhook(url)
             case .email(let host, let port, let from, let to):
                 .email(MailRelay(host: host, port: port, from: from, to: to))
-            case .command(let words): .command(words)
+            case .command(let words, let variables): .command(words, variables: variables)
             }
         }
     }
@@ -318,6 +318,11 @@ extension Workspace {
         var secrets = systems.flatMap(\.secrets)
         if let password = settings.airflow.password { secrets.append(password) }
         for case .webhook(let url) in settings.alerts { secrets.append(url) }
+        for case .command(_, let variables) in settings.alerts { secrets += variables.values }
+        // What the file takes from the environment may be a password; what it says in clear is none.
+        for environment in settings.environments.values {
+            secrets += environment.variables.filter { environment.templates[$0.key] != $0.value }.values
+        }
         return secrets
     }
 

@@ -43,14 +43,15 @@ extension Workspace {
     package var delivery: DAGDelivery {
         switch settings.airflow.deploy {
         case .folder(let path)?: .folder(absolute(path))
-        case .git(let repository, let branch, let folder)?:
+        case .git(let repository, let branch, let folder, let variables)?:
             .git(
                 // A path is relative to the settings; a URL and `host:path` are git's own.
                 repository: repository.contains(":") ? repository : absolute(repository),
                 branch: branch,
-                folder: folder
+                folder: folder,
+                variables: variables
             )
-        case .command(let words)?: .command(words, directory: folder)
+        case .command(let words, let variables)?: .command(words, directory: folder, variables: variables)
         case nil: .folder(absolute(settings.airflow.dagsFolder))
         }
     }

@@ -23,7 +23,7 @@ extension Workspace {
             sources: dagSources,
             findings: findings[pipeline.dag.id] ?? [],
             environments: settings.environments.mapValues {
-                (python: $0.python, path: $0.path.map(absolute), variables: $0.variables)
+                (python: $0.python, path: $0.path.map(absolute), variables: $0.templates)
             }
         )
     }

@@ -97,7 +97,7 @@ extension Workspace {
     /// Bailey's own state; one that begins empty in a temporary folder where it cannot be opened, so that a rollback still can be done.
     package func storeOrSubstitute() throws -> StateStore {
         do { return try store() } catch {
-            let path = NSTemporaryDirectory() + "bailey-state-\(ProcessInfo.processInfo.processIdentifier).sqlite"
+            let path = NSTemporaryDirectory() + "bailey-state-\(UUID().uuidString)/state.sqlite"
             tell("\(error). Going on without it; the journal of this command is in \(path)")
             return try StateStore(path: path)
         }

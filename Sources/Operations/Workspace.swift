@@ -211,7 +211,8 @@ package struct Workspace {
         let runner = BodyRunner(
             environments: environments,
             directory: folder,
-            inherited: ProcessInfo.processInfo.environment
+            inherited: ProcessInfo.processInfo.environment,
+            guardProgram: "/proc/self/exe"
         )
         return EmbeddedEngine(
             runner: runner,

@@ -35,6 +35,23 @@ public struct PostgresURL: Sendable, Hashable {
                     advice: "Use postgresql://user:password@host:port/database"
                 )
             }
+            // What libpq says of these shows the password; and one with “/” or “@” in it has been read as host, port and path.
+            let digits = "0123456789abcdefABCDEF"
+            let isEncoded = plain.split(separator: "%", omittingEmptySubsequences: false).dropFirst().allSatisfy {
+                $0.count >= 2 && $0.prefix(2).allSatisfy(digits.contains)
+            }
+            guard isEncoded, !parts.percentEncodedPath.contains("@"), parts.host?.contains("@") != true,
+                parts.query?.contains("@") != true, parts.fragment == nil
+            else {
+                throw PostgresError(
+                    .badURL,
+                    address: "(unreadable URL)",
+                    operation: "reading the URL",
+                    found:
+                        "a part of it holds “/”, “?”, “#”, “@” or “%” that is not written as %2F, %3F, %23, %40 or %25",
+                    advice: "Write them so in user and password"
+                )
+            }
             if let question = plain.firstIndex(of: "?") {
                 do throws(PostgresParameters.Unknown) {
                     parameters = try PostgresParameters(plain[plain.index(after: question)...])

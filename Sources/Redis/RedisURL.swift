@@ -47,6 +47,14 @@ public struct RedisURL: Sendable, Hashable {
         var number = query["db"] ?? query["virtual_host"]
         switch scheme {
         case "redis", "rediss":
+            // A password with “/” or “@” in it has been read as host, port and path.
+            guard !parts.path.contains("@"), parts.host?.contains("@") != true, query["db"]?.contains("@") != true,
+                parts.fragment == nil
+            else {
+                throw refusal(
+                    "a user or password holds “/”, “?”, “#” or “@”, which are written as %2F, %3F, %23 and %40"
+                )
+            }
             guard let host = parts.host, !host.isEmpty else { throw refusal("it has no host") }
             let plain = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
             place = .host(plain, port: parts.port ?? 6379)
@@ -60,7 +68,8 @@ public struct RedisURL: Sendable, Hashable {
         }
         tls = scheme == "rediss"
         guard let database = Int(number ?? "0"), database >= 0 else {
-            throw refusal("its database is “\(number ?? "")”, which is no number")
+            // What stands there may be the end of a password.
+            throw refusal("its database is no number")
         }
         self.database = database
     }
@@ -75,13 +84,11 @@ public struct RedisURL: Sendable, Hashable {
         }
     }
 
-    /// What may be shown of a text that is no good URL: its scheme, and what follows its last `@`.
+    /// What may be shown of a text that is no good URL: its scheme. Where the password ends cannot be told.
     static func redacted(_ text: String) -> String {
         guard let scheme = text.range(of: "://"), scheme.lowerBound != text.startIndex else {
             return "(unreadable URL)"
         }
-        let rest = text[scheme.upperBound...]
-        let place = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...].prefix { $0 != "?" } }
-        return String(text[..<scheme.upperBound]) + (place.map(String.init) ?? "…")
+        return text[..<scheme.upperBound] + "…"
     }
 }

@@ -1,3 +1,4 @@
+import LosslessJSON
 import Migration
 
 /// A DAG as an SVG picture: tasks in columns by how far they are from the start, arrows for dependencies.
@@ -57,7 +58,15 @@ enum DAGDrawing {
 /// A text for use in HTML, attribute values included.
 func html(_ text: some StringProtocol) -> String {
     var result = ""
-    for character in text.unicodeScalars {
+    // In <pre> its own line ends and tabs mean something; nothing else of the sort may.
+    let shown = String(text).split(separator: "\n", omittingEmptySubsequences: false)
+        .map {
+            $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).visible }.joined(
+                separator: "\t"
+            )
+        }
+        .joined(separator: "\n")
+    for character in shown.unicodeScalars {
         switch character {
         case "&": result += "&amp;"
         case "<": result += "&lt;"

@@ -1,3 +1,5 @@
+import LosslessJSON
+
 /// A table of texts in columns, for terminals and pipes.
 public struct TextTable: Sendable {
     private var rows: [[String]]
@@ -6,7 +8,7 @@ public struct TextTable: Sendable {
     public init(_ headings: [String]) { rows = [headings] }
 
     /// Adds a row; missing cells are empty.
-    public mutating func add(_ cells: [String]) { rows.append(cells.map { $0.replacing("\n", with: " ") }) }
+    public mutating func add(_ cells: [String]) { rows.append(cells.map(\.visible)) }
 
     /// The lines, columns aligned to the left, the last column cut at a width.
     public func lines(width: Int = 160) -> [String] {

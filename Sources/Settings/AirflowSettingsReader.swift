@@ -33,8 +33,8 @@ extension DeploySettings {
     private static func keys(_ kind: Kind) -> [String] {
         switch kind {
         case .folder: ["kind", "path"]
-        case .git: ["kind", "repository", "branch", "folder"]
-        case .command: ["kind", "command"]
+        case .git: ["kind", "repository", "branch", "folder", "env"]
+        case .command: ["kind", "command", "env"]
         }
     }
 
@@ -54,7 +54,8 @@ extension DeploySettings {
             self = .git(
                 repository: repository,
                 branch: fields.string("branch") ?? "main",
-                folder: fields.string("folder") ?? "dags"
+                folder: fields.string("folder") ?? "dags",
+                variables: fields.texts("env") ?? [:]
             )
         case .command:
             guard let command = fields.strings("command") else {
@@ -71,7 +72,7 @@ extension DeploySettings {
                 )
                 return nil
             }
-            self = .command(command)
+            self = .command(command, variables: fields.texts("env") ?? [:])
         }
     }
 }

@@ -3,12 +3,15 @@ extension AlertChannelSettings {
 
     /// One item of `alerts`: a mapping with one of three keys.
     init?(_ node: YAMLNode, _ problems: Problems) {
-        guard let fields = YAMLFields(node, known: AlertChannelSettings.kinds, problems: problems) else { return nil }
+        guard let fields = YAMLFields(node, known: AlertChannelSettings.kinds + ["env"], problems: problems) else {
+            return nil
+        }
         let given = AlertChannelSettings.kinds.filter { fields.node($0) != nil }
         guard given.count == 1, let kind = given.first else {
             problems.note(node, "an alert goes one way: webhook, email or command")
             return nil
         }
+        if kind != "command", fields.node("env") != nil { problems.note(node, "“env” goes with “command” only") }
         switch kind {
         case "webhook":
             guard let url = fields.string("webhook") else { return nil }
@@ -39,7 +42,7 @@ extension AlertChannelSettings {
                 problems.note(node, "“command” is a list of program and arguments")
                 return nil
             }
-            self = .command(words)
+            self = .command(words, variables: fields.texts("env") ?? [:])
         }
     }
 

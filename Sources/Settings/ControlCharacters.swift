@@ -1,3 +1,5 @@
+import LosslessJSON
+
 extension YAMLNode {
     /// Notes each key and text that holds a control character, or one that turns the direction of what follows: such a text is no name of
     /// anything, and is not what it looks like where it is shown.
@@ -27,18 +29,9 @@ extension YAMLNode {
 }
 
 extension String {
-    /// The first character that ends a line, moves a cursor or turns the direction of writing, as `U+000A`; nil if there is none.
+    /// The first misleading character, as `U+000A`; nil if there is none.
     public var firstControlCharacter: String? {
-        unicodeScalars.first { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator: true
-            // Of the formatting ones, those that reorder text; joiners belong to words of many scripts.
-            case .format:
-                (0x200E...0x200F).contains(scalar.value) || (0x202A...0x202E).contains(scalar.value)
-                    || (0x2066...0x2069).contains(scalar.value) || scalar.value == 0x061C
-            default: false
-            }
-        }.map { scalar in
+        unicodeScalars.first(where: \.isMisleading).map { scalar in
             let digits = String(scalar.value, radix: 16, uppercase: true)
             return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
         }

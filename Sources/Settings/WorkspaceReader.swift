@@ -16,12 +16,25 @@ extension WorkspaceSettings {
         kinds: [SourceKind]
     ) throws(SettingsError) {
         let problems = Problems()
-        let root = try YAMLNode(yaml: text, file: file).mapTexts { text, node in
+        let written = try YAMLNode(yaml: text, file: file)
+        let root = written.mapTexts { text, node in
             substitute(text, environment: environment) { problems.note(node, $0) }
         }
         self.init(file: file)
         read(root, kinds, problems)
+        for (name, variables) in WorkspaceSettings.templates(written) { environments[name]?.templates = variables }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
+    }
+
+    /// The variables of each environment, with nothing put in place of `${NAME}`.
+    private static func templates(_ written: YAMLNode) -> [(String, [String: String])] {
+        let environments = written.member("environments")?.members ?? []
+        return environments.map { member in
+            let texts = (member.value.member("env")?.members ?? []).compactMap { variable -> (String, String)? in
+                if case .scalar(let text, _) = variable.value.content { (variable.key, text) } else { nil }
+            }
+            return (member.key, Dictionary(texts, uniquingKeysWith: { $1 }))
+        }
     }
 
     private mutating func read(_ root: YAMLNode, _ kinds: [SourceKind], _ problems: Problems) {
@@ -136,6 +149,13 @@ extension SourceSettings {
             problems.note(member.value, "a \(name) needs a “\(key)”, such as \(example)")
         }
     }
+}
+
+extension YAMLNode {
+    /// The members of a mapping; none of anything else.
+    fileprivate var members: [Member] { if case .mapping(let members) = content { members } else { [] } }
+
+    fileprivate func member(_ key: String) -> YAMLNode? { members.last { $0.key == key }?.value }
 }
 
 /// A text with `${NAME}` and `${NAME:-default}` replaced; `$${` stands for `${`.

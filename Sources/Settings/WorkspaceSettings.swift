@@ -28,8 +28,8 @@ public enum AlertChannelSettings: Sendable, Hashable {
     case webhook(url: String)
     /// A mail relay that asks for no password.
     case email(host: String, port: Int, from: String, to: [String])
-    /// A program and its arguments; the alert comes as JSON on standard input.
-    case command([String])
+    /// A program and its arguments; the alert comes as JSON on standard input. It gets the variables beside the plain ones.
+    case command([String], variables: [String: String])
 }
 
 /// A legacy system.
@@ -104,9 +104,9 @@ public enum DeploySettings: Sendable, Hashable {
     /// A folder that this machine can write to.
     case folder(path: String)
     /// A git repository from which Airflow takes them; files lie in `folder` of `branch`.
-    case git(repository: String, branch: String, folder: String)
+    case git(repository: String, branch: String, folder: String, variables: [String: String])
     /// A program, once per file if its arguments have `{file}` (the file's path) or `{name}`, else once with `{folder}`.
-    case command([String])
+    case command([String], variables: [String: String])
 }
 
 /// An interpreter and what it needs.
@@ -117,4 +117,6 @@ public struct EnvironmentSettings: Sendable, Hashable {
     public var path: [String] = []
     /// Environment variables.
     public var variables: [String: String] = [:]
+    /// The same as they are written, with `${NAME}` for what only the machine that runs a body is to know.
+    public var templates: [String: String] = [:]
 }

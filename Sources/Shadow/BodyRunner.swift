@@ -36,6 +36,7 @@ public struct BodyRunner: Sendable {
     private let environments: [String: Environment]
     private let directory: String
     private let inherited: [String: String]
+    private let guardProgram: String
     private static let outputLimit = 16 * 1024 * 1024
 
     /// A runner.
@@ -43,12 +44,17 @@ public struct BodyRunner: Sendable {
     /// - Parameters:
     ///   - directory: the working directory of bodies that name none.
     ///   - inherited: the environment that bodies start from; what leads to legacy systems is not handed on unless an environment names it.
-    public init(environments: [String: Environment], directory: String, inherited: [String: String]) {
+    ///   - guardProgram: Bailey's own program, which stands between it and each body; see `BodyGuard`.
+    public init(
+        environments: [String: Environment],
+        directory: String,
+        inherited: [String: String],
+        guardProgram: String
+    ) {
+        self.guardProgram = guardProgram
         self.environments = environments
         self.directory = directory
-        self.inherited = inherited.filter {
-            ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"].contains($0.key)
-        }
+        self.inherited = PlainEnvironment.of(inherited)
     }
 
     /// Runs one attempt. Cancelling the task ends the whole process group.
@@ -105,17 +111,15 @@ public struct BodyRunner: Sendable {
         }
         var options = PlatformOptions()
         options.createSession = true
-        // At once: after a polite signal the sequence would end with the body itself, and leave what heeds no such signal.
-        options.teardownSequence = [
-            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))
-        ]
+        // To the guard, which ends all that the body has started, politely or not, before it ends itself.
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
         let environment = Dictionary(
             variables.map { (Subprocess.Environment.Key(stringLiteral: $0.key), $0.value) },
             uniquingKeysWith: { $1 }
         )
         let configuration = Configuration(
-            executable: name.contains("/") ? .path(FilePath(name)) : .name(name),
-            arguments: Arguments(Array(program.dropFirst())),
+            executable: .path(FilePath(guardProgram)),
+            arguments: Arguments(BodyGuard.arguments(program)),
             environment: .custom(environment),
             workingDirectory: FilePath(directory),
             platformOptions: options
@@ -171,6 +175,11 @@ public struct BodyRunner: Sendable {
 
     private static func ending(_ name: String, _ status: TerminationStatus, output: String?, errors: String?) -> Ending
     {
+        if case .exited(let code) = status,
+            let complaint = BodyGuard.complaint(status: Int(code), errors: errors ?? "")
+        {
+            return .failure(RunError(type: "exit", message: complaint))
+        }
         guard status.isSuccess else {
             let lines = (errors ?? "").split(separator: "\n")
             // A Python traceback ends in “Type: message”.

@@ -18,13 +18,16 @@ public struct StateStore: Sendable {
         self.path = path
         do {
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try StateStore.makePrivate(path, in: folder.path)
             var configuration = Configuration()
             // Another process's write is waited for, not failed on.
             configuration.busyMode = .timeout(10)
             // A line of the journal must outlive the machine's power, not only the process.
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             pool = try DatabasePool(path: path, configuration: configuration)
+            if let newer = try pool.read(StateStore.migrationOfANewerBailey) {
+                throw NewerState(migration: newer)
+            }
             try StateStore.migrate(pool)
         } catch {
             throw StoreError(operation: "opening", path: path, error)
@@ -38,6 +41,28 @@ public struct StateStore: Sendable {
             do { return try migrator.migrate(pool) } catch is DatabaseError {}
         }
         try migrator.migrate(pool)
+    }
+
+    /// A migration that the file has seen and this version does not know; nil if there is none.
+    private static func migrationOfANewerBailey(_ database: Database) throws -> String? {
+        guard try database.tableExists("grdb_migrations") else { return nil }
+        return try migrator.appliedIdentifiers(database).subtracting(migrator.migrations).min()
+    }
+
+    /// Makes the file and its folder so that nobody else reads them: they hold the arguments and results of every job. Files that SQLite makes
+    /// beside it get its mode.
+    private static func makePrivate(_ path: String, in folder: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
+        // It is made without being opened: to close a file takes away the locks that SQLite holds on it for another connection of this process.
+        mknod(path, S_IFREG | 0o600, 0)
+        var found = stat()
+        // Earlier versions left that to the user's mask. What cannot be set right or opened, SQLite says better.
+        guard stat(path, &found) == 0, found.st_uid == geteuid(), found.st_mode & 0o077 != 0 else { return }
+        for name in [path, path + "-wal", path + "-shm"] { chmod(name, 0o600) }
     }
 
     private static var migrator: DatabaseMigrator {
@@ -203,13 +228,22 @@ public struct StateStore: Sendable {
     }
 }
 
+/// State that a newer Bailey has written.
+private struct NewerState: Error, CustomStringConvertible {
+    let migration: String
+
+    var description: String {
+        "it was written by a newer Bailey (its tables have the change “\(migration)”, which this version does not know), so it is left alone. Use that version"
+    }
+}
+
 /// Why Bailey's own state could not be read or written.
 public struct StoreError: Error, Sendable, CustomStringConvertible {
     /// One line: what was being done, to which file, what was found, what to do.
     public let description: String
 
     init(operation: String, path: String, _ error: any Error) {
-        description =
-            "Bailey's state in \(path), \(operation): \(error). See whether the disk is full and the file writable"
+        let advice = error is NewerState ? "" : ". See whether the disk is full and the file writable"
+        description = "Bailey's state in \(path), \(operation): \(error)\(advice)"
     }
 }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Commands
 import Foundation
+import Processes
 
+BodyGuard.runIfAsked()
 signal(SIGPIPE, SIG_IGN)
 
 /// Cancels the command on the first Ctrl-C or TERM, so that it ends its child processes; the second ends at once.
@@ -33,7 +35,7 @@ do {
     // Asking for help or the version is no failure.
     if usual == .success { Bailey.exit(withError: error) }
     // A connection that was closed because of the interruption is no failure of the system at its other end.
-    let (status, message) = ExitStatus.of(work.isCancelled ? CancellationError() : error)
-    FileHandle.standardError.write(Data("bailey: \(message)\n".utf8))
+    let (status, lines) = ExitStatus.of(work.isCancelled ? CancellationError() : error)
+    Console.complain(lines)
     exit(status.rawValue)
 }

@@ -233,7 +233,11 @@ import Testing
         #expect(file.pools == ["gpu"])
         #expect(file.connections.keys.sorted() == ["bailey_scheduler"])
         let notes = DAGNotes(files: [file]).texts
-        #expect(notes.map(\.name) == ["bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt"])
+        #expect(
+            notes.map(\.name) == [
+                "bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt", "bailey-variables.txt",
+            ]
+        )
         #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 1)
     }
 

@@ -49,11 +49,40 @@ import Testing
 
     @Test func whenWritingFailsTheOldFileIsWholeAndNothingElseIsLeft() throws {
         let folder = DAGFolder(path: path)
-        _ = try folder.write(file("one"))
-        // The draft's own place is taken by a folder, so that it cannot be made.
-        let draft = path + "/p.py.bailey-\(ProcessInfo.processInfo.processIdentifier)"
-        try FileManager.default.createDirectory(atPath: draft + "/x", withIntermediateDirectories: true)
+        // What stands in the file's place is a folder, which no file can be put over.
+        try FileManager.default.createDirectory(atPath: path + "/p.py/x", withIntermediateDirectories: true)
         #expect(throws: DAGFolderError.self) { try folder.write(self.file("two")) }
-        #expect(try text() == file("one").text)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["p.py"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/p.py") == ["x"])
+    }
+
+    private func mode() throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path + "/p.py")[.posixPermissions] as? Int
+    }
+
+    @Test(arguments: [0o600, 0o640, 0o644, 0o400])
+    func whoMayReadAFileStaysAsItWas(_ wanted: Int) throws {
+        let folder = DAGFolder(path: path)
+        _ = try folder.write(file("one"))
+        #expect(chmod(path + "/p.py", mode_t(wanted)) == 0)
+        let group = geteuid() == 0 ? gid_t(12_345) : getegid()
+        #expect(chown(path + "/p.py", geteuid(), group) == 0)
+        #expect(try folder.write(file("two")) == .updated)
+        #expect(try mode() == wanted)
+        let found = try FileManager.default.attributesOfItem(atPath: path + "/p.py")[.groupOwnerAccountID] as? Int
+        #expect(found == Int(group))
+    }
+
+    @Test func noOneCanPrepareThePlaceOfADraft() throws {
+        let folder = DAGFolder(path: path)
+        _ = try folder.write(file("one"))
+        let other = path + "/other"
+        try "mine".write(toFile: other, atomically: true, encoding: .utf8)
+        // As earlier versions named it.
+        let draft = path + "/p.py.bailey-\(ProcessInfo.processInfo.processIdentifier)"
+        try FileManager.default.createSymbolicLink(atPath: draft, withDestinationPath: other)
+        #expect(try folder.write(file("two")) == .updated)
+        #expect(try String(contentsOfFile: other, encoding: .utf8) == "mine")
+        #expect(try text() == file("two").text)
     }
 }

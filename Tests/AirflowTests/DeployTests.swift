@@ -1,6 +1,7 @@
 import Foundation
 import LosslessJSON
 import Migration
+import TestSupport
 import Testing
 
 @testable import Airflow
@@ -244,6 +245,109 @@ import Testing
             let missing = DAGDelivery.git(repository: folder + "/repository", branch: "nope", folder: "dags")
             let error = await #expect(throws: DeliveryError.self) { try await missing.preview([]) }
             #expect(error?.description.contains("Remote branch nope not found") == true)
+        }
+    }
+
+    // MARK: Passwords
+
+    /// The address that git is told, what it must not hold, and the user and password that it is given on asking.
+    @Test(
+        arguments: [
+            ("https://u:hush%40hush@h/r.git", "https://h/r.git", "u", "hush@hush"),
+            ("https://u:hu@sh:x@h:8443/r.git", "https://h:8443/r.git", "u", "hu@sh:x"),
+            ("https://u:hush%ZZ@h/r.git", "https://h/r.git", "u", "hush%ZZ"),
+            ("http://hushtoken@h/r.git", "http://h/r.git", "hushtoken", ""),
+            ("ssh://git:hush@h/r.git", "ssh://git@h/r.git", nil, nil),
+            ("ssh://git@h/r.git", "ssh://git@h/r.git", nil, nil),
+            ("git@h:r.git", "git@h:r.git", nil, nil), ("/srv/r@x.git", "/srv/r@x.git", nil, nil),
+            ("https://h/r@x.git", "https://h/r@x.git", nil, nil), ("file:///srv/r.git", "file:///srv/r.git", nil, nil),
+        ] as [(String, String, String?, String?)]
+    )
+    func passwordsStayOutOfWhatGitIsTold(_ text: String, _ address: String, _ user: String?, _ password: String?) {
+        let repository = GitRepository(text)
+        #expect(repository.address == address)
+        #expect(repository.variables["BAILEY_GIT_USER"] == user)
+        #expect(repository.variables["BAILEY_GIT_PASSWORD"] == password)
+    }
+
+    /// A git server over HTTP that wants a user and a password: they are in no process's arguments and in no error.
+    @Test func gitIsGivenAPasswordThatNobodySees() async throws {
+        try await withFolder { folder in
+            func git(_ words: String...) async throws {
+                let ending = try await Program().run(["git"] + words, in: folder)
+                #expect(ending.succeeded, "\(ending.output)")
+            }
+            try await git("init", "--quiet", "--bare", "-b", "main", "repository.git")
+            try await git("-C", "repository.git", "config", "http.receivepack", "true")
+            try await git("clone", "--quiet", "repository.git", "seed")
+            try await git(
+                "-C",
+                "seed",
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b",
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                "1"
+            )
+            try await git("-C", "seed", "push", "--quiet", "origin", "HEAD:main")
+            let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+                "git_server.py"
+            )
+            let server = try Running(
+                ["python3", script.path, folder],
+                environment: ["PATH": "/usr/bin:/bin", "WANTED": "ada:hu@sh%pass/word"]
+            )
+            defer {
+                server.signal(SIGKILL)
+                _ = server.ended()
+            }
+            try await waitUntil("the server listens") { server.errorsSoFar.contains("\n") }
+            let port = server.errorsSoFar.prefix { $0 != "\n" }
+            let place = "127.0.0.1:\(port)/repository.git"
+            // Every process of the machine is looked at for as long as git works.
+            let watch = Task.detached {
+                var seen: Set<String> = []
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .milliseconds(1))
+                    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+                        guard let data = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { continue }
+                        let words = String(decoding: data, as: UTF8.self)
+                        if words.contains("git") { seen.insert(words.replacing("\0", with: " ")) }
+                    }
+                }
+                return seen
+            }
+            let delivery = DAGDelivery.git(
+                repository: "http://ada:hu%40sh%25pass%2Fword@\(place)",
+                branch: "main",
+                folder: "dags"
+            )
+            _ = try await delivery.put([generated("a\n")])
+            let wrong = DAGDelivery.git(repository: "http://ada:other%40hu@sh@\(place)", branch: "main", folder: "dags")
+            let error = await #expect(throws: DeliveryError.self) { try await wrong.preview([]) }
+            watch.cancel()
+            let seen = await watch.value
+            #expect(seen.contains { $0.contains("http://\(place)") })
+            for words in seen { #expect(!words.contains("hu@sh") && !words.contains("hu%40sh"), "\(words)") }
+            let said = error?.description ?? ""
+            #expect(said.contains(String(port)) && !said.contains("other") && !said.contains("hu@sh"), "\(said)")
+        }
+    }
+
+    @Test func programsGetTheirOwnVariablesAndTheSystemsPlainOnes() async throws {
+        setenv("BAILEY_PLANTED_SECRET", "planted", 1)
+        defer { unsetenv("BAILEY_PLANTED_SECRET") }
+        try await withFolder { folder in
+            let words = ["sh", "-c", "env > env; : {folder}"]
+            _ = try await DAGDelivery.command(words, directory: folder, variables: ["OWN": "mine"]).put([
+                generated("a\n")
+            ])
+            let got = try String(contentsOfFile: folder + "/env", encoding: .utf8)
+            #expect(got.contains("OWN=mine\n") && got.contains("PATH=") && !got.contains("planted"))
         }
     }
 

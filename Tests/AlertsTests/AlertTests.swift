@@ -78,6 +78,38 @@ import Testing
         }
     }
 
+    @Test func aWebhookIsNotSentOnToWhereverItLeads() async throws {
+        try await withReceiver("http") { other, stolen in
+            for host in ["localhost", "127.0.0.1"] {
+                try await withReceiver("http", "http://\(host):\(other)/stolen") { port, got in
+                    let failures = await send(alert(), .webhook("http://127.0.0.1:\(port)/services/topsecret"))
+                    let text = try #require(failures.first).description
+                    #expect(text.contains("307") && text.contains("no redirect is followed"))
+                    #expect(!text.contains("topsecret"))
+                    #expect(try got().count == 1)
+                }
+            }
+            #expect(try stolen().isEmpty)
+        }
+    }
+
+    @Test func aCommandGetsItsOwnVariablesAndTheSystemsPlainOnes() async throws {
+        setenv("BAILEY_PLANTED_SECRET", "planted", 1)
+        defer { unsetenv("BAILEY_PLANTED_SECRET") }
+        try await withFolder { folder in
+            let file = folder.appendingPathComponent("got").path
+            let channel = AlertChannel.command(["sh", "-c", "env > \(file)"], variables: ["OWN": "mine"])
+            #expect(await send(alert(), channel).isEmpty)
+            let got = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(got.contains("OWN=mine\n") && got.contains("PATH=") && !got.contains("planted"))
+        }
+    }
+
+    @Test func whatComesFromDataIsNoCommandToATerminal() {
+        let line = alert("a\u{1B}[2Jb\rc\u{202E}d\u{9B}e\nf").line
+        #expect(line == "Bailey: data_sync: a\\x1b[2Jb\\rc\\u202ed\\x9be\nf")
+    }
+
     @Test func aReceiverThatNeverAnswersIsGivenUp() async throws {
         try await withReceiver("http", "silent") { port, _ in
             let failures = await send(alert(), .webhook("http://127.0.0.1:\(port)/x"), seconds: 1)

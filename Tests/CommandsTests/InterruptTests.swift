@@ -132,6 +132,33 @@ import Testing
         }
     }
 
+    /// The ways in which Bailey ends while bodies run: asked, and not asked.
+    @Test(arguments: [SIGINT, SIGTERM, SIGKILL])
+    func noBodyOutlivesIt(_ signal: Int32) async throws {
+        try await withRedis { server in
+            try server.addEntry("a", task: "a")
+            try server.addResults(0..<1, task: "a")
+            var bailey = Bailey(in: server.folder)
+            try bailey.settle(redis: server.url)
+            let mark = "mark-\(UUID().uuidString)"
+            // In sessions of their own, without the body's environment, with no parent left, deaf to polite signals.
+            let away = "sh -c 'trap : TERM INT HUP; while :; do sleep 1; done; echo \(mark)'"
+            let body =
+                "setsid \(away) & (env -i PATH=$PATH setsid \(away) &); (setsid \(away) &); sleep 600; echo \(mark)"
+            try bailey.write(
+                "pipeline: a\ntasks:\n  t:\n    entry: s/a\n    command: [sh, -c, \"\(body)\"]\n    shadow: pure\n",
+                to: "mappings/a.yaml"
+            )
+            #expect(try await bailey.run("import").status == 0)
+            let process = try bailey.start(["shadow", "--from-history"])
+            // The guard, the body, and three that have gone away.
+            try await waitUntil("the body and all it started run") { try processes(with: mark).count >= 5 }
+            process.signal(signal)
+            _ = try await process.ended(within: 30)
+            try await waitUntil("nothing of it runs any more") { try processes(with: mark).isEmpty }
+        }
+    }
+
     @Test func shadowThatWatches() async throws {
         try await withRedis { server in
             try server.addEntry("a")

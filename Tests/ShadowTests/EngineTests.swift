@@ -4,6 +4,7 @@ import Migration
 import Schedules
 import Shadow
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("The embedded engine, with real processes", .timeLimit(.minutes(2))) struct EngineTests {
@@ -16,7 +17,8 @@ import Testing
         let runner = BodyRunner(
             environments: [:],
             directory: FileManager.default.temporaryDirectory.path,
-            inherited: ["PATH": "/usr/bin:/bin", "SECRET_URL": "redis://:hidden@legacy"]
+            inherited: ["PATH": "/usr/bin:/bin", "SECRET_URL": "redis://:hidden@legacy"],
+            guardProgram: baileyProgram
         )
         return EmbeddedEngine(
             runner: runner,
@@ -176,6 +178,43 @@ import Testing
         let all = try pids(folder + "/pids")
         #expect(all.count == 2)
         try await waitUntil("no process is left") { !all.contains(where: isAlive) }
+    }
+
+    @Test func whatLeavesItsSessionAndItsEnvironmentEndsWithItsBody() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let away = "sh -c 'trap \"\" TERM HUP; echo $$ >> \(folder)/pids; while :; do sleep 1; done'"
+        var task = shell(
+            "a",
+            "setsid \(away) & (env -i PATH=$PATH setsid \(away) &); echo $$ >> \(folder)/pids; wait; sleep 300"
+        )
+        task.timeout = 2
+        let run = try await engine().run([task], payload: nil)
+        #expect(run.tasks[0].error?.type == "timeout")
+        let all = try pids(folder + "/pids")
+        #expect(all.count == 3)
+        try await waitUntil("no process is left") { !all.contains(where: isAlive) }
+    }
+
+    @Test func theGuardChangesNothingOfHowABodyEnds() async throws {
+        let tasks = [
+            shell("status", "exit 7"), shell("signal", "kill -9 $$"), shell("term", "kill -15 $$"),
+            shell("reads", "cat > /dev/null; echo 1"), shell("deaf", "exec <&-; echo 2"),
+            shell("closes", "exec >&-; sleep 0.3; exit 0"),
+            TaskDefinition(
+                id: "none",
+                body: .command(CommandLine(arguments: ["no-such-program", "x"])),
+                shadow: .pure
+            ),
+            TaskDefinition(id: "folder", body: .command(CommandLine(arguments: ["/tmp"])), shadow: .pure),
+        ]
+        let run = try await engine().run(tasks, payload: nil)
+        func error(_ at: Int) -> String { run.tasks[at].error?.message ?? "none" }
+        #expect(error(0).contains("exited(7)"), "\(error(0))")
+        #expect(error(1).contains("9") && error(2).contains("15"), "\(error(1)) \(error(2))")
+        #expect(run.tasks[3].result == 1 && run.tasks[4].result == 2 && run.tasks[5].state == .success)
+        #expect(error(6) == "no-such-program could not be run: No such file or directory")
+        #expect(error(7) == "/tmp could not be run: Permission denied")
     }
 
     @Test func cancellingLeavesNoProcess() async throws {

@@ -47,6 +47,42 @@ import Testing
         }
     }
 
+    private func mode(_ path: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    }
+
+    @Test func nobodyElseReadsIt() async throws {
+        try await withFolder { folder in
+            let path = folder.path + "/own/state.sqlite"
+            umask(0)
+            defer { umask(0o022) }
+            let store = try StateStore(path: path)
+            try store.save([comparison(1)], at: Instant(seconds: 1))
+            #expect(try mode(folder.path + "/own") == 0o700)
+            for end in ["", "-wal", "-shm"] { #expect(try mode(path + end) == 0o600, "\(end)") }
+            // One of an earlier version, which left it to the mask.
+            for end in ["", "-wal", "-shm"] { #expect(chmod(path + end, 0o666) == 0) }
+            let again = try StateStore(path: path)
+            #expect(try again.comparisons().count == 1)
+            for end in ["", "-wal", "-shm"] { #expect(try mode(path + end) == 0o600, "\(end)") }
+        }
+    }
+
+    @Test func whatANewerBaileyHasWrittenIsLeftAlone() async throws {
+        try await withFolder { folder in
+            let path = folder.path + "/state.sqlite"
+            try StateStore(path: path).save([comparison(1)], at: Instant(seconds: 1))
+            try await DatabaseQueue(path: path).write {
+                try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99 what is not known yet')")
+            }
+            let error = try #require(throws: StoreError.self) { try StateStore(path: path) }
+            #expect(
+                error.description.contains("newer Bailey") && error.description.contains("99 what is not known yet")
+            )
+            #expect(!error.description.contains("disk is full"))
+        }
+    }
+
     @Test func aComparisonTakesThePlaceOfTheOneOfTheSameRun() async throws {
         try await withFolder { folder in
             let store = try StateStore(path: folder.path + "/state.sqlite")

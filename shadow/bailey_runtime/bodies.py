@@ -14,7 +14,7 @@ from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
 from .guard import alone
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
-from .program import CALL_FUNCTION, call_of, run_program
+from .program import CALL_FUNCTION, call_of, filled, run_program
 
 LOG = logging.getLogger("bailey.body")
 
@@ -28,13 +28,14 @@ def run_python(
     interpreter: str | None = None,
     environment: Mapping[str, str] | None = None,
     entry: str | None = None,
+    variables: Mapping[str, str] | None = None,
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
     when: str | None = None,
 ) -> Any:
     """Calls `module:function` in an interpreter of its own and returns its result.
 
-    `args` and `kwargs` are JSON text. `entry` is the legacy entry that the task stands for; `shadow` what may happen to the
+    `args` and `kwargs` are JSON text; `variables` are texts in which `${NAME}` stands for a variable of this worker. `entry` is the legacy entry that the task stands for; `shadow` what may happen to the
     body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then; `when` the condition on an earlier
     task's result under which there is anything to do.
     """
@@ -42,7 +43,9 @@ def run_python(
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
     return perform(
         context,
-        lambda extra: run_program(arguments, call_of(callable, **given), {**(environment or {}), **extra}),
+        lambda extra: run_program(
+            arguments, call_of(callable, **given), {**(environment or {}), **filled(variables), **extra}
+        ),
         given,
         entry=entry,
         shadow=shadow,

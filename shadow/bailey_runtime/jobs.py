@@ -13,7 +13,7 @@ from .connections import postgres_connection
 from .dag_run import DagRunInfo
 from .guard import alone
 from .outcome import BodyFailed, returned
-from .program import CALL_FUNCTION, call_of, run_program
+from .program import CALL_FUNCTION, call_of, filled, run_program
 
 __all__ = ["run_job_command", "run_job_python", "take_jobs"]
 
@@ -45,6 +45,7 @@ def run_job_python(
     kwargs: str = "{}",
     interpreter: str | None = None,
     environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
 ) -> Any:
@@ -57,7 +58,7 @@ def run_job_python(
 
     def body(extra: Mapping[str, str], payload: Any) -> str | None:
         call = call_of(callable, [payload] if fixed is None else fixed, named)
-        return run_program(program, call, {**(environment or {}), **extra})
+        return run_program(program, call, {**(environment or {}), **filled(variables), **extra})
 
     return _run(
         source,

@@ -22,7 +22,7 @@ _LOG = logging.getLogger("bailey.body")
 _ERROR_LINE = re.compile(r"([A-Za-z_.][\w.]*):(?: (.*))?")
 _MOST_LINES = 40
 # All that a shadowed body gets of the worker's own variables: what leads to legacy systems is not handed on.
-_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
+_PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
 # What an interpreter runs to call a function: reads {"callable","args","kwargs"}, the latter two as texts of JSON, and prints the result
 # last. Files without a gate carry the same along, where "payload" may stand instead of "args".
@@ -47,6 +47,24 @@ def call_of(callable: str, args: Any, kwargs: Any) -> str:
     if not isinstance(kwargs, (json_value.Members, Mapping)):
         raise BodyFailed(BodyError("arguments", "kwargs is no object"))
     return json.dumps({"callable": callable, "args": json_value.write(args), "kwargs": json_value.write(kwargs)})
+
+
+def filled(variables: Mapping[str, str] | None) -> dict[str, str]:
+    """Texts with this worker's own variables in the place of `${NAME}` and `${NAME:-text}`; what they hold is in no DAG file.
+
+    `$${` is a plain `${`. Raises BodyFailed where one is not set.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if found[0] == "$${":
+            return "${"
+        name, has_default, default = found[1].partition(":-")
+        value = os.environ.get(name) or (default if has_default else None)
+        if value is None:
+            raise BodyFailed(BodyError("environment", f"the variable {name} is not set on this worker"))
+        return value
+
+    return {name: re.sub(r"\$\$\{|\$\{([^}]*)\}", value, text) for name, text in (variables or {}).items()}
 
 
 def run_program(

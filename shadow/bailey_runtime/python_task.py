@@ -22,6 +22,7 @@ class PythonTask(BaseOperator):
         kwargs: str = "{}",
         interpreter: str | None = None,
         environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         entry: str | None = None,
         shadow: str = "observe",
         redirect: Mapping[str, str] | None = None,
@@ -35,6 +36,7 @@ class PythonTask(BaseOperator):
         self.call_kwargs = kwargs
         self.interpreter = interpreter
         self.environment = environment
+        self.variables = variables
         self.entry = entry
         self.shadow = shadow
         self.redirect = redirect
@@ -51,6 +53,7 @@ class PythonTask(BaseOperator):
             kwargs=self.call_kwargs,
             interpreter=self.interpreter,
             environment=self.environment,
+            variables=self.variables,
             entry=self.entry,
             shadow=self.shadow,
             redirect=self.redirect,

@@ -1,13 +1,14 @@
 import Foundation
+import Processes
 
 /// How DAG files reach the DAG processor.
 public enum DAGDelivery: Sendable, Hashable {
     /// A folder that this machine can write to.
     case folder(String)
     /// A git repository, by URL or path; the files lie in `folder` of `branch`.
-    case git(repository: String, branch: String, folder: String)
+    case git(repository: String, branch: String, folder: String, variables: [String: String] = [:])
     /// A program, run once per file if its arguments have `{file}`, else once with `{folder}`.
-    case command([String], directory: String)
+    case command([String], directory: String, variables: [String: String] = [:])
 
     /// What is to become of one file.
     public struct Placement: Sendable, Hashable {
@@ -43,18 +44,19 @@ public enum DAGDelivery: Sendable, Hashable {
             return files.map {
                 Placement(name: $0.name, place: path + "/" + $0.name, change: DAGFolder.change($0, in: path))
             }
-        case .git(let repository, let branch, let folder):
-            return try await GitDelivery(repository: repository, branch: branch).withClone { clone in
+        case .git(let repository, let branch, let folder, let variables):
+            let git = GitDelivery(repository: repository, branch: branch, variables: variables)
+            return try await git.withClone { clone in
                 files.map { file in
                     Placement(
                         name: file.name,
-                        place: "\(GitDelivery.shown(repository)) \(branch):\(folder)/\(file.name)",
+                        place: "\(git.shown) \(branch):\(folder)/\(file.name)",
                         change: DAGFolder.change(file, in: clone + "/" + folder)
                     )
                 }
             }
-        case .command(let words, _):
-            let shown = words.map(GitDelivery.shown).joined(separator: " ")
+        case .command(let words, _, let variables):
+            let shown = DAGDelivery.shown(words.joined(separator: " "), variables)
             return files.map { Placement(name: $0.name, place: shown.replacing("{name}", with: $0.name)) }
         }
     }
@@ -76,13 +78,19 @@ public enum DAGDelivery: Sendable, Hashable {
                 placement.change = try folder.write(file)
                 return placement
             }
-        case .git(let repository, let branch, let folder):
-            try await GitDelivery(repository: repository, branch: branch).commit(files, folder: folder)
+        case .git(let repository, let branch, let folder, let variables):
+            try await GitDelivery(repository: repository, branch: branch, variables: variables)
+                .commit(files, folder: folder)
             return preview
-        case .command(let words, let directory):
-            try await DAGDelivery.send(files, words, directory)
+        case .command(let words, let directory, let variables):
+            try await DAGDelivery.send(files, words, directory, variables)
             return preview
         }
+    }
+
+    /// What may be shown of what a program is called with, or says.
+    private static func shown(_ text: String, _ variables: [String: String]) -> String {
+        Credentials.hidden(in: text, secrets: Array(variables.values))
     }
 
     private static func checkFolder(_ path: String) throws {
@@ -105,7 +113,12 @@ public enum DAGDelivery: Sendable, Hashable {
     }
 
     /// Runs the user's program on copies of the files in a folder of their own.
-    private static func send(_ files: [File], _ words: [String], _ directory: String) async throws {
+    private static func send(
+        _ files: [File],
+        _ words: [String],
+        _ directory: String,
+        _ variables: [String: String]
+    ) async throws {
         try await Scratch.with { scratch in
             for file in files { _ = try DAGFolder(path: scratch).write(file) }
             let isPerFile = words.contains { $0.contains("{file}") }
@@ -119,11 +132,11 @@ public enum DAGDelivery: Sendable, Hashable {
             if !isPerFile { try await run(words.map { $0.replacing("{folder}", with: scratch) }) }
         }
         func run(_ words: [String]) async throws {
-            let ending = try await Program().run(words, in: directory)
+            let ending = try await Program(variables: variables).run(words, in: directory)
             guard ending.succeeded else {
                 throw DeliveryError(
-                    "running \(GitDelivery.shown(words.joined(separator: " ")))",
-                    "it ended with \(ending.status): \(GitDelivery.shown(String(ending.output.suffix(600))))",
+                    "running \(shown(words.joined(separator: " "), variables))",
+                    "it ended with \(ending.status): \(shown(String(ending.output.suffix(600)), variables))",
                     "Mend target.airflow.deploy.command, or run it by hand"
                 )
             }

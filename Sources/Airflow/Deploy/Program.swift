@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Subprocess
 import SystemPackage
 
@@ -13,7 +14,7 @@ struct Program: Sendable {
         var status: String
     }
 
-    /// Variables that take the place of, or come beside, those of this process.
+    /// Variables that it gets beside the plain ones of this process.
     var variables: [String: String] = [:]
     /// The time it may take, in seconds; then its whole process group is killed.
     var limit = 300.0
@@ -32,9 +33,11 @@ struct Program: Sendable {
         let configuration = Configuration(
             executable: name.contains("/") ? .path(FilePath(name)) : .name(name),
             arguments: Arguments(Array(words.dropFirst())),
-            environment: .inherit.updating(
+            environment: .custom(
                 Dictionary(
-                    variables.map { (Environment.Key(stringLiteral: $0.key), $0.value) },
+                    PlainEnvironment.of(ProcessInfo.processInfo.environment, travels: true)
+                        .merging(variables) { $1 }
+                        .map { (Environment.Key(stringLiteral: $0.key), $0.value) },
                     uniquingKeysWith: { $1 }
                 )
             ),

@@ -1,4 +1,5 @@
-"""An HTTP receiver: writes each request as a line of JSON into a file. `silent` never answers; a number is the status."""
+"""An HTTP receiver: writes each request as a line of JSON into a file. `silent` never answers; a number is the status; a URL
+is where it sends the request on to."""
 
 import json
 import sys
@@ -17,7 +18,9 @@ class Handler(BaseHTTPRequestHandler):
         with open(sys.argv[1], "a", encoding="utf-8") as file:
             request = {"method": "POST", "path": self.path, "type": self.headers["Content-Type"], "body": body}
             file.write(json.dumps(request) + "\n")
-        self.send_response(int(MODE))
+        self.send_response(307 if MODE.startswith("http") else int(MODE))
+        if MODE.startswith("http"):
+            self.send_header("Location", MODE)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

@@ -1,0 +1,56 @@
+extension Unicode.Scalar {
+    /// Whether a terminal obeys it instead of showing it, or it turns the direction of what follows: what holds it is not what it looks like.
+    public var isMisleading: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: true
+        // Of the formatting ones, those that reorder text; joiners belong to words of many scripts.
+        case .format:
+            (0x200E...0x200F).contains(value) || (0x202A...0x202E).contains(value)
+                || (0x2066...0x2069).contains(value) || value == 0x061C
+        default: false
+        }
+    }
+}
+
+extension String {
+    /// The text as one line that shows what it holds: a new line as `\n`, ESC as `\x1b`, a mark that turns the direction as `\u202e`.
+    public var visible: String {
+        guard unicodeScalars.contains(where: \.isMisleading) else { return self }
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            guard scalar.isMisleading else {
+                result.append(scalar)
+                continue
+            }
+            switch scalar {
+            case "\n": result.append(contentsOf: "\\n".unicodeScalars)
+            case "\r": result.append(contentsOf: "\\r".unicodeScalars)
+            case "\t": result.append(contentsOf: "\\t".unicodeScalars)
+            default:
+                let digits = String(scalar.value, radix: 16)
+                let width = scalar.value < 0x100 ? 2 : 4
+                let zeros = String(repeating: "0", count: max(0, width - digits.count))
+                result.append(contentsOf: ((width == 2 ? "\\x" : "\\u") + zeros + digits).unicodeScalars)
+            }
+        }
+        return String(result)
+    }
+
+    /// JSON text with every misleading character but its own line ends as an escape: the same values, safe on a terminal.
+    public var visibleJSON: String {
+        guard unicodeScalars.contains(where: { $0.isMisleading && $0 != "\n" }) else { return self }
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            // They stand within strings only; the writer itself ends lines with U+000A and nothing else.
+            guard scalar.isMisleading, scalar != "\n" else {
+                result.append(scalar)
+                continue
+            }
+            let digits = String(scalar.value, radix: 16)
+            result.append(
+                contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars
+            )
+        }
+        return String(result)
+    }
+}
