@@ -167,7 +167,7 @@ public final class RedisConnection: Sendable {
     }
 
     /// The error that the server's answer to a command stands for.
-    func refusal(_ name: String, _ message: String) -> RedisError {
+    public func refusal(_ name: String, _ message: String) -> RedisError {
         // What a script is not allowed, Redis 7 tells in other words.
         let isScripts = message.contains("The user executing the script can't")
         let kind = isScripts ? "NOPERM" : message.prefix { $0 != " " }

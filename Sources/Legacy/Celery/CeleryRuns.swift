@@ -30,6 +30,7 @@ public struct CeleryRuns: LegacyRuns {
         var walk = KeyWalk(matching: "celery-task-meta-*")
         while let keys = try await walk.next(on: redis) {
             for value in try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) }) {
+                if case .error(let message) = value, message.hasPrefix("NOPERM") { throw redis.refusal("GET", message) }
                 // A result may expire between the two commands.
                 guard let bytes = value.bytes else { continue }
                 switch record.read(bytes, started: nil) {

@@ -72,6 +72,8 @@ public struct RedBeatSource: Sendable {
                 // With an empty prefix every key of the database is looked at; those that are no entries are not RedBeat's.
                 let foreign = prefix.isEmpty && scores[key] == nil
                 if case .error(let message) = reply {
+                    // What may not be read is not something else that was read.
+                    if message.hasPrefix("NOPERM") { throw redis.refusal("HMGET", message) }
                     if foreign { continue }
                     reading.summary.found += 1
                     reading.unread.append(
