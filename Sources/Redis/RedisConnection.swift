@@ -121,7 +121,13 @@ public final class RedisConnection: Sendable {
     /// - Parameter oldest: the oldest major version that will do.
     /// - Throws: `RedisError`; `server` for an older one.
     public func serverVersion(atLeast oldest: Int) async throws(RedisError) -> String {
-        let info = try await send("INFO", "server").text ?? ""
+        let info: String
+        do {
+            info = try await send("INFO", "server").text ?? ""
+        } catch  where error.code == .authentication {
+            // A user that may not ask may still read all that is needed.
+            return "of unknown version"
+        }
         let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("redis_version:") }
         guard let version = line?.dropFirst("redis_version:".count) else { return "of unknown version" }
         if let major = Int(version.prefix { $0 != "." }), major < oldest {
@@ -168,7 +174,7 @@ public final class RedisConnection: Sendable {
     }
 
     /// The error that the server's answer to a command stands for.
-    func refusal(_ name: String, _ message: String) -> RedisError {
+    public func refusal(_ name: String, _ message: String) -> RedisError {
         // What a script is not allowed, Redis 7 tells in other words.
         let isScripts = message.contains("The user executing the script can't")
         let kind = isScripts ? "NOPERM" : message.prefix { $0 != " " }
@@ -187,7 +193,8 @@ public final class RedisConnection: Sendable {
                 address: address,
                 operation: name,
                 found: "the user may not do this (\(message))",
-                advice: "Give the ACL user the right, or use another one"
+                advice:
+                    "Give the ACL user the right, or use another one; bailey doctor --rights prints what each command needs"
             )
         default:
             // AUTH's own errors may repeat what was sent.

@@ -93,6 +93,7 @@ import Testing
     @Test func whatIsFiredIsSeenLostPendingOrUnseen() async throws {
         try await withFolder { folder in
             let store = try StateStore(path: folder.path + "/state.sqlite")
+            try store.noteWatched(source: "s", until: at(0))
             let fires = (0..<100).map { Double($0) * 10 }
             try store.note(
                 fires.enumerated().map { ClockSighting(entry: entry, last: at($1), count: $0 + 1, seen: at($1 + 0.2)) }

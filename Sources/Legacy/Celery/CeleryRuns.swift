@@ -76,6 +76,7 @@ public struct CeleryRuns: LegacyRuns {
         var walk = KeyWalk(matching: "celery-task-meta-*")
         while let keys = try await walk.next(on: redis) {
             for (key, value) in zip(keys, try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) })) {
+                if case .error(let message) = value, message.hasPrefix("NOPERM") { throw redis.refusal("GET", message) }
                 // A result may expire between the two commands.
                 guard let bytes = value.bytes else { continue }
                 try await body(String(decoding: key.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self), bytes)

@@ -112,7 +112,7 @@ public struct RedBeatSource: Sendable {
         case .error(let message) where message.hasPrefix("WRONGTYPE"):
             throw RedBeatFault("not-a-hash", "the key is no hash")
         case .error(let message) where message.hasPrefix("NOPERM"):
-            throw RedBeatFault("no-right", "the user may not read it (\(message.prefix(120)))", .unknown)
+            throw RedBeatFault("no-right", "the user may not do this (\(message.prefix(120)))", .unknown)
         case .error(let message) where message.hasPrefix("MOVED") || message.hasPrefix("ASK"):
             throw RedBeatFault(
                 "elsewhere",

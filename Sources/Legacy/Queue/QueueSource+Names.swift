@@ -1,0 +1,20 @@
+import Foundation
+import Postgres
+
+/// The names that an administrator needs.
+extension QueueSource {
+    /// The table, quoted.
+    public var quotedTable: String { profile.quotedTable }
+
+    /// The table's schema, quoted; nil for a table that is found by the search path.
+    public var quotedSchema: String? {
+        let parts = profile.table.split(separator: ".").map(String.init)
+        return parts.count > 1 ? PostgresConnection.identifier(parts[0]) : nil
+    }
+
+    /// The database's name, as the URL has it; empty where the URL names none.
+    public var database: String {
+        String(url.address.split(separator: "/", omittingEmptySubsequences: false).last ?? "").removingPercentEncoding
+            ?? ""
+    }
+}

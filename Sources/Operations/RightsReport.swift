@@ -1,0 +1,80 @@
+import Cutover
+import Legacy
+package import LosslessJSON
+import Postgres
+import Redis
+import Settings
+
+/// The least rights that each command needs on each source, as lines for an administrator.
+package struct RightsReport: Sendable {
+    /// What some commands need on one source.
+    package struct Need: Sendable {
+        package var source: String
+        package var commands: String
+        package var lines: [String]
+    }
+
+    package private(set) var needs: [Need] = []
+
+    /// Writes the lines; asks nobody.
+    ///
+    /// - Throws: what is wrong with a URL or a profile.
+    package init(_ workspace: Workspace) throws {
+        for source in workspace.settings.sources {
+            if source.kind == "queue" {
+                needs += try RightsReport.postgres(workspace.queue(source), source.name)
+            } else {
+                let url = try RedisURL(source.url)
+                let steps = RedisRights.allCases.filter {
+                    source.kind == "redbeat" || $0 == .read || $0 == .watchRuns
+                }
+                for step in steps {
+                    let line = step.line(prefix: source.prefix, database: url.database)
+                    needs.append(Need(source: source.name, commands: step.commands, lines: [line]))
+                }
+            }
+        }
+    }
+
+    private static func postgres(_ queue: QueueSource, _ name: String) -> [Need] {
+        let table = queue.quotedTable
+        let schema = queue.quotedSchema.map { "GRANT USAGE ON SCHEMA \($0) TO bailey;" }
+        let connect = "GRANT CONNECT ON DATABASE \(PostgresConnection.identifier(queue.database)) TO bailey;"
+        let reading = [connect] + [schema].compactMap { $0 }
+        return [
+            Need(
+                source: name,
+                commands: "import, doctor, shadow, status before a cutover",
+                lines: reading + ["GRANT SELECT ON \(table) TO bailey;"]
+            ),
+            Need(
+                source: name,
+                commands: "cutover, rollback, retire, watch (or give the output of cutover --sql to the administrator)",
+                lines: reading + [
+                    "GRANT CREATE ON DATABASE \(PostgresConnection.identifier(queue.database)) TO bailey;",
+                    "GRANT SELECT, UPDATE, TRIGGER ON \(table) TO bailey;",
+                ]
+            ),
+        ]
+    }
+
+    /// For a terminal.
+    package var textLines: [String] {
+        needs.flatMap { ["# \($0.source): \($0.commands)"] + $0.lines + [""] }
+    }
+
+    /// The document; see docs/json.md.
+    package var json: JSON {
+        [
+            "bailey": "rights", "version": 1,
+            "needs": .array(
+                needs.map { need in
+                    [
+                        "source": .string(need.source), "commands": .string(need.commands),
+                        "lines": .array(need.lines.map { .string($0) }),
+                    ]
+                }
+            ),
+        ]
+    }
+}
