@@ -99,7 +99,9 @@ public enum DAGRuntime {
         module, name = call["callable"].split(":")
         args = [json.loads(call["payload"])] if "payload" in call else json.loads(call["args"])
         out, sys.stdout = sys.stdout, sys.stderr
-        result = getattr(importlib.import_module(module), name)(*args, **json.loads(call["kwargs"]))
+        target = importlib.import_module(module)
+        for part in name.split("."): target = getattr(target, part)
+        result = target(*args, **json.loads(call["kwargs"]))
         print(json.dumps(result, ensure_ascii=False), file=out)
         """
 

@@ -133,11 +133,35 @@ import Testing
         #expect(try python(["-c", TaskNameTests.checker, place]) == [])
     }
 
-    /// A gated file calls functions as the runtime does.
-    @Test func theRuntimeCallsFunctionsInOneWay() throws {
-        let program = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../shadow/bailey_runtime/program.py").standardized
-        let text = try String(contentsOf: program, encoding: .utf8)
-        #expect(text.contains("\"\"\"\\\n" + DAGRuntime.pythonRunner + "\n\"\"\""))
+    /// Runs both programs with each call, and prints where they end otherwise.
+    private static let bothRunners = """
+        import json, pathlib, subprocess, sys
+        plain, place, *calls = sys.argv[1:]
+
+        def ending(program, call):
+            done = subprocess.run([sys.executable, "-c", program], input=call, capture_output=True, text=True)
+            return done.stdout.strip().splitlines()[-1] if done.returncode == 0 else "failed"
+
+        for call in calls:
+            one, other = ending(plain, call), ending(pathlib.Path(place).read_text("utf-8"), call)
+            other = other.removeprefix('{"bailey_body":1,"result":').removesuffix("}") if other != "failed" else other
+            print("same" if one == other else f"{call}: {one}, and {other}")
+        """
+
+    /// An ungated file calls functions as the runtime of gated ones does.
+    @Test func aFunctionIsCalledTheSameWithAndWithoutTheGate() throws {
+        let place = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../shadow/bailey_runtime/call_function.py").standardized.path
+        let calls = [
+            DAGRuntime.pythonCall("os.path:join", args: ["a", "ü"], kwargs: .null),
+            DAGRuntime.pythonCall("collections:OrderedDict.fromkeys", args: [["x"]], kwargs: .null),
+            DAGRuntime.pythonCall("json:dumps", args: [try JSON(parsing: "[12345678901234567890,1.10]")], kwargs: .null),
+            DAGRuntime.pythonCall("json:dumps", args: [[:]], kwargs: ["sort_keys": true]),
+            DAGRuntime.pythonCall("builtins:print", args: ["seen"], kwargs: .null),
+            DAGRuntime.pythonCall("math:sqrt", args: [-1], kwargs: .null),
+            DAGRuntime.pythonCall("json:nothing", args: .null, kwargs: .null),
+        ]
+        let told = try python(["-c", TaskNameTests.bothRunners, DAGRuntime.pythonRunner, place] + calls.map { $0.text() })
+        #expect(told == calls.map { _ in "same" })
     }
 }

@@ -117,6 +117,9 @@ struct RedBeatDecoder {
         )
     }
 
+    /// When the year 9999 ends, in seconds.
+    static let endOfCalendar = 253_402_300_800.0
+
     /// The years 1 to 9999.
     static let pythonsTime = Instant(seconds: -62_135_596_800)...Instant(microseconds: 253_402_300_799_999_999)
 

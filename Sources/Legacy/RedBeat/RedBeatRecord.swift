@@ -20,7 +20,9 @@ enum RedBeatRecord {
         /// Why beat does not look at it; nil if it does, at the latest when the score has come.
         var whyNotLookedAt: String? {
             guard let score else { return "it is not in the schedule, so beat never looks at it" }
-            return score < 0 ? "its score in the schedule is below zero, so beat never looks at it" : nil
+            if score < 0 { return "its score in the schedule is below zero, so beat never looks at it" }
+            return score < RedBeatDecoder.endOfCalendar
+                ? nil : "its score in the schedule lies beyond the year 9999, so beat never looks at it"
         }
     }
 
@@ -71,7 +73,7 @@ enum RedBeatRecord {
 
         func read() throws(RedBeatFault) -> RedBeatRecord {
             guard let definitionBytes = stored.definition, !definitionBytes.isEmpty else {
-                guard stored.definition == nil, stored.meta == nil else {
+                guard stored.definition == nil, stored.meta == nil, stored.score != nil else {
                     throw RedBeatFault("no-definition", "the hash has no “definition”", .dropped)
                 }
                 throw RedBeatFault(
@@ -125,13 +127,17 @@ enum RedBeatRecord {
                 }
                 return (json, RedBeatFault("half-surrogate", "“\(field)”: \(problem)"))
             case .tooDeep:
-                // Python's own limit is about a thousand; beat survives its exception, and runs nothing any more.
+                // Python's own limit is a thousand less what is called already; 902 levels were seen to fire. Beat survives the
+                // exception, and runs nothing any more.
                 let depth = RedBeatBytes.depth(bytes)
-                if depth <= 900 { throw RedBeatFault("too-deep", "“\(field)” nests \(depth) levels", .fires) }
+                if depth <= 902 { throw RedBeatFault("too-deep", "“\(field)” nests \(depth) levels", .fires) }
+                guard depth > 1100 else {
+                    throw RedBeatFault("too-deep", "“\(field)” nests \(depth) levels, about what Python can read", .unknown)
+                }
                 throw RedBeatFault(
                     "too-deep",
                     "“\(field)” nests \(depth) levels, more than Python can read: beat lives on and runs nothing",
-                    depth > 1100 ? .stops : .unknown
+                    .stops
                 )
             default: throw fault(.stops)
             }
@@ -200,7 +206,7 @@ enum RedBeatRecord {
         private func checkReach(_ fields: JSONObject, _ last: RedBeatTime?) throws(RedBeatFault) {
             guard let seconds = every(fields) else { return }
             let from = last?.instant ?? RedBeatDecoder.pythonsTime.lowerBound
-            guard Double(from.seconds) + seconds < 253_402_300_800 else {
+            guard Double(from.seconds) + seconds < RedBeatDecoder.endOfCalendar else {
                 throw RedBeatFault("bad-schedule", "\(seconds) seconds after its last run lies beyond the year 9999")
             }
         }
