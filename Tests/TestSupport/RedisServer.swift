@@ -26,8 +26,15 @@ public final class RedisServer: Sendable {
 
     /// Starts it and waits until it answers.
     public func start() async throws {
-        var words = [
-            "redis-server", "--daemonize", "yes", "--save", "", "--appendonly", "yes", "--dir", folder.path,
+        var words = ["redis-server"]
+        // A sentinel writes down what it finds out, and does not start where it cannot.
+        if options.contains("--sentinel") {
+            let file = folder.path + "/sentinel.conf"
+            try Data().write(to: URL(fileURLWithPath: file))
+            words.append(file)
+        }
+        words += [
+            "--daemonize", "yes", "--save", "", "--appendonly", "yes", "--dir", folder.path,
             "--unixsocket", socket, "--pidfile", folder.path + "/pid", "--bind", "127.0.0.1",
         ]
         if tls {
