@@ -155,13 +155,19 @@ import Testing
         let calls = [
             DAGRuntime.pythonCall("os.path:join", args: ["a", "ü"], kwargs: .null),
             DAGRuntime.pythonCall("collections:OrderedDict.fromkeys", args: [["x"]], kwargs: .null),
-            DAGRuntime.pythonCall("json:dumps", args: [try JSON(parsing: "[12345678901234567890,1.10]")], kwargs: .null),
+            DAGRuntime.pythonCall(
+                "json:dumps",
+                args: [try JSON(parsing: "[12345678901234567890,1.10]")],
+                kwargs: .null
+            ),
             DAGRuntime.pythonCall("json:dumps", args: [[:]], kwargs: ["sort_keys": true]),
             DAGRuntime.pythonCall("builtins:print", args: ["seen"], kwargs: .null),
             DAGRuntime.pythonCall("math:sqrt", args: [-1], kwargs: .null),
             DAGRuntime.pythonCall("json:nothing", args: .null, kwargs: .null),
         ]
-        let told = try python(["-c", TaskNameTests.bothRunners, DAGRuntime.pythonRunner, place] + calls.map { $0.text() })
+        let told = try python(
+            ["-c", TaskNameTests.bothRunners, DAGRuntime.pythonRunner, place] + calls.map { $0.text() }
+        )
         #expect(told == calls.map { _ in "same" })
     }
 }

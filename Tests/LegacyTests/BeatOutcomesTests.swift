@@ -94,7 +94,9 @@ import Testing
         }
         // Beat does not look at it before its score has come.
         let isLooked = (odd.score.double ?? 0) <= Double(ran.seconds)
-        return (isLooked && due.map { $0 <= ran } == true ? ["fires"] : ["never"], "an entry due \(due?.iso8601 ?? "never")")
+        return (
+            isLooked && due.map { $0 <= ran } == true ? ["fires"] : ["never"], "an entry due \(due?.iso8601 ?? "never")"
+        )
     }
 
     @Test func everyCaseIsJudgedAsBeatDid() async throws {

@@ -132,7 +132,11 @@ enum RedBeatRecord {
                 let depth = RedBeatBytes.depth(bytes)
                 if depth <= 902 { throw RedBeatFault("too-deep", "“\(field)” nests \(depth) levels", .fires) }
                 guard depth > 1100 else {
-                    throw RedBeatFault("too-deep", "“\(field)” nests \(depth) levels, about what Python can read", .unknown)
+                    throw RedBeatFault(
+                        "too-deep",
+                        "“\(field)” nests \(depth) levels, about what Python can read",
+                        .unknown
+                    )
                 }
                 throw RedBeatFault(
                     "too-deep",
