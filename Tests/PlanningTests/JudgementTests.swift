@@ -138,6 +138,7 @@ import Testing
             inventory: inventory,
             zones: ZoneDatabase(),
             environments: [],
+            celery: Samples.celery,
             aside: aside,
             now: Samples.now
         )
