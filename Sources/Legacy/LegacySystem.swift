@@ -2,7 +2,7 @@ public import Migration
 public import Schedules
 
 /// A legacy system: one source of `bailey.yaml`. Nothing here changes it. A new system is one type that conforms to this, and one line in
-/// `Operations/SystemKind.swift`; how its entries are moved is a `SwitchedSystem` of `Cutover`.
+/// `Operations/SystemKind.swift`; how its entries are moved is in a folder of `Cutover`.
 ///
 /// Making one asks nobody and does not fail: what is wrong with its settings is thrown by whatever needs them.
 public protocol LegacySystem: Sendable {

@@ -100,10 +100,10 @@ import Testing
     @Test func aTableOrColumnThatIsNotThere() async throws {
         let server = try PostgresServer.running()
         let url = try server.database()
-        try await refused(postgres: url, "tasks.background_jobs", "does not exist", "Compare the profile")
+        try await refused(postgres: url, "there is no table tasks.background_jobs", "Write the right one as “table”")
         try server.psql(url, jobsTable)
         try server.psql(url, "ALTER TABLE tasks.background_jobs RENAME started_at TO begun_at")
-        try await refused(postgres: url, "started_at", "does not exist")
+        try await refused(postgres: url, "has no column “started_at”")
     }
 
     @Test func whatCannotBeReadIsListedAndTheRestIsImported() async throws {

@@ -209,6 +209,6 @@ def test_a_rollback_names_who_has_a_job_locked_and_gives_back_the_others(
         }
         assert "bailey_held" not in dict(connection.execute(status, (jobs[1:],)).fetchall()).values()
         pipeline = queue.office.json("status", queue.pipeline)["pipelines"][0]
-        assert any("held although the type is legacy" in unknown for unknown in pipeline["unknowns"])
+        assert any("held although the type is legacy" in unknown for unknown in pipeline["unknown"])
     assert queue.office.json("rollback", queue.pipeline, "--execute")["queues"][0]["unswept"] == []
     assert "bailey_held" not in dict(connection.execute(status, (jobs,)).fetchall()).values()
