@@ -162,7 +162,7 @@ let package = Package(
         tests(
             "StoreTests",
             ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
-            exclude: ["Fixtures", "Generators"]
+            exclude: ["Fixtures"]
         ),
         tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
         tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),

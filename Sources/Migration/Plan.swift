@@ -29,6 +29,11 @@ public struct Plan: Sendable, Hashable {
     /// Whether nothing of error severity was found.
     public var holds: Bool { !findings.contains { $0.severity == .error } }
 
+    /// Mistakes in mappings (BLY050–BLY057). Which entries a wrong mapping was to take is not known, so that no pipeline can go on.
+    public var wrongMappings: [Finding] {
+        findings.filter { $0.severity == .error && (50...57).contains($0.code.number) }
+    }
+
     /// The pipelines that a finding of error severity is about, or about an entry of theirs: they cannot go on before it is mended, the
     /// others can.
     public var blocked: [String: [Finding]] {

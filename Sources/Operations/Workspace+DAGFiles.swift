@@ -106,8 +106,11 @@ extension Workspace {
 
     /// Those of them that no finding of error severity is about; the others are told, and do not hold these up.
     ///
-    /// - Throws: `OperationFailure` for an id that no pipeline has, for a named one that cannot go on, and if none can.
+    /// - Throws: `OperationFailure` for an id that no pipeline has, for a named one that cannot go on, if none can, and for a wrong mapping.
     package func unblocked(_ ids: [String], of plan: Plan) throws -> [PlannedPipeline] {
+        if let mistake = plan.wrongMappings.first {
+            throw OperationFailure(.doesNotHold, "a mapping is wrong: \(mistake.code): \(mistake.text) See bailey plan")
+        }
         let chosen = try chosen(ids, of: plan)
         let blocked = plan.blocked
         let good = chosen.filter { blocked[$0.dag.id] == nil }

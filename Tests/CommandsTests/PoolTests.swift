@@ -12,6 +12,7 @@ import Testing
             try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
             for name in ["a", "b", "c"] {
                 try server.addEntry(name, task: name)
+                try server.fired(name, last: "2026-01-01T02:00:00", count: 3)
                 try server.addResults(0..<3, task: name)
                 let body = "touch \(place)/$$; sleep 0.3; ls \(place) | wc -l; rm \(place)/$$"
                 try bailey.write(
