@@ -1,4 +1,5 @@
 import Foundation
+import Legacy
 import Migration
 import Redis
 import Schedules
