@@ -72,10 +72,17 @@ extension Workspace {
         journal: Journal,
         tell: @escaping @Sendable (CutoverProgress) -> Void
     ) throws -> CutoverEngine {
-        CutoverEngine(
+        let (zones, name) = (zones, source.name)
+        return CutoverEngine(
             redbeat: RedBeatSwitch(url: try RedisURL(source.url), keys: keys),
             journal: journal,
             zones: zones,
+            applicationZone: {
+                // Only where beat never wrote one: then it is worth reading what was imported.
+                let entries = (try? journal.store.latestInventory())?.entries ?? []
+                let known = Set(entries.filter { $0.id.source == name && $0.kind == .redbeat }.compactMap(\.timezone))
+                return known.count == 1 ? known.first.flatMap { try? zones.zone($0) } : nil
+            },
             now: surroundings.now,
             sleep: surroundings.sleep,
             tell: tell
