@@ -113,7 +113,9 @@ public struct RoundTrip: Sendable, Hashable {
     /// It in one line for people.
     public var text: String {
         let time = milliseconds.map { " in \($0) ms" } ?? ""
-        let how = cameBack ? "reached a worker\(time)" : reached ? "reached a worker\(time), and no further" : "reached no worker"
+        let how =
+            cameBack
+            ? "reached a worker\(time)" : reached ? "reached a worker\(time), and no further" : "reached no worker"
         return "\(how): \(words)" + (to.isEmpty ? "" : " (to \(to))")
     }
 }

@@ -68,7 +68,8 @@ struct MessageRules {
         }
         var words = "\(count(equal, "message")) of the DAG equal beat's"
         if offline > 0, let approval = policy.messageParity.offlineCounts {
-            words += "; \(offline) compared offline, approved by \(approval.approver) (\(approval.because.withoutFullStop))"
+            words +=
+                "; \(offline) compared offline, approved by \(approval.approver) (\(approval.because.withoutFullStop))"
         }
         return PolicyLine(.messageParity, .pass, words)
     }

@@ -26,7 +26,8 @@ struct ConnectionProof {
             host(there.host) == host(wanted.host) && port(there) == port(wanted) && database(there) == database(wanted)
         if isSame { return nil }
         let shown = "\(there.host ?? "localhost"):\(port(there))/\(database(there))"
-        let differs = "The connection “\(there.id)” leads to \(shown), and \(workspace.settings.file) says \(expected.address)."
+        let differs =
+            "The connection “\(there.id)” leads to \(shown), and \(workspace.settings.file) says \(expected.address)."
         guard family(there.type) == "redis", let role = role(there.id), let own = try? RedisURL(url(role)) else {
             return Finding(
                 .connectionUnseen,
@@ -36,7 +37,8 @@ struct ConnectionProof {
         if database(there) != database(wanted) {
             return Finding(
                 .connectionElsewhere,
-                text: "\(differs) These are two databases: its tasks would see none of what Bailey writes. Change it in Airflow."
+                text:
+                    "\(differs) These are two databases: its tasks would see none of what Bailey writes. Change it in Airflow."
             )
         }
         var other = own

@@ -59,11 +59,17 @@ struct MessageProving: Sendable {
                     throw error
                 } catch {
                     found.words = "\(error)"
-                    if pairs.last?.copy == copy { pairs[pairs.count - 1].found = found } else { comparisons.append(found) }
+                    if pairs.last?.copy == copy {
+                        pairs[pairs.count - 1].found = found
+                    } else {
+                        comparisons.append(found)
+                    }
                 }
             }
             try await waitForBeat(&pairs, patience: patience)
-            for index in pairs.indices where pairs[index].isUnderway { try await compare(&pairs[index], since: instant) }
+            for index in pairs.indices where pairs[index].isUnderway {
+                try await compare(&pairs[index], since: instant)
+            }
         } catch {
             let left = pairs
             // Also when it was interrupted: nothing stays behind.
@@ -98,7 +104,9 @@ struct MessageProving: Sendable {
                 )
             )
         }
-        if let obstacle = fires ? reply["obstacle"]?.string : "the policy wants no copies (message_parity: {copies: false})" {
+        if let obstacle = fires
+            ? reply["obstacle"]?.string : "the policy wants no copies (message_parity: {copies: false})"
+        {
             pair.found.differences += offline(raw, pair.sender.call)
             pair.found.verdict = pair.found.differences.isEmpty ? .offline : .different
             pair.found.words = "\(obstacle); task, arguments, options and route are compared offline"

@@ -1,5 +1,5 @@
-public import LosslessJSON
 import Legacy
+public import LosslessJSON
 import Redis
 public import Schedules
 
