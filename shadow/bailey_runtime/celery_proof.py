@@ -141,6 +141,19 @@ def obstacle(app: Any, task: str) -> str | None:
     return None
 
 
+def _eager(app: Any, request: dict[str, Any]) -> str | None:
+    """The same of an application of which only its workers can be asked; the first that answers tells."""
+    if request.get("app"):
+        return None
+    with suppress(Exception):
+        for worker, conf in (_asking(app, request, limit=1).conf(with_defaults=True) or {}).items():
+            if conf.get("task_always_eager"):
+                return (
+                    f"{worker} says that the application runs its tasks in place (task_always_eager): a copy would run"
+                )
+    return None
+
+
 # Two messages
 
 
@@ -163,7 +176,7 @@ def begin(app: Any, request: dict[str, Any]) -> dict[str, Any]:
     and `copy` in the reply are those of the entry that beat is to fire.
     """
     reply = offline(app, request)
-    reason = obstacle(app, request["task"])
+    reason = obstacle(app, request["task"]) or _eager(app, request)
     if reason:
         return {**reply, "obstacle": reason}
     reply["copy"] = _redirected(request.get("stored") or request["options"], request["beat_place"])
@@ -472,7 +485,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def _asking(app: Any, request: dict[str, Any]) -> Any:
+def _asking(app: Any, request: dict[str, Any], limit: int | None = None) -> Any:
     if request.get("broker"):
         from celery import Celery
 
@@ -481,7 +494,7 @@ def _asking(app: Any, request: dict[str, Any]) -> Any:
         app = Celery("bailey", broker=request["broker"], set_as_current=False, fixups=[])
         app.conf.broker_transport_options = options
     app.conf.accept_content = sorted({*app.conf.accept_content, "json"})
-    return app.control.inspect(timeout=2)
+    return app.control.inspect(timeout=2, limit=limit)
 
 
 def _consumers(app: Any, request: dict[str, Any]) -> dict[str, list[str]] | None:

@@ -72,11 +72,11 @@ def fired(app: Legacy, port: int, copies: dict[str, dict[str, Any]]) -> None:
 
 CELLS = [
     ("redis", "default", "configuration"),
-    ("redis", "patterns", "app"),
+    pytest.param("redis", "patterns", "app", marks=pytest.mark.full),
     ("redis", "function", "app"),
-    ("redis", "exchange", "configuration"),
+    pytest.param("redis", "exchange", "configuration", marks=pytest.mark.full),
     ("rabbitmq", "exchange", "configuration"),
-    ("rabbitmq", "patterns", "app"),
+    pytest.param("rabbitmq", "patterns", "app", marks=pytest.mark.full),
 ]
 
 
@@ -166,6 +166,20 @@ def test_where_a_copy_cannot_be_fired_safely_nothing_is_made(given_more, task, w
         assert app.runs() == 0 and not redis.Redis(port=clean, db=0).keys()
     finally:
         app.stop()
+
+
+def test_workers_tell_that_a_copy_would_run_in_place(clean):
+    app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
+    app_given["settings"]["task_always_eager"] = True
+    with legacy(app_given, "-Q", "work") as app:
+        known = asked(app_given)
+        definition = {"task": "legacy.echo", "args": [1], "kwargs": {}, "options": {}}
+        # Also where what was learnt says nothing of it.
+        known.pop("eager")
+        one = asking(app, definition, clean, configuration=known, beat_place="b", dag_place="d")
+        begun = ask(app, one | {"do": "begin"})
+        assert "in place" in begun.get("obstacle", ""), begun
+        assert app.runs() == 0 and not redis.Redis(port=clean, db=0).exists("d")
 
 
 def trip(stack: Legacy, port: int, **more: Any) -> dict[str, Any]:
@@ -278,6 +292,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
 @pytest.mark.parametrize("report", REPORTED)
 def test_however_a_message_is_routed_its_copy_is_led_aside(report, broker, clean, request):
