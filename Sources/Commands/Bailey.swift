@@ -16,6 +16,7 @@ public struct Bailey: AsyncParsableCommand {
             InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
             BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,
+            VerifyBundleCommand.self,
             CutoverCommand.self,
             RollbackCommand.self, StatusCommand.self, WatchCommand.self, RehearseCommand.self, RetireCommand.self,
         ]

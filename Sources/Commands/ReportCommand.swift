@@ -27,6 +27,14 @@ struct ReportCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Write a tar file of all evidence, with the hash of each part: see verify-bundle.",
+            valueName: "path"
+        )
+    )
+    var bundle: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Show only what was compared since then: an instant, or so long ago (2h, 7d).",
             valueName: "time"
         )
@@ -76,6 +84,13 @@ struct ReportCommand: AsyncParsableCommand {
                 )
             }
             Console.note("wrote \(path)")
+        }
+        if let bundle {
+            let version = Bailey.configuration.version
+            let made = try await workspace.writeBundle(bundle, pipeline: pipeline, version: version)
+            Console.note(
+                "wrote \(bundle): \(made.parts) parts of \(made.pipelines.count) pipelines. Keep this apart, the SHA-256 of its manifest: \(made.digest)"
+            )
         }
         if common.json { Console.print(report.json) } else { Console.print(report.textLines()) }
         if !report.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }

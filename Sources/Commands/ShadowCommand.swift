@@ -61,12 +61,15 @@ struct ShadowCommand: AsyncParsableCommand {
         let inventory = try workspace.inventory()
         let plan = try workspace.plan(inventory)
         let chosen = try workspace.unblocked(pipelines, of: plan).map(\.dag)
-        do { try await shadow(chosen, workspace, inventory) } catch {
+        let losses: [String]
+        do { losses = try await shadow(chosen, workspace, inventory) } catch {
             // A policy must know that what was not compared may have differed.
             if !(error is CancellationError) { note(ShadowEnd.brokenOff, "\(error)", chosen, workspace) }
             throw error
         }
         note(ShadowEnd.ended, nil, chosen, workspace)
+        // What was not seen may have differed.
+        if !losses.isEmpty { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
     /// Writes into the pipelines' journals how shadowing ended: each time that it broke off, and the first time after that that it did not.
@@ -89,16 +92,19 @@ struct ShadowCommand: AsyncParsableCommand {
         }
     }
 
-    private func shadow(_ chosen: [DAGDefinition], _ workspace: Workspace, _ inventory: Inventory) async throws {
+    /// - Returns: what was lost, a line each.
+    private func shadow(_ chosen: [DAGDefinition], _ workspace: Workspace, _ inventory: Inventory) async throws
+        -> [String]
+    {
         switch engine {
         case .embedded:
             let engine = EmbeddedShadow(workspace.engine())
             let shadowing = try Shadowing(workspace, pipelines: chosen, inventory: inventory, engine: engine)
             try await run(shadowing)
-            try print(shadowing)
+            return try print(shadowing)
         case .airflow:
             let shadowed = chosen.filter { !$0.entries.isEmpty }
-            try await workspace.withAirflow("shadow --engine airflow") { client in
+            return try await workspace.withAirflow("shadow --engine airflow") { client in
                 let engine = try await AirflowShadow(
                     client: client,
                     pipelines: shadowed,
@@ -109,7 +115,7 @@ struct ShadowCommand: AsyncParsableCommand {
                 let shadowing = try Shadowing(workspace, pipelines: shadowed, inventory: inventory, engine: engine)
                 try await run(shadowing)
                 if !fromHistory { try await shadowing.addUnpaired(engine, began: began) }
-                try print(shadowing)
+                return try print(shadowing)
             }
         }
     }
@@ -123,18 +129,22 @@ struct ShadowCommand: AsyncParsableCommand {
         }
     }
 
-    private func print(_ shadowing: Shadowing) throws {
+    /// Prints what was compared, and gives what was lost.
+    private func print(_ shadowing: Shadowing) throws -> [String] {
+        let losses = try shadowing.losses(isLive: !fromHistory)
         let coverage = try shadowing.coverage()
         if common.json {
             Console.print([
                 "bailey": "shadow", "version": 1, "verdicts": shadowing.tally.json,
-                "coverage": .array(coverage.map(\.json)),
+                "coverage": .array(coverage.map(\.json)), "losses": .array(losses.map { .string($0) }),
             ])
         } else {
             Console.print(line: "compared: \(shadowing.tally.line)")
             for part in coverage where part.fired > 0 || part.notScheduled > 0 {
                 Console.print(line: "  \(part.entry): \(part.text)")
             }
+            for line in losses { Console.print(line: "  lost: \(line)") }
         }
+        return losses
     }
 }

@@ -46,6 +46,8 @@ public enum LegacyEvent: Sendable {
     case gap(from: Instant, until: Instant, reason: String)
     /// The source does not answer, for this reason.
     case silent(String)
+    /// A run that ended and is that of no entry, for this reason.
+    case leftOut(String)
     /// A record that nobody can read.
     case unread(record: String, reason: String)
 }

@@ -72,7 +72,32 @@ struct ComparisonRules {
                 return PolicyLine(.observer, .broken, "comparing \(comparison.key) failed\(why)")
             }
         }
-        return PolicyLine(.observer, .pass, "no comparing of the newest row failed")
+        if let blindness { return PolicyLine(.observer, .broken, blindness) }
+        return PolicyLine(.observer, .pass, "no comparing of the newest row failed, and nothing in it was lost")
+    }
+
+    /// What was lost among the newest: runs in a gap of which nothing is kept, or records that nobody can read. Like a comparison that failed it
+    /// counts until the newest row is made of later ones.
+    private var blindness: String? {
+        guard case .known(let all) = evidence.coverage else { return nil }
+        for coverage in all where evidence.entries.contains(where: { $0.id == coverage.entry }) {
+            func isPast(_ instant: Instant) -> Bool {
+                let later = compared[coverage.entry, default: []].filter { comparison in
+                    (comparison.key.tick ?? comparison.legacy?.end).map { $0 > instant } ?? false
+                }
+                return later.count >= policy.inARow
+            }
+            if coverage.lost > 0, let gap = coverage.gaps.last, !isPast(gap.until) {
+                return
+                    "\(count(coverage.lost, "run")) of \(coverage.entry) lost to a gap, the last from \(gap.from.iso8601) until "
+                    + "\(gap.until.iso8601): \(gap.reason.withoutFullStop)"
+            }
+            if let last = coverage.lastUnreadable, !isPast(last) {
+                return
+                    "\(count(coverage.unreadable, "record")) of \(coverage.entry.source) could not be read, the last seen \(last.iso8601)"
+            }
+        }
+        return nil
     }
 
     private func isLater(_ comparison: Comparison, than other: Comparison) -> Bool {
@@ -156,9 +181,10 @@ struct ComparisonRules {
             var found = (ratio: shadow / legacy, by: "medians")
             // Slow runs that the median does not show; of few runs the slowest is an accident.
             if pairs.count >= 20, let a = ComparisonSummary.Durations(pairs.map(\.0)),
-                let b = ComparisonSummary.Durations(pairs.map(\.1)), a.p95 > 0, b.p95 / a.p95 > found.ratio
+                let b = ComparisonSummary.Durations(pairs.map(\.1)), a.p95.value > 0,
+                b.p95.value / a.p95.value > found.ratio
             {
-                found = (b.p95 / a.p95, "95th percentiles")
+                found = (b.p95.value / a.p95.value, "95th percentiles")
             }
             if worst == nil || found.ratio > (worst?.ratio ?? 0) {
                 worst = (

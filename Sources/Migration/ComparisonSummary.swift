@@ -32,42 +32,16 @@ public struct ComparisonSummary: Sendable {
         }
     }
 
-    /// How long runs of a side took, in seconds.
-    public struct Durations: Sendable, Hashable {
-        /// How many have a duration.
-        public var count: Int
-        /// The median.
-        public var median: Double
-        /// The 95th percentile.
-        public var p95: Double
-
-        /// Makes durations.
-        public init(count: Int, median: Double, p95: Double) {
-            self.count = count
-            self.median = median
-            self.p95 = p95
-        }
-
-        /// The durations of a list; nil of an empty one.
-        public init?(_ values: [Double]) {
-            guard !values.isEmpty else { return nil }
-            let sorted = values.sorted()
-            self.init(
-                count: sorted.count,
-                median: sorted[sorted.count / 2],
-                p95: sorted[min(sorted.count - 1, sorted.count * 95 / 100)]
-            )
-        }
-    }
-
     /// How many have each verdict.
     public var verdicts: [Comparison.Verdict: Int] = [:]
     /// How many differences rules hide.
     public var ignored = 0
     /// Why they differ, the most frequent first, those that a rule hides last.
     public var causes: [Cause] = []
-    /// How many causes there are.
+    /// How many causes there are that count.
     public var causeCount = 0
+    /// How many causes there are that rules hide.
+    public var hiddenCauseCount = 0
     /// How many comparisons are of calls that no tick made; they count nowhere else.
     public var notScheduled = 0
     /// How many of those differ.
@@ -78,11 +52,21 @@ public struct ComparisonSummary: Sendable {
     public var legacy: Durations?
     /// How long shadow's runs took.
     public var shadow: Durations?
+
+    /// How shadow's pace compares with legacy's; nil where one of them is not known.
+    public var pace: Pace? { legacy.flatMap { legacy in shadow.map { Pace(legacy, $0) } } }
+
     /// Rules whose place no compared result had.
     public var unmetRules: [String] = []
 
     /// No comparisons.
     public init() {}
+
+    /// The causes that count and are told, of `causeCount`.
+    public var counting: [Cause] { causes.filter { $0.hidden == nil } }
+
+    /// The causes that rules hide and that are told, of `hiddenCauseCount`.
+    public var hidden: [Cause] { causes.filter { $0.hidden != nil } }
 
     /// How many comparisons count.
     public var compared: Int { verdicts.values.reduce(0, +) }
@@ -135,6 +119,7 @@ extension ComparisonSummary {
                 $1.hidden == nil ? 0 : 1, -$1.runs, $1.kind, $1.place
             )
         }
-        causeCount = causes.count
+        causeCount = counting.count
+        hiddenCauseCount = hidden.count
     }
 }

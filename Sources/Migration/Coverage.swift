@@ -29,6 +29,8 @@ public struct Coverage: Sendable, Hashable {
     public var unpaired = 0
     /// Records of the source that could not be read, whoever's they are.
     public var unreadable = 0
+    /// When the last of those was seen.
+    public var lastUnreadable: Instant?
     /// Fires in a time in which nobody watched, whose run legacy does not keep any more.
     public var lost = 0
     /// Fires while somebody watched, whose run was not seen.
@@ -40,6 +42,9 @@ public struct Coverage: Sendable, Hashable {
 
     /// Nothing of an entry.
     public init(entry: EntryID) { self.entry = entry }
+
+    /// What is missing for good: what was lost or not seen, and what nobody can read.
+    public var missing: Int { lost + unseen + unreadable }
 
     /// What there was to compare: what is due and was fired, less what may yet end.
     public var comparable: Int { max(0, fired - pending) }
@@ -65,6 +70,7 @@ public struct Coverage: Sendable, Hashable {
         add(missed, "missed by legacy")
         add(doubled, "run twice by legacy")
         add(notScheduled, "not scheduled")
+        add(unreadable, "unreadable records of its source")
         return parts.joined(separator: ", ")
     }
 
@@ -76,7 +82,7 @@ public struct Coverage: Sendable, Hashable {
             "missed": number(missed), "doubled": number(doubled), "seen": number(seen), "pending": number(pending),
             "compared": number(compared), "observed": number(observed), "ambiguous": number(ambiguous),
             "unpaired": number(unpaired), "unreadable": number(unreadable), "lost": number(lost),
-            "unseen": number(unseen), "not_scheduled": number(notScheduled),
+            "last_unreadable": JSON(lastUnreadable), "unseen": number(unseen), "not_scheduled": number(notScheduled),
             "gaps": .array(
                 gaps.map { ["from": JSON($0.from), "until": JSON($0.until), "reason": .string($0.reason)] }
             ),

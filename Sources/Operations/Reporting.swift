@@ -6,14 +6,14 @@ import Store
 /// Which comparisons a report shows. What it counts and its verdicts do not depend on it.
 package struct ShownComparisons: Sendable {
     /// The most of each pipeline.
-    package var limit = 500
+    package var limit: Int
     /// Only those made since then.
     package var since: Instant?
     /// Only those with one of these verdicts.
     package var verdicts = Comparison.Verdict.allCases
 
     /// The newest of each pipeline.
-    package init() {}
+    package init(limit: Int = 500) { self.limit = limit }
 }
 
 extension Workspace {

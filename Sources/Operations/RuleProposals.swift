@@ -79,6 +79,12 @@ extension NoiseLearning.Rule {
 }
 
 extension NoiseLearning.Noise {
+    /// Whether the rule would cover a cause; what is out of order shows at its elements.
+    fileprivate func covers(_ cause: ComparisonSummary.Cause) -> Bool {
+        guard cause.hidden == nil else { return false }
+        return cause.place == place || (rule == .unordered && cause.place.hasPrefix(place + "["))
+    }
+
     /// The rule as a line of YAML; what is quoted is JSON, which YAML is a superset of.
     fileprivate var yaml: String {
         let path = JSON.string(place).text()
@@ -114,7 +120,7 @@ extension Workspace {
                 }
                 let known = Set(task.compare.names)
                 let found = learning.noise.map { noise in
-                    (noise: noise, covers: causes.first { $0.hidden == nil && $0.place == noise.place }?.runs ?? 0)
+                    (noise: noise, covers: causes.filter { noise.covers($0) }.map(\.runs).max() ?? 0)
                 }.filter { noise, _ in
                     // What a rule covers already is not proposed again.
                     !task.compare.ignore.contains { $0.path == noise.place }

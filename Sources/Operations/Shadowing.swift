@@ -17,10 +17,16 @@ package struct Shadowing: Sendable {
     private let log: ObservationLog
     private let watched: [Watched]
     private let state = WatchState()
+    /// What was seen and missed of each entry when the shadowing began.
+    private var missing: [EntryID: Coverage]
 
     private final class WatchState: Sendable {
         /// Sources that do not answer, and why.
         let silent = Mutex<[String: String]>([:])
+        /// Runs that belong to no entry, by the reason.
+        let leftOut = Mutex<[String: Int]>([:])
+        /// What keeps Bailey itself from going on, which no source mends.
+        let own = Mutex<(any Error)?>(nil)
         /// Runs that are being compared, so that one that is given twice is compared once.
         let underWay = Mutex<Set<Outcome.Key>>([])
     }
@@ -53,6 +59,8 @@ package struct Shadowing: Sendable {
             throw OperationFailure(.usage, "none of the pipelines stands for an entry that legacy runs")
         }
         self.watched = watched
+        missing = [:]
+        missing = Dictionary(try coverage().map { ($0.entry, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     // MARK: From history
@@ -120,6 +128,9 @@ package struct Shadowing: Sendable {
                 await log.add((try? await source.runs.clockNow()) ?? [])
             }
         }
+        for (reason, count) in state.leftOut.withLock({ $0.sorted { $0.key < $1.key } }) {
+            workspace.tell("  \(count) runs left out: \(reason)")
+        }
         if let (source, why) = state.silent.withLock({ $0.min { $0.key < $1.key } }) {
             throw OperationFailure(
                 .unreachable,
@@ -130,16 +141,7 @@ package struct Shadowing: Sendable {
 
     private func follow(seconds: Double, _ feed: AsyncStream<Outcome>.Continuation) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for source in watched {
-                let since = try resume(source)
-                group.addTask {
-                    try await source.runs.watch(
-                        since: since,
-                        ready: { workspace.tell("watching \(source.name)") },
-                        handle: { try await take($0, source.name, feed) }
-                    )
-                }
-            }
+            for source in watched { group.addTask { try await follow(source, feed) } }
             group.addTask { try await log.writeUntilCancelled() }
             group.addTask {
                 for elapsed in stride(from: 0.0, to: seconds, by: 5) {
@@ -152,6 +154,33 @@ package struct Shadowing: Sendable {
             group.cancelAll()
             while let rest = await group.nextResult() {
                 if case .failure(let error) = rest, !(error is CancellationError) { throw error }
+            }
+        }
+    }
+
+    /// Watches one source. What it cannot go on from ends the watching only where there is no other source; else it is tried again.
+    private func follow(_ source: Watched, _ feed: AsyncStream<Outcome>.Continuation) async throws {
+        while true {
+            do {
+                return try await source.runs.watch(
+                    since: try resume(source),
+                    ready: { workspace.tell("watching \(source.name)") },
+                    handle: { event in
+                        do { try await take(event, source.name, feed) } catch {
+                            state.own.withLock { $0 = $0 ?? error }
+                            throw error
+                        }
+                    }
+                )
+            } catch {
+                if let own = state.own.withLock({ $0 }) { throw own }
+                guard watched.count > 1, !Task.isCancelled, !(error is StoreError) else { throw error }
+                let isNews = state.silent.withLock { silent in
+                    defer { silent[source.name] = "\(error)" }
+                    return silent[source.name] != "\(error)"
+                }
+                if isNews { workspace.tell("\(source.name) cannot be watched: \(error)") }
+                try await Task.sleep(for: .seconds(2))
             }
         }
     }
@@ -181,6 +210,8 @@ package struct Shadowing: Sendable {
         case .silent(let why):
             state.silent.withLock { $0[source] = why }
             workspace.tell("\(source) does not answer: \(why)")
+        case .leftOut(let reason):
+            state.leftOut.withLock { if $0.count < 100 || $0[reason] != nil { $0[reason, default: 0] += 1 } }
         case .unread(let record, let reason):
             try await log.addUnread(source, record, reason)
         }
@@ -211,6 +242,26 @@ package struct Shadowing: Sendable {
             guard let schedule = entry.schedule else { continue }
             try store.settle(entry.id, schedule: schedule, zone: workspace.zone(of: entry))
         }
+    }
+
+    /// What was lost since the shadowing began, a line each: what was lost to gaps or not seen, and what nobody can read.
+    ///
+    /// - Parameter isLive: whether it watched; in the past only what is kept can be read.
+    package func losses(isLive: Bool) throws -> [String] {
+        var lines: [String] = []
+        var told: Set<String> = []
+        for now in try coverage() {
+            let before = missing[now.entry] ?? Coverage(entry: now.entry)
+            let lost = now.lost + now.unseen - before.lost - before.unseen
+            if isLive, lost > 0 {
+                lines.append("\(now.entry): \(lost) runs that legacy fired were not seen and are not kept any more")
+            }
+            let unread = now.unreadable - before.unreadable
+            if unread > 0, told.insert(now.entry.source).inserted {
+                lines.append("\(now.entry.source): \(unread) records cannot be read")
+            }
+        }
+        return lines
     }
 
     /// How much of what legacy ran was seen and compared, entry by entry.

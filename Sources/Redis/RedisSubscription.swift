@@ -10,12 +10,15 @@ public struct RedisSubscription: Sendable {
 
     /// Listens until the task is cancelled, reconnecting up to a limit of attempts in a row.
     ///
-    /// - Parameter ready: called once the first subscription stands: later messages are not missed.
+    /// - Parameters:
+    ///   - most: how many messages wait to be taken; of more, the newest are lost, and told as a gap.
+    ///   - ready: called once the first subscription stands: later messages are not missed.
     /// - Throws: `RedisError` when the limit is reached.
     public static func listen(
         to url: RedisURL,
         patterns: [String],
         attempts: Int = 10,
+        most: Int = 100_000,
         ready: @Sendable () async -> Void,
         handle: (Event) async throws -> Void
     ) async throws {
@@ -24,7 +27,7 @@ public struct RedisSubscription: Sendable {
         while !Task.isCancelled {
             let (stream, continuation) = AsyncStream.makeStream(
                 of: RedisValue.self,
-                bufferingPolicy: .bufferingOldest(100_000)
+                bufferingPolicy: .bufferingOldest(most)
             )
             let overflowed = Flag()
             let connection = try await RedisConnection.connect(to: url, attempts: attempts) { value in

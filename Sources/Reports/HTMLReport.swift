@@ -72,20 +72,25 @@ extension ShadowReport {
         if recent.count < row.total {
             parts.append("<p class=\"ignored\">The newest \(recent.count) of \(row.total) runs are drawn.</p>")
         }
-        let counting = row.summary.causes.filter { $0.hidden == nil }
+        let counting = row.summary.counting
         for (place, cause) in counting.enumerated() {
             parts.append(
                 "<p class=\"group\"><b>\(cause.runs) ×</b> \(Reports.html(cause.kind)): \(Reports.html(cause.words))</p>"
             )
             if place < examples, let example = cause.example { parts.append(sideBySide(example, open: place == 0)) }
         }
-        if row.summary.causeCount > row.summary.causes.count {
-            parts.append("<p>\(row.summary.causes.count) of \(row.summary.causeCount) causes are shown.</p>")
+        if counting.count < row.summary.causeCount {
+            parts.append("<p>\(counting.count) of \(row.summary.causeCount) causes are shown.</p>")
         }
-        for cause in row.summary.causes {
+        for cause in row.summary.hidden {
             guard let rule = cause.hidden else { continue }
             parts.append(
                 "<p class=\"ignored\">Ignored by the rule “\(Reports.html(rule))”: \(counted(cause.runs, "difference")) at \(Reports.html(cause.place)).</p>"
+            )
+        }
+        if row.summary.hidden.count < row.summary.hiddenCauseCount {
+            parts.append(
+                "<p class=\"ignored\">\(row.summary.hidden.count) of \(row.summary.hiddenCauseCount) ignored causes are shown.</p>"
             )
         }
         for rule in row.summary.unmetRules {
@@ -104,7 +109,7 @@ extension ShadowReport {
         }
         if let legacy = summary.legacy, let shadow = summary.shadow {
             parts.append(
-                "<p>Legacy: half within \(seconds(legacy.median)), 95 of 100 within \(seconds(legacy.p95)). Shadow: \(seconds(shadow.median)), \(seconds(shadow.p95)).</p>"
+                "<p>Legacy: half within \(seconds(legacy.median.value))\(legacy.median.margin), 95 of 100 within \(seconds(legacy.p95.value))\(legacy.p95.margin). Shadow: \(seconds(shadow.median.value))\(shadow.median.margin), \(seconds(shadow.p95.value))\(shadow.p95.margin). \(Reports.html(summary.pace?.words.map { $0.prefix(1).uppercased() + $0.dropFirst() + "." } ?? ""))</p>"
             )
         }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }

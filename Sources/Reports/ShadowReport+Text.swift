@@ -11,8 +11,8 @@ extension ShadowReport {
             table.add([
                 String(row.id.prefix(24)), row.verdict.rawValue, row.covered,
                 "\(row.count(.mismatch) + row.count(.broken))",
-                "\(row.summary.ignored)", row.summary.legacy.map { seconds($0.median) } ?? "–",
-                row.summary.shadow.map { seconds($0.median) } ?? "–",
+                "\(row.summary.ignored)", row.summary.legacy.map { seconds($0.median.value) } ?? "–",
+                row.summary.shadow.map { seconds($0.median.value) } ?? "–",
             ])
         }
         var lines = table.lines(width: width)
@@ -67,15 +67,18 @@ private struct TextPage {
         }
         lines += ["", "HOW LONG"] + durations(row)
         lines += ["", "WHAT WAS IGNORED"]
-        let hidden = row.summary.causes.filter { $0.hidden != nil }
+        let hidden = row.summary.hidden
         if hidden.isEmpty { lines += wrapped("Nothing.") }
         for cause in hidden { lines += wrapped("\(cause.runs) × \(cause.place), by the rule “\(cause.hidden ?? "")”") }
+        if hidden.count < row.summary.hiddenCauseCount {
+            lines += wrapped("\(hidden.count) of \(row.summary.hiddenCauseCount) ignored causes are shown.")
+        }
         for rule in row.summary.unmetRules { lines += wrapped("The rule “\(rule)” met nothing that was compared.") }
         return lines
     }
 
     func causes(_ row: ShadowReport.Row) -> [String] {
-        let counting = row.summary.causes.filter { $0.hidden == nil }
+        let counting = row.summary.counting
         guard !counting.isEmpty else {
             return wrapped(row.summary.compared == 0 ? "Nothing was compared." : "Nothing.")
         }
@@ -90,7 +93,7 @@ private struct TextPage {
         }
         let runs = row.count(.mismatch) + row.count(.broken)
         lines += wrapped(
-            "\(runs) of \(row.summary.compared) runs differ; \(row.summary.causes.count) of \(row.summary.causeCount) causes are shown."
+            "\(runs) of \(row.summary.compared) runs differ; \(counting.count) of \(row.summary.causeCount) causes are shown."
         )
         return lines
     }
@@ -103,9 +106,10 @@ private struct TextPage {
                 continue
             }
             lines += wrapped(
-                "\(name): half within \(seconds(times.median)), 95 of 100 within \(seconds(times.p95)) (\(times.count) runs)"
+                "\(name): half within \(seconds(times.median.value))\(times.median.margin), 95 of 100 within \(seconds(times.p95.value))\(times.p95.margin) (\(times.count) runs)"
             )
         }
+        if let words = row.summary.pace?.words { lines += wrapped(words) }
         if let sequential = row.times.sequential, let projected = row.times.projected, projected < sequential {
             lines += wrapped("one after another \(seconds(sequential)), side by side \(seconds(projected))")
         }
@@ -151,5 +155,13 @@ private struct TextPage {
         }
         if !line.isEmpty { lines.append(line) }
         return lines.enumerated().map { ($0.offset == 0 ? pad : pad + "  ") + $0.element }
+    }
+}
+
+extension ComparisonSummary.Durations.Quantile {
+    /// What it lies within, in brackets; nothing where there are too few runs to say.
+    var margin: String {
+        guard let low, let high else { return "" }
+        return " (\(seconds(low)) to \(seconds(high)))"
     }
 }

@@ -119,7 +119,9 @@ extension ShadowReport.Row {
             "not_scheduled_differing": number(summary.notScheduledDiffering),
             "coverage": .array(coverage.map(\.json)), "policy": policy?.json ?? .null,
             "legacy_seconds": summary.legacy?.json ?? .null, "shadow_seconds": summary.shadow?.json ?? .null,
+            "pace": summary.pace.map { ["median": .string($0.median.rawValue), "p95": .string($0.p95.rawValue)] } ?? .null,
             "causes": .array(summary.causes.map(\.json)), "all_causes": number(summary.causeCount),
+            "all_hidden_causes": number(summary.hiddenCauseCount),
             "unmet_rules": .array(summary.unmetRules.map { .string($0) }),
             "shown": number(comparisons.count), "of": number(total),
             "comparisons": .array(comparisons.map(\.json)),
@@ -130,8 +132,16 @@ extension ShadowReport.Row {
 extension ComparisonSummary.Durations {
     fileprivate var json: JSON {
         [
-            "runs": .number(JSONNumber(count)), "median": .number(JSONNumber(median)), "p95": .number(JSONNumber(p95)),
+            "runs": .number(JSONNumber(count)), "median": .number(JSONNumber(median.value)),
+            "median_within": median.within, "p95": .number(JSONNumber(p95.value)), "p95_within": p95.within,
         ]
+    }
+}
+
+extension ComparisonSummary.Durations.Quantile {
+    /// The interval's bounds; null where there are too few runs for one.
+    fileprivate var within: JSON {
+        .array([low, high].map { $0.map { .number(JSONNumber($0)) } ?? .null })
     }
 }
 

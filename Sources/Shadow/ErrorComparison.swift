@@ -25,6 +25,29 @@ enum ErrorComparison {
         return difference(legacy, shadow, "the same exception with another message", "$.message")
     }
 
+    /// Where in the application's own code both failed, if not in the same function of the same file; nil where it is, or nobody knows.
+    ///
+    /// It is told and is no difference: the same exception from a body that was written anew is the same outcome.
+    static func places(_ legacy: RunError, _ shadow: RunError) -> String? {
+        guard let a = legacy.detail.flatMap(place), let b = shadow.detail.flatMap(place), a != b else { return nil }
+        return "both failed alike, legacy in \(a) and shadow in \(b)"
+    }
+
+    /// The innermost frame of a traceback that is not a library's: file and function. The line moves with every edit.
+    private static func place(_ traceback: String) -> String? {
+        for line in traceback.split(whereSeparator: \.isNewline).reversed() {
+            let text = trimmed(String(line))
+            guard text.hasPrefix("File \""), let mark = text.firstRange(of: "\", line "),
+                let function = text.firstRange(of: ", in ")
+            else { continue }
+            let file = text[text.index(text.startIndex, offsetBy: 6)..<mark.lowerBound]
+            let libraries = ["/site-packages/", "/dist-packages/", "/lib/python", "bailey_runtime", "call_function.py"]
+            guard !file.hasPrefix("<"), !libraries.contains(where: file.contains) else { continue }
+            return "\(file.split(separator: "/").last ?? file), \(text[function.upperBound...])"
+        }
+        return nil
+    }
+
     private static let arguments = JSONComparison(rules: CompareRules())
 
     /// Legacy kept one text: a message alone, `Type: message`, a traceback, or a representation such as `ValueError('x')`.

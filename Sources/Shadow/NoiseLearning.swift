@@ -76,15 +76,23 @@ public struct NoiseLearning: Sendable {
         _ found: inout [(place: String, legacy: JSON?, shadow: JSON?)]
     ) {
         if a.isSame(as: b) { return }
-        if case .array(let left) = a, case .array(let right) = b,
-            left.map({ $0.text(.canonical) }).sorted() == right.map({ $0.text(.canonical) }).sorted()
-        {
-            found.append((ComparePath(path).description, a, b))
-            return
+        func only(_ step: ComparePath.Step, _ x: JSON?, _ y: JSON?) {
+            if let x, let y { return compare(x, y, path + [step], &found) }
+            found.append((ComparePath(path + [step]).description, x, y))
         }
-        for difference in JSONComparison(rules: CompareRules()).compare(a, b).found {
-            let place = Difference(kind: .result, path: difference.path, legacy: nil, shadow: nil, text: "").place
-            found.append((place, difference.legacy, difference.shadow))
+        switch (a, b) {
+        case (.object(let left), .object(let right)):
+            let (mine, its) = (left.latest, right.latest)
+            for key in Set(mine.keys).union(its.keys) { only(.key(key), mine[key], its[key]) }
+        case (.array(let left), .array(let right)):
+            if left.map({ $0.text(.canonical) }).sorted() == right.map({ $0.text(.canonical) }).sorted() {
+                found.append((ComparePath(path).description, a, b))
+                return
+            }
+            for index in 0..<max(left.count, right.count) {
+                only(.anyIndex, index < left.count ? left[index] : nil, index < right.count ? right[index] : nil)
+            }
+        default: found.append((ComparePath(path).description, a, b))
         }
     }
 

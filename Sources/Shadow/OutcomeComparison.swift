@@ -60,7 +60,11 @@ public enum OutcomeComparison {
                 )
             )
         } else if let a = legacy.error, let b = shadow.error {
-            if let difference = ErrorComparison.difference(a, b) { comparison.differences.append(difference) }
+            if let difference = ErrorComparison.difference(a, b) {
+                comparison.differences.append(difference)
+            } else {
+                comparison.reason = ErrorComparison.places(a, b)
+            }
         } else if legacy.state == .failed, legacy.error == nil {
             comparison.reason = "legacy records no error; that both failed was compared"
         }

@@ -13,7 +13,7 @@ extension StateStore {
     ///
     /// - Parameters:
     ///   - rules: the names of the mapping's rules, by entry; those that met nothing are listed.
-    ///   - causes: the most causes that are told, each with an example.
+    ///   - causes: the most causes that are told, each with an example, of those that count and of those that are hidden.
     /// - Throws: `StoreError`.
     public func summary(pipeline: String, form: String, rules: [EntryID: [String]] = [:], causes: Int = 20)
         throws(StoreError) -> ComparisonSummary
@@ -70,7 +70,7 @@ extension StateStore {
         let rows = "\(present) AND \(column) IS NOT NULL"
         let count = try Int.fetchOne(database, sql: "SELECT count(*) \(rows)", arguments: arguments) ?? 0
         guard count > 0 else { return nil }
-        func value(_ place: Int) throws -> Double {
+        return try ComparisonSummary.Durations(count: count) { place in
             let found = try Int64.fetchOne(
                 database,
                 sql: "SELECT \(column) \(rows) ORDER BY \(column) LIMIT 1 OFFSET \(place)",
@@ -78,11 +78,6 @@ extension StateStore {
             )
             return Double(found ?? 0) / 1e6
         }
-        return ComparisonSummary.Durations(
-            count: count,
-            median: try value(count / 2),
-            p95: try value(min(count - 1, count * 95 / 100))
-        )
     }
 
     private static func causes(
@@ -100,10 +95,18 @@ extension StateStore {
                 """,
             arguments: arguments
         )
-        summary.causeCount = rows.count
-        for (number, row) in rows.enumerated() {
+        for row in rows {
             let hidden: String = row["hidden"]
-            if !hidden.isEmpty { summary.ignored += row["runs"] as Int }
+            let number: Int
+            if hidden.isEmpty {
+                number = summary.causeCount
+                summary.causeCount += 1
+            } else {
+                number = summary.hiddenCauseCount
+                summary.hiddenCauseCount += 1
+                summary.ignored += row["runs"] as Int
+            }
+            // So many of each: what counts leaves room for what is hidden.
             guard number < most else { continue }
             let document = try String.fetchOne(
                 database,

@@ -116,22 +116,40 @@ extension StateStore {
                 arguments: [pipeline, operation, limit]
             )
         }
-        return rows.compactMap { row in
-            guard let at = Instant(iso8601: row["at"]), let phase = JournalLine.Phase(rawValue: row["phase"]) else {
-                return nil
-            }
-            return JournalLine(
-                id: row["id"],
-                at: at,
-                pipeline: row["pipeline"],
-                operation: row["operation"],
-                token: row["token"],
-                step: row["step"],
-                phase: phase,
-                by: row["by"],
-                detail: (try? JSON(parsing: row["detail"] as String)) ?? .null
+        return rows.compactMap(StateStore.line)
+    }
+
+    /// Lines of the journal after one of that number, oldest first.
+    ///
+    /// - Throws: `StoreError`.
+    public func journal(after number: Int64, pipeline: String? = nil, limit: Int = 1000) throws(StoreError)
+        -> [JournalLine]
+    {
+        let rows = try read("reading the journal") { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM journal WHERE id > ?1 AND (?2 IS NULL OR pipeline = ?2) ORDER BY id LIMIT ?3",
+                arguments: [number, pipeline, limit]
             )
         }
+        return rows.compactMap(StateStore.line)
+    }
+
+    private static func line(_ row: Row) -> JournalLine? {
+        guard let at = Instant(iso8601: row["at"]), let phase = JournalLine.Phase(rawValue: row["phase"]) else {
+            return nil
+        }
+        return JournalLine(
+            id: row["id"],
+            at: at,
+            pipeline: row["pipeline"],
+            operation: row["operation"],
+            token: row["token"],
+            step: row["step"],
+            phase: phase,
+            by: row["by"],
+            detail: (try? JSON(parsing: row["detail"] as String)) ?? .null
+        )
     }
 
     /// The tables of the journal and of operators' locks.

@@ -104,12 +104,14 @@ extension StateStore {
                     reason: row["reason"]
                 )
             }
-            coverage.unreadable =
-                try Int.fetchOne(
-                    database,
-                    sql: "SELECT count(*) FROM unread WHERE source = ?",
-                    arguments: [entry.source]
-                ) ?? 0
+            if let row = try Row.fetchOne(
+                database,
+                sql: "SELECT count(*) AS number, max(seen_us) AS last FROM unread WHERE source = ?",
+                arguments: [entry.source]
+            ) {
+                coverage.unreadable = row["number"]
+                coverage.lastUnreadable = (row["last"] as Int64?).map { Instant(microseconds: $0) }
+            }
             let states = try Row.fetchAll(
                 database,
                 sql: """

@@ -99,6 +99,32 @@ import Testing
         #expect(sample.verdicts[.coverage] == nil)
     }
 
+    @Test func whatWasLostIsTheObserversUntilTheNewestRowIsMadeOfLaterOnes() throws {
+        var sample = try Case()
+        var coverage = Coverage(entry: entry)
+        (coverage.fired, coverage.compared, coverage.lost) = (1000, 999, 1)
+        coverage.gaps = [ObservationGap(source: "s", from: at(7), until: at(8), reason: "the connection was lost")]
+        sample.evidence.coverage = .known([coverage])
+        let lost = try sample.line(.observer)
+        #expect(lost.verdict == .broken && lost.evidence.hasPrefix("1 run of s/e lost to a gap, the last from"))
+        // 9, 10, 11 and 12 o'clock are later; with 8 they are five.
+        coverage.gaps[0].until = at(7, 30)
+        sample.evidence.coverage = .known([coverage])
+        #expect(try sample.line(.observer).verdict == .pass)
+        // A gap in which nothing was lost is none.
+        coverage.lost = 0
+        coverage.gaps[0].until = at(12)
+        sample.evidence.coverage = .known([coverage])
+        #expect(try sample.line(.observer).verdict == .pass)
+        (coverage.unreadable, coverage.lastUnreadable) = (2, at(11))
+        sample.evidence.coverage = .known([coverage])
+        let unread = try sample.line(.observer)
+        #expect(unread.verdict == .broken && unread.evidence.hasPrefix("2 records of s could not be read"))
+        coverage.lastUnreadable = at(6)
+        sample.evidence.coverage = .known([coverage])
+        #expect(try sample.line(.observer).verdict == .pass)
+    }
+
     @Test func theDateOfEnoughDataIsThatOfTheSchedule() throws {
         var sample = try Case((10...12).map { comparison(hour: $0) })
         // Two are missing: 13:00 and 14:00.

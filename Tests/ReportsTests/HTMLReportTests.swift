@@ -131,6 +131,38 @@ import Testing
         #expect(page.contains("Ignored by the rule “e”: 1 difference at $.n."))
     }
 
+    @Test func causesThatRulesHideAreNotCountedAmongThoseThatDiffer() {
+        var report = report(pipelines: ["p"])
+        report.rows[0].summary.causeCount = 21
+        report.rows[0].summary.hiddenCauseCount = 7
+        let text = report.textLines().joined(separator: "\n")
+        #expect(text.contains("3 of 3 runs differ; 1 of 21 causes are shown."))
+        #expect(text.contains("1 of 7 ignored causes are shown."))
+        let page = report.html()
+        #expect(page.contains("<p>1 of 21 causes are shown.</p>") && page.contains("1 of 7 ignored causes are shown."))
+        let whole = self.report(pipelines: ["p"])
+        #expect(whole.textLines().joined().contains("1 of 1 causes are shown."))
+        #expect(!whole.html().contains("causes are shown"))
+    }
+
+    @Test func tooLittleToCompareIsNoFailureForJUnit() {
+        let key = Outcome.Key(entry: EntryID(source: "s", name: "e"), job: "1")
+        var summary = ComparisonSummary()
+        summary.verdicts = [.insufficient: 1]
+        summary.causeCount = 1
+        summary.causes = [
+            ComparisonSummary.Cause(kind: "not-enough-data", place: "no body ran", hidden: nil, runs: 1, example: nil)
+        ]
+        let comparison = Comparison(
+            key: key, pipeline: "p", legacy: nil, shadow: nil, verdict: .insufficient, reason: "no body ran")
+        let row = ShadowReport.Row(nil, id: "p", summary: summary, comparisons: [comparison], total: 1)
+        let report = ShadowReport(rows: [row], madeAt: Instant(seconds: 100))
+        #expect(report.holds)
+        let document = report.junit()
+        #expect(document.contains("failures=\"0\"") && !document.contains("<failure"))
+        #expect(document.contains("<skipped message=\"1 runs: no body ran\"/>"))
+    }
+
     @Test func manyDifferencesAreCountedByCauseAndTheLatestShown() {
         let page = report(runs: 50).html()
         #expect(page.contains("<b>50 ×</b>"))

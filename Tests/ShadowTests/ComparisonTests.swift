@@ -96,6 +96,38 @@ import Testing
         #expect(OutcomeComparison.compare(a, b, pipeline: "p", rules: rules).differences.map(\.kind) == [.duration])
     }
 
+    @Test func whereBothFailedIsToldAndIsNoDifference() {
+        func failed(_ side: Outcome.Side, _ frames: [String]) -> Outcome {
+            var failed = outcome(side, nil, .failed)
+            let lines = frames.map { "  File \"\($0)\n    raise ValueError(\"x\")" }
+            let text = (["Traceback (most recent call last):"] + lines + ["ValueError: x"]).joined(separator: "\n")
+            failed.error = RunError(type: "ValueError", message: "x", detail: text)
+            return failed
+        }
+        func reason(_ legacy: [String], _ shadow: [String]) -> String? {
+            let compared = OutcomeComparison.compare(
+                failed(.legacy, legacy),
+                failed(.shadow, shadow),
+                pipeline: "p",
+                rules: CompareRules()
+            )
+            #expect(compared.verdict == .match && compared.differences.isEmpty)
+            return compared.reason
+        }
+        let worker = "/app/lib/python3.11/site-packages/celery/app/trace.py\", line 453, in trace_task"
+        let charge = "/srv/old/billing.py\", line 12, in charge"
+        // Elsewhere on the disk and on another line it is the same function.
+        #expect(reason([worker, charge], ["/srv/new/billing.py\", line 90, in charge"]) == nil)
+        #expect(
+            reason([worker, charge], ["/srv/new/billing.py\", line 90, in refund"])
+                == "both failed alike, legacy in billing.py, charge and shadow in billing.py, refund"
+        )
+        // Deep in a library, the application's own innermost function tells; where there is none nobody knows.
+        let json = "/usr/lib/python3.11/json/encoder.py\", line 180, in default"
+        #expect(reason([worker, charge, json], [charge, json]) == nil)
+        #expect(reason([worker, json], [charge, json]) == nil)
+    }
+
     @Test func whatWasNotRunIsNoMatch() {
         let observed = OutcomeComparison.compare(
             outcome(.legacy, 1),

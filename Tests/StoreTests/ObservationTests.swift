@@ -49,11 +49,35 @@ import Testing
             #expect(summary.causes.map(\.place) == ["$.rows[*].n", "$.rows[*].n"])
             #expect(summary.causes.map(\.runs) == [700, 500] && summary.causes.map(\.hidden) == [nil, "clock"])
             #expect(summary.causes[0].example?.key.job == "699" && summary.causes[0].difference?.legacy == 1)
-            #expect(summary.legacy == ComparisonSummary.Durations(count: 1200, median: 50, p95: 95))
+            #expect(summary.legacy?.count == 1200)
+            #expect(summary.legacy?.median == ComparisonSummary.Durations.Quantile(50, low: 47, high: 52))
+            #expect(summary.legacy?.p95 == ComparisonSummary.Durations.Quantile(95, low: 93, high: 96))
+            #expect(summary.legacy == ComparisonSummary.Durations((0..<1200).map { Double($0 % 100) }))
             #expect(try store.comparisons(pipeline: "p", form: "new").count == 500)
             // Another form of the mapping begins anew.
             let other = try store.summary(pipeline: "p", form: "other")
             #expect(other.compared == 0 && other.older == 1200 && other.verdict == .insufficient)
+        }
+    }
+
+    @Test func causesThatCountAndThoseThatRulesHideAreCountedApart() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            func difference(_ place: Int) -> Difference {
+                Difference(kind: .result, path: "$.n\(place)", legacy: 1, shadow: 2, text: "n differs")
+            }
+            let saved = (0..<30).map { run in
+                var made = comparison(run)
+                made.verdict = .mismatch
+                made.differences = [difference(run)]
+                made.ignored = [IgnoredDifference(rule: "clock", difference: difference(100 + run % 3))]
+                return made
+            }
+            try store.save(saved, at: at(0), forms: ["p": "new"])
+            let summary = try store.summary(pipeline: "p", form: "new", causes: 20)
+            #expect(summary.causeCount == 30 && summary.hiddenCauseCount == 3)
+            // However many count, those that are hidden are told.
+            #expect(summary.counting.count == 20 && summary.hidden.count == 3)
         }
     }
 

@@ -71,6 +71,14 @@ public final class PostgresServer: Sendable {
         guard ended.status == 0 else { throw NotInTime(description: "PostgreSQL did not start: \(ended.errors)") }
     }
 
+    /// Stops it, with all its connections, for the time of the body.
+    public func stopped(_ body: () throws -> Void) throws {
+        let data = folder.path + "/data"
+        try check(server("pg_ctl", "-D", data, "-w", "-m", "fast", "stop"))
+        defer { _ = try? server("pg_ctl", "-D", data, "-w", "-l", folder.path + "/log", "start") }
+        try body()
+    }
+
     private func stop() {
         _ = try? server("pg_ctl", "-D", folder.path + "/data", "-m", "immediate", "stop")
         try? FileManager.default.removeItem(at: folder)

@@ -8,7 +8,10 @@ import Synchronization
 final class CeleryEvents: Sendable {
     struct Message: Sendable {
         var sent: Instant?
+        /// When it was seen to start, by this machine's clock.
         var started: Instant?
+        /// When its worker began it, by the worker's own clock.
+        var begun: Instant?
         var origin: String?
     }
 
@@ -18,20 +21,24 @@ final class CeleryEvents: Sendable {
         var dropped = 0
         /// The least time that a result was seen after its worker's stamp: what the clocks of both hosts differ by, and the way.
         var least = Double.infinity
+        /// The most by which a result that did not wait on the way was seen after its worker's stamp: the clock that is furthest behind.
+        var most = 0.0
     }
     private let state = Mutex(State())
     /// A message whose result never comes is forgotten.
     private static let most = 100_000
 
     /// Takes an event's payload: kombu's envelope with one event or a list of them.
-    func take(_ payload: [UInt8]) {
+    ///
+    /// - Parameter seen: when it came.
+    func take(_ payload: [UInt8], seen: Instant) {
         guard let envelope = try? JSON(parsing: payload), let body = envelope["body"]?.string else { return }
         let bytes = Data(base64Encoded: body).map { Array($0) } ?? Array(body.utf8)
         guard let json = try? JSON(parsing: bytes) else { return }
-        for event in json.array ?? [json] { take(event) }
+        for event in json.array ?? [json] { take(event, seen) }
     }
 
-    private func take(_ event: JSON) {
+    private func take(_ event: JSON, _ seen: Instant) {
         guard let id = event["uuid"]?.string, let type = event["type"]?.string,
             let stamp = event["timestamp"]?.double, stamp > 0, stamp < 1e11
         else { return }
@@ -46,7 +53,11 @@ final class CeleryEvents: Sendable {
                 message.sent = min(message.sent ?? at, at)
                 message.origin = message.origin ?? origin
             }
-        case "task-started": change(id) { $0.started = $0.started ?? at }
+        case "task-started":
+            change(id) { message in
+                message.started = message.started ?? seen
+                message.begun = message.begun ?? at
+            }
         default: break
         }
     }
@@ -57,8 +68,19 @@ final class CeleryEvents: Sendable {
         state.withLock { state in
             let delay = seen.seconds(since: end)
             state.least = min(state.least, delay)
+            state.most = max(state.most, min(delay, CeleryEvents.furthest))
             return delay > state.least + 1
         }
+    }
+
+    /// Seconds by which a clock may be behind and its results are found nevertheless.
+    private static let furthest = 900.0
+    /// Seconds that are looked back where no result has told yet how far behind the workers' clocks are.
+    private static let unlearned = 60.0
+
+    /// Seconds by which the clocks of workers may be behind this one.
+    var behind: Double {
+        state.withLock { $0.least == .infinity ? CeleryEvents.unlearned : max(0, $0.most) + 5 }
     }
 
     /// Notes when a run was seen to start.

@@ -9,6 +9,8 @@ struct CeleryResultRecord {
         case outcome(Outcome)
         /// The task has started and not ended.
         case started(id: String)
+        /// A task that entries call, with arguments that none of them has: another caller's, or the entry was edited since it was imported.
+        case otherArguments(String)
         /// It belongs to no known entry, for this reason.
         case unattributed(String)
     }
@@ -22,6 +24,7 @@ struct CeleryResultRecord {
     static let notJSON = "not a JSON record of Celery's"
 
     private let entries: [Call: [LegacyEntry]]
+    private let tasks: Set<String>
     private let byID: [EntryID: LegacyEntry]
     private let zones: ZoneDatabase
 
@@ -31,6 +34,7 @@ struct CeleryResultRecord {
             index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
         }
         self.entries = index
+        tasks = Set(index.keys.map(\.task))
         byID = Dictionary(entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.zones = zones
     }
@@ -51,7 +55,10 @@ struct CeleryResultRecord {
             return .unattributed(CeleryRuns.nameless)
         }
         let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
-        guard let entry = found.first else { return .unattributed("no entry calls \(task) with these arguments") }
+        guard let entry = found.first else {
+            return tasks.contains(task)
+                ? .otherArguments(task) : .unattributed("no entry calls \(task) with these arguments")
+        }
         guard found.count == 1 else {
             return .unattributed(
                 "\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart"

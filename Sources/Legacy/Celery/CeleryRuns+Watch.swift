@@ -29,10 +29,11 @@ extension CeleryRuns {
     ) async throws {
         let redis = try await RedisConnection.connect(to: url)
         defer { Task { await redis.close() } }
+        let earliest = since.adding(microseconds: -Int64(events.behind * 1e6))
         try await eachStored(redis) { key, bytes in
-            // Clocks of hosts disagree a little, and what is given twice is known.
+            // Clocks of hosts disagree, and what is given twice is known.
             guard let event = event(key, bytes, events, seen: nil),
-                ended(event).map({ $0 >= since.adding(seconds: -5) }) != false
+                ended(event).map({ $0 >= earliest }) != false
             else { return }
             try await handle(event)
         }
@@ -50,6 +51,8 @@ extension CeleryRuns {
         case .started(let id):
             if let seen { events.noteStart(id, at: seen) }
             return nil
+        case .otherArguments(let task):
+            return seen.map { _ in .leftOut(CeleryRuns.otherArguments(task)) }
         case .unattributed(let reason):
             return reason == CeleryResultRecord.notJSON ? .unread(record: id, reason: reason) : nil
         case .outcome(let outcome):
@@ -66,6 +69,10 @@ extension CeleryRuns {
             // Both by this machine's clock: the worker's own may be another.
             if let seen, seen >= started { outcome.measured = seen.seconds(since: started) }
             outcome.key.tick = record.tick(outcome.key.entry, before: started) ?? outcome.key.tick
+        }
+        // The worker's own clock stamps both ends, whatever it says of the hour.
+        if let begun = message?.begun, let end = outcome.end, end >= begun {
+            outcome.measured = end.seconds(since: begun)
         }
         outcome.origin = outcome.origin ?? message?.origin
         let run = ObservedRun(
@@ -113,6 +120,7 @@ private final class CeleryWatch: Sendable {
                     to: runs.url,
                     patterns: ["celery-task-meta-*", "*/*.celeryev/*"],
                     attempts: 1,
+                    most: runs.most,
                     ready: {
                         let first = isFirst.withLock { first in
                             defer { first = false }
@@ -166,7 +174,7 @@ private final class CeleryWatch: Sendable {
                 let id = String(name[mark.upperBound...])
                 if let event = runs.event(id, payload, events, seen: now) { try await handle(event) }
             } else {
-                events.take(payload)
+                events.take(payload, seen: now)
             }
             state.withLock { $0.alive = max($0.alive, now) }
         }

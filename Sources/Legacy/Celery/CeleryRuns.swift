@@ -8,14 +8,21 @@ public struct CeleryRuns: LegacyRuns {
     /// Why a result belongs to no entry where the application leaves the task out of it: then no run can be told.
     public static let nameless = "no task name: set result_extended in the Celery application"
 
+    /// Why a run is that of no entry although entries call its task.
+    static func otherArguments(_ task: String) -> String {
+        "\(task) was called with other arguments than any entry's: by another caller, or an entry was edited since bailey import"
+    }
+
     let url: RedisURL
     let record: CeleryResultRecord
     let clock: BeatClock?
     let now: @Sendable () -> Instant
+    let most: Int
 
     /// The runs of some entries.
     ///
     /// - Parameters:
+    ///   - most: how many results that are published wait to be taken before some are lost and read again.
     ///   - clock: beat's record of when it fired them; without it no run can be told to be that of a tick.
     ///   - now: the clock, for the start of runs that are seen to start.
     public init(
@@ -23,8 +30,10 @@ public struct CeleryRuns: LegacyRuns {
         entries: [LegacyEntry],
         clock: BeatClock? = nil,
         zones: ZoneDatabase,
+        most: Int = 100_000,
         now: @escaping @Sendable () -> Instant
     ) {
+        self.most = most
         self.url = url
         self.clock = clock
         record = CeleryResultRecord(entries: entries, zones: zones)
@@ -49,6 +58,7 @@ public struct CeleryRuns: LegacyRuns {
             case .unattributed(let reason):
                 runs.unattributed[reason, default: 0] += 1
                 if reason == CeleryResultRecord.notJSON { runs.unread[id] = reason }
+            case .otherArguments(let task): runs.unattributed[CeleryRuns.otherArguments(task), default: 0] += 1
             case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
             }
         }

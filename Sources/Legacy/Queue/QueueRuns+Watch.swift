@@ -76,10 +76,10 @@ private struct QueueWatch {
             if let since {
                 // By this machine's clock, which is not the server's.
                 clock = now - runs.now().seconds(since: since) - QueueWatch.long
-                given = [:]
+                for id in try await runs.stampless(connection, queuedBefore: clock) { given[id] = .infinity }
             } else {
                 clock = now
-                for (id, finished) in try await runs.ids(connection, since: now - QueueWatch.long) {
+                for (id, finished) in try await runs.ids(connection, since: now - QueueWatch.long, untimed: true) {
                     given[id] = finished
                 }
             }
@@ -99,7 +99,7 @@ private struct QueueWatch {
         let now = try await seconds(connection)
         let isLong = now - looked >= QueueWatch.pause
         let back = min(clock, now) - (isLong ? QueueWatch.long : QueueWatch.short)
-        let fresh = try await runs.ids(connection, since: back).filter { given[$0.id] == nil }
+        let fresh = try await runs.ids(connection, since: back, untimed: isLong).filter { given[$0.id] == nil }
         for start in stride(from: 0, to: fresh.count, by: 500) {
             let part = fresh[start..<min(start + 500, fresh.count)]
             for event in try await runs.events(connection, ids: part.map(\.id)) { try await handle(event) }

@@ -58,17 +58,33 @@ public struct QueueRuns: LegacyRuns {
         (source.profile.statuses["success"] ?? []) + (source.profile.statuses["failed"] ?? [])
     }
 
-    /// The jobs that ended since then, by seconds of the server's clock, and when; infinity where the table does not say when, which are all that
-    /// ended.
-    func ids(_ connection: PostgresConnection, since: Double) async throws -> [(id: String, finished: Double)] {
+    /// The jobs that ended since then, by seconds of the server's clock, and when; infinity where the table does not say when.
+    ///
+    /// - Parameter untimed: also all that ended and are not stamped, which no time finds.
+    func ids(_ connection: PostgresConnection, since: Double, untimed: Bool) async throws -> [(
+        id: String, finished: Double
+    )] {
         let isTimed = source.profile.has("finished")
+        let stampless = untimed ? " OR finished IS NULL OR NOT isfinite(finished)" : ""
         let sql =
-            "SELECT id, extract(epoch FROM finished) AS finished FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
-            + (isTimed ? " AND finished >= to_timestamp($3) AND isfinite(finished) ORDER BY finished" : "")
+            "SELECT id, CASE WHEN isfinite(finished) THEN extract(epoch FROM finished) END AS finished FROM \(rows) "
+            + "WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
+            + (isTimed ? " AND (finished >= to_timestamp($3) AND isfinite(finished)\(stampless)) ORDER BY finished" : "")
         let values: [PostgresValue] = [.texts(types), .texts(ended)] + (isTimed ? [.text(String(since))] : [])
         return try await connection.query(sql, values).map { row in
             (try row.text("id"), try row.double("finished") ?? .infinity)
         }
+    }
+
+    /// The jobs that ended, are not stamped and were put in line before then, or nobody knows when: whether they ended since is not known.
+    func stampless(_ connection: PostgresConnection, queuedBefore: Double) async throws -> [String] {
+        guard source.profile.has("finished") else { return [] }
+        let sql = """
+            SELECT id FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])
+            AND (finished IS NULL OR NOT isfinite(finished)) AND (queued IS NULL OR queued < to_timestamp($3))
+            """
+        let values: [PostgresValue] = [.texts(types), .texts(ended), .text(String(queuedBefore))]
+        return try await connection.query(sql, values).map { try $0.text("id") }
     }
 
     /// The ends of some jobs. A row that cannot be read is told of, and does not end the reading of the others.

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from planted_cases import CASES
+from planted_cases import CASES, noisy_result
 
 app = Celery("planted", broker=os.environ["PLANTED_REDIS"], backend=os.environ["PLANTED_REDIS"])
 app.conf.update(
@@ -34,3 +34,8 @@ def count(number: int = 0) -> int:
 def parent(name: str) -> None:
     """Sends a call of an entry's from within a task."""
     case.delay(name)
+
+
+@app.task(name="planted.noise")
+def noise(steady: int) -> dict[str, Any]:
+    return noisy_result(steady)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -302,3 +303,24 @@ def shadow(name: str) -> Any:
 def shadow_of_job(payload: dict[str, Any]) -> Any:
     """The body in shadow of a job."""
     return CASES[payload["case"]].shadow()
+
+
+def noisy_result(steady: int) -> dict[str, Any]:
+    """A result that differs from itself in ways of its own at each place, and not at others."""
+    tags = ["a", "b", "c", "d", "e", "f"]
+    random.shuffle(tags)
+    return {
+        "steady": steady,
+        "at": datetime.now(timezone.utc).isoformat(),
+        "id": uuid.uuid4().hex,
+        "score": 1.0 + random.random() * 1e-9,
+        "tags": tags,
+        "rows": [{"n": 1, "nonce": random.random()}, {"n": 2, "nonce": random.random()}],
+        # In some of the runs alone.
+        "mood": random.choice(["good", "good", "bad"]),
+    }
+
+
+def changed_noise(steady: int) -> dict[str, Any]:
+    """The same in shadow, but for one place that is no noise."""
+    return {**noisy_result(steady), "steady": steady + 1}

@@ -24,29 +24,31 @@ ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 class Stage:
     """All of it, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
-        self.server = Server(folder / "redis", durable=False)
+        self.server = Server(folder / "redis", durable=durable)
         self._processes: list[subprocess.Popen[bytes]] = []
         (folder / "mappings").mkdir(parents=True)
         self.settle()
 
-    def settle(self, **more: Any) -> None:
-        """Writes the settings."""
+    def settle(self, *, policy: Mapping[str, Any] | None = None, **sources: Any) -> None:
+        """Writes the settings, with more sources than the one that there is; None takes one away."""
+        scheduler = {"kind": "redbeat", "url": self.server.url, "max_interval": 1}
         settings = {
             "version": 1,
-            "sources": {"scheduler": {"kind": "redbeat", "url": self.server.url, "max_interval": 1}},
+            "sources": {name: source for name, source in {"scheduler": scheduler, **sources}.items() if source},
             "environments": {"planted": {"python": sys.executable, "path": [str(HERE)]}},
-            **more,
         }
+        if policy:
+            settings["policy"] = policy
         (self.folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
 
-    def map(self, name: str, task: Mapping[str, Any]) -> None:
+    def map(self, name: str, task: Mapping[str, Any], *, source: str = "scheduler") -> None:
         """A pipeline of one entry and one task."""
         mapping = {
             "pipeline": name,
-            "clock": f"scheduler/{name}",
-            "tasks": {"run": {"entry": f"scheduler/{name}", "shadow": "pure", **task}},
+            "clock": f"{source}/{name}",
+            "tasks": {"run": {"entry": f"{source}/{name}", "shadow": "pure", **task}},
         }
         (self.folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
 
@@ -64,6 +66,10 @@ class Stage:
         client = self.server.client()
         client.hset(f"redbeat:{name}", "definition", json.dumps(definition))
         client.zadd("redbeat::schedule", {f"redbeat:{name}": 1})
+
+    def beat(self) -> subprocess.Popen[bytes]:
+        """A beat that fires as often as a test wants."""
+        return self.celery("beat", "--loglevel", "WARNING", "--max-interval", "1")
 
     def celery(self, *words: str) -> subprocess.Popen[bytes]:
         """A process of Celery's, which ends with the stage."""
@@ -132,6 +138,13 @@ class Stage:
         )
         assert done.returncode in status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
+
+    def text(self, *words: str) -> str:
+        """What a command prints for people, in one line."""
+        done = subprocess.run(
+            [str(BAILEY), *words], cwd=self.folder, capture_output=True, text=True, timeout=500, check=False
+        )
+        return " ".join(done.stdout.split())
 
     def coverage(self, name: str) -> Mapping[str, Any]:
         """What the report says was seen and compared of an entry."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from server import Server
 from stage import HERE, Stage, wait_until
 
 SECONDS = 0.5
@@ -19,20 +21,25 @@ SECONDS = 0.5
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """An entry every half second, under a real beat, and a pipeline that does the same."""
-    stage = Stage(tmp_path / "stage")
+    stage = Stage(tmp_path / "stage", durable=True)
     with stage.running():
         stage.entry("tick", "planted.count", [7], SECONDS)
-        stage.map("tick", {"python": {"callable": "planted_app:count", "environment": "planted"}})
-        body = "import json; print(json.dumps(7))"
-        stage.map("tick", {"command": ["python3", "-c", body]})
-        stage.celery("beat", "--loglevel", "WARNING", "--max-interval", "1")
+        stage.map("tick", {"command": ["sh", "-c", "echo 7"]})
+        stage.beat()
         wait_until("beat fires", lambda: stage.fires("tick") > 2, 60)
         stage.json("import")
         yield stage
 
 
-def watched(stage: Stage, seconds: int) -> None:
-    stage.json("shadow", "--for", f"{seconds}s")
+def watched(stage: Stage, seconds: int, *, status: int = 0) -> list[str]:
+    return list(stage.json("shadow", "--for", f"{seconds}s", status=(status,))["losses"])
+
+
+def observer(stage: Stage) -> Mapping[str, str]:
+    """The policy's line about the observing itself."""
+    [row] = stage.json("report", "tick", status=(0, 1))["pipelines"]
+    [line] = [line for line in row["policy"]["lines"] if line["rule"] == "observer"]
+    return line  # type: ignore[no-any-return]
 
 
 def lost_results(stage: Stage) -> None:
@@ -67,13 +74,21 @@ def test_a_dropped_client_misses_nothing_that_is_stored(stage: Stage) -> None:
 
 
 def test_what_is_stored_no_more_after_a_pause_is_said_to_be_lost(stage: Stage) -> None:
+    stage.settle(policy={"in_a_row": 24})
     watched(stage, 4)
     first = adds_up(stage)
     time.sleep(6)
     lost_results(stage)
-    watched(stage, 8)
+    losses = watched(stage, 8, status=1)
     coverage = adds_up(stage)
     assert coverage["lost"] >= 5, coverage
+    assert losses == [
+        f"scheduler/tick: {coverage['lost']} runs that legacy fired were not seen and are not kept any more"
+    ]
+    assert observer(stage)["verdict"] == "observer-broken" and "lost to a gap" in observer(stage)["evidence"]
+    # What was lost counts no more once the newest row is made of later ones.
+    watched(stage, 12)
+    assert observer(stage)["verdict"] == "pass", observer(stage)
     assert coverage["compared"] > first["compared"]
     [gap] = coverage["gaps"][-1:]
     assert gap["from"] < gap["until"] and gap["reason"]
@@ -114,6 +129,84 @@ def test_stopped_for_a_while_it_knows_its_own_pause(stage: Stage) -> None:
     assert watching.wait(60) == 0, watching.stderr.read() if watching.stderr else ""
     assert "stood still" in (watching.stderr.read() if watching.stderr else "")
     assert adds_up(stage)["lost"] == 0
+
+
+def test_a_redis_that_is_away_for_seconds_is_a_gap_that_is_filled(stage: Stage) -> None:
+    watching = stage.start("shadow", "--for", "35s", "--json")
+    time.sleep(4)
+    stage.server.stop()
+    time.sleep(3)
+    stage.server.start()
+    # Beat does not outlive its Redis.
+    stage.beat()
+    output, errors = watching.communicate(timeout=120)
+    assert watching.returncode == 0, errors
+    assert "a gap from" in errors and "does not answer" in errors, errors
+    assert json.loads(output)["losses"] == []
+    coverage = adds_up(stage)
+    assert coverage["lost"] == 0 and coverage["compared"] >= 20, coverage
+
+
+def test_what_redis_forgot_while_it_was_away_is_said_to_be_lost(stage: Stage) -> None:
+    watching = stage.start("shadow", "--for", "25s", "--json")
+    time.sleep(4)
+    # Neither heard nor kept: what its socket has buffered would be heard afterwards.
+    os.killpg(watching.pid, signal.SIGSTOP)
+    stage.server.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    time.sleep(7)
+    lost_results(stage)
+    os.killpg(watching.pid, signal.SIGCONT)
+    output, errors = watching.communicate(timeout=120)
+    assert watching.returncode == 1, errors
+    coverage = adds_up(stage)
+    assert coverage["lost"] > 0 and coverage["gaps"], coverage
+    assert json.loads(output)["losses"], output
+    assert f"{coverage['lost']} lost to a gap" in stage.text("report", "tick")
+
+
+def test_a_result_that_nobody_can_read_is_told(stage: Stage) -> None:
+    before = stage.server.client().pubsub_numpat()
+    watching = stage.start("shadow", "--for", "8s", "--json")
+    wait_until("it watches", lambda: stage.server.client().pubsub_numpat() > before, 30)
+    client = stage.server.client()
+    for number in range(3):
+        key, value = f"celery-task-meta-unreadable-{number}", b"\x80\x04\x95 a pickle"
+        client.set(key, value)
+        client.publish(key, value)
+    output, errors = watching.communicate(timeout=120)
+    assert watching.returncode == 1, errors
+    assert json.loads(output)["losses"] == ["scheduler: 3 records cannot be read"]
+    coverage = adds_up(stage)
+    assert coverage["unreadable"] == 3 and coverage["lost"] == 0, coverage
+    stage.settle(policy={"in_a_row": 24})
+    assert observer(stage)["verdict"] == "observer-broken" and "could not be read" in observer(stage)["evidence"]
+    # They are told once.
+    assert watched(stage, 6) == []
+
+
+def test_a_source_that_does_not_answer_does_not_end_the_watching_of_another(stage: Stage) -> None:
+    other = Server(stage.folder / "other", durable=False)
+    other.start()
+    definition = {
+        "name": "away",
+        "task": "planted.count",
+        "args": [8],
+        "kwargs": {},
+        "options": {},
+        "schedule": {"__type__": "interval", "every": 60, "relative": False},
+        "enabled": True,
+    }
+    other.client().hset("redbeat:away", "definition", json.dumps(definition))
+    other.client().zadd("redbeat::schedule", {"redbeat:away": 1})
+    stage.settle(other={"kind": "redbeat", "url": other.url, "max_interval": 1})
+    stage.map("away", {"command": ["sh", "-c", "echo 8"]}, source="other")
+    stage.json("import")
+    other.stop()
+    watching = stage.start("shadow", "--for", "10s")
+    _, errors = watching.communicate(timeout=120)
+    assert watching.returncode == 3 and "other does not answer" in errors, errors
+    coverage = adds_up(stage)
+    assert coverage["compared"] >= 12 and coverage["lost"] == 0, coverage
 
 
 def test_calls_by_hand_and_by_other_tasks_are_no_ticks(stage: Stage) -> None:
