@@ -119,7 +119,8 @@ extension ShadowReport.Row {
             "not_scheduled_differing": number(summary.notScheduledDiffering),
             "coverage": .array(coverage.map(\.json)), "policy": policy?.json ?? .null,
             "legacy_seconds": summary.legacy?.json ?? .null, "shadow_seconds": summary.shadow?.json ?? .null,
-            "pace": summary.pace.map { ["median": .string($0.median.rawValue), "p95": .string($0.p95.rawValue)] } ?? .null,
+            "pace": summary.pace.map { ["median": .string($0.median.rawValue), "p95": .string($0.p95.rawValue)] }
+                ?? .null,
             "causes": .array(summary.causes.map(\.json)), "all_causes": number(summary.causeCount),
             "all_hidden_causes": number(summary.hiddenCauseCount),
             "unmet_rules": .array(summary.unmetRules.map { .string($0) }),

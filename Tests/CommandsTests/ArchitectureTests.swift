@@ -57,7 +57,8 @@ import Testing
     /// What commands share prints nothing.
     @Test func operationsDoNotPrint() throws {
         let folder = ArchitectureTests.root.appendingPathComponent("Sources/Operations")
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+        let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
+        for file in files where file.hasSuffix(".swift") {
             let code = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
             #expect(
                 code.firstMatch(of: /(?m)^\s*print\(|Console\.|standardError|standardOutput|import ArgumentParser/)

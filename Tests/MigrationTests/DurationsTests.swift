@@ -12,7 +12,7 @@ import Testing
 
     @Test func aFewRunsHaveNoInterval() throws {
         let few = try #require(Durations([3, 1, 2]))
-        #expect(few.median == Durations.Quantile(2) && few.p95 == Durations.Quantile(3))
+        #expect(few.median == Durations.Quantile(2) && few.p95.value == 3 && few.p95.high == nil)
         #expect(Durations([]) == nil)
         let pace = Pace(few, try #require(Durations([30, 10, 20])))
         #expect(pace.median == .unknown && pace.p95 == .unknown && pace.words == nil)
@@ -22,7 +22,8 @@ import Testing
     @Test(arguments: [(100, 50, 39, 60), (1000, 50, 468, 531), (1000, 95, 935, 964), (400, 95, 370, 389)])
     func boundsStandWhereTheBinomialDistributionSays(_ count: Int, _ percent: Int, _ low: Int, _ high: Int) throws {
         let place = Durations.Place(percent, of: count)
-        #expect(abs(try #require(place.low) - low) <= 1 && abs(try #require(place.high) - high) <= 1)
+        let (least, most) = (try #require(place.low), try #require(place.high))
+        #expect(abs(least - low) <= 1 && abs(most - high) <= 1)
     }
 
     @Test func slowerAndFasterAreToldWhereChanceDoesNotExplainIt() throws {

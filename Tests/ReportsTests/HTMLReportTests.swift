@@ -154,7 +154,13 @@ import Testing
             ComparisonSummary.Cause(kind: "not-enough-data", place: "no body ran", hidden: nil, runs: 1, example: nil)
         ]
         let comparison = Comparison(
-            key: key, pipeline: "p", legacy: nil, shadow: nil, verdict: .insufficient, reason: "no body ran")
+            key: key,
+            pipeline: "p",
+            legacy: nil,
+            shadow: nil,
+            verdict: .insufficient,
+            reason: "no body ran"
+        )
         let row = ShadowReport.Row(nil, id: "p", summary: summary, comparisons: [comparison], total: 1)
         let report = ShadowReport(rows: [row], madeAt: Instant(seconds: 100))
         #expect(report.holds)

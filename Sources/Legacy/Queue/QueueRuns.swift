@@ -69,7 +69,8 @@ public struct QueueRuns: LegacyRuns {
         let sql =
             "SELECT id, CASE WHEN isfinite(finished) THEN extract(epoch FROM finished) END AS finished FROM \(rows) "
             + "WHERE type = ANY($1::text[]) AND status = ANY($2::text[])"
-            + (isTimed ? " AND (finished >= to_timestamp($3) AND isfinite(finished)\(stampless)) ORDER BY finished" : "")
+            + (isTimed
+                ? " AND (finished >= to_timestamp($3) AND isfinite(finished)\(stampless)) ORDER BY finished" : "")
         let values: [PostgresValue] = [.texts(types), .texts(ended)] + (isTimed ? [.text(String(since))] : [])
         return try await connection.query(sql, values).map { row in
             (try row.text("id"), try row.double("finished") ?? .infinity)

@@ -89,7 +89,8 @@ extension Workspace {
         try tar.add(
             BundlePart.head,
             document([
-                "bailey": "bundle", "version": 1, "made_at": .string(surroundings.now().iso8601), "by": .string(version),
+                "bailey": "bundle", "version": 1, "made_at": .string(surroundings.now().iso8601),
+                "by": .string(version),
                 "pipelines": .array(report.rows.map { .string($0.id) }), "target": .string(target.rawValue),
                 "sources": .array(
                     inventory.sources.map {
@@ -214,7 +215,10 @@ extension CutoverPolicy {
         var all = approvals.sorted { $0.key < $1.key }.map { approval("\($0.key) runs by another clock", $0.value) }
         for rule in tolerated {
             all.append(
-                approval("differences of \(rule.kind.rawValue) at \(rule.path ?? "any path") are tolerated", rule.approval)
+                approval(
+                    "differences of \(rule.kind.rawValue) at \(rule.path ?? "any path") are tolerated",
+                    rule.approval
+                )
             )
         }
         if let observedCounts { all.append(approval("what is only observed counts as compared", observedCounts)) }

@@ -58,7 +58,9 @@ struct TarHeader {
     func bytes() throws -> [UInt8] {
         guard size <= TarHeader.most else { throw TarFault(description: "\(name) is larger than 8 GB") }
         var bytes = [UInt8](repeating: 0, count: 512)
-        func put(_ text: String, at place: Int) { bytes.replaceSubrange(place..<place + text.utf8.count, with: text.utf8) }
+        func put(_ text: String, at place: Int) {
+            bytes.replaceSubrange(place..<place + text.utf8.count, with: text.utf8)
+        }
         func octal(_ value: UInt64, _ width: Int) -> String {
             let digits = String(value, radix: 8)
             return String(repeating: "0", count: max(0, width - digits.count)) + digits
@@ -88,7 +90,8 @@ struct TarHeader {
             String(decoding: bytes[range].prefix { $0 != 0 }, as: UTF8.self)
         }
         guard text(257..<263) == "ustar", text(263..<265) == "00",
-            let sum = UInt64(text(148..<155).trimmingCharacters(in: .whitespaces), radix: 8), sum == TarHeader.sum(bytes)
+            let sum = UInt64(text(148..<155).trimmingCharacters(in: .whitespaces), radix: 8),
+            sum == TarHeader.sum(bytes)
         else { throw TarFault(description: "a head of the tar file is damaged") }
         let name = [text(345..<500), text(0..<100)].filter { !$0.isEmpty }.joined(separator: "/")
         guard bytes[156] == UInt8(ascii: "0"), let size = UInt64(text(124..<136), radix: 8), !name.isEmpty,
