@@ -131,13 +131,11 @@ struct RetireCommand: AsyncParsableCommand {
         _ report: inout RetireReport
     ) async throws {
         let workspace = retiring.workspace
-        let preview = try workspace.cutoverEngine(
+        let (evidence, status) = try await workspace.withEngine(
             retiring.source,
             keys: retiring.keys,
             journal: workspace.previewJournal(pipeline, store: store)
-        ) { _ in }
-        let (evidence, status) = try await retiring.evidence(preview)
-        await preview.redbeat.disconnect()
+        ) { try await retiring.evidence($0) }
         report.look(retiring, evidence, status, override)
         guard execute else { return }
         do {
@@ -248,11 +246,9 @@ struct RetireCommand: AsyncParsableCommand {
         _ body: @escaping @Sendable (RetireOperation, Journal) async throws -> Void
     ) async throws {
         try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
-            let engine = try retiring.workspace.cutoverEngine(retiring.source, keys: retiring.keys, journal: journal) {
-                _ in
+            try await retiring.workspace.withEngine(retiring.source, keys: retiring.keys, journal: journal) {
+                try await body(RetireOperation(engine: $0), journal)
             }
-            try await body(RetireOperation(engine: engine), journal)
-            await engine.redbeat.disconnect()
         }
     }
 }

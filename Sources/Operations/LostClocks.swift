@@ -197,15 +197,15 @@ package struct Restoring: Sendable {
         tell: @escaping @Sendable (CutoverProgress) -> Void
     ) async throws -> [String] {
         try await workspace.session(pipeline, "rollback", store: store).run { journal in
-            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal, tell: tell)
-            let operation = RestoreOperation(
-                engine: engine,
-                journaled: journaled,
-                imported: imported,
-                recreates: true
-            )
-            let restored = try await operation.run()
-            await engine.redbeat.disconnect()
+            let restored = try await workspace.withEngine(source, keys: keys, journal: journal, tell: tell) { engine in
+                let operation = RestoreOperation(
+                    engine: engine,
+                    journaled: journaled,
+                    imported: imported,
+                    recreates: true
+                )
+                return try await operation.run()
+            }
             return restored.map { one in
                 let from =
                     switch one.origin {

@@ -58,13 +58,11 @@ package struct Survey: Sendable {
             do {
                 let search = SwitchSearch(url: try RedisURL(source.url), place: workspace.place(source))
                 for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
-                let redbeat = RedBeatSwitch(
-                    url: try RedisURL(source.url),
+                durabilities[source.name] = try await RedBeatSwitch.use(
+                    try RedisURL(source.url),
                     keys: workspace.place(source).keys([]),
                     patience: 2
-                )
-                durabilities[source.name] = try await redbeat.durability().evidence
-                await redbeat.disconnect()
+                ) { try await $0.durability().evidence }
             } catch {
                 blind[source.name] = "\(error)"
                 unknowns.append("\(error)")

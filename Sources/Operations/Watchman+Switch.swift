@@ -14,9 +14,9 @@ extension Watchman {
     func disorders(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async throws
         -> [Alert]
     {
-        let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
-        let status = try await redbeat.status()
-        await redbeat.disconnect()
+        let status = try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys, patience: 3) {
+            try await $0.status()
+        }
         let found = status.disorders(
             of: pipeline,
             timetable: survey.plannedPipeline(pipeline)?.dag.clock.timetable,
@@ -112,12 +112,11 @@ extension Watchman {
                 zones: workspace.zones,
                 now: workspace.surroundings.now
             ).recorded(limit: 50),
-            let url = try? RedisURL(source.url), let redis = try? await RedisConnection.connect(to: url)
+            let url = try? RedisURL(source.url)
         else { return nil }
-        defer { Task { await redis.close() } }
         // What the DAG sends to the workers has a mark of its own beside the queue.
         let asked = runs.outcomes.map { RedisCommand("EXISTS", "bailey:sent:\($0.run)") }
-        guard let sent = try? await redis.pipeline(asked) else { return nil }
+        guard let sent = try? await RedisConnection.use(url, { try await $0.pipeline(asked) }) else { return nil }
         let outcomes = zip(runs.outcomes, sent).filter { $1.int == 0 }.map(\.0)
         results[source.name] = (now, outcomes)
         return outcomes

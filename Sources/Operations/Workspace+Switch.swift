@@ -65,21 +65,26 @@ extension Workspace {
         return nil
     }
 
-    /// An engine on the switches of entries.
-    package func cutoverEngine(
+    /// Lends an engine on the switches of entries for as long as a piece of work goes on.
+    package func withEngine<Value>(
         _ source: SourceSettings,
         keys: RedBeatKeys,
         journal: Journal,
-        tell: @escaping @Sendable (CutoverProgress) -> Void
-    ) throws -> CutoverEngine {
-        CutoverEngine(
-            redbeat: RedBeatSwitch(url: try RedisURL(source.url), keys: keys),
-            journal: journal,
-            zones: zones,
-            now: surroundings.now,
-            sleep: surroundings.sleep,
-            tell: tell
-        )
+        tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in },
+        _ work: (CutoverEngine) async throws -> Value
+    ) async throws -> Value {
+        try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys) { redbeat in
+            try await work(
+                CutoverEngine(
+                    redbeat: redbeat,
+                    journal: journal,
+                    zones: zones,
+                    now: surroundings.now,
+                    sleep: surroundings.sleep,
+                    tell: tell
+                )
+            )
+        }
     }
 
     /// Lets an operator work on a pipeline alone.

@@ -28,6 +28,26 @@ public actor RedBeatSwitch {
         return RedBeatSwitch(url: url, keys: keys, patience: patience)
     }
 
+    /// Lends switches for as long as a piece of work goes on; their connection ends with it, whether it succeeds or fails.
+    ///
+    /// - Throws: what the work throws.
+    public static func use<Value>(
+        _ url: RedisURL,
+        keys: RedBeatKeys,
+        patience: Double = 10,
+        _ work: (RedBeatSwitch) async throws -> Value
+    ) async throws -> Value {
+        let redbeat = RedBeatSwitch(url: url, keys: keys, patience: patience)
+        do {
+            let value = try await work(redbeat)
+            await redbeat.disconnect()
+            return value
+        } catch {
+            await redbeat.disconnect()
+            throw error
+        }
+    }
+
     /// Ends the connection.
     public func disconnect() async {
         await connection?.close()

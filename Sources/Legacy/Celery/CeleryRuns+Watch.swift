@@ -27,14 +27,14 @@ extension CeleryRuns {
         _ events: CeleryEvents,
         _ handle: @Sendable (LegacyEvent) async throws -> Void
     ) async throws {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
-        try await eachStored(redis) { key, bytes in
-            // Clocks of hosts disagree a little, and what is given twice is known.
-            guard let event = event(key, bytes, events, seen: nil),
-                ended(event).map({ $0 >= since.adding(seconds: -5) }) != false
-            else { return }
-            try await handle(event)
+        try await RedisConnection.use(url) { redis in
+            try await eachStored(redis) { key, bytes in
+                // Clocks of hosts disagree a little, and what is given twice is known.
+                guard let event = event(key, bytes, events, seen: nil),
+                    ended(event).map({ $0 >= since.adding(seconds: -5) }) != false
+                else { return }
+                try await handle(event)
+            }
         }
     }
 
@@ -199,11 +199,11 @@ private final class CeleryWatch: Sendable {
         while true {
             try Task.checkCancellation()
             do {
-                let redis = try await clock.connect()
-                defer { Task { await redis.close() } }
-                while !Task.isCancelled {
-                    try await handle(.clock(try await clock.sightings(redis)))
-                    try await Task.sleep(for: .milliseconds(500))
+                try await RedisConnection.use(clock.url) { redis in
+                    while !Task.isCancelled {
+                        try await handle(.clock(try await clock.sightings(redis)))
+                        try await Task.sleep(for: .milliseconds(500))
+                    }
                 }
             } catch is RedisError {
                 // That the source is silent is told by the one who listens.
