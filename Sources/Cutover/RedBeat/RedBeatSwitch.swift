@@ -115,11 +115,6 @@ public actor RedBeatSwitch {
         return try ClaimReply(await call(.claim, words.map { Array($0.utf8) }), tick: tick)
     }
 
-    /// Parks clocks for longer.
-    public func renew(fence: Int64, entries: [RenewEntry]) async throws -> RenewReply {
-        try RenewReply(await call(.renew, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
-    }
-
     /// Gives legacy the clocks of entries that no switch holds any more, all or none.
     public func restore(_ entries: [RestoreEntry]) async throws -> RestoreReply {
         try RestoreReply(await call(.restore, entries.flatMap(\.arguments)))
