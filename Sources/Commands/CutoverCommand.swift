@@ -220,7 +220,7 @@ struct CutoverCommand: AsyncParsableCommand {
             by: holder.by,
             now: currentInstant
         )
-        try journal.write(policy.holds ? "holds" : "override", .after, policy.json)
+        try journal.write(policy.holds ? .holds : .override, .after, policy.json)
     }
 
     private func work(_ pipeline: PlannedPipeline, _ workspace: Workspace, _ inventory: Inventory, jobs: Bool) throws
@@ -256,7 +256,7 @@ struct CutoverCommand: AsyncParsableCommand {
                 if case .done = outcome { done.append(index) }
                 if case .givenBackByOthers = outcome { break }
             } catch {
-                guard let refusal = error as? CutoverRefusal else {
+                guard let refusal = error as? Refusal else {
                     if allOrNone { try? await undo(done, works, &reports, workspace, store) }
                     throw error
                 }
@@ -334,7 +334,8 @@ struct CutoverCommand: AsyncParsableCommand {
             let stopwatch = Stopwatch(name: work.group.pipeline, tell: Console.note)
             _ = try await workspace.session(work.group.pipeline, "rollback", store: store).run { journal in
                 let tell: @Sendable (CutoverProgress) -> Void = { stopwatch.note($0) }
-                return try await workspace.withEngine(work.source, keys: work.group.keys, journal: journal, tell: tell) {
+                return try await workspace.withEngine(work.source, keys: work.group.keys, journal: journal, tell: tell)
+                {
                     try await RollbackOperation(engine: $0).run()
                 }
             }

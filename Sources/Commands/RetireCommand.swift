@@ -158,13 +158,13 @@ struct RetireCommand: AsyncParsableCommand {
             let (isBegun, policy, waits) = (report.isBegun, report.policy, !report.inCode.isEmpty)
             let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
             try await work(retiring, store) { operation, journal in
-                if let policy { try journal.write("policy", .after, policy.json) }
+                if let policy { try journal.write(.policy, .after, policy.json) }
                 if !isArchived { try await retiring.archive(operation, journal, store) }
                 if waits { return }
                 try await retiring.removeGate(operation, journal, isMarked: isBegun)
                 // A beat may have started with the entry in its code since the first look.
                 guard try await operation.inCode(prefix: retiring.source.prefix).isEmpty else {
-                    throw CutoverRefusal(
+                    throw Refusal(
                         .retiring,
                         "a beat has started with an entry of it in its beat_schedule",
                         "Delete it there, restart the beats, then run the command again"
@@ -174,7 +174,7 @@ struct RetireCommand: AsyncParsableCommand {
             }
             report.outcome = waits ? "waiting" : "done"
             report.archive = try store.archive(pipeline: pipeline)
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }
@@ -218,7 +218,7 @@ struct RetireCommand: AsyncParsableCommand {
             let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
             try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
                 if undo { return try await retiring.undo(journal) }
-                if let policy { try journal.write("policy", .after, policy.json) }
+                if let policy { try journal.write(.policy, .after, policy.json) }
                 try await retiring.perform(journal, store, isArchived: isArchived)
             }
             report.outcome = undo ? "undone" : "done"
@@ -230,12 +230,10 @@ struct RetireCommand: AsyncParsableCommand {
                     try await part.part.removeSwitch(retiring.workspace, store, execute: true, isRetired: true)
                 )
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
-            report.refusal = refusal
-        } catch let error as QueueSwitchError {
-            report.outcome = "refused"
-            report.refusal = CutoverRefusal(.retiring, error.found, error.advice)
+            // What a queue's switch refuses of it has this one word.
+            report.refusal = refusal.place == nil ? refusal : Refusal(.retiring, refusal.found, refusal.advice)
         }
     }
 

@@ -137,7 +137,7 @@ struct RollbackCommand: AsyncParsableCommand {
             report.notes = try await lost.run(pipeline, store: store) { stopwatch.note($0) }
             report.outcome = "restored"
             report.seconds = stopwatch.seconds
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }
@@ -158,7 +158,7 @@ struct RollbackCommand: AsyncParsableCommand {
                 by: holder.by,
                 now: currentInstant
             )
-            try journal.write("forgotten", .after)
+            try journal.write(.forgotten, .after)
         }
         return
             "its switch is gone, although the journal knows of a cutover (\(journaled.at?.iso8601 ?? "?")); its entries are there and their clock runs, so legacy owns it"
@@ -200,7 +200,7 @@ struct RollbackCommand: AsyncParsableCommand {
                     )
                 }
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }

@@ -112,7 +112,7 @@ extension Survey {
         if status.state == .airflow,
             let run = Workspace.stored(store, { try $0.journal(pipeline: pipeline, operation: "watch", limit: 50) })
                 .value?
-                .last(where: { $0.step == LegacyAlarm.step && $0.at > since })
+                .last(where: { $0.step == .legacyRan && $0.at > since })
         {
             found.append(run.detail["text"]?.string ?? "legacy ran while Airflow owned the ticks")
         }
@@ -190,7 +190,7 @@ package struct Restoring: Sendable {
 
     /// Does it; a sentence for each entry.
     ///
-    /// - Throws: `CutoverRefusal`, `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
+    /// - Throws: `Refusal`, `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
     package func run(
         _ pipeline: String,
         store: StateStore,

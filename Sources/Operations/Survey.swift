@@ -142,7 +142,7 @@ package struct Survey: Sendable {
         var gate = PolicyEvidence.Gate.none
         var durability: PolicyEvidence.Durability?
         var lead: EntryStatus?
-        var obstacle: CutoverRefusal?
+        var obstacle: Refusal?
         do {
             if let status = try switches?.get() {
                 gate = status.gate(of: id)
@@ -154,7 +154,7 @@ package struct Survey: Sendable {
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             // What cannot be taken over was not: there is no switch of it.
             obstacle = refusal
             result.owner = .legacy
@@ -170,7 +170,7 @@ package struct Survey: Sendable {
             for part in workspace.queueParts(dag) {
                 do {
                     let report = try await part.rollbackReport(workspace, store)
-                    if report.refusals.contains(where: { $0.code == .retiring }) {
+                    if report.refusals.contains(where: { $0.reason == .retiring }) {
                         isRetiring = true
                         queueState = .airflow
                         continue

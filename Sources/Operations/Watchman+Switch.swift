@@ -54,7 +54,7 @@ extension Watchman {
             return try await giveBack(pipeline, keys, source, survey, "forgotten", record, why, .urgent)
         case .cutover:
             try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run { journal in
-                try journal.write("forgotten", .after, status.journaled)
+                try journal.write(.forgotten, .after, status.journaled)
             }
             let text =
                 "Redis has forgotten the cutover of \(at): its switch is older than the journal. Legacy owns the ticks again, and its clock runs; ticks since then may have been run by both or by neither. Cut it over again if that is still wanted."
@@ -84,7 +84,7 @@ extension Watchman {
         let event = alert("legacy-ran", "\(pipeline) \(settled.iso8601)", .urgent, pipeline, text)
         if let store = survey.store.value {
             let known = try? store.journal(pipeline: pipeline, operation: "watch", limit: 50).contains {
-                $0.step == LegacyAlarm.step && $0.at > settled
+                $0.step == .legacyRan && $0.at > settled
             }
             if known != true {
                 let journal = Journal(
@@ -95,7 +95,7 @@ extension Watchman {
                     by: "",
                     now: workspace.surroundings.now
                 )
-                try? journal.write(LegacyAlarm.step, .after, ["text": .string(text)])
+                try? journal.write(.legacyRan, .after, ["text": .string(text)])
             }
         }
         return event
@@ -125,9 +125,6 @@ extension Watchman {
 
 /// Whether legacy's own results show runs while Airflow owned the ticks.
 struct LegacyAlarm {
-    /// The journal's step that keeps it.
-    static let step = "legacy-ran"
-
     /// What was seen; nil if nothing.
     let text: String?
 

@@ -126,7 +126,7 @@ package actor Watchman {
                 events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
             }
             return events
-        } catch let refusal as CutoverRefusal where refusal.reason == .atWork {
+        } catch let refusal as Refusal where refusal.reason == .atWork {
             return []
         } catch is CancellationError {
             return []
@@ -202,7 +202,7 @@ package actor Watchman {
     ) async throws -> [Alert] {
         let outcome = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
             [workspace] journal in
-            try journal.write("watch", .after, ["why": .string(why)])
+            try journal.write(.watch, .after, ["why": .string(why)])
             return try await workspace.withEngine(source, keys: keys, journal: journal) { engine in
                 // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
                 let now = try await engine.redbeat.status().entries.first?.record
@@ -348,14 +348,14 @@ extension Workspace {
     }
 
     /// How DAG runs went, by `<dag_id>/<run_id>`; what is not known is left out, or says why.
-    func runStates(_ runs: [String]) async -> [String: LiveTick.State] {
-        func all(_ why: String) -> [String: LiveTick.State] {
+    func runStates(_ runs: [String]) async -> [String: Known<RunState>] {
+        func all(_ why: String) -> [String: Known<RunState>] {
             Dictionary(runs.map { ($0, .unknown(why)) }, uniquingKeysWith: { $1 })
         }
         do {
             guard try airflowAccess() != nil else { return all("no Airflow is configured (target.airflow.url)") }
             return try await withAirflow("the state of live runs") { client in
-                var states: [String: LiveTick.State] = [:]
+                var states: [String: Known<RunState>] = [:]
                 for run in runs {
                     let parts = run.split(separator: "/", maxSplits: 1).map(String.init)
                     guard parts.count == 2, let found = try await client.run(parts[0], parts[1]) else {

@@ -26,7 +26,7 @@ extension Workspace {
 
     /// The RedBeat entries of a pipeline, and the source they lie in; nil if it has none.
     ///
-    /// - Throws: `CutoverRefusal` where they cannot be taken over, also if they lie in several sources.
+    /// - Throws: `Refusal` where they cannot be taken over, also if they lie in several sources.
     package func redBeatGroup(_ dag: DAGDefinition, inventory: Inventory) throws -> (
         group: RedBeatGroup, source: SourceSettings
     )? {
@@ -36,7 +36,7 @@ extension Workspace {
                 continue
             }
             if let other = found {
-                throw CutoverRefusal(
+                throw Refusal(
                     .elsewhere,
                     "the entries of \(dag.id) lie in \(other.source.name) and in \(source.name)",
                     "Entries of several Redis databases cannot move as one; make pipelines of their own of them"
@@ -55,7 +55,7 @@ extension Workspace {
     )? {
         // Where they were, if this state knows; the switches decide.
         let check = try? store?.journal(pipeline: pipeline, operation: "cutover", limit: 500).last {
-            $0.step == "check" && $0.detail["keys"] != nil
+            $0.step == .check && $0.detail["keys"] != nil
         }
         let hint = (check?.detail["keys"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
         for source in redBeatSources {

@@ -185,7 +185,7 @@ public struct RestoreOperation: Sendable {
             let keys = plan.map { engine.redbeat.keys.entries[$0.restored.entry] }
             let narrow = engine.redbeat.only(keys)
             let reply = try await engine.journal.step(
-                "restore",
+                .restore,
                 status.journalDetail,
                 outcome: { (reply: RestoreReply) in
                     if case .restored(let at) = reply { return ["restored_at": .string(at.iso8601)] }

@@ -265,6 +265,18 @@ public enum RetireReply: Sendable, Hashable {
         default: throw answer.unexpected()
         }
     }
+
+    /// As the journal keeps it.
+    var word: String {
+        switch self {
+        case .done: "done"
+        case .bounded: "bounded"
+        case .changed: "changed"
+        case .unparked: "unparked"
+        case .unmarked: "unmarked"
+        case .notMine: "not-mine"
+        }
+    }
 }
 
 /// What `restore` answered.
