@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
+import LosslessJSON
 import Schedules
+import TestSupport
 import Testing
 
-@testable import Store
+import Store
 
 @Suite("How far a pipeline is retired") struct RetirementTests {
     private func journal(_ store: StateStore, _ pipeline: String, _ operation: String = "retire") -> Journal {
