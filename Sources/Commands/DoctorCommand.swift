@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cutover
 import LosslessJSON
 import Operations
 import Reports

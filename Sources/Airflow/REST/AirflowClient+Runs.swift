@@ -1,4 +1,5 @@
 public import LosslessJSON
+public import Migration
 public import Schedules
 
 /// Runs, and what their tasks did.

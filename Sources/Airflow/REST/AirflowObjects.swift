@@ -1,4 +1,5 @@
 public import LosslessJSON
+public import Migration
 public import Schedules
 
 /// A DAG as Airflow reports it.

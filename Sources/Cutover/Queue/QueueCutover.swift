@@ -1,4 +1,5 @@
 import LosslessJSON
+import Migration
 import Postgres
 public import Store
 

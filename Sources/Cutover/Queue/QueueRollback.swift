@@ -1,4 +1,5 @@
 import LosslessJSON
+import Store
 
 /// Gives the job types of a pipeline that lie in one queue back to legacy. Needs neither Airflow nor Bailey's own state.
 public struct QueueRollback: Sendable {

@@ -13,7 +13,7 @@ public struct QueueStanding: Sendable, Hashable {
     /// The job type.
     public var type: String
     /// Who takes its jobs.
-    public var state: State
+    public var state: SwitchState
     /// The share of jobs that is Airflow's, in percent; 0 for `legacy`.
     public var share: Int
     /// The switch's fence; 0 if there is no switch.

@@ -1,4 +1,5 @@
 public import Legacy
+import Migration
 import Postgres
 
 /// The switch of one queue table: calls the functions that `QueueSwitchSQL` installs, which make every decision.
