@@ -52,10 +52,11 @@ extension Survey {
         }
         var found: [LostClock] = []
         for source in workspace.redBeatSources {
-            let taken = journaled.values.filter { $0.source == source.name }.flatMap(\.keys)
+            let mine = journaled.values.filter { $0.source == source.name }
+            let closed = mine.reduce(into: [:]) { $0.merge($1.closedDefinitions) { first, _ in first } }
             do {
                 let search = LostSwitches(url: try RedisURL(source.url), place: workspace.place(source))
-                let lost = try await search.find(known: taken)
+                let lost = try await search.find(known: mine.flatMap(\.keys), closed: closed)
                 for (keys, isGone) in [(lost.standing, false), (lost.gone, true)] {
                     found += keys.map { key in
                         let text = String(decoding: key, as: UTF8.self)
@@ -160,6 +161,7 @@ extension Workspace {
             let place = place(source)
             let lost = try await LostSwitches(url: try RedisURL(source.url), place: place).find(
                 known: journaled.isAirflows ? keys : [],
+                closed: journaled.closedDefinitions,
                 among: keys
             )
             let found = Set(lost.standing + lost.gone)
@@ -202,7 +204,7 @@ package struct Restoring: Sendable {
                     engine: engine,
                     journaled: journaled,
                     imported: imported,
-                    recreates: true
+                    recreates: .lost
                 )
                 return try await operation.run()
             }

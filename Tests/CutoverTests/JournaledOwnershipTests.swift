@@ -48,7 +48,7 @@ import Testing
                 engine: try bench.engine("rollback"),
                 journaled: journaled,
                 imported: [:],
-                recreates: true
+                recreates: .lost
             ).run()
             // The others know the last tick that was claimed.
             #expect(restored.map(\.entry) == [1] && restored[0].origin == .journal && restored[0].from == tick)
@@ -59,5 +59,99 @@ import Testing
             }
             await redbeat.disconnect()
         }
+    }
+
+    @Test func aSwitchIsLostBeforeAnyTickWasClaimed() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server)
+            try bench.fill(secondsAgo: 1790)
+            let meta = try bench.field("a", "meta")
+            let ran = try #require(try RedBeatBytes.lastRun(Array(meta.utf8), zones: bench.zones)).instant
+            _ = try await bench.cutOver()
+            try server.cli("DEL", "bailey:switch:{redbeat:a}")
+            let restored = try await restore(bench)
+            // The claims are there and hold none: what was due meanwhile is legacy's, which starting from now would lose.
+            #expect(restored.map(\.from) == [ran])
+            #expect(try bench.field("a", "definition") == SwitchBench.definition("a"))
+            let now = Array(try bench.field("a", "meta").utf8)
+            #expect(try RedBeatBytes.lastRun(now, zones: bench.zones)?.instant == ran)
+        }
+    }
+
+    @Test func aSwitchIsLostBeforeItsFenceHasPassed() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server)
+            try bench.fill(secondsAgo: 60)
+            let meta = try bench.field("a", "meta")
+            let journaled = try await closedAndLost(bench, server)
+            #expect(try bench.field("a", "definition") != SwitchBench.definition("a"))
+            let search = LostSwitches(url: try RedisURL(server.url), place: bench.place)
+            let found = try await search.find(known: bench.keys, closed: journaled.closedDefinitions)
+            #expect(found.standing == bench.keys && found.gone.isEmpty)
+            // Another who writes the same entry disabled is not undone.
+            #expect(try await search.find(known: bench.keys).standing.isEmpty)
+            let restored = try await restore(bench)
+            #expect(restored.map(\.origin) == [.journal])
+            #expect(try bench.field("a", "definition") == SwitchBench.definition("a"))
+            #expect(try bench.field("a", "meta") == meta)
+            #expect(try await search.find(known: bench.keys, closed: journaled.closedDefinitions).standing.isEmpty)
+        }
+    }
+
+    @Test func whatAGateGaveBackWhileItWasGoneIsWrittenAnewWhenThatIsAsked() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server)
+            try bench.fill(secondsAgo: 1790)
+            _ = try await bench.cutOver()
+            let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: bench.place.keys(bench.keys))
+            let tick = SwitchBench.now().adding(seconds: 20)
+            guard case .mine = try await redbeat.claim(tick: tick, run: "p/1", policy: .every) else {
+                Issue.record("not claimed")
+                return
+            }
+            await redbeat.disconnect()
+            try server.cli("DEL", "redbeat:a")
+            try server.cli("ZREM", "redbeat::schedule", "redbeat:a")
+            // As the gate of a tick after a bounded window does, between a rollback's two steps.
+            guard case .done(_, gone: [0], _) = try await bench.rollBack() else {
+                Issue.record("not given back")
+                return
+            }
+            #expect(try await bench.rollBack() == .nothing)
+            #expect(try server.cli("EXISTS", "redbeat:a").hasPrefix("0"))
+            guard case .done(_, gone: [0], _) = try await bench.rollBack(recreates: true) else {
+                Issue.record("not written anew")
+                return
+            }
+            #expect(try bench.field("a", "definition") == SwitchBench.definition("a"))
+            let meta = Array(try bench.field("a", "meta").utf8)
+            #expect(try RedBeatBytes.lastRun(meta, zones: bench.zones)?.instant == tick)
+            #expect(try server.cli("ZSCORE", "redbeat::schedule", "redbeat:a").isEmpty == false)
+            #expect(try await bench.rollBack(recreates: true) == .nothing)
+        }
+    }
+
+    private func restore(_ bench: SwitchBench) async throws -> [RestoreOperation.Restored] {
+        let engine = try bench.engine("rollback")
+        let restored = try await RestoreOperation(
+            engine: engine,
+            journaled: try bench.store.journaledOwnership("p"),
+            recreates: .lost
+        ).run()
+        await engine.redbeat.disconnect()
+        return restored
+    }
+
+    /// What a cutover that dies while its fence passes leaves behind, once the switch is lost too.
+    private func closedAndLost(_ bench: SwitchBench, _ server: RedisServer) async throws -> JournaledOwnership {
+        struct Died: Error {}
+        let engine = try bench.engine(sleep: { _ in throw Died() })
+        await #expect(throws: (any Error).self) {
+            let request = CutoverOperation.Request()
+            _ = try await CutoverOperation(engine: engine, group: try bench.group(), request: request).run()
+        }
+        await engine.redbeat.disconnect()
+        try server.cli("DEL", "bailey:switch:{redbeat:a}")
+        return try bench.store.journaledOwnership("p")
     }
 }

@@ -83,7 +83,11 @@ struct SwitchBench {
         return group
     }
 
-    func engine(_ operation: String = "cutover", token: String = "t1") throws -> CutoverEngine {
+    func engine(
+        _ operation: String = "cutover",
+        token: String = "t1",
+        sleep: @escaping @Sendable (Double) async throws -> Void = { try await Task.sleep(for: .seconds($0)) }
+    ) throws -> CutoverEngine {
         let journal = Journal(
             store: store,
             pipeline: "p",
@@ -97,7 +101,7 @@ struct SwitchBench {
             journal: journal,
             zones: zones,
             now: SwitchBench.now,
-            sleep: { try await Task.sleep(for: .seconds($0)) },
+            sleep: sleep,
             tell: { _ in }
         )
     }

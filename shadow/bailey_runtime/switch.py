@@ -101,7 +101,7 @@ class Switch:
             values = [unpacked(part) for part in reply[at : at + len(names)]]
             at += len(names) + 3
             definition, meta = unpacked(reply[at]), unpacked(reply[at + 1])
-            at += 8
+            at += 9
             switch = {name: value for name, value in zip(names, values) if value is not None}
             found.append(EntryStatus(definition, meta, switch))
         return found

@@ -1,3 +1,4 @@
+import Legacy
 import LosslessJSON
 import Migration
 public import Schedules
@@ -79,6 +80,22 @@ public struct JournaledOwnership: Sendable, Hashable {
         at = line.at
     }
 
+    /// What Bailey writes into the entries while it closes them, by key: definitions that were enabled, disabled.
+    public var closedDefinitions: [[UInt8]: [UInt8]] {
+        guard isAirflows else { return [:] }
+        return kept.compactMapValues { kept in
+            guard let definition = kept.definition, let closed = try? RedBeatBytes.closed(definition) else {
+                return nil
+            }
+            return closed == definition ? nil : closed
+        }
+    }
+
+    /// Whether an entry without a switch is as Bailey had closed it: beat fires it no more, although its clock is not parked.
+    public func leftClosed(_ key: [UInt8], _ entry: EntryStatus) -> Bool {
+        entry.record == nil && entry.definition != nil && closedDefinitions[key] == entry.definition
+    }
+
     /// What a switch has forgotten of this.
     public enum Forgotten: String, Sendable, Hashable {
         /// A rollback: the switch says Airflow, and legacy had its clock back.
@@ -92,7 +109,7 @@ public struct JournaledOwnership: Sendable, Hashable {
         guard let lead = status.entries.first, fence > 0 else { return nil }
         let record = lead.record
         if !isAirflows, let record, record.state != .legacy, record.fence < fence { return .rollback }
-        let stands = status.entries.contains { $0.isStandingWithoutSwitch }
+        let stands = zip(keys, status.entries).contains { $1.isStandingWithoutSwitch || leftClosed($0, $1) }
         if isAirflows, lead.state == .legacy, (record?.fence ?? 0) < fence, !stands, lead.exists { return .cutover }
         return nil
     }

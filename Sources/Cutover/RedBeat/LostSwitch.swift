@@ -26,13 +26,26 @@ public struct LostSwitches: Sendable {
     ///
     /// - Parameters:
     ///   - known: entries that Airflow owned.
+    ///   - closed: the definitions, by key, that Bailey leaves behind where a switch is lost before its fence has passed: the clock is not
+    ///     parked then, and the entry is disabled all the same.
     ///   - among: only these are looked at; nil for all.
     /// - Throws: `RedisError`.
-    public func find(known: [[UInt8]] = [], among: [[UInt8]]? = nil) async throws(RedisError) -> (
-        standing: [[UInt8]], gone: [[UInt8]]
-    ) {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+    public func find(
+        known: [[UInt8]] = [],
+        closed: [[UInt8]: [UInt8]] = [:],
+        among: [[UInt8]]? = nil
+    ) async throws(RedisError) -> (standing: [[UInt8]], gone: [[UInt8]]) {
+        try await RedisConnection.ask(url) { redis throws(RedisError) in
+            try await find(redis, known, closed, among)
+        }
+    }
+
+    private func find(
+        _ redis: RedisConnection,
+        _ known: [[UInt8]],
+        _ closed: [[UInt8]: [UInt8]],
+        _ among: [[UInt8]]?
+    ) async throws(RedisError) -> (standing: [[UInt8]], gone: [[UInt8]]) {
         // A beat that started since has written another score, and never an earlier one.
         let least = String(RedBeatBytes.parking.seconds - 86_400)
         let far = RedisCommand("ZRANGEBYSCORE", raw: [place.keys([]).schedule, Array(least.utf8), Array("+inf".utf8)])
@@ -47,15 +60,18 @@ public struct LostSwitches: Sendable {
                     RedisCommand("HGET", raw: [key, Array("meta".utf8)]),
                     RedisCommand("HGET", raw: [RedBeatKeys.switchKey(of: key), Array("state".utf8)]),
                     RedisCommand("EXISTS", raw: [key]),
+                    RedisCommand("HGET", raw: [key, Array("definition".utf8)]),
                 ]
             }
         )
-        for (index, key) in candidates.enumerated() where replies.count > 3 * index + 2 {
-            let state = replies[3 * index + 1].text
-            if RedBeatBytes.isParked(replies[3 * index].bytes), state == nil || state == "legacy" {
+        for (index, key) in candidates.enumerated() where replies.count > 4 * index + 3 {
+            let state = replies[4 * index + 1].text
+            if RedBeatBytes.isParked(replies[4 * index].bytes), state == nil || state == "legacy" {
+                standing.append(key)
+            } else if state == nil, let left = closed[key], replies[4 * index + 3].bytes == left {
                 standing.append(key)
             }
-            if taken.contains(key), state == nil, replies[3 * index + 2].int == 0 { gone.append(key) }
+            if taken.contains(key), state == nil, replies[4 * index + 2].int == 0 { gone.append(key) }
         }
         return (standing, gone)
     }
@@ -87,19 +103,28 @@ public struct RestoreOperation: Sendable {
     let engine: CutoverEngine
     private let journaled: JournaledOwnership
     private let imported: [[UInt8]: JournaledOwnership.Kept]
-    private let recreates: Bool
+    private let recreates: Recreation
+
+    /// Which entries that are gone are written anew.
+    public enum Recreation: Sendable, Hashable {
+        case none
+        /// Those that went with their switches: no deed of the application, which knows no switch.
+        case lost
+        /// Those whose own switch says legacy, too: given back while they were gone, by whoever came first.
+        case givenBack
+    }
 
     /// An operation on the engine's entries.
     ///
     /// - Parameters:
     ///   - journaled: what the journal keeps.
     ///   - imported: the inventory's bytes, by key.
-    ///   - recreates: whether entries that are gone with their switches are written anew.
+    ///   - recreates: which entries that are gone are written anew.
     public init(
         engine: CutoverEngine,
-        journaled: JournaledOwnership,
-        imported: [[UInt8]: JournaledOwnership.Kept],
-        recreates: Bool
+        journaled: JournaledOwnership = JournaledOwnership([]),
+        imported: [[UInt8]: JournaledOwnership.Kept] = [:],
+        recreates: Recreation
     ) {
         self.engine = engine
         self.journaled = journaled
@@ -112,10 +137,19 @@ public struct RestoreOperation: Sendable {
     /// - Throws: `RedBeatBytesError` for an entry that beat could not read either.
     public func plan(_ status: SwitchStatus) throws -> [(restored: Restored, order: RestoreEntry)] {
         try status.entries.enumerated().compactMap { index, entry in
-            // That it is gone together with its switch is no deed of the application, which knows no switch.
-            let isGone = recreates && journaled.isAirflows && entry.record == nil && !entry.exists
-            guard entry.isStandingWithoutSwitch || isGone else { return nil }
+            let key = engine.redbeat.keys.entries[index]
+            let stands = entry.isStandingWithoutSwitch || journaled.leftClosed(key, entry)
+            guard stands || isToBeWrittenAnew(entry) else { return nil }
             return try plan(index, entry, status)
+        }
+    }
+
+    private func isToBeWrittenAnew(_ entry: EntryStatus) -> Bool {
+        guard !entry.exists else { return false }
+        return switch recreates {
+        case .none: false
+        case .lost: journaled.isAirflows && entry.record == nil
+        case .givenBack: entry.record?.state == .legacy && entry.kept.definition != nil
         }
     }
 
@@ -151,8 +185,12 @@ public struct RestoreOperation: Sendable {
         let base = RedBeatBytes.isParked(kept.meta) ? nil : kept.meta
         let ran = (try? RedBeatBytes.lastRun(base, zones: engine.zones)) ?? nil
         let others = status.entries.compactMap { $0.record?.lastClaim }.max()
+        let claim = [entry.newestClaim, others].compactMap { $0 }.max()
         var (from, because): (Instant, String)
-        if let claim = [entry.newestClaim, others].compactMap({ $0 }).max() {
+        if let decided = entry.decided, decided > claim ?? .earliest {
+            // What opened the window is kept beside the claims: they are whole, and there is none.
+            (from, because) = (decided, "legacy's last run before Airflow's window, of which no tick was claimed")
+        } else if let claim {
             (from, because) = (claim, "the last tick that a run claimed")
         } else if let unowned = entry.unowned ?? status.entries.first?.unowned {
             (from, because) = (
@@ -163,6 +201,21 @@ public struct RestoreOperation: Sendable {
             (from, because) = (status.now, "now: no claim is left, and no gate has asked since")
         }
         if let ran, ran.instant > from { (from, because) = (ran.instant, "legacy's own last run") }
+        if let running = entry.meta, !RedBeatBytes.isParked(running),
+            let last = try RedBeatBytes.lastRun(running, zones: engine.zones)
+        {
+            // Closed and never settled: the clock is legacy's own, and nobody else has run anything.
+            let order = RestoreEntry(
+                definition: entry.definition,
+                meta: running,
+                newDefinition: definition,
+                newMeta: running,
+                isScheduled: entry.score != nil
+            )
+            return (
+                Restored(entry: index, origin: origin, from: last.instant, because: "legacy's own last run"), order
+            )
+        }
         let time = RedBeatTime(instant: from, zone: ran?.zone ?? .utc, isNamed: ran?.isNamed ?? true)
         let order = RestoreEntry(
             definition: entry.definition,
@@ -183,7 +236,6 @@ public struct RestoreOperation: Sendable {
             let plan = try plan(status)
             guard !plan.isEmpty else { return [] }
             let keys = plan.map { engine.redbeat.keys.entries[$0.restored.entry] }
-            let narrow = engine.redbeat.only(keys)
             let reply = try await engine.journal.step(
                 .restore,
                 status.journalDetail,
@@ -191,8 +243,7 @@ public struct RestoreOperation: Sendable {
                     if case .restored(let at) = reply { return ["restored_at": .string(at.iso8601)] }
                     return ["refused": .string("\(reply)")]
                 }
-            ) { try await narrow.restore(plan.map(\.order)) }
-            await narrow.disconnect()
+            ) { try await engine.redbeat.withOnly(keys) { try await $0.restore(plan.map(\.order)) } }
             if case .restored(let at) = reply {
                 engine.tell(.gaveBack(at: at))
                 return plan.map(\.restored)

@@ -21,11 +21,13 @@ public actor RedBeatSwitch {
         self.patience = patience
     }
 
-    /// Some of the entries alone, on a connection of their own.
-    nonisolated func only(_ entries: [[UInt8]]) -> RedBeatSwitch {
+    /// Lends some of the entries alone, on a connection of their own.
+    nonisolated func withOnly<Value>(_ entries: [[UInt8]], _ work: (RedBeatSwitch) async throws -> Value) async throws
+        -> Value
+    {
         var keys = keys
         keys.entries = entries
-        return RedBeatSwitch(url: url, keys: keys, patience: patience)
+        return try await RedBeatSwitch.use(url, keys: keys, patience: patience, work)
     }
 
     /// Lends switches for as long as a piece of work goes on; their connection ends with it, whether it succeeds or fails.

@@ -29,7 +29,14 @@ public struct RollbackOperation: Sendable {
     ///
     /// - Throws: `Refusal` while the pipeline is being retired; `RedisError`, `SwitchError` or `StoreError`; nothing is changed
     ///   then, or everything.
-    public func run() async throws -> Outcome { try await giveBack() }
+    public func run() async throws -> Outcome {
+        let outcome = try await giveBack()
+        guard recreates, outcome == .nothing else { return outcome }
+        // The gate of the first tick after a bounded window gives back by itself, and leaves what is gone as it is.
+        let anew = try await RestoreOperation(engine: engine, recreates: .givenBack).run()
+        guard !anew.isEmpty else { return .nothing }
+        return .done(at: engine.now(), gone: anew.map(\.entry), redefined: [])
+    }
 
     func giveBack() async throws -> Outcome {
         try await bound()

@@ -29,7 +29,7 @@ public struct SwitchStatus: Sendable, Hashable {
         var rest = answer.items.dropFirst(5)
         entries = []
         for _ in 0..<count {
-            guard rest.count >= names.count + 11 else { throw answer.unexpected() }
+            guard rest.count >= names.count + 12 else { throw answer.unexpected() }
             var fields: [String: [UInt8]] = [:]
             for name in names { fields[name] = rest.removeFirst().unpacked }
             entries.append(try EntryStatus(fields, &rest, answer))
@@ -59,6 +59,8 @@ public struct EntryStatus: Sendable, Hashable {
     public var shadowed: Instant?
     /// The first tick whose gate was told so while there was no switch at all.
     public var unowned: Instant?
+    /// What legacy had decided when Airflow's present window was opened, kept beside the claims; nil where those are lost too.
+    public var decided: Instant?
     /// The newest tick that a run has claimed, of those that are kept, also where there is no switch any more.
     public var newestClaim: Instant?
     /// Who asked here, one mark of each installation of Airflow.
@@ -125,6 +127,7 @@ public struct EntryStatus: Sendable, Hashable {
         score = rest.removeFirst().unpacked.map { String(decoding: $0, as: UTF8.self) }
         shadowed = rest.removeFirst().unpacked.flatMap { Instant(argument: $0) }
         unowned = rest.removeFirst().unpacked.flatMap { Instant(argument: $0) }
+        decided = rest.removeFirst().unpacked.flatMap { Instant(argument: $0) }
         marks = GateMark.list(rest.removeFirst())
         let known = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0
         let shown = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0

@@ -120,26 +120,30 @@ def test_live_and_a_tick_that_another_run_has(gated: Road) -> None:
 
     switch = Switch(gated.redis, Group((ENTRY,)))
 
-    def claim_the_next() -> datetime | None:
+    claimed: set[datetime] = set()
+
+    def claim_the_next() -> None:
         tick = datetime.fromisoformat(gated.airflow.call("GET", f"/dags/{DAG}")["next_dagrun_run_after"])
         if not AHEAD < tick.timestamp() - time.time() < EVERY:
-            return None
+            return
+        # Airflow leaves out ticks that pass while its scheduler is busy: of those there is no run, so another is claimed.
+        if claimed and time.time() - max(claimed).timestamp() < 2 * EVERY:
+            return
         at = str(round(tick.timestamp() * 1_000_000))
         named = switch.status()[0].text("installation")
         assert named, "the gate that claimed first named its installation"
         word, *_ = switch.call("claim", at, "another/run", "every", "", at, named)
         assert word == "live"
-        return tick
+        claimed.add(tick)
 
-    tick = eventually("the next tick is claimed in time", claim_the_next)
-
-    def run_of_it() -> str | None:
+    def run_of_a_claimed_tick() -> str | None:
+        claim_the_next()
         for run in scheduled(gated):
-            if datetime.fromisoformat(run["logical_date"]) == tick and run["state"] in ENDED:
+            if datetime.fromisoformat(run["logical_date"]) in claimed and run["state"] in ENDED:
                 return run["dag_run_id"]
         return None
 
-    skipped = eventually("the run of the claimed tick has ended", run_of_it)
+    skipped = eventually("the run of a claimed tick has ended", run_of_a_claimed_tick)
     assert gated.airflow.states(DAG, skipped) == dict.fromkeys(
         ("gate", "work", "observed", "whatever", "unless_failed"), "skipped"
     )

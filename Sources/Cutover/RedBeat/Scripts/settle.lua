@@ -82,6 +82,8 @@ for i = 1, COUNT do
     end
   end
   windows_write(i, list)
+  -- Beside the claims, which outlive a switch that is lost: that they are whole since then, and what legacy goes on from if there is none.
+  redis.call('HSET', claims_key(i), 'decided', redis.call('HGET', key, 'last_legacy'))
   -- What give_back starts from: what legacy itself last wrote, never the parked bytes.
   if here and is ~= fields[i].parked then
     if is then redis.call('HSET', key, 'meta', is) else redis.call('HDEL', key, 'meta') end

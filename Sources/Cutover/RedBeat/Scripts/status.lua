@@ -20,6 +20,7 @@ for i = 1, COUNT do
   reply[#reply + 1] = packed(redis.call('ZSCORE', SCHEDULE, entry_key(i)))
   reply[#reply + 1] = packed(redis.call('HGET', claims_key(i), 'shadowed'))
   reply[#reply + 1] = packed(redis.call('HGET', claims_key(i), 'unowned'))
+  reply[#reply + 1] = packed(redis.call('HGET', claims_key(i), 'decided'))
   -- Who asks here, one mark of each installation.
   local marks, known = {}, {}
   local flat = redis.call('HKEYS', claims_key(i))
