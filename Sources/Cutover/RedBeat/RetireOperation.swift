@@ -159,7 +159,7 @@ public struct RetireOperation: Sendable {
             }
         }
         throw SwitchError(
-            step,
+            step.rawValue,
             "the entries change again and again",
             "See what writes them, then run the command again"
         )
