@@ -1,5 +1,6 @@
 package import Cutover
 package import LosslessJSON
+import Migration
 
 /// What `cutover` and `rollback` print of a pipeline's job types in one queue.
 package struct QueueReport {
