@@ -1,5 +1,6 @@
 import Cutover
 import Foundation
+import Migration
 import Legacy
 import Postgres
 import TestSupport
