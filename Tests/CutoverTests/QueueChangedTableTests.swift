@@ -1,7 +1,7 @@
 import Cutover
 import Foundation
-import Migration
 import Legacy
+import Migration
 import Postgres
 import TestSupport
 import Testing

@@ -2,10 +2,9 @@ import Foundation
 import GRDB
 import LosslessJSON
 import Schedules
+import Store
 import TestSupport
 import Testing
-
-import Store
 
 @Suite("How far a pipeline is retired") struct RetirementTests {
     private func journal(_ store: StateStore, _ pipeline: String, _ operation: String = "retire") -> Journal {

@@ -38,7 +38,9 @@ public struct RedBeatSource: Sendable {
         return try await RedisConnection.use(url) { try await read($0, configured, zones) }
     }
 
-    private func read(_ redis: RedisConnection, _ configured: Zone?, _ zones: ZoneDatabase) async throws -> SourceReading {
+    private func read(_ redis: RedisConnection, _ configured: Zone?, _ zones: ZoneDatabase) async throws
+        -> SourceReading
+    {
         let version = try await redis.serverVersion(atLeast: 5)
         let scheduleKey = Array("\(prefix):schedule".utf8)
         let housekeeping: Set<[UInt8]> = [scheduleKey, Array("\(prefix):statics".utf8), Array("\(prefix):lock".utf8)]
