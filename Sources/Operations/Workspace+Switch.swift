@@ -73,12 +73,21 @@ extension Workspace {
         tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in },
         _ work: (CutoverEngine) async throws -> Value
     ) async throws -> Value {
-        try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys) { redbeat in
+        let (zones, name) = (zones, source.name)
+        return try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys) { redbeat in
             try await work(
                 CutoverEngine(
                     redbeat: redbeat,
                     journal: journal,
                     zones: zones,
+                    applicationZone: {
+                        // Only where beat never wrote one: then it is worth reading what was imported.
+                        let entries = (try? journal.store.latestInventory())?.entries ?? []
+                        let known = Set(
+                            entries.filter { $0.id.source == name && $0.kind == .redbeat }.compactMap(\.timezone)
+                        )
+                        return known.count == 1 ? known.first.flatMap { try? zones.zone($0) } : nil
+                    },
                     now: surroundings.now,
                     sleep: surroundings.sleep,
                     tell: tell

@@ -32,7 +32,8 @@ public struct JournalLine: Sendable, Hashable {
 
 /// Writes one operation's lines. Append-only: the tables refuse every change and deletion.
 public struct Journal: Sendable {
-    private let store: StateStore
+    /// Where its lines are kept.
+    public let store: StateStore
     /// The pipeline.
     public let pipeline: String
     /// What is being done.

@@ -1,4 +1,5 @@
 import Foundation
+import Legacy
 import Migration
 import Redis
 import Schedules
@@ -107,6 +108,56 @@ import Testing
                 return
             }
             await redbeat.disconnect()
+        }
+    }
+
+    @Test func legacyGoesOnInItsOwnZone() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server)
+            let paris = try bench.zones.zone("Europe/Paris")
+            let plain = try bench.engine("rollback")
+            func engine(_ zone: Zone?) -> CutoverEngine {
+                CutoverEngine(
+                    redbeat: plain.redbeat,
+                    journal: plain.journal,
+                    zones: bench.zones,
+                    applicationZone: { zone },
+                    now: SwitchBench.now,
+                    sleep: { _ in },
+                    tell: { _ in }
+                )
+            }
+            func named(_ zone: String) -> [UInt8] {
+                Array(
+                    #"{"last_run_at": {"__type__": "datetime", "year": 2026, "month": 6, "day": 1, "timezone": \#(zone)}}"#
+                        .utf8
+                )
+            }
+            // 2026-11-01 06:30 UTC is 01:30 for the second time in New York; 2026-10-25 00:30 UTC is 02:30 for the first time in Paris.
+            let (second, first) = (Instant(seconds: 1_793_514_600), Instant(seconds: 1_792_888_200))
+            let cases: [(meta: [UInt8]?, zone: Zone?, at: Instant, text: String)] = [
+                (
+                    named(#""America/New_York""#), paris, second,
+                    #""hour": 1, "minute": 30, "second": 0, "microsecond": 0, "timezone": -18000.0}"#
+                ),
+                (
+                    named("-18000.0"), paris, first,
+                    #""hour": 2, "minute": 30, "second": 0, "microsecond": 0, "timezone": "Europe/Paris"}"#
+                ),
+                (
+                    nil, paris, first,
+                    #""hour": 2, "minute": 30, "second": 0, "microsecond": 0, "timezone": "Europe/Paris"}"#
+                ),
+                (
+                    named("-18000.0"), nil, first,
+                    #""hour": 19, "minute": 30, "second": 0, "microsecond": 0, "timezone": -18000.0}"#
+                ),
+                (nil, nil, first, #""hour": 0, "minute": 30, "second": 0, "microsecond": 0, "timezone": "UTC"}"#),
+            ]
+            for one in cases {
+                #expect(engine(one.zone).time(one.at, like: one.meta).text.hasSuffix(one.text))
+            }
+            await plain.redbeat.disconnect()
         }
     }
 }

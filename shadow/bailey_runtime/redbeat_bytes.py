@@ -92,13 +92,11 @@ def parked(meta: bytes | None, until: int = PARKED_AT) -> bytes:
 def with_last_run(meta: bytes | None, at: int, zone: str) -> bytes:
     """The same meta with that instant (µs) as `last_run_at`: local wall time and the zone's key, as beat writes it.
 
-    RedBeat stores no fold: what lies in the second pass of a repeated hour is written in UTC, or it would be read back as
-    one of the first, an hour too early.
+    RedBeat stores no fold: what lies in the second pass of a repeated hour is written with its offset in seconds, or it would be
+    read back as one of the first, an hour too early. In UTC Celery before 5.7 would read a crontab by UTC's clock.
     """
-    moment = _EPOCH + timedelta(microseconds=at)
-    local = moment.astimezone(_zone(zone))
-    if local.fold:
-        local, zone = moment, "UTC"
+    local = (_EPOCH + timedelta(microseconds=at)).astimezone(_zone(zone))
+    offset = local.utcoffset() if local.fold else None
     stored = json.dumps(
         {
             "__type__": "datetime",
@@ -109,7 +107,7 @@ def with_last_run(meta: bytes | None, at: int, zone: str) -> bytes:
             "minute": local.minute,
             "second": local.second,
             "microsecond": local.microsecond,
-            "timezone": zone,
+            "timezone": zone if offset is None else offset.total_seconds(),
         }
     )
     if not meta:

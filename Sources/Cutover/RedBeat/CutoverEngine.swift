@@ -35,6 +35,7 @@ public struct CutoverEngine: Sendable {
     /// Where each step is written, before and after.
     public let journal: Journal
     let zones: ZoneDatabase
+    let applicationZone: @Sendable () -> Zone?
     let now: @Sendable () -> Instant
     let sleep: @Sendable (Double) async throws -> Void
     let tell: @Sendable (CutoverProgress) -> Void
@@ -42,6 +43,7 @@ public struct CutoverEngine: Sendable {
     /// An engine.
     ///
     /// - Parameters:
+    ///   - applicationZone: Celery's `timezone`, for entries that beat never wrote its own zone into; nil where nobody knows it.
     ///   - now: this machine's clock. Decisions go by Redis's.
     ///   - sleep: waits so many seconds.
     ///   - tell: takes progress.
@@ -49,6 +51,7 @@ public struct CutoverEngine: Sendable {
         redbeat: RedBeatSwitch,
         journal: Journal,
         zones: ZoneDatabase,
+        applicationZone: @escaping @Sendable () -> Zone? = { nil },
         now: @escaping @Sendable () -> Instant,
         sleep: @escaping @Sendable (Double) async throws -> Void,
         tell: @escaping @Sendable (CutoverProgress) -> Void
@@ -56,6 +59,7 @@ public struct CutoverEngine: Sendable {
         self.redbeat = redbeat
         self.journal = journal
         self.zones = zones
+        self.applicationZone = applicationZone
         self.now = now
         self.sleep = sleep
         self.tell = tell

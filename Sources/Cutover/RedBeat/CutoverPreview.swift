@@ -97,7 +97,7 @@ extension RollbackOperation {
         var ticks: [Instant] = []
         for (index, found) in status.entries.enumerated() {
             var time = (try? RedBeatBytes.lastRun(found.meta, zones: engine.zones)) ?? nil
-            if case .write(let meta) = try RollbackOperation.meta(found, zones: engine.zones) {
+            if case .write(let meta) = try engine.meta(found) {
                 time = try RedBeatBytes.lastRun(meta, zones: engine.zones)
             }
             // The schedule as the entry's own bytes tell it: the inventory may be lost.

@@ -216,12 +216,11 @@ public struct RestoreOperation: Sendable {
                 Restored(entry: index, origin: origin, from: last.instant, because: "legacy's own last run"), order
             )
         }
-        let time = RedBeatTime(instant: from, zone: ran?.zone ?? .utc, isNamed: ran?.isNamed ?? true)
         let order = RestoreEntry(
             definition: entry.definition,
             meta: entry.meta,
             newDefinition: definition,
-            newMeta: try RedBeatBytes.withLastRun(base, time),
+            newMeta: try RedBeatBytes.withLastRun(base, engine.time(from, like: base)),
             isScheduled: !entry.exists || entry.score != nil
         )
         return (Restored(entry: index, origin: origin, from: from, because: because), order)

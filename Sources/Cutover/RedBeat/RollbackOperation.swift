@@ -122,14 +122,16 @@ public struct RollbackOperation: Sendable {
             lastClaim: found.record?.lastClaim,
             lastLegacy: found.record?.lastLegacy,
             meta: found.meta,
-            new: try RollbackOperation.meta(found, zones: engine.zones),
+            new: try engine.meta(found),
             definition: found.definition,
             opened: try found.opened()
         )
     }
+}
 
+extension CutoverEngine {
     /// The meta that legacy goes on from: its last run is the last tick that really ran, by either side.
-    static func meta(_ found: EntryStatus, zones: ZoneDatabase) throws -> GiveBackOrder.Entry.Meta {
+    func meta(_ found: EntryStatus) throws -> GiveBackOrder.Entry.Meta {
         guard let record = found.record, record.state == .airflow || record.isHealing else { return .leave }
         var base = found.kept.meta
         var last = [record.lastClaim, record.lastLegacy].compactMap { $0 }.max()
@@ -141,9 +143,17 @@ public struct RollbackOperation: Sendable {
             last = max(last ?? fired.instant, fired.instant)
         }
         guard let last else { return base.map { .write($0) } ?? .remove }
-        let zone = (try? RedBeatBytes.lastRun(base, zones: zones)) ?? nil
-        let time = RedBeatTime(instant: last, zone: zone?.zone ?? .utc, isNamed: zone?.isNamed ?? true)
-        return .write(try RedBeatBytes.withLastRun(base, time))
+        return .write(try RedBeatBytes.withLastRun(base, time(last, like: base)))
+    }
+
+    /// An instant as beat would write it into this meta: in the zone that beat wrote before, else in the application's. Celery before 5.7
+    /// reads a crontab in the zone of `last_run_at`, so that UTC, where the application has another, moves the next tick by hours.
+    func time(_ instant: Instant, like meta: [UInt8]?) -> RedBeatTime {
+        let before = (try? RedBeatBytes.lastRun(meta, zones: zones)) ?? nil
+        if let before, before.isNamed { return RedBeatTime(instant: instant, zone: before.zone) }
+        // An offset is what Bailey itself writes in a repeated hour, or a RedBeat that knew no names.
+        if let zone = applicationZone() { return RedBeatTime(instant: instant, zone: zone) }
+        return RedBeatTime(instant: instant, zone: before?.zone ?? .utc, isNamed: before?.isNamed ?? true)
     }
 }
 

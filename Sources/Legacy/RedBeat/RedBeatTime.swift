@@ -28,18 +28,18 @@ public struct RedBeatTime: Sendable, Hashable {
     /// The text that RedBeat's encoder writes for it.
     ///
     /// RedBeat stores no fold: in the second pass of a repeated hour the local time would be read back as one of the first, an hour
-    /// too early. There it is written in UTC, which every RedBeat reads as the same instant.
+    /// too early. There it is written with its offset in seconds, which every RedBeat reads as the same instant. Not in UTC: Celery before
+    /// 5.7 reads a crontab in the zone of `last_run_at`, and all versions a relative interval of whole days.
     public var text: String {
         let whole = Instant(seconds: instant.seconds)
-        let isSecondPass = zone.instant(of: zone.local(at: whole)) != whole
-        let zone = isSecondPass ? Zone.utc : self.zone
         let local = zone.local(at: whole)
-        let name: String
-        if isSecondPass || isNamed {
-            name = JSON.string(zone.name).text()
-        } else {
-            name = zone == .utc ? "0.0" : "\(zone.offset(at: whole)).0"
-        }
+        let isSecondPass = zone.instant(of: local) != whole
+        let name =
+            if isNamed, !isSecondPass {
+                JSON.string(zone.name).text()
+            } else {
+                zone == .utc ? "0.0" : "\(zone.offset(at: whole)).0"
+            }
         let micro = instant.microseconds - whole.microseconds
         return
             #"{"__type__": "datetime", "year": \#(local.date.year), "month": \#(local.date.month), "day": \#(local.date.day), "#

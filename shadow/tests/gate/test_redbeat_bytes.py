@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -64,3 +66,14 @@ def test_bytes_that_are_no_utf8_stay():
 @pytest.mark.parametrize("case", TABLE["of_a_fire"], ids=lambda case: str(case["meta"]))
 def test_has_fired(case):
     assert bytes_of.has_fired(stored(case["meta"])) is case["fired"]
+
+
+def test_beat_goes_on_from_the_second_pass_of_a_repeated_hour():
+    """The Celery of this laboratory; older ones as well where their environments are there (`make test-full`)."""
+    root = Path(__file__).resolve().parents[3]
+    others = [root / f".env-redbeat{version}" / "bin" / "python" for version in (22, 23)]
+    for python in [Path(sys.executable), *(path for path in others if path.exists())]:
+        program = str(Path(__file__).parent / "repeated_hour.py")
+        ended = subprocess.run([str(python), program], capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, f"{python}: {ended.stdout}{ended.stderr}"
+        assert ended.stdout.strip().endswith(" 0 wrong")
