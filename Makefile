@@ -63,4 +63,4 @@ airflow-env: packages
 	@scripts/python-env airflow33 shadow/requirements-airflow33.txt
 
 clean:
-	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23
+	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23 .env-celery54 .env-celery56

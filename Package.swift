@@ -93,8 +93,8 @@ let package = Package(
                 subprocess,
                 systemPackage,
             ],
-            // A link to shadow/bailey_runtime.
-            resources: [.embedInCode("celery_wire.py")]
+            // Links to shadow/bailey_runtime.
+            resources: [.embedInCode("celery_wire.py"), .embedInCode("celery_proof.py")]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

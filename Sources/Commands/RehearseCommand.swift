@@ -44,6 +44,20 @@ struct RehearseCommand: AsyncParsableCommand {
                 line:
                     "Would make a copy of a RedBeat entry in \(source?.name ?? "no source"), let beat fire it, cut it over, claim a tick, roll it back, and remove it."
             )
+            let senders = CelerySenders(workspace, planned.dag, inventory).senders
+            if planned.policy.messageParity.required, planned.policy.messageParity.fires, !senders.isEmpty {
+                let names = senders.map { "“\($0.call.task)”" }.joined(separator: ", ")
+                Console.print(
+                    line:
+                        "Would let beat fire a copy of \(names), and send the DAG's, each into a queue that nobody consumes, and compare both."
+                )
+            }
+            if planned.policy.roundTripRequired, !senders.isEmpty {
+                Console.print(
+                    line:
+                        "Would send celery.accumulate, which does nothing, to the live workers the way of each task, and wait for the answer."
+                )
+            }
             if !parts.isEmpty {
                 Console.print(
                     line: "Would look whether jobs of \(parts.map(\.source.name).joined(separator: ", ")) can be held."
@@ -54,7 +68,13 @@ struct RehearseCommand: AsyncParsableCommand {
         }
         var rehearsal = Rehearsal(pipeline: pipeline, at: currentInstant(), steps: [])
         if let source {
-            let rehearsing = Rehearsing(workspace: workspace, pipeline: pipeline, source: source)
+            let rehearsing = Rehearsing(
+                workspace: workspace,
+                pipeline: pipeline,
+                source: source,
+                senders: CelerySenders(workspace, planned.dag, inventory),
+                policy: planned.policy
+            )
             rehearsal = try await workspace.session(pipeline, "rehearse", store: store).run {
                 try await rehearsing.run($0)
             }

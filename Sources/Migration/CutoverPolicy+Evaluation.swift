@@ -7,6 +7,7 @@ extension CutoverPolicy {
         lines += ComparisonRules(policy: self, evidence: evidence).lines
         if !evidence.absorbed.isEmpty { lines.append(approvals(evidence)) }
         if let rehearsalWithin { lines.append(rehearsal(evidence, within: rehearsalWithin)) }
+        lines += MessageRules(policy: self, evidence: evidence).lines
         lines.append(deployed(evidence))
         switch evidence.durability {
         case .enough(let what)?: lines.append(PolicyLine(.durable, .pass, what))

@@ -1,6 +1,7 @@
 /// What must hold before a pipeline may be cut over, what gives it back by itself, and what must hold before the bridge is taken away.
 ///
-/// What nobody wrote down has a careful default: five compared ticks in a row, nothing tolerated, no rehearsal, any hour, no rollback by itself.
+/// What nobody wrote down has a careful default: five compared ticks in a row, nothing tolerated, messages that were compared with
+/// beat's and workers that answered, no other rehearsal, any hour, no rollback by itself.
 public struct CutoverPolicy: Sendable, Hashable {
     /// How many ticks (or jobs) of each entry must have been compared.
     public var comparedTicks = 5
@@ -17,6 +18,10 @@ public struct CutoverPolicy: Sendable, Hashable {
     public var slowestRatio: Double?
     /// Seconds for which a successful rehearsal holds; nil when none is required.
     public var rehearsalWithin: Double?
+    /// What is asked of the messages of Celery tasks.
+    public var messageParity = MessageParityPolicy()
+    /// Whether something must have been sent the way of each Celery task, and have come back.
+    public var roundTripRequired = true
     /// When cutover is allowed; nil for always.
     public var hours: AllowedHours?
     /// Who approved that an absorbed entry runs by another clock than its own.

@@ -56,6 +56,8 @@ extension FindingCode {
     public static let airflowLimit = FindingCode(59, "airflow-limit", .error)
 
     // Airflow: 70–79
+    public static let connectionElsewhere = FindingCode(68, "connection-elsewhere", .error)
+    public static let connectionUnseen = FindingCode(69, "connection-unseen", .warning)
     public static let dagIDTaken = FindingCode(70, "dag-id-taken", .error)
     public static let moduleMissing = FindingCode(71, "module-missing", .error)
     public static let runtimeMissing = FindingCode(72, "runtime-missing", .error)
@@ -84,6 +86,7 @@ extension FindingCode {
         .resultNotAwaited,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
+        .connectionElsewhere, .connectionUnseen,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,

@@ -34,6 +34,23 @@ public struct PolicyEvidence: Sendable {
         }
     }
 
+    /// A task of the pipeline that sends a Celery message.
+    public struct Call: Sendable, Hashable {
+        /// The task.
+        public var task: String
+        /// The entry whose message it stands for; nil for a new one.
+        public var entry: EntryID?
+        /// The digest of everything that makes the message.
+        public var form: String
+
+        /// Makes a call.
+        public init(task: String, entry: EntryID?, form: String) {
+            self.task = task
+            self.entry = entry
+            self.form = form
+        }
+    }
+
     /// What Airflow says of the DAG.
     public enum Deployment: Sendable, Hashable {
         /// It is there, unpaused, and is the file that Bailey generates; with what was seen.
@@ -80,6 +97,8 @@ public struct PolicyEvidence: Sendable {
     public var findings: [Finding] = []
     /// Entries that give up their own clock.
     public var absorbed: [EntryID] = []
+    /// The tasks that send Celery messages.
+    public var calls: [Call] = []
     /// Rehearsals, in any order.
     public var rehearsals: Known<[Rehearsal]> = .known([])
     /// What Airflow says.

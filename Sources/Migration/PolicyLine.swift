@@ -22,6 +22,8 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case slowestRatio = "slowest-ratio"
     case approvals
     case rehearsal
+    case messageParity = "message-parity"
+    case roundTrip = "round-trip"
     case deployed
     case durable
     case hours

@@ -14,6 +14,7 @@ extension Rehearsal {
                     ]
                 }
             ),
+            "messages": .array(messages.map(\.json)), "round_trips": .array(roundTrips.map(\.json)),
         ]
     }
 
@@ -34,5 +35,7 @@ extension Rehearsal {
                 )
             )
         }
+        for item in object.items("messages") { messages.append(try MessageComparison(json: item)) }
+        for item in object.items("round_trips") { roundTrips.append(try RoundTrip(json: item)) }
     }
 }

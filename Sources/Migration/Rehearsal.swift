@@ -28,6 +28,10 @@ public struct Rehearsal: Sendable, Hashable {
     public var at: Instant
     /// The steps, in order.
     public var steps: [Step]
+    /// What was seen of the messages of its Celery tasks.
+    public var messages: [MessageComparison] = []
+    /// What came of something that was sent the way of each.
+    public var roundTrips: [RoundTrip] = []
 
     /// Makes a rehearsal.
     public init(pipeline: String, at: Instant, steps: [Step]) {

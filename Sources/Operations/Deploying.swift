@@ -73,6 +73,7 @@ package struct Deploying: Sendable {
         report.files = try await delivery.preview(items.map(\.file))
         report.findings += report.files.compactMap(obstacle)
         report.setups = try await setups(prepared, client)
+        report.findings += try await proven(report.setups, client)
         guard execute, report.holds else {
             report.executed = false
             report.findings += report.setups.filter { $0.state == .missing }.map(missing)
@@ -177,6 +178,18 @@ package struct Deploying: Sendable {
             }
         }
         return found
+    }
+
+    /// What is wrong with connections that exist: somebody else made them, or the source has moved since.
+    private func proven(_ setups: [DeployReport.Setup], _ client: AirflowClient) async throws -> [Finding] {
+        let needed = Set(setups.filter { $0.kind == "connection" && $0.state == .exists }.map(\.name))
+        guard !needed.isEmpty else { return [] }
+        let proof = ConnectionProof(workspace: workspace)
+        var findings: [Finding] = []
+        for connection in try await client.connections() where needed.contains(connection.id) {
+            if let found = try await proof.finding(connection) { findings.append(found) }
+        }
+        return findings
     }
 
     private func make(_ report: inout DeployReport, _ client: AirflowClient) async throws {

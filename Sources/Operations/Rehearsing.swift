@@ -1,4 +1,6 @@
+import Airflow
 import Cutover
+import LosslessJSON
 package import Migration
 import Redis
 import Schedules
@@ -11,15 +13,23 @@ package struct Rehearsing: Sendable {
     package let workspace: Workspace
     package let pipeline: String
     package let source: SourceSettings
+    /// Who sends for the pipeline's Celery tasks.
+    package let senders: CelerySenders
+    /// What is asked of its messages and workers.
+    package let policy: CutoverPolicy
 
     package init(
         workspace: Workspace,
         pipeline: String,
-        source: SourceSettings
+        source: SourceSettings,
+        senders: CelerySenders,
+        policy: CutoverPolicy
     ) {
         self.workspace = workspace
         self.pipeline = pipeline
         self.source = source
+        self.senders = senders
+        self.policy = policy
     }
 
     /// Whether a pipeline of a switch is that of a rehearsal.
@@ -56,18 +66,15 @@ package struct Rehearsing: Sendable {
         // What a rehearsal of this pipeline left that was killed: its lock is ours now.
         let left = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: began)
         if left > 0 { workspace.tell("\(pipeline): removed \(left) keys that a broken-off rehearsal had left") }
-        guard try await RehearsalCopy.brokerIsHere(redbeat) else {
-            throw OperationFailure(
-                .doesNotHold,
-                "the source \(source.name) does not carry Celery's messages (there is no _kombu.binding.* in it): what a copy sends could not be taken away again"
-            )
-        }
+        let isHere = try await RehearsalCopy.brokerIsHere(redbeat)
+        let hand = isHere ? nil : try await broker()
         var rehearsal = Rehearsal(pipeline: pipeline, at: began, steps: [])
         do {
-            try await steps(copy, group, engine, laps, &rehearsal)
+            try await messages(redbeat, &rehearsal)
+            try await steps(copy, group, engine, laps, hand, &rehearsal)
         } catch {
             // Also when it was interrupted: nothing stays behind.
-            let sweeping = Task { try await clean(copy, redbeat) }
+            let sweeping = Task { try await clean(copy, redbeat, hand) }
             _ = try? await sweeping.value
             if error is CancellationError { throw error }
             rehearsal.steps.append(Rehearsal.Step(name: "end", seconds: 0, passed: false, detail: "\(error)"))
@@ -76,15 +83,53 @@ package struct Rehearsing: Sendable {
         return rehearsal
     }
 
+    /// Compares messages and sends something there and back. What fails here keeps nothing else from being tried.
+    private func messages(_ redbeat: RedBeatSwitch, _ rehearsal: inout Rehearsal) async throws {
+        if policy.messageParity.required, senders.senders.contains(where: { $0.entry != nil }) {
+            let start = ContinuousClock.now
+            workspace.tell("\(pipeline): rehearsal: messages …")
+            let proving = MessageProving(
+                workspace: workspace,
+                source: source,
+                pipeline: pipeline,
+                redbeat: redbeat,
+                senders: senders,
+                fires: policy.messageParity.fires
+            )
+            let patience = Double(source.maxInterval) + 30
+            rehearsal.messages = try await proving.run(at: rehearsal.at, patience: patience)
+            for found in rehearsal.messages {
+                rehearsal.steps.append(found.step(Laps.seconds(since: start), ignoring: policy.messageParity.ignored))
+            }
+        }
+        guard policy.roundTripRequired, !senders.senders.isEmpty else { return }
+        let start = ContinuousClock.now
+        workspace.tell("\(pipeline): rehearsal: round trip …")
+        rehearsal.roundTrips = try await senders.roundTrips()
+        for trip in rehearsal.roundTrips {
+            rehearsal.steps.append(
+                Rehearsal.Step(
+                    name: "round trip \(trip.task)",
+                    seconds: Laps.seconds(since: start),
+                    passed: trip.cameBack,
+                    detail: trip.text
+                )
+            )
+        }
+    }
+
     private func steps(
         _ copy: RehearsalCopy,
         _ group: RedBeatGroup,
         _ engine: CutoverEngine,
         _ laps: Laps,
+        _ hand: Hand?,
         _ rehearsal: inout Rehearsal
     ) async throws {
         let redbeat = engine.redbeat
         let loop = Double(source.maxInterval) + 10
+        // Messages that lie elsewhere are counted by what beat says.
+        let messages = { hand == nil ? try await copy.messages(redbeat) : try await copy.fires(redbeat) ?? 0 }
         try await step("create", &rehearsal) {
             try await copy.make(redbeat, at: try await redbeat.status().now)
             return (
@@ -124,7 +169,7 @@ package struct Rehearsing: Sendable {
             return (true, "one run has the tick, the same run is told so again, another is refused")
         }
         try await step("legacy is silent", &rehearsal) {
-            let before = try await copy.messages(redbeat)
+            let before = try await messages()
             let expiry = try await redbeat.status().lockExpiry
             // Beat's lock is extended at each loop: two later expiries are two loops in which it did not fire.
             var seen: Set<Instant> = []
@@ -132,7 +177,7 @@ package struct Rehearsing: Sendable {
                 if let now = try await redbeat.status().lockExpiry, now != expiry { seen.insert(now) }
                 return seen.count >= 2
             }
-            let after = try await copy.messages(redbeat)
+            let after = try await messages()
             if after != before { return (false, "beat fired it \(after - before) times although its clock is parked") }
             return (
                 looped, looped ? "beat looped twice and did not fire it" : "beat did not loop within \(Int(2 * loop)) s"
@@ -145,18 +190,18 @@ package struct Rehearsing: Sendable {
             return (true, "given back at \(at.iso8601)")
         }
         try await step("legacy resumes", &rehearsal) {
-            let before = try await copy.messages(redbeat)
-            let resumed = try await wait(loop) { try await copy.messages(redbeat) > before }
+            let before = try await messages()
+            let resumed = try await wait(loop) { try await messages() > before }
             return (resumed, resumed ? "beat fires it again" : "beat did not fire it within \(Int(loop)) s")
         }
         try await step("clean up", &rehearsal) {
-            let removed = try await clean(copy, redbeat)
+            let removed = try await clean(copy, redbeat, hand)
             return (true, "\(removed) keys removed, none is left")
         }
     }
 
     /// Takes the copy away; a beat that has it in its hands may write once more, so that it is looked at again.
-    private func clean(_ copy: RehearsalCopy, _ redbeat: RedBeatSwitch) async throws -> Int {
+    private func clean(_ copy: RehearsalCopy, _ redbeat: RedBeatSwitch, _ hand: Hand?) async throws -> Int {
         var removed = 0
         let place = workspace.place(source)
         for turn in 0..<20 {
@@ -166,7 +211,43 @@ package struct Rehearsing: Sendable {
             if count == 0, turn > 3 { break }
             try await workspace.surroundings.sleep(0.5)
         }
+        if let hand {
+            var request = hand.request
+            request["do"] = "remove"
+            request["names"] = [.string(copy.name)]
+            _ = try await hand.program.answer(.object(request), seconds: 60)
+        }
         return removed
+    }
+
+    /// What reaches a broker that is not the source's Redis.
+    private struct Hand: Sendable {
+        var program: CeleryProgram
+        var request: JSONObject
+    }
+
+    /// What takes the copy's messages away where they go to another broker.
+    private func broker() async throws -> Hand {
+        let words =
+            "the source \(source.name) does not carry Celery's messages (there is no _kombu.binding.* in it): what a copy sends could not be taken away again"
+        guard let sender = senders.senders.first(where: { $0.call.source == source.name }) else {
+            throw OperationFailure(.doesNotHold, words)
+        }
+        do {
+            let hand = Hand(
+                program: try await senders.program(sender.call),
+                request: try senders.request(sender.call)
+            )
+            // Of a broker that nobody said to be elsewhere nothing is known.
+            guard source.brokerURL != nil || sender.call.sending.app != nil else {
+                throw OperationFailure(.doesNotHold, "its “broker_url” is not written")
+            }
+            return hand
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw OperationFailure(.doesNotHold, "\(words): \(error)")
+        }
     }
 
     private func step(
@@ -190,6 +271,22 @@ package struct Rehearsing: Sendable {
             try await workspace.surroundings.sleep(0.2)
         }
         return false
+    }
+}
+
+extension MessageComparison {
+    /// It as a step of a rehearsal.
+    fileprivate func step(_ seconds: Double, ignoring ignored: Set<String>) -> Rehearsal.Step {
+        let counted = differences.filter { !ignored.contains($0.property) }
+        let passed: Bool
+        switch verdict {
+        case .same, .offline: passed = true
+        case .different: passed = counted.isEmpty
+        case .failed: passed = false
+        }
+        let first = counted.first.map { ": \($0.property) is \($0.dag), beat's is \($0.beat)" } ?? ""
+        let words = counted.isEmpty ? self.words : "\(counted.count) properties differ\(first)"
+        return Rehearsal.Step(name: "message \(task)", seconds: seconds, passed: passed, detail: words)
     }
 }
 

@@ -43,6 +43,9 @@ extension Workspace {
         evidence.coverage = index.coverage(self, dag, entries.map(\.id))
         evidence.observerDefects = observerDefects(dag.id, entries.map(\.id), index)
         evidence.rehearsals = index.rehearsals(dag.id)
+        evidence.calls = CelerySenders.senders(dag, inventory).map {
+            PolicyEvidence.Call(task: $0.task, entry: $0.entry?.id, form: $0.form)
+        }
         evidence.findings = index.findings(of: dag)
         evidence.absorbed = dag.entries.filter { id in
             id != dag.clock.driver && inventory[id]?.schedule != nil

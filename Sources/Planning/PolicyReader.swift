@@ -7,7 +7,7 @@ extension CutoverPolicy {
     static let keys = [
         "compared_ticks", "in_a_row", "tolerate", "observed_counts", "slowest_ratio", "rehearsal", "hours", "approvals",
         "rollback", "clean_ticks",
-        "coverage",
+        "coverage", "message_parity", "round_trip",
     ]
 
     /// A policy with every key that a node gives in the place of what was said before. Approvals are added to those there are.
@@ -58,6 +58,12 @@ extension CutoverPolicy {
             let within = inner.duration("within") ?? 7 * 86_400
             rehearsalWithin = inner.bool("required") ?? true ? within : nil
         }
+        if let node = fields.node("message_parity") { messageParity.read(node, problems) }
+        if let node = fields.node("round_trip"),
+            let inner = YAMLFields(node, known: ["required"], problems: problems)
+        {
+            roundTripRequired = inner.bool("required") ?? true
+        }
         if let node = fields.node("hours") { hours = AllowedHours(node, zones, problems) }
         for item in fields.items("approvals") ?? [] {
             guard let inner = YAMLFields(item, known: ["entry"] + Approval.keys, problems: problems),
@@ -82,6 +88,21 @@ extension CutoverPolicy {
             rollback.lateBy = inner.duration("late_by")
             rollback.onMismatch = inner.bool("mismatch") ?? false
             rollback.onLegacyRun = inner.bool("legacy_runs") ?? false
+        }
+    }
+}
+
+extension MessageParityPolicy {
+    fileprivate mutating func read(_ node: YAMLNode, _ problems: Problems) {
+        let keys = ["required", "ignore", "offline_counts", "copies"]
+        guard let fields = YAMLFields(node, known: keys, problems: problems) else { return }
+        required = fields.bool("required") ?? true
+        fires = fields.bool("copies") ?? fires
+        if let names = fields.strings("ignore") { ignored = Set(names) }
+        if let node = fields.node("offline_counts"),
+            let inner = YAMLFields(node, known: Approval.keys, problems: problems)
+        {
+            offlineCounts = Approval(inner, problems)
         }
     }
 }

@@ -62,6 +62,32 @@ import Testing
         }
     }
 
+    @Test func oneOddRecordIsOneLineAndTheRestGoesOn() async throws {
+        try await withRedis { server in
+            func record(_ id: String, _ result: String) throws {
+                try server.cli(
+                    "SET",
+                    "celery-task-meta-\(id)",
+                    #"{"status": "SUCCESS", "result": \#(result), "traceback": null, "date_done": "2026-01-01T00:00:00+00:00", "#
+                        + #""name": "lab.add", "args": [1, 1], "kwargs": {}, "retries": 0, "task_id": "\#(id)"}"#
+                )
+            }
+            // What only Python calls JSON is a value like any other.
+            try record("nan", "NaN")
+            try record("infinity", "[Infinity, -Infinity, 1e400]")
+            try record("plain", "2")
+            // Half a character no text can hold; the others are no JSON at all.
+            try record("half", #""\ud800""#)
+            try server.cli("SET", "celery-task-meta-closed", "\u{80}\u{4}pickled")
+            try server.cli("SET", "celery-task-meta-deep", String(repeating: "[", count: 100_000))
+            let recorded = try await runs(server, [entry("sum", "lab.add", [1, 1])]).recorded(limit: 50)
+            let results = Dictionary(uniqueKeysWithValues: recorded.outcomes.map { ($0.run, $0.result?.text()) })
+            #expect(results == ["nan": "NaN", "infinity": "[Infinity,-Infinity,1e400]", "plain": "2"])
+            #expect(recorded.unread.keys.sorted() == ["closed", "deep", "half"])
+            #expect(recorded.unattributed == ["not a JSON record of Celery's": 3])
+        }
+    }
+
     @Test func theLatestRunsOfEachEntryAreKept() async throws {
         try await withRedis { server in
             for second in 10..<40 {

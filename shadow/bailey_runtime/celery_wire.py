@@ -13,6 +13,7 @@ import pickletools
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -133,6 +134,7 @@ def opened(request: dict[str, Any]) -> Any:
     known = request.get("configuration") or {}
     app = Celery("bailey", set_as_current=False, fixups=[])
     app.conf.update(known.get("settings") or {})
+    app.bailey_known = known
     app.conf.update(redis_socket_timeout=_SECONDS, redis_socket_connect_timeout=_SECONDS)
     queues = [_queue(queue) for queue in known.get("queues") or []]
     if queues:
@@ -769,8 +771,11 @@ TASK_OPTIONS = {
 }  # fmt: skip
 
 
-def ask(broker: str, seconds: float = 2) -> dict[str, Any]:
-    """How the live workers of a broker say that they are configured, without secrets; see `learnt`."""
+def ask(broker: str, seconds: float = 2, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """How the live workers of a broker say that they are configured, without secrets; see `learnt`.
+
+    `options` are the transport's, of which Sentinel needs `master_name`.
+    """
     from celery import Celery
     from kombu.exceptions import ContentDisallowed
 
@@ -778,6 +783,7 @@ def ask(broker: str, seconds: float = 2) -> dict[str, Any]:
     for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
         os.environ.pop(name, None)
     app = Celery("bailey", broker=broker, set_as_current=False, fixups=[])
+    app.conf.broker_transport_options = options or {}
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=_SECONDS)
     app.conf.accept_content = ["json", "yaml", "msgpack"]
@@ -837,7 +843,7 @@ def learnt(
         "tasks": {name: options for answer in tasks.values() for name, options in map(_task_options, answer or [])},
         "silent": sorted(name for name in names if name and name not in consumed),
         "disagree": disagree,
-    }
+    } | ({"eager": True} if first.get("task_always_eager") else {})
 
 
 def _queue_name(shown: str) -> str:
@@ -870,25 +876,30 @@ def source() -> str:
         return file.read()
 
 
+# What a request may ask of an application.
+DOES: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
+    "send": send,
+    "call": call,
+    "state": lambda app, request: state(app, request["id"]),
+}
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """What a request asks for: `do` is `send`, `call` (send and wait), `state` or `ask`."""
+    """What a request asks for: `do` is `ask`, or one of DOES."""
     try:
         for name in ("broker", "results", "marks"):
             if request.get(name):
                 request = {**request, name: url_of(request[name])}
         if request["do"] == "ask":
-            return ask(request["broker"])
+            return ask(request["broker"], options=request.get("transport_options"))
         if not request.get("app"):
             known = request.get("configuration") or {}
-            reason = request["do"] != "state" and unknown(known, request["task"], json.loads(request["options"]))
+            reason = "options" in request and unknown(known, request["task"], json.loads(request["options"]))
             if reason:
                 raise WireError(
                     "route", f"nobody knows where this message goes: {reason}; say “via: app” in the mapping"
                 )
-        app = opened(request)
-        if request["do"] == "state":
-            return state(app, request["id"])
-        return call(app, request) if request["do"] == "call" else send(app, request)
+        return DOES[request["do"]](opened(request), request)
     except WireError as error:
         return {"failed": error.code, "words": str(error)}
 

@@ -143,8 +143,9 @@ public struct RehearsalCopy: Sendable, Hashable {
         let rest = key[digest.endIndex...]
         guard digest.count == 16, rest.hasPrefix("-") else { return nil }
         let digits = rest.dropFirst().prefix { ("0"..."9").contains($0) }
-        // What follows may only be the end of a hash tag.
-        guard let made = Int64(digits), ["", "}"].contains(key[digits.endIndex...]) else { return nil }
+        // What follows may only be the end of a hash tag, or kombu's mark of a priority.
+        let end = key[digits.endIndex...]
+        guard let made = Int64(digits), ["", "}"].contains(end) || end.hasPrefix("\u{6}\u{16}") else { return nil }
         return (mark + digest + "-" + digits, Instant(microseconds: made))
     }
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -186,3 +188,35 @@ def test_a_run_that_is_late_is_told_of_in_211(road_211: Road, tmp_path: Path) ->
 
     eventually("the SLA's miss is told of", told, limit=300)
     road_211.remove("late")
+
+
+@pytest.mark.full
+def test_a_connection_that_leads_elsewhere_is_named(road: Road, tmp_path: Path) -> None:
+    clock = road.entry("connection-entry", 3600.0)
+    road.pipeline("connected", clock, {"work": {"entry": clock, **probe("nothing")}})
+    road.workspace.run("import", status=(0, 1))
+    road.workspace.run("generate", "connected", status=(0, 1))
+    road.workspace.run("deploy", "--execute", "connected")
+    found = road.workspace.json("deploy", "connected")
+    [name] = [one["name"] for one in found["setup"] if one["kind"] == "connection"]
+    assert {"BLY068", "BLY069"}.isdisjoint(one["code"] for one in found["findings"])
+    before = road.airflow.call("GET", f"/connections/{name}")
+    body = {"connection_id": name, "conn_type": before["conn_type"], "host": before["host"]}
+    port = servers.free_port()
+    other = subprocess.Popen(["redis-server", "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
+    try:
+        eventually("redis-server answers", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        for more, code, words in (
+            ({"port": port, "schema": before["schema"]}, "BLY068", "two servers"),
+            ({"port": before["port"], "schema": "7"}, "BLY068", "two databases"),
+            ({"port": servers.free_port(), "schema": before["schema"]}, "BLY069", "gives no answer"),
+        ):
+            road.airflow.call("PATCH", f"/connections/{name}", body | more)
+            found = road.workspace.json("deploy", "connected", status=(0, 1))
+            [finding] = [one for one in found["findings"] if one["code"] in ("BLY068", "BLY069")]
+            assert finding["code"] == code and words in finding["text"], finding
+            assert found["holds"] is (code == "BLY069")
+    finally:
+        road.airflow.call("PATCH", f"/connections/{name}", body | {"port": before["port"], "schema": before["schema"]})
+        other.kill()
+        other.wait()

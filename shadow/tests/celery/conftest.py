@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from stack import rabbitmq_server, redis_server
+from stack import rabbitmq_server, redis_server, sentinel
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,12 @@ def redis_port() -> Iterator[int]:
 def rabbitmq() -> Iterator[str]:
     with rabbitmq_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sentinel_port(redis_port: int) -> Iterator[int]:
+    with sentinel(redis_port) as port:
+        yield port
 
 
 @pytest.fixture

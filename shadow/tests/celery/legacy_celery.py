@@ -8,7 +8,7 @@ import os
 import time
 
 import redis
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from kombu import Exchange, Queue
 
 GIVEN = json.loads(os.environ["LEGACY_CELERY"])
@@ -103,6 +103,20 @@ def dies():
     """Takes the worker's process with it."""
     LEDGER.incr("runs")
     os._exit(9)
+
+
+class OnceOnly(Task):
+    """Sends by code of its own, as celery-singleton and celery-once do."""
+
+    def apply_async(self, *args, **kwargs):
+        LEDGER.incr("runs")
+        return super().apply_async(*args, **kwargs)
+
+
+@app.task(name="legacy.once", base=OnceOnly)
+def once(*_):
+    """Runs once."""
+    LEDGER.incr("runs")
 
 
 @app.task(name="legacy.slow")

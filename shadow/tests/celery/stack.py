@@ -61,6 +61,31 @@ def redis_server() -> Iterator[int]:
 
 
 @contextmanager
+def sentinel(master: int) -> Iterator[int]:
+    """The port of a Sentinel that watches a Redis server, which it calls `legacy`."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="bailey-sentinel-") as folder:
+        settings = Path(folder, "sentinel.conf")
+        settings.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor legacy 127.0.0.1 {master} 1\n")
+        # What redis-sentinel is a link to.
+        process = subprocess.Popen(["redis-server", str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
+        try:
+            client = redis.Redis(port=port)
+
+            def knows() -> bool:
+                try:
+                    return bool(client.sentinel_get_master_addr_by_name("legacy"))
+                except redis.RedisError:
+                    return False
+
+            until(knows, "redis-sentinel did not start")
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
 def rabbitmq_server() -> Iterator[str]:
     """The URL of a RabbitMQ broker: Debian's, as a node of its own."""
     port, distribution, names = free_port(), free_port(), free_port()

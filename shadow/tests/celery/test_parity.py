@@ -68,6 +68,9 @@ FORMS = {
 def given(broker: str, port: int, route: str, form: str) -> dict[str, Any]:
     """The application of a cell of the matrix: RedBeat, results and broker each elsewhere."""
     settings, _, _, more = ROUTES[route]
+    options = settings.get("broker_transport_options", {})
+    if broker.startswith("sentinel"):
+        settings = settings | {"broker_transport_options": options | {"master_name": "legacy"}}
     return {
         "ledger": f"redis://127.0.0.1:{port}/9",
         "settings": {
@@ -167,11 +170,11 @@ def span(message: dict[str, Any]) -> float:
 
 def cells() -> list[Any]:
     found = []
-    for broker in ("redis", "rabbitmq"):
+    for broker in ("redis", "rabbitmq", "sentinel"):
         for route in ROUTES:
             for form in FORMS:
                 # A share of the matrix by default: every route, every form, every broker.
-                core = route in ("default", "exchange") or broker == "redis"
+                core = broker != "sentinel" and (route in ("default", "exchange") or broker == "redis")
                 core = form == "json" and core or (broker, route) == ("redis", "default")
                 if form == "protocol1" and route != "default":
                     continue
@@ -181,9 +184,17 @@ def cells() -> list[Any]:
 
 @pytest.mark.parametrize(("broker", "route", "form"), cells())
 def test_a_worker_receives_from_the_dag_what_beat_sends(broker, route, form, clean, request: pytest.FixtureRequest):
-    url = f"redis://127.0.0.1:{clean}/0" if broker == "redis" else request.getfixturevalue("vhost")
     print(f"seed {SEED}")
-    check(url, clean, route, form)
+    check(url_of(broker, clean, request), clean, route, form)
+
+
+def url_of(broker: str, port: int, request: pytest.FixtureRequest) -> str:
+    """Where a cell's messages go."""
+    if broker == "redis":
+        return f"redis://127.0.0.1:{port}/0"
+    if broker == "sentinel":
+        return f"sentinel://127.0.0.1:{request.getfixturevalue('sentinel_port')}/0"
+    return str(request.getfixturevalue("vhost"))
 
 
 def check(url: str, port: int, route: str, form: str) -> None:
@@ -259,7 +270,8 @@ def asked(given: dict[str, Any]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     def answers() -> bool:
-        found[:] = [ask(given["settings"]["broker_url"])]
+        options = given["settings"].get("broker_transport_options")
+        found[:] = [ask(given["settings"]["broker_url"], options=options)]
         return bool(found[0].get("workers"))
 
     until(answers, "no worker answers", 90)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,20 @@ class Office:
                 "scheduler": {"kind": "redbeat", "url": record.redis_url, "max_interval": 2},
                 "jobs": {"kind": "queue", "profile": "background_jobs", "url": record.postgres_url},
             },
+            # The laboratory's own interpreter has Celery.
+            "environments": {"celery": {"python": sys.executable}},
             "policy": {"compared_ticks": 0, "in_a_row": 0, **policy},
         }
         (folder / "mappings").mkdir()
         (folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
         for name in ("heartbeat-metrics", "refresh-cache"):
             entry = f"scheduler/{name}"
-            mapping = {"pipeline": name, "clock": entry, "tasks": {"run": {"entry": entry}}}
-            (folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
+            self.map(name, {"entry": entry})
+
+    def map(self, name: str, task: dict[str, Any]) -> None:
+        """Writes the mapping of a pipeline of one task."""
+        mapping = {"pipeline": name, "clock": f"scheduler/{name}", "tasks": {"run": task}}
+        (self.folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
 
     def run(self, *words: str, die_at: int | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end; with `die_at` it is killed right after so many lines of the journal."""

@@ -47,13 +47,56 @@ def test_every_step_is_timed_and_nothing_stays(office: Office) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rehearsal = json.loads(done.stdout)["rehearsal"]
     assert rehearsal["passed"] is True
-    assert [step["name"] for step in rehearsal["steps"]] == [*STEPS, "legacy resumes", "clean up"]
+    first = ["message run", "round trip run"]
+    assert [step["name"] for step in rehearsal["steps"]] == [*first, *STEPS, "legacy resumes", "clean up"]
     assert all(step["passed"] for step in rehearsal["steps"])
     assert {step["name"]: step["seconds"] for step in rehearsal["steps"]}["legacy fires"] > 0
     # The entry itself was not touched, and the policy that wanted a rehearsal has one.
     assert office.redis.hgetall("redbeat:heartbeat-metrics")["definition"] == before
     assert office.redis.keys("bailey:*heartbeat-metrics*") == []
     assert policy(office, pipeline)["rehearsal"]["verdict"] == "pass"
+    # What beat sends and what the DAG sends is the same, and a worker answers.
+    [message], [trip] = rehearsal["messages"], rehearsal["round_trips"]
+    assert message["verdict"] == "same" and message["differences"] == [], message
+    assert "body" in message["same"] and len(message["same"]) > 15 and len(message["body_sha256"]) == 64
+    assert message["entry"] == f"scheduler/{pipeline}" and "celery" in message["to"]
+    assert trip["came_back"] and trip["milliseconds"] < 20_000, trip
+    judged = policy(office, pipeline)
+    assert (judged["message-parity"]["verdict"], judged["round-trip"]["verdict"]) == ("pass", "pass"), judged
+    assert [key for key in office.redis.scan_iter(count=1000) if "bailey-" in key] == []
+
+
+def test_a_message_that_is_not_beats_is_named(office: Office) -> None:
+    pipeline = "refresh-cache"
+    before = policy(office, pipeline)["message-parity"]
+    assert before["verdict"] == "not-enough-data" and "nobody has compared" in before["evidence"]
+    # A mapping that sends it with another priority, another way.
+    office.map(pipeline, {"entry": f"scheduler/{pipeline}", "send": {"options": {"priority": 7, "queue": "elsewhere"}}})
+    done = office.run("rehearse", pipeline, "--execute", "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    rehearsal = json.loads(done.stdout)["rehearsal"]
+    [message], [trip] = rehearsal["messages"], rehearsal["round_trips"]
+    named = {one["property"]: one for one in message["differences"]}
+    assert message["verdict"] == "different" and named["properties.priority"]["dag"] == "7", message
+    assert "celery" in named["to"]["beat"] and "elsewhere" in named["to"]["dag"]
+    assert not trip["reached"] and "no live worker consumes the queue “elsewhere”" in trip["detail"], trip
+    judged = policy(office, pipeline)
+    assert judged["message-parity"]["verdict"] == "fail" and judged["round-trip"]["verdict"] == "fail", judged
+    # Evidence is of what would be sent then; once it is mended it has to be seen again.
+    office.map(pipeline, {"entry": f"scheduler/{pipeline}"})
+    judged = policy(office, pipeline)
+    assert judged["message-parity"]["verdict"] == "not-enough-data", judged
+    assert "changed since" in judged["message-parity"]["evidence"]
+
+
+def test_there_and_back_without_a_rehearsal(office: Office) -> None:
+    dry = office.run("doctor", "--round-trip", "refresh-cache")
+    assert dry.returncode == 0 and "Nothing was sent" in dry.stdout and "celery.accumulate" in dry.stdout
+    found = office.json("doctor", "--round-trip", "refresh-cache", "heartbeat-metrics", "--execute")
+    assert found["holds"] and [one["came_back"] for one in found["round_trips"]] == [True, True], found
+    assert found["round_trips"][0]["celery_task"] == "company.ops.heartbeat_metrics"
+    assert office.run("doctor", "--round-trip", "nothing").returncode == 2
+    assert office.run("doctor", "--execute").returncode == 2
 
 
 def test_one_that_was_killed_is_cleared_away_by_the_next(office: Office) -> None:

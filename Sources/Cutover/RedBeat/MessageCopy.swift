@@ -1,0 +1,70 @@
+import Legacy
+public import LosslessJSON
+import Redis
+public import Schedules
+
+/// A copy of an entry whose message beat leads aside: same task, arguments and options, once, into a queue that nobody consumes. Its name is
+/// that of a rehearsal's copy, so that what takes those away takes it too.
+public struct MessageCopy: Sendable, Hashable {
+    /// Its name, and that of the exchange and the queue that beat's message goes to.
+    public let name: String
+    /// The exchange and the queue that the DAG's message goes to.
+    public let ours: String
+    private let place: RedBeatPlace
+
+    /// A copy for a pipeline, not made yet.
+    ///
+    /// - Parameters:
+    ///   - instant: of the rehearsal; names hold it.
+    ///   - number: which of the pipeline's.
+    public init(of pipeline: String, place: RedBeatPlace, at instant: Instant, number: Int) {
+        func name(_ offset: Int) -> String {
+            RehearsalCopy.names(of: pipeline) + String(instant.microseconds + Int64(1 + 2 * number + offset))
+        }
+        self.name = name(0)
+        ours = name(1)
+        self.place = place
+    }
+
+    private var key: [UInt8] { Array((place.prefix + name).utf8) }
+
+    /// An entry's definition with another name, a schedule that is due at once and not again for a day, and options that lead aside.
+    ///
+    /// - Throws: `JSONError` if the definition is not JSON.
+    public func definition(of raw: [UInt8], options: JSON) throws -> JSON {
+        var fields = try JSON(parsing: raw).object ?? [:]
+        fields["name"] = .string(name)
+        fields["options"] = options
+        fields["schedule"] = [
+            "__type__": "interval", "every": .number(JSONNumber(86_400.0)), "relative": false,
+        ]
+        fields["enabled"] = true
+        return .object(fields)
+    }
+
+    /// Makes it: beat fires it in its next loop.
+    ///
+    /// - Throws: `RedisError`.
+    public func make(_ definition: JSON, _ redbeat: RedBeatSwitch) async throws {
+        let bytes = Array(definition.text().utf8)
+        _ = try await redbeat.send(RedisCommand("HSET", raw: [key, Array("definition".utf8), bytes]))
+        let schedule = place.keys([key]).schedule
+        _ = try await redbeat.send(RedisCommand("ZADD", raw: [schedule, Array("1".utf8), key]))
+    }
+
+    /// Whether beat says that it has fired it.
+    ///
+    /// - Throws: `RedisError`.
+    public func hasFired(_ redbeat: RedBeatSwitch) async throws -> Bool {
+        let meta = try await redbeat.send(RedisCommand("HGET", raw: [key, Array("meta".utf8)])).bytes
+        return ((meta.flatMap { try? JSON(parsing: $0) })?["total_run_count"]?.int ?? 0) > 0
+    }
+
+    /// Takes the entry away; its messages lie at the broker.
+    ///
+    /// - Throws: `RedisError`.
+    public func remove(_ redbeat: RedBeatSwitch) async throws {
+        _ = try await redbeat.send(RedisCommand("ZREM", raw: [place.keys([key]).schedule, key]))
+        _ = try await redbeat.send(RedisCommand("DEL", raw: [key]))
+    }
+}
