@@ -36,7 +36,7 @@ func tests(
 }
 
 let switchScripts = [
-    "common", "close", "settle", "claim", "repark", "give_back", "bound", "renew", "restore", "retire", "finish",
+    "common", "close", "settle", "claim", "repark", "give_back", "bound", "restore", "retire", "finish",
     "status",
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]

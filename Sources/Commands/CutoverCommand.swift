@@ -198,14 +198,14 @@ struct CutoverCommand: AsyncParsableCommand {
                 by: "",
                 now: currentInstant
             )
-            let engine = try workspace.cutoverEngine(source, keys: group.keys, journal: journal) { _ in }
-            let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
-            let gate =
-                preview.entries.isEmpty
-                ? .unknown("the switch cannot be asked") : try await engine.redbeat.status().gate(of: group.pipeline)
-            let durability = try await engine.redbeat.durability().evidence
-            await engine.redbeat.disconnect()
-            return (preview, gate, durability)
+            return try await workspace.withEngine(source, keys: group.keys, journal: journal) { engine in
+                let preview = try await CutoverOperation(engine: engine, group: group, request: request).preview()
+                let gate =
+                    preview.entries.isEmpty
+                    ? .unknown("the switch cannot be asked")
+                    : try await engine.redbeat.status().gate(of: group.pipeline)
+                return (preview, gate, try await engine.redbeat.durability().evidence)
+            }
         }
     }
 
@@ -220,7 +220,7 @@ struct CutoverCommand: AsyncParsableCommand {
             by: holder.by,
             now: currentInstant
         )
-        try journal.write(policy.holds ? "holds" : "override", .after, policy.json)
+        try journal.write(policy.holds ? .holds : .override, .after, policy.json)
     }
 
     private func work(_ pipeline: PlannedPipeline, _ workspace: Workspace, _ inventory: Inventory, jobs: Bool) throws
@@ -256,7 +256,7 @@ struct CutoverCommand: AsyncParsableCommand {
                 if case .done = outcome { done.append(index) }
                 if case .givenBackByOthers = outcome { break }
             } catch {
-                guard let refusal = error as? CutoverRefusal else {
+                guard let refusal = error as? Refusal else {
                     if allOrNone { try? await undo(done, works, &reports, workspace, store) }
                     throw error
                 }
@@ -310,14 +310,14 @@ struct CutoverCommand: AsyncParsableCommand {
     ) async throws -> CutoverOperation.Outcome {
         let claims = claims
         return try await workspace.session(work.group.pipeline, "cutover", store: store).run { journal in
-            let engine = try workspace.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
-                stopwatch.note($0)
+            let tell: @Sendable (CutoverProgress) -> Void = { stopwatch.note($0) }
+            return try await workspace.withEngine(work.source, keys: work.group.keys, journal: journal, tell: tell) {
+                engine in
+                try await engine.mendForgotten(try store.journaledOwnership(work.group.pipeline))
+                let outcome = try await CutoverOperation(engine: engine, group: work.group, request: request).run()
+                if let from = outcome.from, claims > 0 { try await engine.firstClaims(claims, from: from) }
+                return outcome
             }
-            try await engine.mendForgotten(try store.journaledOwnership(work.group.pipeline))
-            let outcome = try await CutoverOperation(engine: engine, group: work.group, request: request).run()
-            if let from = outcome.from, claims > 0 { try await engine.firstClaims(claims, from: from) }
-            await engine.redbeat.disconnect()
-            return outcome
         }
     }
 
@@ -333,12 +333,11 @@ struct CutoverCommand: AsyncParsableCommand {
             let work = works[index]
             let stopwatch = Stopwatch(name: work.group.pipeline, tell: Console.note)
             _ = try await workspace.session(work.group.pipeline, "rollback", store: store).run { journal in
-                let engine = try workspace.cutoverEngine(work.source, keys: work.group.keys, journal: journal) {
-                    stopwatch.note($0)
+                let tell: @Sendable (CutoverProgress) -> Void = { stopwatch.note($0) }
+                return try await workspace.withEngine(work.source, keys: work.group.keys, journal: journal, tell: tell)
+                {
+                    try await RollbackOperation(engine: $0).run()
                 }
-                let outcome = try await RollbackOperation(engine: engine).run()
-                await engine.redbeat.disconnect()
-                return outcome
             }
             reports[index].outcome = "given-back"
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cutover
 import LosslessJSON
 import Operations
 import Reports
@@ -51,7 +52,7 @@ struct DoctorCommand: AsyncParsableCommand {
             Console.print(checkup.json)
         } else {
             var table = TextTable(["CHECK", "", "DETAIL"])
-            for check in checkup.checks { table.add([check.name, check.holds ? "ok" : "FAILS", check.detail]) }
+            for check in checkup.checks { table.add([check.name, check.holds ? "ok" : "FAILS", check.evidence]) }
             Console.print(table.lines(width: 400))
         }
         if !checkup.holds { throw ExitCode(ExitStatus.unreachable.rawValue) }

@@ -35,9 +35,7 @@ public enum ExitStatus: Int32, Sendable {
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as AirflowError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
-        case let error as CutoverRefusal: (.doesNotHold, error.description)
-        case let error as QueueSwitchError:
-            (error.code == .noHold || error.code == .badProfile ? .usage : .doesNotHold, error.description)
+        case let error as Refusal: (error.reason.isOfSettings ? .usage : .doesNotHold, error.description)
         case let error as SwitchError: (.doesNotHold, error.description)
         // A disk that is full or closed is a system that refuses, no defect.
         case let error as StoreError: (.unreachable, error.description)

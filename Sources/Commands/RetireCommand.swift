@@ -131,13 +131,11 @@ struct RetireCommand: AsyncParsableCommand {
         _ report: inout RetireReport
     ) async throws {
         let workspace = retiring.workspace
-        let preview = try workspace.cutoverEngine(
+        let (evidence, status) = try await workspace.withEngine(
             retiring.source,
             keys: retiring.keys,
             journal: workspace.previewJournal(pipeline, store: store)
-        ) { _ in }
-        let (evidence, status) = try await retiring.evidence(preview)
-        await preview.redbeat.disconnect()
+        ) { try await retiring.evidence($0) }
         report.look(retiring, evidence, status, override)
         guard execute else { return }
         do {
@@ -160,13 +158,13 @@ struct RetireCommand: AsyncParsableCommand {
             let (isBegun, policy, waits) = (report.isBegun, report.policy, !report.inCode.isEmpty)
             let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
             try await work(retiring, store) { operation, journal in
-                if let policy { try journal.write("policy", .after, policy.json) }
+                if let policy { try journal.write(.policy, .after, policy.json) }
                 if !isArchived { try await retiring.archive(operation, journal, store) }
                 if waits { return }
                 try await retiring.removeGate(operation, journal, isMarked: isBegun)
                 // A beat may have started with the entry in its code since the first look.
                 guard try await operation.inCode(prefix: retiring.source.prefix).isEmpty else {
-                    throw CutoverRefusal(
+                    throw Refusal(
                         .retiring,
                         "a beat has started with an entry of it in its beat_schedule",
                         "Delete it there, restart the beats, then run the command again"
@@ -176,7 +174,7 @@ struct RetireCommand: AsyncParsableCommand {
             }
             report.outcome = waits ? "waiting" : "done"
             report.archive = try store.archive(pipeline: pipeline)
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }
@@ -220,7 +218,7 @@ struct RetireCommand: AsyncParsableCommand {
             let isArchived = try isBegun && store.archive(pipeline: pipeline) != nil
             try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
                 if undo { return try await retiring.undo(journal) }
-                if let policy { try journal.write("policy", .after, policy.json) }
+                if let policy { try journal.write(.policy, .after, policy.json) }
                 try await retiring.perform(journal, store, isArchived: isArchived)
             }
             report.outcome = undo ? "undone" : "done"
@@ -232,12 +230,10 @@ struct RetireCommand: AsyncParsableCommand {
                     try await part.part.removeSwitch(retiring.workspace, store, execute: true, isRetired: true)
                 )
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
-            report.refusal = refusal
-        } catch let error as QueueSwitchError {
-            report.outcome = "refused"
-            report.refusal = CutoverRefusal(.retiring, error.found, error.advice)
+            // What a queue's switch refuses of it has this one word.
+            report.refusal = refusal.place == nil ? refusal : Refusal(.retiring, refusal.found, refusal.advice)
         }
     }
 
@@ -248,11 +244,9 @@ struct RetireCommand: AsyncParsableCommand {
         _ body: @escaping @Sendable (RetireOperation, Journal) async throws -> Void
     ) async throws {
         try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
-            let engine = try retiring.workspace.cutoverEngine(retiring.source, keys: retiring.keys, journal: journal) {
-                _ in
+            try await retiring.workspace.withEngine(retiring.source, keys: retiring.keys, journal: journal) {
+                try await body(RetireOperation(engine: $0), journal)
             }
-            try await body(RetireOperation(engine: engine), journal)
-            await engine.redbeat.disconnect()
         }
     }
 }

@@ -100,17 +100,16 @@ struct RollbackCommand: AsyncParsableCommand {
                 by: "",
                 now: currentInstant
             )
-            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { _ in }
-            let operation = RollbackOperation(engine: engine, recreates: recreate)
-            var report = PipelineReport(
-                preview: try await operation.preview(pipeline: pipeline, place: workspace.place(source))
-            )
-            if execute {
-                try await perform(pipeline, keys, source, workspace, store, &report)
-                report.preview.entries = try await operation.preview(pipeline: pipeline, place: workspace.place(source))
-                    .entries
+            var report = try await workspace.withEngine(source, keys: keys, journal: journal) { engine in
+                let operation = RollbackOperation(engine: engine, recreates: recreate)
+                let place = workspace.place(source)
+                var report = PipelineReport(preview: try await operation.preview(pipeline: pipeline, place: place))
+                if execute {
+                    try await perform(pipeline, keys, source, workspace, store, &report)
+                    report.preview.entries = try await operation.preview(pipeline: pipeline, place: place).entries
+                }
+                return report
             }
-            await engine.redbeat.disconnect()
             if let lost { report.take(try await restore(pipeline, lost, workspace, store)) }
             reports.append(report)
         }
@@ -138,7 +137,7 @@ struct RollbackCommand: AsyncParsableCommand {
             report.notes = try await lost.run(pipeline, store: store) { stopwatch.note($0) }
             report.outcome = "restored"
             report.seconds = stopwatch.seconds
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }
@@ -159,7 +158,7 @@ struct RollbackCommand: AsyncParsableCommand {
                 by: holder.by,
                 now: currentInstant
             )
-            try journal.write("forgotten", .after)
+            try journal.write(.forgotten, .after)
         }
         return
             "its switch is gone, although the journal knows of a cutover (\(journaled.at?.iso8601 ?? "?")); its entries are there and their clock runs, so legacy owns it"
@@ -177,10 +176,10 @@ struct RollbackCommand: AsyncParsableCommand {
         let recreate = recreate
         do {
             let outcome = try await workspace.session(pipeline, "rollback", store: store).run { journal in
-                let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { stopwatch.note($0) }
-                let outcome = try await RollbackOperation(engine: engine, recreates: recreate).run()
-                await engine.redbeat.disconnect()
-                return outcome
+                let tell: @Sendable (CutoverProgress) -> Void = { stopwatch.note($0) }
+                return try await workspace.withEngine(source, keys: keys, journal: journal, tell: tell) {
+                    try await RollbackOperation(engine: $0, recreates: recreate).run()
+                }
             }
             report.seconds = stopwatch.seconds
             switch outcome {
@@ -201,7 +200,7 @@ struct RollbackCommand: AsyncParsableCommand {
                     )
                 }
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             report.outcome = "refused"
             report.refusal = refusal
         }

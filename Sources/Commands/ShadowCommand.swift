@@ -64,20 +64,20 @@ struct ShadowCommand: AsyncParsableCommand {
         let losses: [String]
         do { losses = try await shadow(chosen, workspace, inventory) } catch {
             // A policy must know that what was not compared may have differed.
-            if !(error is CancellationError) { note(ShadowEnd.brokenOff, "\(error)", chosen, workspace) }
+            if !(error is CancellationError) { note(.brokenOff, "\(error)", chosen, workspace) }
             throw error
         }
-        note(ShadowEnd.ended, nil, chosen, workspace)
+        note(.ended, nil, chosen, workspace)
         // What was not seen may have differed.
         if !losses.isEmpty { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
     /// Writes into the pipelines' journals how shadowing ended: each time that it broke off, and the first time after that that it did not.
-    private func note(_ step: String, _ why: String?, _ pipelines: [DAGDefinition], _ workspace: Workspace) {
+    private func note(_ step: JournalStep, _ why: String?, _ pipelines: [DAGDefinition], _ workspace: Workspace) {
         guard let store = try? workspace.store() else { return }
         for pipeline in pipelines {
             let last = (try? store.journal(pipeline: pipeline.id, operation: "shadow", limit: 1))?.last
-            guard why != nil || last?.step == ShadowEnd.brokenOff else { continue }
+            guard why != nil || last?.step == .brokenOff else { continue }
             let holder = OperatorLock.Holder.current(token: "", operation: "shadow")
             let journal = Journal(
                 store: store,

@@ -37,7 +37,7 @@ public struct OperatorSession: Sendable {
 
     /// Takes the lock, does the work, lets go of the lock.
     ///
-    /// - Throws: `CutoverRefusal` (`at-work`) if somebody else holds it, `StoreError`, or what the work throws.
+    /// - Throws: `Refusal` (`at-work`) if somebody else holds it, `StoreError`, or what the work throws.
     public func run<Value: Sendable>(_ work: @escaping @Sendable (Journal) async throws -> Value) async throws -> Value
     {
         var numbers = SystemRandomNumberGenerator()
@@ -56,12 +56,12 @@ public struct OperatorSession: Sendable {
         case .taken: break
         case .takenOver(let other, let since):
             let broken = try store.journal(pipeline: pipeline, limit: 20).last { $0.token == other.token }
-            let place = broken.map { ", broken off \($0.phase.rawValue) the step “\($0.step)”" } ?? ""
+            let place = broken.map { ", broken off \($0.phase.rawValue) the step “\($0.step.rawValue)”" } ?? ""
             note(
                 "\(other.by) began a \(other.operation) of \(pipeline) at \(since.iso8601) and is dead\(place); what is true in the legacy system decides"
             )
         case .held(let other, let since):
-            throw CutoverRefusal(
+            throw Refusal(
                 .atWork,
                 "\(other.by) is at work on \(pipeline) since \(since.iso8601) (\(other.operation))",
                 "Wait until that has ended; if it hangs, end that process, and run the command again"
@@ -69,12 +69,12 @@ public struct OperatorSession: Sendable {
         }
         do {
             let value = try await beating(lock) { try await work(journal) }
-            try journal.write("end", .after, ["failed": nil])
+            try journal.write(.end, .after, ["failed": nil])
             try lock.release()
             return value
         } catch {
             // What is recorded of a failure must not hide the failure.
-            try? journal.write("end", .after, ["failed": .string("\(error)")])
+            try? journal.write(.end, .after, ["failed": .string("\(error)")])
             try? lock.release()
             throw error
         }
@@ -91,7 +91,7 @@ public struct OperatorSession: Sendable {
                 while true {
                     try await sleep(OperatorSession.heartbeat)
                     guard try lock.renew(at: now()) else {
-                        throw CutoverRefusal(
+                        throw Refusal(
                             .atWork,
                             "somebody took over the lock of \(pipeline), because this process gave no sign of life for too long",
                             "See bailey status; then run the command again"

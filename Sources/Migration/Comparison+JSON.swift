@@ -26,7 +26,7 @@ extension Outcome {
             job: object.optional("job")?.string
         )
         let side = try object.value("side", "a side") { $0.string.flatMap(Side.init(rawValue:)) }
-        let state = try object.value("state", "a state") { $0.string.flatMap(State.init(rawValue:)) }
+        let state = try object.value("state", "a state") { $0.string.flatMap(RunState.init(rawValue:)) }
         self.init(
             key: key,
             side: side,

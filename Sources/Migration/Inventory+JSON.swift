@@ -30,13 +30,17 @@ extension Inventory {
 }
 
 extension EntryNote {
-    var json: JSON { ["code": .string(code.id), "detail": .string(detail)] }
+    var json: JSON {
+        var members: JSONObject = ["code": .string(code.id), "detail": .string(detail)]
+        if let cause { members["cause"] = .string(cause) }
+        return .object(members)
+    }
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "note")
         let code = try object.value("code", "a finding code") { value in FindingCode.all.first { $0.id == value.string }
         }
-        self.init(code, try object.string("detail"))
+        self.init(code, try object.string("detail"), cause: json["cause"]?.string)
     }
 }
 

@@ -92,11 +92,14 @@ public struct EntryNote: Sendable, Hashable {
     public var code: FindingCode
     /// What exactly was seen, one sentence.
     public var detail: String
+    /// A stable word for what was seen, where something is decided by it.
+    public var cause: String?
 
     /// Makes a note.
-    public init(_ code: FindingCode, _ detail: String) {
+    public init(_ code: FindingCode, _ detail: String, cause: String? = nil) {
         self.code = code
         self.detail = detail
+        self.cause = cause
     }
 }
 

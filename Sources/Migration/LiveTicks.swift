@@ -2,16 +2,6 @@ public import Schedules
 
 /// One claimed tick of a pipeline that Airflow owns, and how its run went.
 public struct LiveTick: Sendable, Hashable {
-    /// How the tasks of a run went.
-    public enum State: Sendable, Hashable {
-        case success
-        case failed
-        /// Not ended yet.
-        case running
-        /// Nobody could say; the reason.
-        case unknown(String)
-    }
-
     /// The tick.
     public var tick: Instant
     /// The DAG run that claimed it: `<dag_id>/<run_id>`.
@@ -20,11 +10,11 @@ public struct LiveTick: Sendable, Hashable {
     public var claimedAt: Instant
     /// Whether its tasks ran; a tick that was coalesced or dropped by the missed-tick policy runs none.
     public var ranTasks: Bool
-    /// How they went.
-    public var state: State
+    /// How they went; unknown where nobody could say, with the reason.
+    public var state: Known<RunState>
 
     /// Makes a tick.
-    public init(tick: Instant, run: String, claimedAt: Instant, ranTasks: Bool, state: State) {
+    public init(tick: Instant, run: String, claimedAt: Instant, ranTasks: Bool, state: Known<RunState>) {
         self.tick = tick
         self.run = run
         self.claimedAt = claimedAt
@@ -90,8 +80,8 @@ extension CutoverPolicy {
     private func failure(_ ticks: [LiveTick]) -> RollbackReason? {
         guard let limit = rollback.failedRuns else { return nil }
         // A run under way says nothing yet of those before it.
-        let ended = ticks.reversed().filter { $0.ranTasks && $0.state != .running }
-        let row = ended.prefix { $0.state == .failed }
+        let ended = ticks.reversed().filter { $0.ranTasks && $0.state != .known(.running) }
+        let row = ended.prefix { $0.state == .known(.failed) }
         guard row.count >= limit, let newest = row.first else { return nil }
         return RollbackReason(
             kind: .failedRuns,
@@ -150,8 +140,8 @@ extension CutoverPolicy {
         case .unknown(let why): return PolicyLine(.cleanTicks, .broken, why)
         case .known(let ticks): known = ticks
         }
-        let ended = known.filter { $0.ranTasks && $0.state != .running }.sorted { $0.tick > $1.tick }
-        let row = ended.prefix { $0.state == .success }
+        let ended = known.filter { $0.ranTasks && $0.state != .known(.running) }.sorted { $0.tick > $1.tick }
+        let row = ended.prefix { $0.state == .known(.success) }
         let found = "\(row.count) of \(cleanTicks) live ticks in a row succeeded"
         if row.count >= cleanTicks { return PolicyLine(.cleanTicks, .pass, found) }
         let when = next.prefix(cleanTicks - row.count).reduce(into: (0, Instant?.none)) { $0 = ($0.0 + 1, $1) }

@@ -9,21 +9,6 @@ public struct Outcome: Sendable, Hashable {
         case shadow
     }
 
-    /// How it ended, or where it stands.
-    public enum State: String, Sendable, Hashable, CaseIterable {
-        case queued
-        case running
-        case success
-        case failed
-        case retrying
-        case skipped
-        case cancelled
-        /// Shadow in `observe`: the run was planned and no body ran, so there is no result to compare.
-        case observed
-        /// The legacy system says something that Bailey does not know.
-        case unknown
-    }
-
     /// What a run is of: outcomes of both sides with equal keys are one pair.
     public struct Key: Sendable, Hashable, CustomStringConvertible {
         /// The legacy entry.
@@ -56,7 +41,7 @@ public struct Outcome: Sendable, Hashable {
     /// The side's own id of the run: a Celery task id, a job id, a DAG run id.
     public var run: String
     /// How it ended.
-    public var state: State
+    public var state: RunState
     /// What it was called with: an object with `args` and `kwargs`, or the job's payload.
     public var arguments: JSON
     /// What it returned; nil when none was recorded.
@@ -82,7 +67,7 @@ public struct Outcome: Sendable, Hashable {
         side: Side,
         task: String? = nil,
         run: String,
-        state: State,
+        state: RunState,
         arguments: JSON = .null,
         result: JSON? = nil,
         error: RunError? = nil,

@@ -12,6 +12,9 @@ public enum Known<Value: Sendable>: Sendable {
     }
 }
 
+extension Known: Equatable where Value: Equatable {}
+extension Known: Hashable where Value: Hashable {}
+
 /// What a policy is judged by: everything that is known of a pipeline at one instant, and what could not be learnt.
 public struct PolicyEvidence: Sendable {
     /// An entry whose runs are compared.

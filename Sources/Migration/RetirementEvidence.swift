@@ -99,7 +99,7 @@ extension CutoverPolicy {
         guard let ticks = evidence.ticks.value else {
             return PolicyLine(.everyTick, .insufficient, "the claims are not known")
         }
-        let newest = ticks.filter { $0.ranTasks && $0.state != .running }.sorted { $0.tick > $1.tick }.prefix(
+        let newest = ticks.filter { $0.ranTasks && $0.state != .known(.running) }.sorted { $0.tick > $1.tick }.prefix(
             cleanTicks
         )
         guard let timetable = evidence.timetable, let oldest = newest.last?.tick else {

@@ -1,9 +1,8 @@
 import Airflow
+import Cutover
 
 /// What `doctor` finds out about an Airflow.
 struct AirflowChecks {
-    typealias Check = Checkup.Check
-
     /// The largest difference of the clocks that does no harm, in seconds; the API tells the time to the second.
     static let tolerableSkew = 2.0
 
@@ -56,38 +55,38 @@ struct AirflowChecks {
         let wanted = target == "2.11" ? "2.11." : "3."
         guard found.description.hasPrefix(wanted) else {
             return Check(
-                name: "airflow",
+                "airflow",
                 holds: false,
-                detail: "\(client.address) is Airflow \(found), but target.airflow.version is \(target)"
+                "\(client.address) is Airflow \(found), but target.airflow.version is \(target)"
             )
         }
         let known = found.standing == .tested ? "" : ", which Bailey's tests do not run"
-        return Check(name: "airflow", holds: true, detail: "Airflow \(found)\(known) at \(client.address)")
+        return Check("airflow", holds: true, "Airflow \(found)\(known) at \(client.address)")
     }
 
     private var clock: Check {
         guard let ahead = client.clockAhead else {
-            return Check(name: "airflow clock", holds: false, detail: "it gives no date; compare by hand")
+            return Check("airflow clock", holds: false, "it gives no date; compare by hand")
         }
         // The header is cut to the second, so that an equal clock seems up to a second behind.
         let skew = max(0, abs(ahead + 0.5) - 0.5)
         let text = ahead >= 0 ? "ahead" : "behind"
         guard skew <= AirflowChecks.tolerableSkew else {
             return Check(
-                name: "airflow clock",
+                "airflow clock",
                 holds: false,
-                detail: "\(Int(abs(ahead).rounded())) s \(text) of this machine; set both by NTP"
+                "\(Int(abs(ahead).rounded())) s \(text) of this machine; set both by NTP"
             )
         }
-        return Check(name: "airflow clock", holds: true, detail: "agrees to about a second")
+        return Check("airflow clock", holds: true, "agrees to about a second")
     }
 
     private func check(_ name: String, _ body: () async throws -> (Bool, String)) async throws -> Check {
         do {
             let (ok, detail) = try await body()
-            return Check(name: name, holds: ok, detail: detail)
+            return Check(name, holds: ok, detail)
         } catch let error as AirflowError where error.code != .authentication {
-            return Check(name: name, holds: false, detail: error.description)
+            return Check(name, holds: false, error.description)
         }
     }
 }

@@ -1,5 +1,5 @@
 import Airflow
-import Cutover
+package import Cutover
 import Legacy
 package import LosslessJSON
 import Migration
@@ -9,13 +9,6 @@ import Store
 
 /// What `doctor` finds out: whether each system can be reached and read, and what to mend.
 package struct Checkup: Sendable {
-    /// One thing that was looked at.
-    package struct Check: Sendable {
-        package var name: String
-        package var holds: Bool
-        package var detail: String
-    }
-
     /// Everything that was looked at, in order.
     package private(set) var checks: [Check] = []
 
@@ -69,7 +62,7 @@ package struct Checkup: Sendable {
     }
 
     private mutating func add(_ name: String, _ holds: Bool, _ detail: String) {
-        checks.append(Check(name: name, holds: holds, detail: detail))
+        checks.append(Check(name, holds: holds, detail))
     }
 
     /// Whether nothing has to be mended.
@@ -80,7 +73,7 @@ package struct Checkup: Sendable {
         [
             "bailey": "doctor", "version": 1,
             "checks": .array(
-                checks.map { ["name": .string($0.name), "ok": .bool($0.holds), "detail": .string($0.detail)] }
+                checks.map { ["name": .string($0.name), "ok": .bool($0.holds), "detail": .string($0.evidence)] }
             ),
         ]
     }

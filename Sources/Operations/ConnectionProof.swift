@@ -64,9 +64,9 @@ struct ConnectionProof {
 
     /// What tells a Redis server from every other.
     private func identity(_ url: RedisURL) async throws -> String {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
-        let info = try await redis.send(RedisCommand("INFO", raw: [Array("server".utf8)])).bytes ?? []
+        let info = try await RedisConnection.use(url) { redis in
+            try await redis.send(RedisCommand("INFO", raw: [Array("server".utf8)])).bytes ?? []
+        }
         let lines = String(decoding: info, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard let line = lines.first(where: { $0.hasPrefix("run_id:") }) else {
             throw OperationFailure(.unreachable, "\(url.address) does not tell its run id")

@@ -50,7 +50,7 @@ package struct GateExchange: Sendable {
     /// Puts the file without a gate in place of the one with, and waits until Airflow has made the DAG from it. The DAG is paused from then on, so that
     /// no run begins with one file and goes on with the other. The switch is marked first, so that a later command knows what was begun.
     ///
-    /// - Throws: `CutoverRefusal` if it was not possible; then the gate is in its place again, or the refusal says that it is not.
+    /// - Throws: `Refusal` if it was not possible; then the gate is in its place again, or the refusal says that it is not.
     package func removeGate(
         _ bridge: some RetiringSwitch,
         _ client: AirflowClient,
@@ -69,7 +69,7 @@ package struct GateExchange: Sendable {
         guard let fault = try await put(new, client, journal) else { return }
         let back = try await restoreGate(bridge, client, journal)
         let now = back.map { "the gate could not be put back either (\($0)), and the DAG is paused" }
-        throw CutoverRefusal(
+        throw Refusal(
             .retiring,
             "\(fault) Now \(now ?? "the gate is in its place again, and the DAG runs as before")",
             back == nil
@@ -80,17 +80,17 @@ package struct GateExchange: Sendable {
 
     /// Puts the gate back, so that the pipeline can be rolled back.
     ///
-    /// - Throws: `CutoverRefusal` if Airflow does not run the gated file.
+    /// - Throws: `Refusal` if Airflow does not run the gated file.
     package func undo(_ bridge: some RetiringSwitch, _ journal: Journal) async throws {
         try await workspace.withAirflow("retire --undo") { client in
             if let fault = try await restoreGate(bridge, client, journal) {
-                throw CutoverRefusal(.retiring, fault, "Mend what it says, then run the command again")
+                throw Refusal(.retiring, fault, "Mend what it says, then run the command again")
             }
         }
     }
 
     package func unpause(_ client: AirflowClient, _ journal: Journal) async throws {
-        try await journal.step("unpause", outcome: { (_: AirflowDAG) in [:] }) { try await client.setPaused(id, false) }
+        try await journal.step(.unpause, outcome: { (_: AirflowDAG) in [:] }) { try await client.setPaused(id, false) }
     }
 
     /// Brings the gated file, records what ran without it, and lets the entries be given back again. What went wrong; nil if nothing did.
@@ -121,7 +121,7 @@ package struct GateExchange: Sendable {
         for delivery in Set([here, workspace.delivery]) {
             for placement in try await delivery.preview([item.file])
             where placement.change == .foreign || placement.change == .edited {
-                throw CutoverRefusal(
+                throw Refusal(
                     .retiring,
                     "\(placement.place) \(placement.change == .edited ? "was edited by hand" : "is not Bailey's")",
                     "Put the edit into the mapping, or move the file away; then run the command again"
@@ -150,7 +150,7 @@ package struct GateExchange: Sendable {
             let gap = ticks.count == 2 ? ticks[1].seconds(since: ticks[0]) : 2 * GateExchange.lead
             let next = try await client.dag(id)?.nextRunAfter
             if let next, next.seconds(since: now) < min(GateExchange.lead, gap / 2) { return nil }
-            try await journal.step("pause", outcome: { (_: AirflowDAG) in [:] }) {
+            try await journal.step(.pause, outcome: { (_: AirflowDAG) in [:] }) {
                 try await client.setPaused(id, true)
             }
             if try await isQuiet() { return true }
@@ -158,7 +158,7 @@ package struct GateExchange: Sendable {
             return nil
         }
         guard rested == true else {
-            throw CutoverRefusal(
+            throw Refusal(
                 .retiring,
                 "\(busy) was under way at every moment for \(Int(patience)) s, so that its file cannot be exchanged",
                 "Run it again when it has less to do, or with a longer --wait"
@@ -173,7 +173,7 @@ package struct GateExchange: Sendable {
             "file": .string(item.file.name), "gated": .bool(item.gated), "text": .string(item.file.text),
         ]
         return try await journal.step(
-            "file",
+            .file,
             detail,
             outcome: { (fault: String?) in ["fault": fault.map { .string($0) } ?? .null] }
         ) {

@@ -113,7 +113,7 @@ extension Survey {
         if status.state == .airflow,
             let run = Workspace.stored(store, { try $0.journal(pipeline: pipeline, operation: "watch", limit: 50) })
                 .value?
-                .last(where: { $0.step == LegacyAlarm.step && $0.at > since })
+                .last(where: { $0.step == .legacyRan && $0.at > since })
         {
             found.append(run.detail["text"]?.string ?? "legacy ran while Airflow owned the ticks")
         }
@@ -192,22 +192,22 @@ package struct Restoring: Sendable {
 
     /// Does it; a sentence for each entry.
     ///
-    /// - Throws: `CutoverRefusal`, `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
+    /// - Throws: `Refusal`, `RedisError`, `SwitchError` or `StoreError`; nothing is changed then, or everything.
     package func run(
         _ pipeline: String,
         store: StateStore,
         tell: @escaping @Sendable (CutoverProgress) -> Void
     ) async throws -> [String] {
         try await workspace.session(pipeline, "rollback", store: store).run { journal in
-            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal, tell: tell)
-            let operation = RestoreOperation(
-                engine: engine,
-                journaled: journaled,
-                imported: imported,
-                recreates: .lost
-            )
-            let restored = try await operation.run()
-            await engine.redbeat.disconnect()
+            let restored = try await workspace.withEngine(source, keys: keys, journal: journal, tell: tell) { engine in
+                let operation = RestoreOperation(
+                    engine: engine,
+                    journaled: journaled,
+                    imported: imported,
+                    recreates: .lost
+                )
+                return try await operation.run()
+            }
             return restored.map { one in
                 let from =
                     switch one.origin {

@@ -45,7 +45,7 @@ package struct PipelineReport {
     /// What was done; nil when nothing was tried.
     package var outcome: String?
     package var from: Instant?
-    package var refusal: CutoverRefusal?
+    package var refusal: Refusal?
     package var notes: [String] = []
     /// Seconds from the command's decision to each step's end.
     package var seconds: [(step: String, seconds: Double)] = []

@@ -18,13 +18,13 @@ package struct QueueBridge: Sendable {
 
     /// Where the types stand; none of a queue without the switch.
     ///
-    /// - Throws: `PostgresError`, or `QueueSwitchError` if the schema is another version's.
+    /// - Throws: `PostgresError`, or `Refusal` if the schema is another version's.
     package func standings() async throws -> [QueueStanding] {
         var found: [QueueStanding] = []
         for part in parts {
             let readiness = try await part.queue.readiness()
             if let foreign = readiness.refusals.first(where: {
-                [.foreignSchema, .noRights, .readOnly].contains($0.code)
+                [.foreignSchema, .noRights, .readOnly].contains($0.reason)
             }) {
                 throw foreign
             }
@@ -37,7 +37,7 @@ package struct QueueBridge: Sendable {
     /// Brings a switch that an earlier Bailey installed up to date: its functions know nothing of retirement.
     func bringUpToDate(_ journal: Journal) async throws {
         for part in parts where try await part.queue.readiness().installation == .outdated {
-            try await journal.step("install", part.detail, outcome: { (_: Void) in [:] }) {
+            try await journal.step(.install, part.detail, outcome: { (_: Void) in [:] }) {
                 try await part.queue.install()
             }
         }
@@ -47,7 +47,7 @@ package struct QueueBridge: Sendable {
     func handOver(_ journal: Journal) async throws {
         for part in parts {
             let written: (Int) -> JSON = { ["jobs": .number(JSONNumber($0))] }
-            let count = try await journal.step("hand-over", part.detail, outcome: written) {
+            let count = try await journal.step(.handOver, part.detail, outcome: written) {
                 try await part.queue.handOver(part.part.types, pipeline: pipeline, by: journal.by)
             }
             tell(
@@ -70,7 +70,7 @@ package struct QueueBridge: Sendable {
                 for type in part.part.types where try await part.queue.standing(type).retirement != .finished {
                     types.append(type)
                 }
-                try await journal.step(marks ? "mark" : "unmark", part.detail, outcome: { (_: Void) in [:] }) {
+                try await journal.step(marks ? .mark : .unmark, part.detail, outcome: { (_: Void) in [:] }) {
                     try await part.queue.mark(types, pipeline: bridge.pipeline, marks)
                 }
             }

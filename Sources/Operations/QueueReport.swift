@@ -1,5 +1,6 @@
 package import Cutover
 package import LosslessJSON
+import Migration
 
 /// What `cutover` and `rollback` print of a pipeline's job types in one queue.
 package struct QueueReport {
@@ -9,7 +10,7 @@ package struct QueueReport {
     package var plan: QueuePlan?
     package var standings: [QueueStanding] = []
     package var claims: [QueueClaims] = []
-    package var refusals: [QueueSwitchError] = []
+    package var refusals: [Refusal] = []
     /// What was done: `done`, `refused`, `given-back`; nil when nothing was tried.
     package var outcome: String?
     /// Types of which transactions under way may still hold a job, or whose held jobs somebody has locked.
@@ -66,7 +67,7 @@ extension QueueReport {
             "refusals": .array(
                 refusals.map { error in
                     [
-                        "reason": .string(error.code.rawValue), "found": .string(error.found),
+                        "reason": .string(error.reason.rawValue), "found": .string(error.found),
                         "advice": .string(error.advice),
                     ]
                 }

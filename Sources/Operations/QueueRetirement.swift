@@ -12,7 +12,7 @@ package struct QueueRetirement {
     package var types: [String]
     /// Job types that need the switch still, with the reason.
     var usedBy: [String] = []
-    package var refusal: QueueSwitchError?
+    package var refusal: Refusal?
     /// Whether the switch is installed.
     var isInstalled = false
     package var isRemoved = false
@@ -25,7 +25,7 @@ package struct QueueRetirement {
             "used_by": .array(usedBy.map { .string($0) }),
             "refusal": refusal.map { error in
                 [
-                    "reason": .string(error.code.rawValue), "found": .string(error.found),
+                    "reason": .string(error.reason.rawValue), "found": .string(error.found),
                     "advice": .string(error.advice),
                 ]
             } ?? .null,
@@ -64,7 +64,7 @@ extension QueuePart {
     /// Looks whether the switch of the queue is needed by anything still, and removes it if asked to.
     ///
     /// - Parameter isRetired: whether the types are Airflow's for good, so that it does not matter if others need the switch.
-    /// - Throws: `PostgresError`, `StoreError`, or `CutoverRefusal` if somebody else is at work on the pipeline.
+    /// - Throws: `PostgresError`, `StoreError`, or `Refusal` if somebody else is at work on the pipeline.
     package func removeSwitch(_ workspace: Workspace, _ store: StateStore, execute: Bool, isRetired: Bool = false)
         async throws
         -> QueueRetirement
@@ -78,7 +78,7 @@ extension QueuePart {
             let uses = all.filter(\.needsSwitch)
             result.usedBy = uses.map(\.text)
             if let first = uses.first, !isRetired || uses.contains(where: { types.contains($0.type) }) {
-                throw QueueSwitchError(
+                throw Refusal(
                     .stillHeld,
                     queue: source.name,
                     operation: "retiring",
@@ -90,13 +90,13 @@ extension QueuePart {
             let isRemoved = try await workspace.session(pipeline, "retire", store: store).run { journal in
                 try await sweep(unswept, queue, workspace.surroundings)
                 guard uses.isEmpty else { return false }
-                try await journal.step("uninstall", ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
+                try await journal.step(.uninstall, ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
                     try await uninstall(queue)
                 }
                 return true
             }
             if isRemoved { (result.isRemoved, result.isInstalled) = (true, false) }
-        } catch let error as QueueSwitchError {
+        } catch let error as Refusal {
             result.refusal = error
         }
         return result
@@ -114,7 +114,7 @@ extension QueuePart {
 
     private func uninstall(_ queue: QueueSwitch) async throws {
         do { try await queue.uninstall() } catch let error as PostgresError where error.code == .rights {
-            throw QueueSwitchError(
+            throw Refusal(
                 .noRights,
                 queue: source.name,
                 operation: "retiring",

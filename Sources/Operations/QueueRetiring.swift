@@ -24,7 +24,7 @@ package struct QueueRetiring: Sendable {
 
     /// Opens the queues and looks.
     ///
-    /// - Throws: `PostgresError`, or `QueueSwitchError` if a profile cannot hold.
+    /// - Throws: `PostgresError`, or `Refusal` if a profile cannot hold.
     package init(
         _ workspace: Workspace,
         plan: Plan,
@@ -133,7 +133,7 @@ package struct QueueRetiring: Sendable {
 
     /// Takes the gate out of the DAG and lets the jobs wait for it; whatever an earlier one has left half done.
     ///
-    /// - Throws: `CutoverRefusal` or `QueueSwitchError` if it was not possible; `PostgresError`, or what the journal throws.
+    /// - Throws: `Refusal` or `Refusal` if it was not possible; `PostgresError`, or what the journal throws.
     package func perform(_ journal: Journal, _ store: StateStore, isArchived: Bool) async throws {
         try await bridge.bringUpToDate(journal)
         if !isArchived { try await archive(journal, store) }
@@ -148,15 +148,15 @@ package struct QueueRetiring: Sendable {
             try await bridge.handOver(journal)
             try await exchange.unpause(client, journal)
         }
-        try journal.write("finish", .after, ["answer": "done"])
+        try journal.write(.finish, .after, ["answer": "done"])
     }
 
     /// Puts the gate back.
     ///
-    /// - Throws: `CutoverRefusal` if that is not possible.
+    /// - Throws: `Refusal` if that is not possible.
     package func undo(_ journal: Journal) async throws {
         guard !isHandedOver else {
-            throw CutoverRefusal(
+            throw Refusal(
                 .retiring,
                 "the jobs of \(id) were handed over already",
                 "Run bailey retire \(id) --execute, which finishes it"
@@ -176,7 +176,7 @@ package struct QueueRetiring: Sendable {
             "read_at": .string(workspace.surroundings.now().iso8601), "pipeline": .string(id), "queues": .array(queues),
             "inventory": entries ?? .null,
         ]
-        try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
+        try await journal.step(.archive, kept, outcome: { (_: Void) in [:] }) {
             try store.archive(kept, pipeline: id, at: workspace.surroundings.now())
         }
     }

@@ -49,7 +49,19 @@ package struct Rehearsing: Sendable {
             throw OperationFailure(.defect, "the copy is no group")
         }
         let laps = Laps()
-        let engine = try workspace.cutoverEngine(source, keys: group.keys, journal: journal) { laps.note($0) }
+        return try await workspace.withEngine(source, keys: group.keys, journal: journal, tell: { laps.note($0) }) {
+            try await run($0, copy, group, laps, began)
+        }
+    }
+
+    private func run(
+        _ engine: CutoverEngine,
+        _ copy: RehearsalCopy,
+        _ group: RedBeatGroup,
+        _ laps: Laps,
+        _ began: Instant
+    ) async throws -> Rehearsal {
+        let place = workspace.place(source)
         let redbeat = engine.redbeat
         // What a rehearsal of this pipeline left that was killed: its lock is ours now.
         let left = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: began)
@@ -64,12 +76,10 @@ package struct Rehearsing: Sendable {
             // Also when it was interrupted: nothing stays behind.
             let sweeping = Task { try await clean(copy, redbeat, hand) }
             _ = try? await sweeping.value
-            await redbeat.disconnect()
             if error is CancellationError { throw error }
             rehearsal.steps.append(Rehearsal.Step(name: "end", seconds: 0, passed: false, detail: "\(error)"))
             return rehearsal
         }
-        await redbeat.disconnect()
         return rehearsal
     }
 

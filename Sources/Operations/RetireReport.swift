@@ -28,7 +28,7 @@ package struct RetireReport {
     package var file: String?
     package var changes: [Finding] = []
     package var queues: [QueueRetirement] = []
-    package var refusal: CutoverRefusal?
+    package var refusal: Refusal?
     package var notes: [String] = []
     package var archive: JSON?
 

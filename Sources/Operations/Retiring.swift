@@ -54,7 +54,7 @@ package struct Retiring: Sendable {
             document = .object(members)
         }
         let kept = document
-        try await journal.step("archive", kept, outcome: { (_: Void) in [:] }) {
+        try await journal.step(.archive, kept, outcome: { (_: Void) in [:] }) {
             try store.archive(kept, pipeline: id, at: workspace.surroundings.now())
         }
     }
@@ -115,7 +115,7 @@ package struct Retiring: Sendable {
         }
         do {
             return try await workspace.withAirflow("retire") { client in
-                var states: [String: LiveTick.State] = [:]
+                var states: [String: Known<RunState>] = [:]
                 if let oldest = claims.last?.tick {
                     for run in try await client.runs(id, from: oldest) { states["\(id)/\(run.id)"] = run.liveState }
                 }
@@ -146,12 +146,12 @@ package struct Retiring: Sendable {
 
 extension AirflowRun {
     /// How its tasks went.
-    var liveState: LiveTick.State {
+    var liveState: Known<RunState> {
         switch state {
-        case .success: .success
-        case .failed: .failed
-        case .queued, .running: .running
-        case nil: .unknown("Airflow says a word that Bailey does not know")
+        case .success?: .known(.success)
+        case .failed?: .known(.failed)
+        case .queued?, .running?: .known(.running)
+        case nil, _?: .unknown("Airflow says a word that Bailey does not know")
         }
     }
 }

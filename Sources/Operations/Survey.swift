@@ -58,13 +58,11 @@ package struct Survey: Sendable {
             do {
                 let search = SwitchSearch(url: try RedisURL(source.url), place: workspace.place(source))
                 for (pipeline, keys) in try await search.groups() { groups[pipeline] = (keys, source) }
-                let redbeat = RedBeatSwitch(
-                    url: try RedisURL(source.url),
+                durabilities[source.name] = try await RedBeatSwitch.use(
+                    try RedisURL(source.url),
                     keys: workspace.place(source).keys([]),
                     patience: 2
-                )
-                durabilities[source.name] = try await redbeat.durability().evidence
-                await redbeat.disconnect()
+                ) { try await $0.durability().evidence }
             } catch {
                 blind[source.name] = "\(error)"
                 unknowns.append("\(error)")
@@ -144,7 +142,7 @@ package struct Survey: Sendable {
         var gate = PolicyEvidence.Gate.none
         var durability: PolicyEvidence.Durability?
         var lead: EntryStatus?
-        var obstacle: CutoverRefusal?
+        var obstacle: Refusal?
         do {
             if let status = try switches?.get() {
                 gate = status.gate(of: id)
@@ -156,7 +154,7 @@ package struct Survey: Sendable {
                 lead = status.entries.first
                 result.owner = status.state ?? .closing
             }
-        } catch let refusal as CutoverRefusal {
+        } catch let refusal as Refusal {
             // What cannot be taken over was not: there is no switch of it.
             obstacle = refusal
             result.owner = .legacy
@@ -172,7 +170,7 @@ package struct Survey: Sendable {
             for part in workspace.queueParts(dag) {
                 do {
                     let report = try await part.rollbackReport(workspace, store)
-                    if report.refusals.contains(where: { $0.code == .retiring }) {
+                    if report.refusals.contains(where: { $0.reason == .retiring }) {
                         isRetiring = true
                         queueState = .airflow
                         continue

@@ -90,7 +90,7 @@ extension Watchman {
                 events += try await giveBack(pipeline, uses, queue, survey, reason)
             }
             return events
-        } catch let refusal as CutoverRefusal where refusal.reason == .atWork {
+        } catch let refusal as Refusal where refusal.reason == .atWork {
             return []
         } catch is CancellationError {
             return []
@@ -113,7 +113,7 @@ extension Watchman {
             }
             let detail: JSON = ["type": .string(use.type), "fence": .number(JSONNumber(Int(use.fence)))]
             let answer = try await journal.step(
-                "settle",
+                .settle,
                 detail,
                 outcome: { (answer: QueueSettling) in ["answer": .string("\(answer)")] }
             ) {
@@ -136,7 +136,7 @@ extension Watchman {
         let workspace = workspace
         let isDone = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
             journal in
-            try journal.write("watch", .after, ["why": .string(reason.text)])
+            try journal.write(.watch, .after, ["why": .string(reason.text)])
             // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
             let now = try await queue.uses().filter { $0.pipeline == pipeline }
             guard Dictionary(now.map { ($0.type, $0.fence) }, uniquingKeysWith: { $1 }) == fences else { return false }

@@ -14,9 +14,9 @@ extension Watchman {
     func disorders(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async throws
         -> [Alert]
     {
-        let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
-        let status = try await redbeat.status()
-        await redbeat.disconnect()
+        let status = try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys, patience: 3) {
+            try await $0.status()
+        }
         let found = status.disorders(
             of: pipeline,
             timetable: survey.plannedPipeline(pipeline)?.dag.clock.timetable,
@@ -54,7 +54,7 @@ extension Watchman {
             return try await giveBack(pipeline, keys, source, survey, "forgotten", record, why, .urgent)
         case .cutover:
             try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run { journal in
-                try journal.write("forgotten", .after, status.journaled)
+                try journal.write(.forgotten, .after, status.journaled)
             }
             let text =
                 "Redis has forgotten the cutover of \(at): its switch is older than the journal. Legacy owns the ticks again, and its clock runs; ticks since then may have been run by both or by neither. Cut it over again if that is still wanted."
@@ -84,7 +84,7 @@ extension Watchman {
         let event = alert("legacy-ran", "\(pipeline) \(settled.iso8601)", .urgent, pipeline, text)
         if let store = survey.store.value {
             let known = try? store.journal(pipeline: pipeline, operation: "watch", limit: 50).contains {
-                $0.step == LegacyAlarm.step && $0.at > settled
+                $0.step == .legacyRan && $0.at > settled
             }
             if known != true {
                 let journal = Journal(
@@ -95,7 +95,7 @@ extension Watchman {
                     by: "",
                     now: workspace.surroundings.now
                 )
-                try? journal.write(LegacyAlarm.step, .after, ["text": .string(text)])
+                try? journal.write(.legacyRan, .after, ["text": .string(text)])
             }
         }
         return event
@@ -112,12 +112,11 @@ extension Watchman {
                 zones: workspace.zones,
                 now: workspace.surroundings.now
             ).recorded(limit: 50),
-            let url = try? RedisURL(source.url), let redis = try? await RedisConnection.connect(to: url)
+            let url = try? RedisURL(source.url)
         else { return nil }
-        defer { Task { await redis.close() } }
         // What the DAG sends to the workers has a mark of its own beside the queue.
         let asked = runs.outcomes.map { RedisCommand("EXISTS", "bailey:sent:\($0.run)") }
-        guard let sent = try? await redis.pipeline(asked) else { return nil }
+        guard let sent = try? await RedisConnection.use(url, { try await $0.pipeline(asked) }) else { return nil }
         let outcomes = zip(runs.outcomes, sent).filter { $1.int == 0 }.map(\.0)
         results[source.name] = (now, outcomes)
         return outcomes
@@ -126,9 +125,6 @@ extension Watchman {
 
 /// Whether legacy's own results show runs while Airflow owned the ticks.
 struct LegacyAlarm {
-    /// The journal's step that keeps it.
-    static let step = "legacy-ran"
-
     /// What was seen; nil if nothing.
     let text: String?
 

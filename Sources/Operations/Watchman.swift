@@ -92,9 +92,9 @@ package actor Watchman {
         -> [Alert]
     {
         do {
-            let redbeat = RedBeatSwitch(url: try RedisURL(source.url), keys: keys, patience: 3)
-            let status = try await redbeat.status(claims: 200)
-            await redbeat.disconnect()
+            let status = try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys, patience: 3) {
+                try await $0.status(claims: 200)
+            }
             if let events = try await forgotten(pipeline, keys, source, status, survey) { return events }
             guard status.entries.contains(where: { $0.state != .legacy }), let record = status.entries.first?.record
             else { return [] }
@@ -126,7 +126,7 @@ package actor Watchman {
                 events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
             }
             return events
-        } catch let refusal as CutoverRefusal where refusal.reason == .atWork {
+        } catch let refusal as Refusal where refusal.reason == .atWork {
             return []
         } catch is CancellationError {
             return []
@@ -145,12 +145,12 @@ package actor Watchman {
     ) async throws -> Alert? {
         let healed = try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run {
             [workspace] journal in
-            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { progress in
+            let tell: @Sendable (CutoverProgress) -> Void = { progress in
                 if let line = progress.line { workspace.tell("\(pipeline): \(line)") }
             }
-            let healed = try await engine.heal()
-            await engine.redbeat.disconnect()
-            return healed
+            return try await workspace.withEngine(source, keys: keys, journal: journal, tell: tell) {
+                try await $0.heal()
+            }
         }
         let identity = "\(pipeline) \(record.fence) \(record.closedAt?.iso8601 ?? "")"
         switch healed {
@@ -202,17 +202,13 @@ package actor Watchman {
     ) async throws -> [Alert] {
         let outcome = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
             [workspace] journal in
-            try journal.write("watch", .after, ["why": .string(why)])
-            let engine = try workspace.cutoverEngine(source, keys: keys, journal: journal) { _ in }
-            // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
-            let now = try await engine.redbeat.status().entries.first?.record
-            guard now?.fence == record.fence else {
-                await engine.redbeat.disconnect()
-                return RollbackOperation.Outcome.nothing
+            try journal.write(.watch, .after, ["why": .string(why)])
+            return try await workspace.withEngine(source, keys: keys, journal: journal) { engine in
+                // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
+                let now = try await engine.redbeat.status().entries.first?.record
+                guard now?.fence == record.fence else { return RollbackOperation.Outcome.nothing }
+                return try await RollbackOperation(engine: engine).run()
             }
-            let outcome = try await RollbackOperation(engine: engine).run()
-            await engine.redbeat.disconnect()
-            return outcome
         }
         guard case .done(let at, let gone, _) = outcome else { return [] }
         let lost =
@@ -265,14 +261,13 @@ package actor Watchman {
     private func sweep(_ source: SourceSettings) async {
         guard let url = try? RedisURL(source.url) else { return }
         let place = workspace.place(source)
-        let redbeat = RedBeatSwitch(url: url, keys: place.keys([]), patience: 2)
         let before = workspace.surroundings.now().adding(seconds: -Rehearsing.patience(source))
-        if let removed = try? await RehearsalCopy.sweep(redbeat, place: place, pipeline: nil, before: before),
-            removed > 0
-        {
+        let removed = try? await RedBeatSwitch.use(url, keys: place.keys([]), patience: 2) {
+            try await RehearsalCopy.sweep($0, place: place, pipeline: nil, before: before)
+        }
+        if let removed, removed > 0 {
             workspace.tell("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
         }
-        await redbeat.disconnect()
     }
 
     // MARK: Alerts
@@ -353,14 +348,14 @@ extension Workspace {
     }
 
     /// How DAG runs went, by `<dag_id>/<run_id>`; what is not known is left out, or says why.
-    func runStates(_ runs: [String]) async -> [String: LiveTick.State] {
-        func all(_ why: String) -> [String: LiveTick.State] {
+    func runStates(_ runs: [String]) async -> [String: Known<RunState>] {
+        func all(_ why: String) -> [String: Known<RunState>] {
             Dictionary(runs.map { ($0, .unknown(why)) }, uniquingKeysWith: { $1 })
         }
         do {
             guard try airflowAccess() != nil else { return all("no Airflow is configured (target.airflow.url)") }
             return try await withAirflow("the state of live runs") { client in
-                var states: [String: LiveTick.State] = [:]
+                var states: [String: Known<RunState>] = [:]
                 for run in runs {
                     let parts = run.split(separator: "/", maxSplits: 1).map(String.init)
                     guard parts.count == 2, let found = try await client.run(parts[0], parts[1]) else {

@@ -63,7 +63,7 @@ extension Workspace {
     {
         var defects: [String] = []
         for id in ids { defects += index.observerDefects[id] ?? [] }
-        if let line = index.lastLine(pipeline, "shadow"), line.step == ShadowEnd.brokenOff {
+        if let line = index.lastLine(pipeline, "shadow"), line.step == .brokenOff {
             defects.append(
                 "shadowing broke off at \(line.at.iso8601): \(line.detail["why"]?.string ?? "?"); run bailey shadow again"
             )

@@ -25,7 +25,7 @@ extension Workspace {
 
     /// The job types that a pipeline took over, by what the queues' own switches say; and why a queue could not be asked.
     ///
-    /// - Throws: `QueueSwitchError`.
+    /// - Throws: `Refusal`.
     package func takenParts(_ pipeline: String) async throws -> (parts: [QueuePart], unasked: [any Error]) {
         var parts: [QueuePart] = []
         var unasked: [any Error] = []
@@ -36,7 +36,7 @@ extension Workspace {
             do {
                 let types = try await QueueSwitch(queue).types(of: pipeline)
                 if !types.isEmpty { parts.append(QueuePart(pipeline: pipeline, source: source, types: types)) }
-            } catch let error where error is PostgresError || error is QueueSwitchError {
+            } catch let error where error is PostgresError || error is Refusal {
                 unasked.append(error)
             }
         }
@@ -47,14 +47,14 @@ extension Workspace {
     /// asked is another's to tell of.
     ///
     /// - Parameter guesses: whether rows count that only look as if they were held.
-    package func stranded(_ source: SourceSettings, guesses: Bool = false) async -> QueueSwitchError? {
+    package func stranded(_ source: SourceSettings, guesses: Bool = false) async -> Refusal? {
         guard source.kind == "queue", let queue = try? queue(source), queue.layout.hold != nil,
             let connected = try? await QueueSwitch(queue)
         else { return nil }
         do {
             return try await connected.strandedError("looking for rows that are held for nobody", guesses: guesses)
         } catch {
-            return error as? QueueSwitchError
+            return error as? Refusal
         }
     }
 
@@ -89,7 +89,7 @@ extension QueuePart {
             report.plan = plan
             report.standings = plan.standings
             report.refusals = plan.refusals
-        } catch let error as QueueSwitchError {
+        } catch let error as Refusal {
             report.refusals = [error]
         }
         return report
@@ -113,7 +113,7 @@ extension QueuePart {
             }
             report.standings = plan.standings
             report.outcome = "done"
-        } catch let error as QueueSwitchError {
+        } catch let error as Refusal {
             report.outcome = "refused"
             report.refusals = [error]
         }
@@ -122,7 +122,7 @@ extension QueuePart {
     /// Refuses a pipeline whose bridge was taken away: with the queue's last type its switch is gone too, and only Bailey's own state knows.
     private func refuseRetired(_ store: StateStore) throws {
         guard case .finished? = try store.retirement(pipeline: pipeline) else { return }
-        throw QueueSwitchError(retired: types, of: pipeline, queue: source.name, operation: "cutting over")
+        throw Refusal(retired: types, of: pipeline, queue: source.name, operation: "cutting over")
     }
 
     /// What a rollback would do.
@@ -131,7 +131,7 @@ extension QueuePart {
         do {
             let plan = try await rollback(workspace, workspace.previewJournal(pipeline, store: store)).plan()
             (report.standings, report.claims) = (plan.standings, plan.claims)
-        } catch let error as QueueSwitchError {
+        } catch let error as Refusal {
             report.refusals = [error]
         }
         return report
@@ -149,7 +149,7 @@ extension QueuePart {
             let after = try await rollback(workspace, workspace.previewJournal(pipeline, store: store)).plan()
             (report.standings, report.claims) = (after.standings, after.claims)
             report.unswept = left
-        } catch let error as QueueSwitchError {
+        } catch let error as Refusal {
             report.outcome = "refused"
             report.refusals = [error]
         }

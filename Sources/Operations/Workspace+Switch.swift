@@ -26,7 +26,7 @@ extension Workspace {
 
     /// The RedBeat entries of a pipeline, and the source they lie in; nil if it has none.
     ///
-    /// - Throws: `CutoverRefusal` where they cannot be taken over, also if they lie in several sources.
+    /// - Throws: `Refusal` where they cannot be taken over, also if they lie in several sources.
     package func redBeatGroup(_ dag: DAGDefinition, inventory: Inventory) throws -> (
         group: RedBeatGroup, source: SourceSettings
     )? {
@@ -36,7 +36,7 @@ extension Workspace {
                 continue
             }
             if let other = found {
-                throw CutoverRefusal(
+                throw Refusal(
                     .elsewhere,
                     "the entries of \(dag.id) lie in \(other.source.name) and in \(source.name)",
                     "Entries of several Redis databases cannot move as one; make pipelines of their own of them"
@@ -55,7 +55,7 @@ extension Workspace {
     )? {
         // Where they were, if this state knows; the switches decide.
         let check = try? store?.journal(pipeline: pipeline, operation: "cutover", limit: 500).last {
-            $0.step == "check" && $0.detail["keys"] != nil
+            $0.step == .check && $0.detail["keys"] != nil
         }
         let hint = (check?.detail["keys"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
         for source in redBeatSources {
@@ -65,28 +65,35 @@ extension Workspace {
         return nil
     }
 
-    /// An engine on the switches of entries.
-    package func cutoverEngine(
+    /// Lends an engine on the switches of entries for as long as a piece of work goes on.
+    package func withEngine<Value>(
         _ source: SourceSettings,
         keys: RedBeatKeys,
         journal: Journal,
-        tell: @escaping @Sendable (CutoverProgress) -> Void
-    ) throws -> CutoverEngine {
+        tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in },
+        _ work: (CutoverEngine) async throws -> Value
+    ) async throws -> Value {
         let (zones, name) = (zones, source.name)
-        return CutoverEngine(
-            redbeat: RedBeatSwitch(url: try RedisURL(source.url), keys: keys),
-            journal: journal,
-            zones: zones,
-            applicationZone: {
-                // Only where beat never wrote one: then it is worth reading what was imported.
-                let entries = (try? journal.store.latestInventory())?.entries ?? []
-                let known = Set(entries.filter { $0.id.source == name && $0.kind == .redbeat }.compactMap(\.timezone))
-                return known.count == 1 ? known.first.flatMap { try? zones.zone($0) } : nil
-            },
-            now: surroundings.now,
-            sleep: surroundings.sleep,
-            tell: tell
-        )
+        return try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys) { redbeat in
+            try await work(
+                CutoverEngine(
+                    redbeat: redbeat,
+                    journal: journal,
+                    zones: zones,
+                    applicationZone: {
+                        // Only where beat never wrote one: then it is worth reading what was imported.
+                        let entries = (try? journal.store.latestInventory())?.entries ?? []
+                        let known = Set(
+                            entries.filter { $0.id.source == name && $0.kind == .redbeat }.compactMap(\.timezone)
+                        )
+                        return known.count == 1 ? known.first.flatMap { try? zones.zone($0) } : nil
+                    },
+                    now: surroundings.now,
+                    sleep: surroundings.sleep,
+                    tell: tell
+                )
+            )
+        }
     }
 
     /// Lets an operator work on a pipeline alone.

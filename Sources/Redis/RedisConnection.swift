@@ -53,6 +53,46 @@ public final class RedisConnection: Sendable {
         }
     }
 
+    /// Lends a connection for as long as a piece of work goes on: it is closed whether the work ends or fails.
+    ///
+    /// - Throws: `RedisError`, as `connect`; or what the work throws.
+    public static func use<Value>(
+        _ url: RedisURL,
+        attempts: Int = 1,
+        timeoutSeconds: Double = 10,
+        push: (@Sendable (RedisValue) -> Void)? = nil,
+        _ work: (RedisConnection) async throws -> Value
+    ) async throws -> Value {
+        let connection = try await connect(to: url, attempts: attempts, timeoutSeconds: timeoutSeconds, push: push)
+        do {
+            let value = try await work(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// The same for work that only asks Redis, so that nothing else can fail.
+    ///
+    /// - Throws: `RedisError`.
+    public static func ask<Value>(
+        _ url: RedisURL,
+        timeoutSeconds: Double = 10,
+        _ work: (RedisConnection) async throws(RedisError) -> Value
+    ) async throws(RedisError) -> Value {
+        let connection = try await connect(to: url, timeoutSeconds: timeoutSeconds)
+        do throws(RedisError) {
+            let value = try await work(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
     /// Sends commands together and waits for all replies. An error the server answers to one command is that command's reply.
     ///
     /// - Throws: `RedisError` with the code `timeout` or `closed`; nothing is known then of which commands ran.

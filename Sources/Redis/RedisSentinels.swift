@@ -10,15 +10,9 @@ extension RedisConnection {
             var asked = url.moved(to: .host(sentinel.host, port: sentinel.port))
             (asked.user, asked.password, asked.database) = (nil, url.sentinelPassword, 0)
             do throws(RedisError) {
-                let connection = try await connect(to: asked, timeoutSeconds: timeoutSeconds)
-                let reply: RedisValue
-                do throws(RedisError) {
-                    reply = try await connection.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
-                } catch {
-                    await connection.close()
-                    throw error
+                let reply = try await ask(asked, timeoutSeconds: timeoutSeconds) { sentinel throws(RedisError) in
+                    try await sentinel.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
                 }
-                await connection.close()
                 if let host = reply.array?.first?.text, let port = reply.array?.last?.int, (1...65535).contains(port) {
                     return url.moved(to: .host(host, port: port))
                 }

@@ -30,22 +30,25 @@ public struct RedisSubscription: Sendable {
                 bufferingPolicy: .bufferingOldest(most)
             )
             let overflowed = Flag()
-            let connection = try await RedisConnection.connect(to: url, attempts: attempts) { value in
+            let push: @Sendable (RedisValue) -> Void = { value in
                 if case .dropped = continuation.yield(value) { overflowed.set() }
             }
-            connection.onClose { continuation.finish() }
-            do throws(RedisError) {
-                try await connection.subscribe(patterns: patterns)
-            } catch {
-                await connection.close()
-                failures += 1
-                guard error.isOfConnecting, failures < attempts else { throw error }
-                continue
-            }
-            failures = 0
-            if first { await ready() } else { try await handle(.gap("the connection to \(url.address) was renewed")) }
-            first = false
-            do {
+            try await RedisConnection.use(url, attempts: attempts, push: push) { connection in
+                connection.onClose { continuation.finish() }
+                do throws(RedisError) {
+                    try await connection.subscribe(patterns: patterns)
+                } catch {
+                    failures += 1
+                    guard error.isOfConnecting, failures < attempts else { throw error }
+                    return
+                }
+                failures = 0
+                if first {
+                    await ready()
+                } else {
+                    try await handle(.gap("the connection to \(url.address) was renewed"))
+                }
+                first = false
                 try await withTaskCancellationHandler {
                     for await value in stream {
                         if overflowed.take() { try await handle(.gap("more messages came than were taken")) }
@@ -58,11 +61,7 @@ public struct RedisSubscription: Sendable {
                 } onCancel: {
                     continuation.finish()
                 }
-            } catch {
-                await connection.close()
-                throw error
             }
-            await connection.close()
         }
     }
 }

@@ -2,34 +2,21 @@ public import Migration
 
 /// Where the tasks of one run stand, and which may start: Airflow's rules, without any clock or process.
 public struct DAGProgress: Sendable {
-    /// How a task stands.
-    public enum State: String, Sendable, Hashable, CaseIterable {
-        case waiting, running, success, failed, skipped
-        /// A task before it failed, so that its trigger rule cannot be met any more.
-        case upstreamFailed = "upstream_failed"
-
-        /// Whether it will not change any more.
-        public var isFinal: Bool { self != .waiting && self != .running }
-    }
-
     private let tasks: [TaskDefinition]
     /// The state of each task.
-    public private(set) var states: [String: State]
+    public private(set) var states: [String: RunState]
 
     /// The start of a run: all tasks wait.
     public init(_ tasks: [TaskDefinition]) {
         self.tasks = tasks
-        states = Dictionary(tasks.map { ($0.id, State.waiting) }, uniquingKeysWith: { first, _ in first })
+        states = Dictionary(tasks.map { ($0.id, RunState.queued) }, uniquingKeysWith: { first, _ in first })
         settle()
     }
 
     /// The tasks that may start now, the highest priority first.
     public var ready: [TaskDefinition] {
-        tasks.filter { states[$0.id] == .waiting && decision($0) == .start }.sorted { $0.priority > $1.priority }
+        tasks.filter { states[$0.id] == .queued && decision($0) == .start }.sorted { $0.priority > $1.priority }
     }
-
-    /// Whether every task has ended.
-    public var isFinished: Bool { states.values.allSatisfy(\.isFinal) }
 
     /// Whether the run as a whole succeeded: none of its last tasks failed (Airflow looks at the leaves alone).
     public var succeeded: Bool {
@@ -43,7 +30,7 @@ public struct DAGProgress: Sendable {
     public mutating func start(_ id: String) { states[id] = .running }
 
     /// Notes how a task ended, and what follows for those that wait for it.
-    public mutating func end(_ id: String, _ state: State) {
+    public mutating func end(_ id: String, _ state: RunState) {
         states[id] = state
         settle()
     }
@@ -55,7 +42,7 @@ public struct DAGProgress: Sendable {
         var changed = true
         while changed {
             changed = false
-            for task in tasks where states[task.id] == .waiting {
+            for task in tasks where states[task.id] == .queued {
                 switch decision(task) {
                 case .skip: states[task.id] = .skipped
                 case .fail: states[task.id] = .upstreamFailed
@@ -70,7 +57,7 @@ public struct DAGProgress: Sendable {
     private func decision(_ task: TaskDefinition) -> Decision {
         let before = task.after.compactMap { states[$0] }
         if before.isEmpty { return .start }
-        let done = before.allSatisfy(\.isFinal)
+        let done = before.allSatisfy { $0 != .queued && $0 != .running }
         let failed = before.contains { $0 == .failed || $0 == .upstreamFailed }
         let skipped = before.contains(.skipped)
         let success = before.contains(.success)

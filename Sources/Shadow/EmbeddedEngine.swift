@@ -36,7 +36,7 @@ public struct EmbeddedEngine: Sendable {
         /// The task's id.
         public var task: String
         /// Where it ended.
-        public var state: DAGProgress.State
+        public var state: RunState
         /// Whether a body ran; in mode `observe` none does.
         public var observedOnly: Bool
         /// What it returned.
@@ -96,7 +96,7 @@ public struct EmbeddedEngine: Sendable {
             runs[task.id]
                 ?? TaskRun(
                     task: task.id,
-                    state: progress.states[task.id] ?? .waiting,
+                    state: progress.states[task.id] ?? .queued,
                     observedOnly: task.shadow == .observe,
                     attempts: 0
                 )

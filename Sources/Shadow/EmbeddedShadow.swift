@@ -30,7 +30,7 @@ public struct EmbeddedShadow: ShadowEngine {
         return .outcome(outcome)
     }
 
-    private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> Outcome.State {
+    private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> RunState {
         if whole {
             if run.tasks.allSatisfy(\.observedOnly) { return .observed }
             return run.succeeded ? .success : .failed

@@ -11,7 +11,7 @@ struct RecordedOutcome: Sendable {
     var mapIndex: Int
     var mode: String
     var job: String?
-    var state: Outcome.State
+    var state: RunState
     var arguments: JSON
     var result: JSON?
     var error: RunError?
@@ -26,7 +26,7 @@ struct RecordedOutcome: Sendable {
         guard let json = value.string.map({ try? JSON(parsing: $0) }) ?? value, json["v"]?.int == 1,
             let word = json["state"]?.string,
             let state = ["success": .success, "failed": .failed, "observed": .observed, "skipped": .skipped][word]
-                as Outcome.State?
+                as RunState?
         else { return nil }
         task = entry.task
         mapIndex = entry.mapIndex

@@ -20,8 +20,8 @@ public struct JournalLine: Sendable, Hashable {
     public var operation: String
     /// Which time it was done: the token of one run of the operation, also found in the switch.
     public var token: String
-    /// The step: `check`, `close`, `fence`, `settle`, `give-back`, …
-    public var step: String
+    /// The step.
+    public var step: JournalStep
     /// Before or after.
     public var phase: Phase
     /// Who: user, host and process.
@@ -64,16 +64,21 @@ public struct Journal: Sendable {
     /// Writes a line, and has it on the disk before it returns.
     ///
     /// - Throws: `StoreError`.
-    public func write(_ step: String, _ phase: JournalLine.Phase, _ detail: JSON = .object([:])) throws(StoreError) {
+    public func write(_ step: JournalStep, _ phase: JournalLine.Phase, _ detail: JSON = .object([:])) throws(StoreError)
+    {
         let text = detail.text()
+        let at = now()
         try store.write("writing the journal") { database in
             try database.execute(
                 sql: """
                     INSERT INTO journal (at, pipeline, operation, token, step, phase, "by", detail)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
-                arguments: [now().iso8601, pipeline, operation, token, step, phase.rawValue, by, text]
+                arguments: [at.iso8601, pipeline, operation, token, step.rawValue, phase.rawValue, by, text]
             )
+            if let stage = RetirementStage.after(operation: operation, step, phase, detail, at: at) {
+                try StateStore.keep(stage, of: pipeline, in: database)
+            }
         }
         #if DEBUG
             JournalDeath.shared.countWrite()
@@ -85,7 +90,7 @@ public struct Journal: Sendable {
     /// - Throws: `StoreError`, or what the step throws; then there is no line after it.
     @discardableResult
     public func step<Value>(
-        _ name: String,
+        _ name: JournalStep,
         _ detail: JSON = .object([:]),
         outcome: (Value) -> JSON,
         _ body: () async throws -> Value
@@ -145,7 +150,7 @@ extension StateStore {
             pipeline: row["pipeline"],
             operation: row["operation"],
             token: row["token"],
-            step: row["step"],
+            step: JournalStep(rawValue: row["step"]) ?? .other,
             phase: phase,
             by: row["by"],
             detail: (try? JSON(parsing: row["detail"] as String)) ?? .null

@@ -115,6 +115,7 @@ public struct StateStore: Sendable {
         migrator.registerMigration("6 what was compared and what was seen") { database in
             try database.execute(sql: comparisonTables + observationTables)
         }
+        migrator.registerMigration("7 how far pipelines are retired") { try makeRetirements($0) }
         return migrator
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import LosslessJSON
+import Migration
 import Schedules
 import Testing
 

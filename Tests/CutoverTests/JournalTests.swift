@@ -20,16 +20,16 @@ import Testing
                 now: SwitchBench.now
             )
             let value = try await journal.step(
-                "close",
+                .close,
                 ["definition": #"{"a": "é"}"#],
                 outcome: { ["found": .number(JSONNumber($0))] }
             ) { 7 }
             #expect(value == 7)
             await #expect(throws: CancellationError.self) {
-                try await journal.step("settle", outcome: { (_: Int) in [:] }) { throw CancellationError() }
+                try await journal.step(.settle, outcome: { (_: Int) in [:] }) { throw CancellationError() }
             }
             let lines = try StateStore(path: path).journal(pipeline: "p")
-            #expect(lines.map(\.step) == ["close", "close", "settle"])
+            #expect(lines.map(\.step) == [.close, .close, .settle])
             #expect(lines.map(\.phase) == [.before, .after, .before])
             #expect(lines[0].detail["definition"]?.string == #"{"a": "é"}"#)
             #expect(try store.journal(pipeline: "q").isEmpty)
@@ -108,12 +108,12 @@ import Testing
                 )
             }
             try await session().run { _ in
-                let refusal = await #expect(throws: CutoverRefusal.self) { try await session().run { _ in } }
+                let refusal = await #expect(throws: Refusal.self) { try await session().run { _ in } }
                 #expect(refusal?.reason == .atWork)
             }
             await #expect(throws: CancellationError.self) { try await session().run { _ in throw CancellationError() } }
             try await session().run { _ in }
-            #expect(try store.journal(pipeline: "p").map(\.step) == ["end", "end", "end"])
+            #expect(try store.journal(pipeline: "p").map(\.step) == [.end, .end, .end])
         }
     }
 }

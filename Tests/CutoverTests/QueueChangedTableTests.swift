@@ -1,6 +1,7 @@
 import Cutover
 import Foundation
 import Legacy
+import Migration
 import Postgres
 import TestSupport
 import Testing
@@ -60,8 +61,8 @@ struct QueueChangedTableTests {
             #expect(try await queue.types(of: "p") == ["export"])
             let standing = try await queue.standing("export")
             #expect(standing.state == .airflow && standing.trouble != nil)
-            let error = await #expect(throws: QueueSwitchError.self) { try await bench.rollBack(queue) }
-            #expect(error?.code == .stranded)
+            let error = await #expect(throws: Refusal.self) { try await bench.rollBack(queue) }
+            #expect(error?.reason == .stranded)
             #expect(error?.found.contains("has lost the columns") == true, "\(error?.found ?? "")")
             // New jobs are legacy's all the same.
             #expect(try await queue.standing("export").state == .legacy)
@@ -107,10 +108,10 @@ struct QueueChangedTableTests {
             #expect(found.map(\.type) == ["export"])
             #expect(found.first?.taken == (way == "status" ? 1 : 0))
             let error = try #require(try await queue.strandedError("looking", guesses: true))
-            #expect(error.code == .stranded && error.advice.contains("UPDATE"))
+            #expect(error.reason == .stranded && error.advice.contains("UPDATE"))
             if way != "due" {
-                await #expect(throws: QueueSwitchError.self) { try await bench.rollBack(queue) }
-                await #expect(throws: QueueSwitchError.self) { try await bench.cutOver(queue) }
+                await #expect(throws: Refusal.self) { try await bench.rollBack(queue) }
+                await #expect(throws: Refusal.self) { try await bench.cutOver(queue) }
             }
             let sql = try #require(error.advice.split(separator: "owner: ").last?.split(separator: "COMMIT;").first)
             try bench.server.psql(bench.url, String(sql).replacing("BEGIN;", with: ""))

@@ -61,7 +61,7 @@ struct QueueExaminationTests {
             )
             let refusals = try await plan(bench).refusals
             #expect(refusals.contains { $0.found.contains(found) }, "\(refusals.map(\.found))")
-            #expect(refusals.allSatisfy { $0.code == .forbiddenStatus || $0.code == .unfitTable })
+            #expect(refusals.allSatisfy { $0.reason == .forbiddenStatus || $0.reason == .unfitTable })
             #expect(
                 try bench.server.psql(bench.url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'bailey'") == "0"
             )
@@ -157,7 +157,7 @@ struct QueueExaminationTests {
             let worker = try await PostgresConnection(to: PostgresURL(bench.url))
             _ = try await worker.query("SELECT id FROM tasks.background_jobs WHERE status = 'pending' LIMIT 10")
             let refusals = try await plan(bench).refusals
-            #expect(refusals.map(\.code) == [.noRunningState], "\(refusals)")
+            #expect(refusals.map(\.reason) == [.noRunningState], "\(refusals)")
             try bench.add(1, columns: ", status, started_at", values: ", 'completed', now()")
             #expect(try await plan(bench).refusals == [])
             _ = try await worker.query("SELECT 1")

@@ -8,7 +8,7 @@ import Testing
 @Suite("What a queue's switch refuses, and that nothing was changed then", .timeLimit(.minutes(4)))
 struct QueueRefusalTests {
     private func refusal(_ bench: QueueBench, _ url: String? = nil, profile: QueueProfile? = nil) async throws
-        -> QueueSwitchError?
+        -> Refusal?
     {
         let schemas = "SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_'"
         let (before, rows) = (try bench.server.psql(bench.url, schemas), try bench.picture())
@@ -20,7 +20,7 @@ struct QueueRefusalTests {
             share: 100,
             surroundings: try bench.surroundings("cutover")
         )
-        let error = await #expect(throws: QueueSwitchError.self) {
+        let error = await #expect(throws: Refusal.self) {
             try await cutover.execute(try await cutover.plan(), roles: [], limit: 5)
         }
         #expect(try bench.server.psql(bench.url, schemas) == before)
@@ -41,7 +41,7 @@ struct QueueRefusalTests {
             let bench = try QueueBench(folder, status: type)
             try bench.add(3)
             let error = try await refusal(bench)
-            #expect(error?.code == .forbiddenStatus)
+            #expect(error?.reason == .forbiddenStatus)
             #expect(error?.found.contains(found) == true, "\(error?.found ?? "")")
             #expect(error?.advice.contains("by: due") == true)
             // Deferring needs no new word.
@@ -68,7 +68,7 @@ struct QueueRefusalTests {
                 """
             )
             let error = try await refusal(bench)
-            #expect(error?.code == .forbiddenStatus)
+            #expect(error?.reason == .forbiddenStatus)
             #expect(error?.found.contains("unheard of: bailey_held") == true)
         }
     }
@@ -84,7 +84,7 @@ struct QueueRefusalTests {
             )
             let own = bench.url.replacing("postgres@", with: "\(role)@")
             let error = try await refusal(bench, own)
-            #expect(error?.code == .noRights)
+            #expect(error?.reason == .noRights)
             #expect(error?.found.contains("TRIGGER on tasks.background_jobs") == true)
             #expect(error?.found.contains("CREATE in the database") == true)
             #expect(error?.advice.contains("--sql") == true)
@@ -122,7 +122,7 @@ struct QueueRefusalTests {
             let bench = try QueueBench(folder)
             try bench.server.psql(bench.url, "ALTER TABLE tasks.background_jobs RENAME retry_count TO tries")
             let error = try await refusal(bench)
-            #expect(error?.code == .missingColumn)
+            #expect(error?.reason == .missingColumn)
             #expect(error?.found.contains("no column retry_count, which the profile names as attempts") == true)
             var profile = bench.profile
             profile.table = "tasks.elsewhere"
@@ -135,8 +135,8 @@ struct QueueRefusalTests {
             let bench = try QueueBench(folder)
             var profile = bench.profile
             profile.hold = nil
-            let error = await #expect(throws: QueueSwitchError.self) { try await bench.open(profile: profile) }
-            #expect(error?.code == .noHold)
+            let error = await #expect(throws: Refusal.self) { try await bench.open(profile: profile) }
+            #expect(error?.reason == .noHold)
         }
     }
 
@@ -145,7 +145,7 @@ struct QueueRefusalTests {
             let bench = try QueueBench(folder)
             let name = bench.url.split(separator: "/").last.map(String.init) ?? ""
             try bench.server.psql(bench.url, "ALTER DATABASE \(name) SET default_transaction_read_only = on")
-            #expect(try await refusal(bench)?.code == .readOnly)
+            #expect(try await refusal(bench)?.reason == .readOnly)
         }
     }
 
@@ -153,14 +153,14 @@ struct QueueRefusalTests {
         try await withFolder { folder in
             let bench = try QueueBench(folder)
             try bench.server.psql(bench.url, "CREATE SCHEMA bailey; CREATE TABLE bailey.switch (mine int)")
-            #expect(try await refusal(bench)?.code == .foreignSchema)
+            #expect(try await refusal(bench)?.reason == .foreignSchema)
             try bench.server.psql(bench.url, "DROP SCHEMA bailey CASCADE")
             let queue = try await bench.open()
             try await queue.install()
             try bench.server.psql(bench.url, "UPDATE bailey.version SET version = 7")
-            #expect(try await refusal(bench)?.code == .foreignSchema)
-            let error = await #expect(throws: QueueSwitchError.self) { try await queue.uninstall() }
-            #expect(error?.code == .foreignSchema)
+            #expect(try await refusal(bench)?.reason == .foreignSchema)
+            let error = await #expect(throws: Refusal.self) { try await queue.uninstall() }
+            #expect(error?.reason == .foreignSchema)
         }
     }
 

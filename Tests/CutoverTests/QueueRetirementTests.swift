@@ -19,7 +19,7 @@ struct QueueRetirementTests {
             try await bench.cutOver(queue)
             #expect(try bench.picture() != before)
             // Not marked, nothing is handed over.
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.handOver(["export"], pipeline: "p", by: "me")
             }
             try await queue.mark(["export"], pipeline: "p", true)
@@ -34,7 +34,7 @@ struct QueueRetirementTests {
             while try await !queue.sweep("export").isDone { try await Task.sleep(for: .milliseconds(20)) }
             #expect(try await queue.uses().isEmpty)
             // It is nobody's to cut over.
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.close("export", share: 100, pipeline: "p", by: "me", drain: false)
             }
             let picture = try bench.picture()
@@ -51,23 +51,23 @@ struct QueueRetirementTests {
             let queue = try await bench.open()
             try await bench.cutOver(queue)
             try await queue.mark(["export"], pipeline: "p", true)
-            await #expect(throws: QueueSwitchError.self) { try await bench.rollBack(queue) }
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) { try await bench.rollBack(queue) }
+            await #expect(throws: Refusal.self) {
                 _ = try await queue.release(["export"], pipeline: "p", by: "me")
             }
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.close("export", share: 50, pipeline: "p", by: "me", drain: false)
             }
             #expect(try await queue.standing("export").held == 2)
             // A run that has a job keeps it, and is waited for.
             let jobs = try bench.take("dag/1", 1)
-            let error = await #expect(throws: QueueSwitchError.self) {
+            let error = await #expect(throws: Refusal.self) {
                 try await queue.handOver(["export"], pipeline: "p", by: "me")
             }
-            #expect(error?.code == .stillHeld)
+            #expect(error?.reason == .stillHeld)
             #expect(try bench.finish(jobs[0], "dag/1", "success") == "success")
             // All or none.
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.handOver(["export", "mail"], pipeline: "p", by: "me")
             }
             #expect(try await queue.standing("export").held == 1)
@@ -75,7 +75,7 @@ struct QueueRetirementTests {
             try await bench.rollBack(queue)
             #expect(try await queue.standing("export").waiting == 1)
             // Only what is wholly Airflow's is marked.
-            await #expect(throws: QueueSwitchError.self) { try await queue.mark(["export"], pipeline: "p", true) }
+            await #expect(throws: Refusal.self) { try await queue.mark(["export"], pipeline: "p", true) }
         }
     }
 
@@ -89,8 +89,8 @@ struct QueueRetirementTests {
             try await queue.mark(["export"], pipeline: "p", true)
             #expect(try await queue.handOver(["export"], pipeline: "p", by: "me") == 2)
             while try await !queue.sweep("export").isDone { try await Task.sleep(for: .milliseconds(20)) }
-            let error = await #expect(throws: QueueSwitchError.self) { try await queue.uninstall() }
-            #expect(error?.code == .stillHeld)
+            let error = await #expect(throws: Refusal.self) { try await queue.uninstall() }
+            #expect(error?.reason == .stillHeld)
             try bench.add(1)
             try bench.add(1, type: "mail")
             #expect(try await queue.standing("export").waiting == 3)

@@ -49,7 +49,7 @@ import Testing
         #expect(sql.contains("j.\"the \"\"type\"\"\""))
         #expect(sql.contains("TO \"o\"\"x\";"))
         profile.table = "tasks.\"$bailey$; DROP TABLE x"
-        #expect(throws: QueueSwitchError.self) { try QueueSwitchSQL(queue: "jobs", profile: profile, timezone: "UTC") }
+        #expect(throws: Refusal.self) { try QueueSwitchSQL(queue: "jobs", profile: profile, timezone: "UTC") }
     }
 
     @Test(arguments: [

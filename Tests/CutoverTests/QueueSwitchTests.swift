@@ -154,7 +154,7 @@ struct QueueBench {
             #expect(try bench.finish(jobs[2], "dag/1", "failed") == "released")
             // The run of the fourth is called dead.
             #expect(try await queue.openClaims("export").map(\.count) == [1])
-            await #expect(throws: QueueSwitchError.self) { try await queue.uninstall() }
+            await #expect(throws: Refusal.self) { try await queue.uninstall() }
             try await bench.rollBack(queue, dead: ["dag/1"])
             let rows = try bench.server.psql(
                 bench.url,
@@ -186,7 +186,7 @@ struct QueueBench {
             try await bench.cutOver(queue, ["export", "mail"])
             try await bench.rollBack(queue, ["export", "mail"])
             let store = try StateStore(path: folder.appendingPathComponent("state.sqlite").path)
-            let lines = try store.journal(pipeline: "p").map { "\($0.step) \($0.phase.rawValue)" }
+            let lines = try store.journal(pipeline: "p").map { "\($0.step.rawValue) \($0.phase.rawValue)" }
             #expect(
                 lines == [
                     "install before", "install after", "close before", "close after", "close before", "close after",
@@ -213,10 +213,10 @@ struct QueueBench {
             _ = try await queue.close("export", share: 100, pipeline: "p", by: "dead", drain: false)
             try await bench.cutOver(queue)
             #expect(try await queue.standing("export").state == .airflow)
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.close("export", share: 50, pipeline: "another", by: "x", drain: false)
             }
-            await #expect(throws: QueueSwitchError.self) {
+            await #expect(throws: Refusal.self) {
                 try await queue.release(["export"], pipeline: "another", by: "x")
             }
         }
@@ -240,10 +240,10 @@ struct QueueBench {
             )
             let plan = try await cutover.plan()
             #expect(plan.workers.locking == .unknown)
-            let error = await #expect(throws: QueueSwitchError.self) {
+            let error = await #expect(throws: Refusal.self) {
                 try await cutover.execute(plan, roles: [], limit: 2)
             }
-            #expect(error?.code == .notDrained)
+            #expect(error?.reason == .notDrained)
             #expect(error?.found.contains("1 jobs are run by legacy's workers") == true)
             #expect(told.withLock { $0.contains(.waiting(type: "export", .running, 1)) })
             #expect(try bench.picture() == before)

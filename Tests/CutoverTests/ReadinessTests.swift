@@ -14,7 +14,7 @@ import Testing
             let bench = try SwitchBench(server)
             try bench.fill()
             try server.cli("REPLICAOF", "127.0.0.1", "1")
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .notWritable)
             #expect(refusal?.advice.contains("master") == true)
             try server.cli("REPLICAOF", "NO", "ONE")
@@ -27,12 +27,12 @@ import Testing
             try bench.fill()
             let before = try bench.contents()
             try server.cli("CONFIG", "SET", "maxmemory", "1")
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .notWritable)
             // In this order: a full memory that may throw keys away throws all of them away.
             try server.cli("CONFIG", "SET", "maxmemory", "1gb")
             try server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-            let evicting = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let evicting = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(evicting?.reason == .evicting)
             #expect(try bench.contents() == before)
         }
@@ -80,7 +80,7 @@ import Testing
             _ = try await bench.cutOver()
             let other = try bench.group(pipeline: "q")
             let engine = try bench.engine()
-            let refusal = await #expect(throws: CutoverRefusal.self) {
+            let refusal = await #expect(throws: Refusal.self) {
                 try await CutoverOperation(engine: engine, group: other).run()
             }
             #expect(refusal?.reason == .heldByOthers)
@@ -95,7 +95,7 @@ import Testing
             try bench.fill()
             try bench.fire("a", at: SwitchBench.now().adding(seconds: 10 * 86_400))
             let before = try bench.contents()
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .parkedByOthers)
             #expect(try bench.contents() == before)
         }
@@ -105,7 +105,7 @@ import Testing
         try await withRedis(options: ["--cluster-enabled", "yes"]) { server in
             try server.cli("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
             try await waitUntil("the cluster is up") { try server.cli("CLUSTER", "INFO").contains("cluster_state:ok") }
-            func checks(_ prefix: String) async throws -> [CutoverCheck] {
+            func checks(_ prefix: String) async throws -> [Check] {
                 let place = RedBeatPlace(source: "s", prefix: prefix, lock: nil, maxInterval: 1)
                 let keys = place.keys([Array("\(prefix)a".utf8), Array("\(prefix)b".utf8)])
                 let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: keys)
@@ -119,7 +119,7 @@ import Testing
 
     @Test func aRecurrenceRuleThatWouldStallBeat() throws {
         let zones = ZoneDatabase()
-        func refusal(_ frequency: Int) throws -> CutoverRefusal.Reason? {
+        func refusal(_ frequency: Int) throws -> Refusal.Reason? {
             let stored =
                 "{\"__type__\": \"rrule\", \"freq\": \(frequency), \"interval\": 1, \"dtstart\": 1700000000, \"dtstart_tz\": 0}"
             let id = EntryID(source: "s", name: "r")

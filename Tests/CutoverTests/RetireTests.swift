@@ -18,7 +18,7 @@ import Testing
         do {
             try await body()
             return nil
-        } catch { return (error as? CutoverRefusal)?.found ?? "\(error)" }
+        } catch { return (error as? Refusal)?.found ?? "\(error)" }
     }
 
     @Test func nothingIsTakenAwayThatIsNotAirflowsForGood() async throws {
@@ -56,7 +56,7 @@ import Testing
             try await operation.mark(true)
             try await operation.mark(true)
             let marked = try bench.contents()
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.rollBack() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.rollBack() }
             #expect(refusal?.reason == .retiring && refusal?.advice.contains("--undo") == true)
             // Also for one that does not look before it asks.
             let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: bench.place.keys(bench.keys))

@@ -62,7 +62,7 @@ import Testing
                 } else {
                     do {
                         _ = try await CutoverOperation(engine: engine, group: bench.group()).run()
-                    } catch is CutoverRefusal {}
+                    } catch is Refusal {}
                 }
             }
             let status = try await engine.redbeat.status()

@@ -91,7 +91,7 @@ import Testing
             let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: bench.place.keys(bench.keys))
             _ = try await redbeat.claim(tick: SwitchBench.now(), run: "p/0", policy: .coalesce)
             let before = try bench.contents()
-            let refusal = await #expect(throws: CutoverRefusal.self) {
+            let refusal = await #expect(throws: Refusal.self) {
                 try await bench.cutOver(CutoverOperation.Request(patience: 0.3))
             }
             #expect(refusal?.reason == .shadowed)
@@ -106,13 +106,13 @@ import Testing
             try bench.fill()
             try server.cli("HSET", "redbeat:c", "definition", SwitchBench.definition("c", every: 1800))
             let before = try bench.contents()
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .changed)
             #expect(try bench.contents() == before)
             // One that is due holds up all.
             try server.cli("HSET", "redbeat:c", "definition", SwitchBench.definition("c"))
             try bench.fire("c", at: SwitchBench.now().adding(seconds: -4000))
-            let due = await #expect(throws: CutoverRefusal.self) {
+            let due = await #expect(throws: Refusal.self) {
                 try await bench.cutOver(CutoverOperation.Request(patience: 0.3))
             }
             #expect(due?.reason == .overdue)
@@ -127,7 +127,7 @@ import Testing
             try await closed(bench, by: "t1")
             try bench.fire("b", at: SwitchBench.now())
             // The next command finds it half done, undoes it, and says so; then it can be done.
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .uneven)
             #expect(try bench.field("a", "definition").hasSuffix(#""enabled": true}"#))
             guard case .done = try await bench.cutOver() else {
@@ -179,7 +179,7 @@ import Testing
             let other = SwitchBench.definition("a", every: 1800)
             try await closed(bench, by: "t1")
             try server.cli("HSET", "redbeat:a", "definition", other)
-            let refusal = await #expect(throws: CutoverRefusal.self) { try await bench.cutOver() }
+            let refusal = await #expect(throws: Refusal.self) { try await bench.cutOver() }
             #expect(refusal?.reason == .changed)
             #expect(try bench.field("a", "definition") == other)
             try server.cli("HSET", "redbeat:a", "definition", SwitchBench.definition("a"))

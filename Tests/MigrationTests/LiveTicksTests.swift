@@ -3,7 +3,7 @@ import Schedules
 import Testing
 
 @Suite("Rollback by policy, and clean ticks") struct LiveTicksTests {
-    private func tick(_ hour: Int, _ state: LiveTick.State, late seconds: Int64 = 1, ranTasks: Bool = true) -> LiveTick
+    private func tick(_ hour: Int, _ state: Known<RunState>, late seconds: Int64 = 1, ranTasks: Bool = true) -> LiveTick
     {
         LiveTick(
             tick: at(hour),
@@ -29,16 +29,19 @@ import Testing
     }
 
     @Test func nothingIsGivenBackUnlessSomebodyAskedForIt() {
-        let bad = [tick(11, .failed), tick(12, .failed, late: 9999)]
+        let bad = [tick(11, .known(.failed)), tick(12, .known(.failed), late: 9999)]
         #expect(reasons({ _ in }, bad, [comparison(hour: 12, [difference(.result)])]).isEmpty)
         #expect(RollbackConditions().isEmpty)
     }
 
     @Test func failedRunsAreCountedFromTheNewestThatEnded() {
-        let table: [([LiveTick.State], Int, Bool)] = [
-            ([.failed], 1, true), ([.failed, .success], 1, false), ([.success, .failed], 1, true),
-            ([.success, .failed], 2, false), ([.failed, .failed], 2, true), ([.failed, .failed, .running], 2, true),
-            ([.failed, .unknown("away"), .failed], 2, false), ([.unknown("away")], 1, false), ([], 1, false),
+        let table: [([Known<RunState>], Int, Bool)] = [
+            ([.known(.failed)], 1, true), ([.known(.failed), .known(.success)], 1, false),
+            ([.known(.success), .known(.failed)], 1, true),
+            ([.known(.success), .known(.failed)], 2, false), ([.known(.failed), .known(.failed)], 2, true),
+            ([.known(.failed), .known(.failed), .known(.running)], 2, true),
+            ([.known(.failed), .unknown("away"), .known(.failed)], 2, false), ([.unknown("away")], 1, false),
+            ([], 1, false),
         ]
         for (states, limit, fulfilled) in table {
             let ticks = states.enumerated().map { tick(6 + $0.offset, $0.element) }
@@ -47,27 +50,28 @@ import Testing
         }
         // A dropped tick ran nothing.
         #expect(
-            reasons({ $0.failedRuns = 1 }, [tick(11, .failed), tick(12, .unknown(""), ranTasks: false)]).count == 1
+            reasons({ $0.failedRuns = 1 }, [tick(11, .known(.failed)), tick(12, .unknown(""), ranTasks: false)]).count
+                == 1
         )
     }
 
     @Test func aTickThatNobodyClaimsIsLate() {
-        let before = [tick(9, .success), tick(10, .success), tick(11, .success)]
+        let before = [tick(9, .known(.success)), tick(10, .known(.success)), tick(11, .known(.success))]
         let found = reasons({ $0.lateBy = 600 }, before)
         #expect(found.map(\.event) == ["2026-11-23T12:00:00Z"] && found.first?.text.contains("within 10 min") == true)
         #expect(reasons({ $0.lateBy = 3600 }, before).isEmpty)
-        #expect(reasons({ $0.lateBy = 600 }, before + [tick(12, .running)]).isEmpty)
+        #expect(reasons({ $0.lateBy = 600 }, before + [tick(12, .known(.running))]).isEmpty)
         // A later claim stands for those before it.
-        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .running)]).isEmpty)
+        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .known(.running))]).isEmpty)
         #expect(reasons({ $0.lateBy = 600 }, []).map(\.event) == ["2026-11-23T09:00:00Z"])
         // One that was claimed, but too late.
-        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .success, late: 601)]).count == 1)
-        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .success, late: 600)]).isEmpty)
+        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .known(.success), late: 601)]).count == 1)
+        #expect(reasons({ $0.lateBy = 600 }, [tick(12, .known(.success), late: 600)]).isEmpty)
     }
 
     @Test func aMismatchGivesBackUnlessItIsTolerated() {
         let bad = comparison(hour: 12, [difference(.result)])
-        #expect(reasons({ $0.onMismatch = true }, [tick(12, .success)], [bad]).map(\.kind) == [.mismatch])
+        #expect(reasons({ $0.onMismatch = true }, [tick(12, .known(.success))], [bad]).map(\.kind) == [.mismatch])
         var policy = CutoverPolicy()
         policy.rollback.onMismatch = true
         policy.tolerated = [ToleratedDifference(kind: .result, approval: Approval(approver: "Ada", because: "noise"))]
@@ -79,11 +83,16 @@ import Testing
         var policy = CutoverPolicy()
         policy.cleanTicks = 3
         let coming = (13...20).map { at($0) }
-        let table: [([LiveTick.State], PolicyVerdict, Instant?)] = [
-            ([.success, .success, .success], .pass, nil), ([.failed, .success, .success, .success], .pass, nil),
-            ([.success, .success, .success, .running], .pass, nil), ([.success, .success], .insufficient, at(13)),
-            ([], .insufficient, at(15)), ([.success, .failed, .success], .fail, at(14)),
-            ([.success, .unknown("Airflow does not answer"), .success, .success], .insufficient, nil),
+        let table: [([Known<RunState>], PolicyVerdict, Instant?)] = [
+            ([.known(.success), .known(.success), .known(.success)], .pass, nil),
+            ([.known(.failed), .known(.success), .known(.success), .known(.success)], .pass, nil),
+            ([.known(.success), .known(.success), .known(.success), .known(.running)], .pass, nil),
+            ([.known(.success), .known(.success)], .insufficient, at(13)),
+            ([], .insufficient, at(15)), ([.known(.success), .known(.failed), .known(.success)], .fail, at(14)),
+            (
+                [.known(.success), .unknown("Airflow does not answer"), .known(.success), .known(.success)],
+                .insufficient, nil
+            ),
         ]
         for (states, verdict, when) in table {
             let ticks = states.enumerated().map { tick(5 + $0.offset, $0.element) }

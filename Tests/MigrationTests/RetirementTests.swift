@@ -17,7 +17,7 @@ import Testing
                 run: "sync/r\(hour)",
                 claimedAt: at(hour),
                 ranTasks: true,
-                state: failed.contains(hour) ? .failed : .success
+                state: failed.contains(hour) ? .known(.failed) : .known(.success)
             )
         }
     }

@@ -91,32 +91,6 @@ import Testing
         #expect(try await postgres.query("SELECT 1 AS one").first?["one"] == "1")
     }
 
-    @Test func copyOutGivesWholeRows() async throws {
-        let postgres = try await connect(PostgresServer.running().database())
-        let lines = Mutex(0)
-        try await postgres.copyOut("COPY (SELECT n FROM generate_series(1, 50000) n) TO STDOUT") { piece in
-            #expect(piece.last == UInt8(ascii: "\n"))
-            lines.withLock { $0 += piece.count { $0 == UInt8(ascii: "\n") } }
-        }
-        #expect(lines.withLock { $0 } == 50_000)
-    }
-
-    @Test func aCopyThatIsLeftOrCancelledCanBeFollowedByAStatement() async throws {
-        let url = try PostgresServer.running().database()
-        let postgres = try await connect(url)
-        await #expect(throws: Stop.self) {
-            try await postgres.copyOut("COPY (SELECT n FROM generate_series(1, 3000000) n) TO STDOUT") { _ in
-                throw Stop()
-            }
-        }
-        #expect(try await postgres.query("SELECT 1 AS one").first?["one"] == "1")
-        let work = Task { try await postgres.copyOut("COPY (SELECT pg_sleep(300)) TO STDOUT") { _ in } }
-        try await waitUntil("the copy runs") { try active(url, "COPY (SELECT pg_sleep(300)) TO STDOUT") }
-        work.cancel()
-        await #expect(throws: (any Error).self) { try await work.value }
-        #expect(try await postgres.query("SELECT 2 AS two").first?["two"] == "2")
-    }
-
     @Test func aCancelledTransactionIsRolledBackAndNothingLaterIsCancelled() async throws {
         let url = try PostgresServer.running().database()
         let postgres = try await connect(url)

@@ -26,13 +26,12 @@ import Testing
         #expect(later == error)
     }
 
-    @Test func streamsCopiesAndTransactionsEndToo() async throws {
+    @Test func streamsAndTransactionsEndToo() async throws {
         let server = try PostgresServer.running()
         let url = try server.database()
         try server.psql(url, "CREATE TABLE t (n int)")
         let works: [@Sendable (PostgresConnection) async throws -> Void] = [
             { try await $0.stream("SELECT 1") { _ in } },
-            { try await $0.copyOut("COPY (SELECT 1) TO STDOUT") { _ in } },
             { try await $0.transaction { _ = try await $0.query("INSERT INTO t VALUES (1)") } },
             { try await $0.execute(script: "SELECT 1; SELECT 2") },
         ]

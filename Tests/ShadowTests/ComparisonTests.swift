@@ -7,7 +7,7 @@ import Testing
 @Suite("Comparing outcomes") struct ComparisonTests {
     private let key = Outcome.Key(entry: EntryID(source: "s", name: "e"), tick: Instant(seconds: 0))
 
-    private func outcome(_ side: Outcome.Side, _ result: JSON?, _ state: Outcome.State = .success) -> Outcome {
+    private func outcome(_ side: Outcome.Side, _ result: JSON?, _ state: RunState = .success) -> Outcome {
         Outcome(key: key, side: side, run: "r", state: state, arguments: ["args": [], "kwargs": [:]], result: result)
     }
 

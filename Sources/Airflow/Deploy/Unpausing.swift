@@ -1,4 +1,5 @@
 import LosslessJSON
+import Migration
 public import Schedules
 
 /// Unpauses a DAG so that nothing runs that was due before.

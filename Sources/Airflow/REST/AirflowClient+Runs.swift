@@ -1,4 +1,5 @@
 public import LosslessJSON
+public import Migration
 public import Schedules
 
 /// Runs, and what their tasks did.
@@ -8,8 +9,7 @@ extension AirflowClient {
     /// - Parameters:
     ///   - from: only runs whose tick is not before this.
     ///   - states: only runs that stand so; all if empty.
-    public func runs(_ dag: String, from: Instant? = nil, states: [AirflowRun.State] = []) async throws -> [AirflowRun]
-    {
+    public func runs(_ dag: String, from: Instant? = nil, states: [RunState] = []) async throws -> [AirflowRun] {
         let date = version.isThree ? "logical_date" : "execution_date"
         var request = AirflowRequest(
             operation: "listing the runs of the DAG “\(dag)”",

@@ -1,4 +1,5 @@
 public import LosslessJSON
+public import Migration
 public import Schedules
 
 /// A DAG as Airflow reports it.
@@ -125,11 +126,6 @@ public struct AirflowImportError: Sendable, Hashable {
 
 /// A run of a DAG.
 public struct AirflowRun: Sendable, Hashable {
-    /// Where a run stands.
-    public enum State: String, Sendable, Hashable {
-        case queued, running, success, failed
-    }
-
     /// The run id, unique in the DAG.
     public let id: String
     /// The DAG id.
@@ -137,7 +133,7 @@ public struct AirflowRun: Sendable, Hashable {
     /// The tick; nil for a run without one.
     public let logicalDate: Instant?
     /// Where it stands; nil for a word that is not known.
-    public let state: State?
+    public let state: RunState?
     /// `scheduled`, `manual`, `backfill`, …
     public let kind: String
     /// What it was started with.
@@ -153,7 +149,7 @@ public struct AirflowRun: Sendable, Hashable {
         self.id = id
         self.dag = dag
         logicalDate = reply.instant("logical_date", "execution_date")
-        state = reply.text("state").flatMap(State.init(rawValue:))
+        state = reply.text("state").flatMap(RunState.init(rawValue:))
         kind = reply.text("run_type") ?? ""
         configuration = json["conf"] ?? .null
         start = reply.instant("start_date")

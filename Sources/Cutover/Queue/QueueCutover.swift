@@ -1,4 +1,5 @@
 import LosslessJSON
+import Migration
 import Postgres
 public import Store
 
@@ -43,7 +44,7 @@ public struct QueueSurroundings: Sendable {
     var by: String { journal.by }
 
     func step<Value>(
-        _ name: String,
+        _ name: JournalStep,
         _ queue: QueueSwitch,
         _ detail: [(String, JSON)],
         outcome: (Value) -> JSON = { _ in .object([:]) },
@@ -76,16 +77,16 @@ public struct QueuePlan: Sendable, Hashable {
     /// The zone that columns without one are written in.
     public var timezone: String
     /// Why the moment at which legacy's workers run nothing could not be told; nil if it can, or need not.
-    var blindness: QueueSwitchError?
+    var blindness: Refusal?
     /// Rows that are held although the switch does not say so.
-    var stranded: QueueSwitchError?
+    var stranded: Refusal?
 
     /// Why nothing can be moved; empty if it can.
-    public var refusals: [QueueSwitchError] {
+    public var refusals: [Refusal] {
         var all = readiness.refusals + [stranded, blindness].compactMap { $0 }
         if !readiness.missingRights.isEmpty {
             all.append(
-                QueueSwitchError(
+                Refusal(
                     .noRights,
                     queue: queue,
                     operation: "checking",
@@ -123,8 +124,8 @@ public struct QueueCutover: Sendable {
     public func plan() async throws -> QueuePlan {
         let readiness = try await queue.readiness()
         let workers = try await queue.workers(wait: surroundings.wait)
-        var blindness: QueueSwitchError?
-        var stranded: QueueSwitchError?
+        var blindness: Refusal?
+        var stranded: Refusal?
         if readiness.refusals.isEmpty {
             if workers.needDrain, !workers.isIdle { blindness = try await queue.blindness() }
             // What a rollback has left is taken up again by a cutover.
@@ -154,12 +155,12 @@ public struct QueueCutover: Sendable {
     ///   - plan: what `plan()` gave.
     ///   - roles: users that may call the switch's functions.
     ///   - limit: seconds until the types must have settled.
-    /// - Throws: `QueueSwitchError`; with the code `not-drained` the types that were legacy's are legacy's again. Or `PostgresError`, or what the
+    /// - Throws: `Refusal`; with the code `not-drained` the types that were legacy's are legacy's again. Or `PostgresError`, or what the
     ///   journal throws: the next cutover or rollback goes on from there.
     public func execute(_ plan: QueuePlan, roles: [String], limit: Double) async throws {
         if let refusal = plan.refusals.first { throw refusal }
         if plan.readiness.installation != .present {
-            try await surroundings.step("install", queue, []) { try await queue.install(roles: roles) }
+            try await surroundings.step(.install, queue, []) { try await queue.install(roles: roles) }
             surroundings.progress(.installed)
         }
         var fences: [(type: String, fence: Int64)] = []
@@ -171,7 +172,7 @@ public struct QueueCutover: Sendable {
                 ("drain", .bool(plan.workers.needDrain)),
             ]
             let written: (Int64) -> JSON = { ["fence": .number(JSONNumber(Int($0)))] }
-            let fence = try await surroundings.step("close", queue, detail, outcome: written) {
+            let fence = try await surroundings.step(.close, queue, detail, outcome: written) {
                 try await queue.close(
                     type,
                     share: share,
@@ -186,7 +187,7 @@ public struct QueueCutover: Sendable {
         let end = surroundings.seconds() + limit
         for (type, fence) in fences {
             try await surroundings.step(
-                "settle",
+                .settle,
                 queue,
                 [("type", .string(type)), ("fence", .number(JSONNumber(Int(fence))))]
             ) {
@@ -204,7 +205,7 @@ public struct QueueCutover: Sendable {
             switch try await queue.settle(type, fence: fence) {
             case .settled: return
             case .changed:
-                throw QueueSwitchError(
+                throw Refusal(
                     .changed,
                     queue: queue.queue,
                     operation: "settling \(type)",
@@ -221,10 +222,10 @@ public struct QueueCutover: Sendable {
     }
 
     private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String])
-        async throws -> QueueSwitchError
+        async throws -> Refusal
     {
         if !fresh.isEmpty {
-            _ = try await surroundings.step("give-back", queue, [("types", .array(fresh.map(JSON.string)))]) {
+            _ = try await surroundings.step(.giveBack, queue, [("types", .array(fresh.map(JSON.string)))]) {
                 try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)
             }
             for type in fresh { _ = try await queue.sweep(type) }
@@ -236,7 +237,7 @@ public struct QueueCutover: Sendable {
             case .running: "\(amount) jobs are run by legacy's workers"
             case .pause: "the workers have not paused for long enough"
             }
-        return QueueSwitchError(
+        return Refusal(
             .notDrained,
             queue: queue.queue,
             operation: "settling \(type)",

@@ -21,13 +21,13 @@ extension QueueSwitch {
     /// Installs the switch, or brings it up to date; nothing happens if it is there. Tries first, in a transaction that is rolled back,
     /// whether a row can be held.
     ///
-    /// - Throws: `QueueSwitchError`, then nothing was changed; or `PostgresError`.
+    /// - Throws: `Refusal`, then nothing was changed; or `PostgresError`.
     public func install(roles: [String] = []) async throws {
         let readiness = try await readiness()
         if let refusal = readiness.refusals.first { throw refusal }
         if readiness.installation == .present { return }
         guard readiness.missingRights.isEmpty else {
-            throw QueueSwitchError(
+            throw Refusal(
                 .noRights,
                 queue: queue,
                 operation: "installing the switch",
@@ -42,12 +42,13 @@ extension QueueSwitch {
 
     /// Removes the switch.
     ///
-    /// - Throws: `QueueSwitchError` with the code `still-held` while jobs are held or claimed, then nothing was changed; or `PostgresError`.
+    /// - Throws: `Refusal` with the code `still-held` while jobs are held or claimed, then nothing was changed; or `PostgresError`.
     public func uninstall() async throws {
         let readiness = try await readiness()
         if readiness.installation == .absent {
             if let stranded = try await strandedError("uninstalling the switch") { throw stranded }
-            if let foreign = readiness.refusals.first(where: { $0.code == .foreignSchema || $0.code == .readOnly }) {
+            if let foreign = readiness.refusals.first(where: { $0.reason == .foreignSchema || $0.reason == .readOnly })
+            {
                 throw foreign
             }
             return
@@ -62,7 +63,7 @@ extension QueueSwitch {
             switch error.state {
             case "55P03": throw busy(operation)
             case "55006":
-                throw QueueSwitchError(
+                throw Refusal(
                     .stillHeld,
                     queue: queue,
                     operation: operation,
@@ -96,8 +97,8 @@ extension QueueSwitch {
         }
     }
 
-    private func busy(_ operation: String) -> QueueSwitchError {
-        QueueSwitchError(
+    private func busy(_ operation: String) -> Refusal {
+        Refusal(
             .busy,
             queue: queue,
             operation: operation,

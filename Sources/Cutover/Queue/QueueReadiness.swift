@@ -17,7 +17,7 @@ public struct QueueReadiness: Sendable, Hashable {
     /// The user that Bailey connects as.
     public var user: String
     /// What stands against moving anything, as errors with their advice.
-    public var refusals: [QueueSwitchError]
+    public var refusals: [Refusal]
     /// What else looks at the column that holding changes, and may see its values.
     public var notes: [String] = []
 }
@@ -80,7 +80,7 @@ extension QueueSwitch {
 
     /// Whether the switch is there, for whatever profile; the table is not looked at.
     ///
-    /// - Throws: `QueueSwitchError` if schema `bailey` is another's or may not be read, or `PostgresError`.
+    /// - Throws: `Refusal` if schema `bailey` is another's or may not be read, or `PostgresError`.
     func isSwitchThere() async throws -> Bool {
         var found = QueueReadiness(installation: .absent, missingRights: [], user: try await user(), refusals: [])
         let rows = try await connection.query("SELECT to_regnamespace('bailey') IS NOT NULL AS bailey")
@@ -89,8 +89,8 @@ extension QueueSwitch {
         return found.installation != .absent
     }
 
-    func refusal(_ code: QueueSwitchError.Code, _ text: String, _ advice: String) -> QueueSwitchError {
-        QueueSwitchError(code, queue: queue, operation: "checking", found: text, advice: advice)
+    func refusal(_ code: Refusal.Reason, _ text: String, _ advice: String) -> Refusal {
+        Refusal(code, queue: queue, operation: "checking", found: text, advice: advice)
     }
 
     /// Whether schema `bailey` is Bailey's own, of this version, and for this queue.
@@ -153,7 +153,7 @@ extension QueueSwitch {
     }
 
     /// Columns that the profile names and the table has not, or that have types it cannot use.
-    private func columns() async throws -> [QueueSwitchError] {
+    private func columns() async throws -> [Refusal] {
         let rows = try await connection.query(
             """
             SELECT attname AS name, atttypid::regtype::text AS type FROM pg_attribute
@@ -162,7 +162,7 @@ extension QueueSwitch {
             [.text(sql.quotedTable)]
         )
         let types = Dictionary(rows.map { ($0["name"] ?? "", $0["type"] ?? "") }, uniquingKeysWith: { $1 })
-        var refusals: [QueueSwitchError] = []
+        var refusals: [Refusal] = []
         for (meaning, column) in profile.columns.sorted(by: { $0.key < $1.key }) {
             guard let type = types[column] else {
                 refusals.append(
@@ -206,8 +206,8 @@ extension QueueSwitch {
         return refusals
     }
 
-    func cannotHold(_ why: String) -> QueueSwitchError {
-        QueueSwitchError(
+    func cannotHold(_ why: String) -> Refusal {
+        Refusal(
             .forbiddenStatus,
             queue: queue,
             operation: "checking",

@@ -1,4 +1,5 @@
 import LosslessJSON
+import Store
 
 /// Gives the job types of a pipeline that lie in one queue back to legacy. Needs neither Airflow nor Bailey's own state.
 public struct QueueRollback: Sendable {
@@ -17,7 +18,7 @@ public struct QueueRollback: Sendable {
 
     /// Where the types stand, and which runs have taken jobs that they have not finished: those stay theirs.
     ///
-    /// - Throws: `QueueSwitchError` if the switch is not installed or not this version's, or `PostgresError`.
+    /// - Throws: `Refusal` if the switch is not installed or not this version's, or `PostgresError`.
     public func plan() async throws -> (standings: [QueueStanding], claims: [QueueClaims]) {
         guard try await queue.isSwitchThere() else {
             if let error = try await queue.strandedError("looking for the switch") { throw error }
@@ -41,7 +42,7 @@ public struct QueueRollback: Sendable {
     ///   - deadRuns: runs that a person calls dead: what they have taken is given back too.
     ///   - limit: seconds to wait for such transactions and locks.
     /// - Returns: what is left of the types; `bailey rollback` again, `bailey watch`, or the next gate, releases it.
-    /// - Throws: `QueueSwitchError`: with the code `stranded` the types are legacy's, and the held rows could not be given back; with another one
+    /// - Throws: `Refusal`: with the code `stranded` the types are legacy's, and the held rows could not be given back; with another one
     ///   nothing was. Or `PostgresError`, or what the journal throws.
     public func execute(deadRuns: [String] = [], limit: Double) async throws -> [QueueRest] {
         let standings = try await plan().standings
@@ -50,7 +51,7 @@ public struct QueueRollback: Sendable {
             ("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string))),
         ]
         let written: ([Int]) -> JSON = { ["released": .array($0.map { .number(JSONNumber($0)) })] }
-        let counts = try await surroundings.step("give-back", queue, detail, outcome: written) {
+        let counts = try await surroundings.step(.giveBack, queue, detail, outcome: written) {
             var counts = try await queue.release(types, pipeline: pipeline, by: surroundings.by)
             for (index, type) in types.enumerated() where counts.indices.contains(index) {
                 counts[index] += try await queue.giveBack(type)

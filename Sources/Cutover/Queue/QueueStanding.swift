@@ -1,15 +1,7 @@
+public import Migration
+
 /// Where the jobs of one type stand: the switch, and how many rows are where.
 public struct QueueStanding: Sendable, Hashable {
-    /// Who takes the jobs of a type.
-    public enum State: String, Sendable, Hashable, CaseIterable {
-        /// Legacy takes all.
-        case legacy
-        /// New and waiting jobs are held; nobody takes them until those under way have ended.
-        case closing
-        /// DAG runs take the held ones.
-        case airflow
-    }
-
     /// How far the bridge of a type has been taken away.
     public enum Retirement: String, Sendable, Hashable, CaseIterable {
         /// Its DAG has no gate any more, or is about to have none.
@@ -21,7 +13,7 @@ public struct QueueStanding: Sendable, Hashable {
     /// The job type.
     public var type: String
     /// Who takes its jobs.
-    public var state: State
+    public var state: SwitchState
     /// The share of jobs that is Airflow's, in percent; 0 for `legacy`.
     public var share: Int
     /// The switch's fence; 0 if there is no switch.
@@ -58,7 +50,7 @@ public struct QueueUse: Sendable, Hashable {
     /// The pipeline that it was moved for.
     public var pipeline: String
     /// Who takes its jobs.
-    public var state: QueueStanding.State
+    public var state: SwitchState
     /// The switch's fence.
     public var fence: Int64
     /// Whether rows may still come to be held that were decided before the last giving back.

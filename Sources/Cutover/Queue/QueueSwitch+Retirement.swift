@@ -8,7 +8,7 @@ import Schedules
 extension QueueSwitch {
     /// Marks types whose DAG is to have no gate, so that nothing gives them back meanwhile; or takes the mark away. All or none.
     ///
-    /// - Throws: `QueueSwitchError` with the code `changed`, then nothing was changed; or `PostgresError`.
+    /// - Throws: `Refusal` with the code `changed`, then nothing was changed; or `PostgresError`.
     public func mark(_ types: [String], pipeline: String, _ marks: Bool) async throws {
         try await connection.transaction { connection in
             for type in types {
@@ -23,7 +23,7 @@ extension QueueSwitch {
 
     /// Lets the held jobs of marked types wait as they were, for a DAG that asks no switch: all types in one transaction. How many jobs.
     ///
-    /// - Throws: `QueueSwitchError` with the code `changed` or `still-held`, then nothing was changed; or `PostgresError`.
+    /// - Throws: `Refusal` with the code `changed` or `still-held`, then nothing was changed; or `PostgresError`.
     public func handOver(_ types: [String], pipeline: String, by: String) async throws -> Int {
         let total = try await connection.transaction { connection in
             var total = 0
@@ -36,7 +36,7 @@ extension QueueSwitch {
                 switch try row.text("answer") {
                 case "ok", "again": total += try row.int("amount")
                 case "claimed":
-                    throw QueueSwitchError(
+                    throw Refusal(
                         .stillHeld,
                         queue: queue,
                         operation: "handing over \(type)",
@@ -102,8 +102,8 @@ extension QueueSwitch {
 
     // MARK: Help
 
-    func retiring(_ types: [String], _ pipeline: String, _ operation: String) -> QueueSwitchError {
-        QueueSwitchError(
+    func retiring(_ types: [String], _ pipeline: String, _ operation: String) -> Refusal {
+        Refusal(
             .retiring,
             queue: queue,
             operation: operation,
@@ -114,12 +114,12 @@ extension QueueSwitch {
         )
     }
 
-    func retired(_ types: [String], _ pipeline: String, _ operation: String) -> QueueSwitchError {
-        QueueSwitchError(retired: types, of: pipeline, queue: queue, operation: operation)
+    func retired(_ types: [String], _ pipeline: String, _ operation: String) -> Refusal {
+        Refusal(retired: types, of: pipeline, queue: queue, operation: operation)
     }
 
-    private func changed(_ type: String, _ pipeline: String, _ operation: String) -> QueueSwitchError {
-        QueueSwitchError(
+    private func changed(_ type: String, _ pipeline: String, _ operation: String) -> Refusal {
+        Refusal(
             .changed,
             queue: queue,
             operation: operation,
@@ -129,7 +129,7 @@ extension QueueSwitch {
     }
 }
 
-extension QueueSwitchError {
+extension Refusal {
     /// Why a type whose bridge was taken away is not moved again.
     public init(retired types: [String], of pipeline: String, queue: String, operation: String) {
         self.init(

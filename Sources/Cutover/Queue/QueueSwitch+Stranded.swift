@@ -42,7 +42,7 @@ extension QueueSwitch {
     /// Lets held rows of a type that is legacy's wait as they were, each batch in a transaction of its own; how many. Rows that somebody has
     /// locked are passed over.
     ///
-    /// - Throws: `QueueSwitchError` with the code `stranded` where the table has changed so that it cannot be done, or `PostgresError`.
+    /// - Throws: `Refusal` with the code `stranded` where the table has changed so that it cannot be done, or `PostgresError`.
     public func giveBack(_ type: String, batch: Int = 10_000) async throws -> Int {
         var total = 0
         while true {
@@ -94,7 +94,7 @@ extension QueueSwitch {
     ///
     /// - Parameter guesses: whether rows that are due as late as deferred ones are count where no switch says that they are; the application may
     ///   have done that itself.
-    /// - Throws: `QueueSwitchError` where the table has changed so that they cannot be found or schema `bailey` may not be read, or
+    /// - Throws: `Refusal` where the table has changed so that they cannot be found or schema `bailey` may not be read, or
     ///   `PostgresError`.
     public func stranded(guesses: Bool = false) async throws -> [QueueStranded] {
         if try await isSwitchThere() {
@@ -113,7 +113,7 @@ extension QueueSwitch {
     /// Why rows that are held for nobody are an error, and the SQL that frees them; nil if there are none.
     ///
     /// - Throws: as `stranded`.
-    public func strandedError(_ operation: String, guesses: Bool = false) async throws -> QueueSwitchError? {
+    public func strandedError(_ operation: String, guesses: Bool = false) async throws -> Refusal? {
         let found = try await stranded(guesses: guesses)
         guard !found.isEmpty else { return nil }
         let isThere = try await isSwitchThere()
@@ -125,7 +125,7 @@ extension QueueSwitch {
             sql.mark.method == .due && !isThere
             ? " (they are due as late as held rows are; the application may have done that itself)" : ""
         let freeing = try await freeing(types)
-        return QueueSwitchError(
+        return Refusal(
             .stranded,
             queue: queue,
             operation: operation,
@@ -159,7 +159,7 @@ extension QueueSwitch {
             return try await body()
         } catch let error as PostgresError where ["42", "22", "23", "55"].contains(error.state?.prefix(2) ?? "") {
             guard error.code != .rights else { throw error }
-            throw QueueSwitchError(
+            throw Refusal(
                 .stranded,
                 queue: queue,
                 operation: operation,

@@ -1,4 +1,5 @@
 public import Legacy
+import Migration
 import Postgres
 
 /// The switch of one queue table: calls the functions that `QueueSwitchSQL` installs, which make every decision.
@@ -15,7 +16,7 @@ public struct QueueSwitch: Sendable {
 
     /// Connects.
     ///
-    /// - Throws: `PostgresError`, or `QueueSwitchError` if the profile does not say how to hold.
+    /// - Throws: `PostgresError`, or `Refusal` if the profile does not say how to hold.
     public init(_ source: QueueSource) async throws {
         // A profile that cannot hold is refused before the server is asked.
         _ = try QueueSwitchSQL(queue: source.name, profile: source.layout, timezone: "UTC")
@@ -33,7 +34,7 @@ public struct QueueSwitch: Sendable {
     ///
     /// - Parameters:
     ///   - drain: whether nothing may be taken until legacy's workers have been seen to do nothing for the profile's pause.
-    /// - Throws: `QueueSwitchError` with the code `other-pipeline`, or `PostgresError`.
+    /// - Throws: `Refusal` with the code `other-pipeline`, or `PostgresError`.
     public func close(_ type: String, share: Int, pipeline: String, by: String, drain: Bool) async throws -> Int64 {
         let pause = "\(profile.hold?.pause ?? 0) seconds"
         let row = try await one(
@@ -85,7 +86,7 @@ public struct QueueSwitch: Sendable {
     /// Gives types back in one transaction, with the first of their held rows; how many rows of each wait for legacy again. `giveBack` does the
     /// others.
     ///
-    /// - Throws: `QueueSwitchError` with the code `other-pipeline`, or `PostgresError`; then nothing was given back.
+    /// - Throws: `Refusal` with the code `other-pipeline`, or `PostgresError`; then nothing was given back.
     public func release(_ types: [String], pipeline: String, by: String) async throws -> [Int] {
         try await connection.transaction { connection in
             var counts: [Int] = []
@@ -139,7 +140,7 @@ public struct QueueSwitch: Sendable {
             [.text(queue), .text(type)]
         )
         guard let row = rows.first else { throw notInstalled("looking at \(type)") }
-        let state = row["state"].flatMap { QueueStanding.State(rawValue: $0) } ?? .legacy
+        let state = row["state"].flatMap { SwitchState(rawValue: $0) } ?? .legacy
         var standing = QueueStanding(
             type: type,
             state: state,
@@ -180,7 +181,7 @@ public struct QueueSwitch: Sendable {
     /// The types that were moved for a pipeline and are not legacy's, that runs have still taken jobs of, or that have held rows; by the switch
     /// alone, whatever has become of the table.
     ///
-    /// - Throws: `QueueSwitchError` if schema `bailey` is another's or may not be read, or `PostgresError`.
+    /// - Throws: `Refusal` if schema `bailey` is another's or may not be read, or `PostgresError`.
     public func types(of pipeline: String) async throws -> [String] {
         guard try await isSwitchThere() else { return [] }
         let rows = try await connection.query(
@@ -214,7 +215,7 @@ public struct QueueSwitch: Sendable {
             [.text(queue)]
         )
         return try rows.compactMap { row in
-            guard let state = QueueStanding.State(rawValue: try row.text("state")) else { return nil }
+            guard let state = SwitchState(rawValue: try row.text("state")) else { return nil }
             let use = QueueUse(
                 type: try row.text("job_type"),
                 pipeline: try row.text("pipeline"),
@@ -251,8 +252,8 @@ public struct QueueSwitch: Sendable {
         return row
     }
 
-    func notInstalled(_ operation: String) -> QueueSwitchError {
-        QueueSwitchError(
+    func notInstalled(_ operation: String) -> Refusal {
+        Refusal(
             .notInstalled,
             queue: queue,
             operation: operation,
@@ -261,8 +262,8 @@ public struct QueueSwitch: Sendable {
         )
     }
 
-    private func otherPipeline(_ type: String, _ pipeline: String, _ operation: String) -> QueueSwitchError {
-        QueueSwitchError(
+    private func otherPipeline(_ type: String, _ pipeline: String, _ operation: String) -> Refusal {
+        Refusal(
             .otherPipeline,
             queue: queue,
             operation: operation,

@@ -13,10 +13,10 @@ public struct QueueSwitchSQL: Sendable {
     /// The SQL of a queue.
     ///
     /// - Parameter timezone: the IANA zone in which the application reads and writes columns that have none.
-    /// - Throws: `QueueSwitchError` with the code `no-hold` if the profile does not say how to hold, or `bad-profile`.
-    public init(queue: String, profile: QueueProfile, timezone: String) throws(QueueSwitchError) {
+    /// - Throws: `Refusal` with the code `no-hold` if the profile does not say how to hold, or `bad-profile`.
+    public init(queue: String, profile: QueueProfile, timezone: String) throws(Refusal) {
         guard let hold = profile.hold else {
-            throw QueueSwitchError(
+            throw Refusal(
                 .noHold,
                 queue: queue,
                 operation: "making the switch",
@@ -34,7 +34,7 @@ public struct QueueSwitchSQL: Sendable {
             }),
             parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), queue.utf8.count <= 40
         else {
-            throw QueueSwitchError(
+            throw Refusal(
                 .badProfile,
                 queue: queue,
                 operation: "making the switch",

@@ -77,10 +77,10 @@ extension QueueSwitch {
     /// Why it cannot be told when legacy's workers run nothing: jobs have ended, and none has ever said that it ran; nil if it can.
     ///
     /// - Throws: `PostgresError`.
-    func blindness() async throws -> QueueSwitchError? {
+    func blindness() async throws -> Refusal? {
         guard let row = try await connection.query(sql.history).first else { return nil }
         guard try row.bool("ended"), row["started"] == "f", try !row.bool("running") else { return nil }
-        return QueueSwitchError(
+        return Refusal(
             .noRunningState,
             queue: queue,
             operation: "checking",

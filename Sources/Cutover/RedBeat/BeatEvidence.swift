@@ -8,7 +8,7 @@ struct BeatEvidence {
     /// Whether beat's own fire at the latest tick that was due shows it.
     let isProven: Bool
     /// The same as a check: a beat that holds the lock shows it too, if it is seen to go on.
-    let check: CutoverCheck
+    let check: Check
 
     init(_ group: RedBeatGroup, _ status: SwitchStatus, zones: ZoneDatabase) throws {
         let name = "RedBeat drives them"
@@ -31,13 +31,13 @@ struct BeatEvidence {
         }
         isProven = unproven == nil && !isDue
         if keepsLock, status.lockHolder != nil {
-            check = CutoverCheck(name, "a beat holds RedBeat's lock")
+            check = Check(name, "a beat holds RedBeat's lock")
         } else if let unproven {
             let lock = keepsLock ? "nobody holds RedBeat's lock, and " : ""
-            check = CutoverCheck(
+            check = Check(
                 name,
                 "\(lock)nothing shows that beat fired \(unproven.id) at its latest tick",
-                refusal: CutoverRefusal(
+                refusal: Refusal(
                     .notDriven,
                     "\(lock)the record of \(unproven.id) shows no fire of beat's at its latest tick: perhaps another scheduler fires it",
                     "Start beat with RedBeat's scheduler, let it fire the entry, and run the command again"
@@ -46,7 +46,7 @@ struct BeatEvidence {
         } else {
             let seen =
                 latest.map { "beat fired them when they were last due (\($0.iso8601))" } ?? "none has been fired yet"
-            check = CutoverCheck(name, isDue ? "one is due now, and legacy is to run it first" : seen)
+            check = Check(name, isDue ? "one is due now, and legacy is to run it first" : seen)
         }
     }
 }

@@ -7,7 +7,7 @@ public import Store
 /// What an operation is doing, for people who watch it.
 public enum CutoverProgress: Sendable, Hashable {
     /// One thing was checked.
-    case checked(CutoverCheck)
+    case checked(Check)
     /// What an operation that was broken off had left, and what becomes of it.
     case recovering(String)
     /// It waits for legacy to run what is due, or for the time that was asked for.
@@ -73,20 +73,20 @@ public struct CutoverEngine: Sendable {
         /// Somebody gave them back meanwhile.
         case legacy
         /// They cannot be settled, and are to be given back.
-        case refused(CutoverRefusal)
+        case refused(Refusal)
     }
 
     /// Waits for the fence of closing entries and settles them, whoever closed them.
     func settle() async throws -> Settled {
         do {
-            try await journal.step("fence", outcome: { (why: SettleReply.Why?) in ["why": JSON(why?.rawValue)] }) {
+            try await journal.step(.fence, outcome: { (why: SettleReply.Why?) in ["why": JSON(why?.rawValue)] }) {
                 try await fence()
             }
-        } catch let refusal as CutoverRefusal where refusal.reason == .stalled {
+        } catch let refusal as Refusal where refusal.reason == .stalled {
             return .refused(refusal)
         }
         let detail = try await redbeat.status().journalDetail
-        return try await journal.step("settle", detail, outcome: \.journalDetail) { try await settlePastFence() }
+        return try await journal.step(.settle, detail, outcome: \.journalDetail) { try await settlePastFence() }
     }
 
     /// Waits until no beat can fire any more, or the entries are not closing any more.
@@ -106,7 +106,7 @@ public struct CutoverEngine: Sendable {
                 first.fenceReason == .extending,
                 status.now.seconds(since: closed) > first.longestTick
             {
-                throw CutoverRefusal(
+                throw Refusal(
                     .stalled,
                     "the beat that holds RedBeat's lock has not begun a new loop for \(Int(status.now.seconds(since: closed))) s: it hangs, or was killed",
                     "Restart it; then run the command again"
@@ -134,12 +134,12 @@ public struct CutoverEngine: Sendable {
                 tell(.fencing(why))
                 try await sleep(CutoverEngine.pause(from: status.now, to: ends))
             case .reopened(let entry):
-                try journal.write("reopened", .after, ["entry": .string(name(entry))])
+                try journal.write(.reopened, .after, ["entry": .string(name(entry))])
                 tell(.reopened(nil))
             case .redefined(let entry, _):
                 guard record.isHealing else {
                     return .refused(
-                        CutoverRefusal(
+                        Refusal(
                             .changed,
                             "the application wrote another definition of \(name(entry)) while it was being closed",
                             "Run bailey import and look at the plan again"
@@ -149,7 +149,7 @@ public struct CutoverEngine: Sendable {
                 try await repark()
             case .undriven:
                 return .refused(
-                    CutoverRefusal(
+                    Refusal(
                         .notDriven,
                         "no beat was seen to hold RedBeat's lock and go on, and none of its fires shows that it drives these entries",
                         "See which scheduler beat runs with; start it with RedBeat, let it fire the entries, and run the command again"
@@ -157,7 +157,7 @@ public struct CutoverEngine: Sendable {
                 )
             case .uneven(let count):
                 return .refused(
-                    CutoverRefusal(
+                    Refusal(
                         .uneven,
                         "legacy fired \(count) of the \(entries.count) entries after they were closed, and not the others",
                         "Run the command again"
@@ -165,7 +165,7 @@ public struct CutoverEngine: Sendable {
                 )
             case .gone(let entry):
                 return .refused(
-                    CutoverRefusal(
+                    Refusal(
                         .gone,
                         "\(name(entry)) was deleted while it was being closed",
                         "Run bailey import and look at the plan again"
@@ -222,7 +222,7 @@ public struct CutoverEngine: Sendable {
         if isClosing, status.entries.first?.record?.isHealing == false { return try await complete() }
         guard isClosing || status.entries.contains(where: { $0.isUnparked || $0.isRewritten }) else { return .sound }
         let found = try await journal.step(
-            "repark",
+            .repark,
             status.journalDetail,
             outcome: { (found: ReparkReply.Found?) in ["found": JSON(found?.rawValue)] }
         ) { try await repark() }
@@ -243,7 +243,7 @@ public struct CutoverEngine: Sendable {
         case .legacy: return .notMine
         case .refused(let refusal):
             try journal.write(
-                "undo",
+                .undo,
                 .before,
                 ["refused": .string(refusal.reason.rawValue), "found": .string(refusal.found)]
             )
@@ -272,7 +272,7 @@ public struct CutoverEngine: Sendable {
             case .changed: try await sleep(0.01)
             case .notMine: return nil
             case .redefined(let entry, _):
-                throw CutoverRefusal(
+                throw Refusal(
                     .changed,
                     "the application wrote another definition of \(name(entry)) while it was being closed",
                     "Run bailey import and look at the plan again"
@@ -290,16 +290,16 @@ public struct CutoverEngine: Sendable {
     }
 
     /// Why nothing is given back while a pipeline is being retired.
-    var retiring: CutoverRefusal {
-        CutoverRefusal(
+    var retiring: Refusal {
+        Refusal(
             .retiring,
             "\(journal.pipeline) is being retired: its DAG runs without its gate, or is about to, so both sides would run its ticks",
             "Finish it with bailey retire \(journal.pipeline) --execute, or put the gate back with --undo --execute and then roll back"
         )
     }
 
-    func parkedByOthers(_ entry: Int) -> CutoverRefusal {
-        CutoverRefusal(
+    func parkedByOthers(_ entry: Int) -> Refusal {
+        Refusal(
             .parkedByOthers,
             "the last run of \(name(entry)) lies in the future: somebody, not Bailey, has stopped its clock",
             "Find out who and why; set last_run_at in the entry's meta to its true last run, then run bailey import"

@@ -61,7 +61,7 @@ public struct CutoverOperation: Sendable {
     /// Everything that must hold, looked at without changing anything. The state of the switch is not part of it.
     ///
     /// - Throws: `RedisError` or `SwitchError`.
-    public func checks() async throws -> [CutoverCheck] {
+    public func checks() async throws -> [Check] {
         var checks = try await engine.redbeat.readiness(now: engine.now)
         // Of keys in several slots no script can tell anything.
         if checks.contains(where: { $0.refusal?.reason == .slots }) { return checks }
@@ -78,7 +78,7 @@ public struct CutoverOperation: Sendable {
 
     /// Does it.
     ///
-    /// - Throws: `CutoverRefusal` before anything was changed, or after everything was given back; `RedisError`, `SwitchError` or
+    /// - Throws: `Refusal` before anything was changed, or after everything was given back; `RedisError`, `SwitchError` or
     ///   `StoreError` when it broke off: the next command completes or undoes it.
     public func run() async throws -> Outcome {
         if let refusal = try await engine.redbeat.slots()?.refusal { throw refusal }
@@ -89,7 +89,7 @@ public struct CutoverOperation: Sendable {
             members["keys"] = .array(group.entries.map { .string(String(decoding: $0.key, as: UTF8.self)) })
             asked = .object(members)
         }
-        try await engine.journal.step("check", asked, outcome: { (_: Void) in ["holds": true] }) {
+        try await engine.journal.step(.check, asked, outcome: { (_: Void) in ["holds": true] }) {
             for check in try await checks() {
                 engine.tell(.checked(check))
                 if let refusal = check.refusal { throw refusal }
@@ -121,14 +121,14 @@ public struct CutoverOperation: Sendable {
             return nil
         }
         guard record.pipeline == group.pipeline else {
-            throw CutoverRefusal(
+            throw Refusal(
                 .heldByOthers,
                 "\(engine.name(first)) is \(record.state.rawValue) for the pipeline \(record.pipeline)",
                 "Run bailey rollback \(record.pipeline) first"
             )
         }
         guard owned.count == status.entries.count, Set(entry.kept.group) == Set(group.entries.map(\.key)) else {
-            throw CutoverRefusal(
+            throw Refusal(
                 .disagree,
                 "the pipeline \(group.pipeline) was cut over with other entries than it has now",
                 "Run bailey rollback \(group.pipeline) first: it gives back exactly what was taken"
@@ -165,14 +165,14 @@ public struct CutoverOperation: Sendable {
 
     // MARK: Closing
 
-    private func bytesCheck(_ status: SwitchStatus) -> CutoverCheck {
+    private func bytesCheck(_ status: SwitchStatus) -> Check {
         let name = "entries as planned"
         for (entry, found) in zip(group.entries, status.entries) {
             guard let definition = found.definition else {
-                return CutoverCheck(
+                return Check(
                     name,
                     "\(entry.id) is gone",
-                    refusal: CutoverRefusal(
+                    refusal: Refusal(
                         .gone,
                         "\(entry.id) is not in Redis any more",
                         "Run bailey import and look at the plan again"
@@ -181,10 +181,10 @@ public struct CutoverOperation: Sendable {
             }
             let expected = found.state == .legacy ? entry.definition : found.kept.closedDefinition ?? entry.definition
             if definition != expected {
-                return CutoverCheck(
+                return Check(
                     name,
                     "\(entry.id) was changed since the import",
-                    refusal: CutoverRefusal(
+                    refusal: Refusal(
                         .changed,
                         "\(entry.id) was changed since it was imported, planned and shadowed",
                         "Run bailey import and look at the plan again"
@@ -192,7 +192,7 @@ public struct CutoverOperation: Sendable {
                 )
             }
         }
-        return CutoverCheck(
+        return Check(
             name,
             "\(group.entries.count) of \(group.entries.count) definitions are byte for byte those of the inventory"
         )
@@ -232,7 +232,7 @@ public struct CutoverOperation: Sendable {
                         )
                     }
                 )
-                let reply = try await engine.journal.step("close", status.journalDetail, outcome: \.journalDetail) {
+                let reply = try await engine.journal.step(.close, status.journalDetail, outcome: \.journalDetail) {
                     try await engine.redbeat.close(order)
                 }
                 switch reply {
@@ -240,7 +240,7 @@ public struct CutoverOperation: Sendable {
                     engine.tell(.closed(at: at, fence: fence))
                     return
                 case .held(let entry, let state, let pipeline, let since, _, _):
-                    throw CutoverRefusal(
+                    throw Refusal(
                         .heldByOthers,
                         "\(engine.name(entry)) is \(state.rawValue) for the pipeline \(pipeline) since \(since.iso8601)",
                         "Somebody else is at work on it; see bailey status"

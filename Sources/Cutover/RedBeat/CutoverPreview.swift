@@ -26,7 +26,7 @@ public struct OwnershipPreview: Sendable, Hashable {
     /// The entries, the deciding one first.
     public var entries: [Entry]
     /// What must hold.
-    public var checks: [CutoverCheck]
+    public var checks: [Check]
     /// Where Airflow's window begins (cutover) or ends (rollback).
     public var from: Instant?
     /// The next ticks that change owner.
@@ -91,7 +91,7 @@ extension RollbackOperation {
         var checks = try await engine.redbeat.readiness(now: engine.now)
         let status = try await engine.redbeat.status(claims: 5)
         if status.entries.contains(where: { $0.record?.isRetiring == true }) {
-            checks.append(CutoverCheck("not being retired", engine.retiring.found, refusal: engine.retiring))
+            checks.append(Check("not being retired", engine.retiring.found, refusal: engine.retiring))
         }
         var entries: [OwnershipPreview.Entry] = []
         var ticks: [Instant] = []

@@ -48,35 +48,35 @@ extension SwitchStatus {
     }
 
     /// That at most one installation of Airflow asks for these ticks, or one of them was named.
-    func installationCheck(_ pipeline: String, named: String?) -> CutoverCheck {
+    func installationCheck(_ pipeline: String, named: String?) -> Check {
         let name = "one Airflow asks"
         let found = marks(of: pipeline)
         if let named {
             guard found.contains(where: { $0.installation == named }) else {
                 let others = found.map { $0.name }.joined(separator: " and ")
-                return CutoverCheck(
+                return Check(
                     name,
                     "“\(named)” has not asked",
-                    refusal: CutoverRefusal(
+                    refusal: Refusal(
                         .installations,
                         "the installation “\(named)” has not asked for a tick of \(pipeline) here within a day\(found.isEmpty ? "" : "; \(others) did")",
                         "See what its gates log as their installation, and which Redis its connection names"
                     )
                 )
             }
-            return CutoverCheck(name, "the installation “\(named)” was named")
+            return Check(name, "the installation “\(named)” was named")
         }
         guard found.count > 1 else {
-            return CutoverCheck(
+            return Check(
                 name,
                 found.first.map { "\($0.name), last for the tick \($0.tick.iso8601)" } ?? "none has asked here yet"
             )
         }
         let who = found.map { "\($0.name) (last for the tick \($0.tick.iso8601))" }.joined(separator: " and ")
-        return CutoverCheck(
+        return Check(
             name,
             "\(found.count) ask",
-            refusal: CutoverRefusal(
+            refusal: Refusal(
                 .installations,
                 "\(who) ask for the ticks of \(pipeline): each would be told that they are its own",
                 "Pause the DAG in the others, or say which is to run it: --installation NAME"

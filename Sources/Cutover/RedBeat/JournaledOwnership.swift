@@ -42,7 +42,7 @@ public struct JournaledOwnership: Sendable, Hashable {
     private mutating func read(_ line: JournalLine) {
         let detail = line.detail
         func bytes(_ json: JSON?) -> [UInt8]? { json?.string.map { Array($0.utf8) } }
-        if line.step == "check", let named = detail["keys"]?.array {
+        if line.step == .check, let named = detail["keys"]?.array {
             keys = named.compactMap { bytes($0) }
             source = detail["source"]?.string
         }
@@ -59,14 +59,14 @@ public struct JournaledOwnership: Sendable, Hashable {
         }
         guard line.phase == .after else { return }
         switch line.step {
-        case "close" where detail["closed_at"] != nil:
+        case .close where detail["closed_at"] != nil:
             move(true, detail["fence"]?.int.map { Int64($0) } ?? before + 1, line)
-        case "settle" where detail["state"]?.string == "airflow": move(true, max(fence, before), line)
-        case "give-back" where detail["given_back_at"] != nil: move(false, before + 1, line)
-        case "give-back" where detail["nothing"]?.bool == true: move(false, fence, line)
-        case "restore" where detail["restored_at"] != nil: move(false, 0, line)
-        case "forgotten": move(false, 0, line)
-        case "finish" where detail["answer"]?.string == "done": move(false, 0, line)
+        case .settle where detail["state"]?.string == "airflow": move(true, max(fence, before), line)
+        case .giveBack where detail["given_back_at"] != nil: move(false, before + 1, line)
+        case .giveBack where detail["nothing"]?.bool == true: move(false, fence, line)
+        case .restore where detail["restored_at"] != nil: move(false, 0, line)
+        case .forgotten: move(false, 0, line)
+        case .finish where detail["answer"]?.string == "done": move(false, 0, line)
         default: break
         }
     }
@@ -127,7 +127,7 @@ extension StateStore {
 extension CutoverEngine {
     /// Gives back again what was given back before, by the journal, and is Airflow's by a switch that is older: Redis has forgotten the rollback.
     ///
-    /// - Throws: `CutoverRefusal`, `RedisError`, `SwitchError` or `StoreError`.
+    /// - Throws: `Refusal`, `RedisError`, `SwitchError` or `StoreError`.
     public func mendForgotten(_ journaled: JournaledOwnership) async throws {
         // Where nothing was ever given back there is nothing to forget, and the switch need not be asked.
         guard !journaled.isAirflows, journaled.fence > 0 else { return }

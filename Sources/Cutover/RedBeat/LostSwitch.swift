@@ -35,8 +35,17 @@ public struct LostSwitches: Sendable {
         closed: [[UInt8]: [UInt8]] = [:],
         among: [[UInt8]]? = nil
     ) async throws(RedisError) -> (standing: [[UInt8]], gone: [[UInt8]]) {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        try await RedisConnection.ask(url) { redis throws(RedisError) in
+            try await find(redis, known, closed, among)
+        }
+    }
+
+    private func find(
+        _ redis: RedisConnection,
+        _ known: [[UInt8]],
+        _ closed: [[UInt8]: [UInt8]],
+        _ among: [[UInt8]]?
+    ) async throws(RedisError) -> (standing: [[UInt8]], gone: [[UInt8]]) {
         // A beat that started since has written another score, and never an earlier one.
         let least = String(RedBeatBytes.parking.seconds - 86_400)
         let far = RedisCommand("ZRANGEBYSCORE", raw: [place.keys([]).schedule, Array(least.utf8), Array("+inf".utf8)])
@@ -226,16 +235,14 @@ public struct RestoreOperation: Sendable {
             let plan = try plan(status)
             guard !plan.isEmpty else { return [] }
             let keys = plan.map { engine.redbeat.keys.entries[$0.restored.entry] }
-            let narrow = engine.redbeat.only(keys)
             let reply = try await engine.journal.step(
-                "restore",
+                .restore,
                 status.journalDetail,
                 outcome: { (reply: RestoreReply) in
                     if case .restored(let at) = reply { return ["restored_at": .string(at.iso8601)] }
                     return ["refused": .string("\(reply)")]
                 }
-            ) { try await narrow.restore(plan.map(\.order)) }
-            await narrow.disconnect()
+            ) { try await engine.redbeat.withOnly(keys) { try await $0.restore(plan.map(\.order)) } }
             if case .restored(let at) = reply {
                 engine.tell(.gaveBack(at: at))
                 return plan.map(\.restored)

@@ -10,7 +10,7 @@ struct MomentWait {
         case now(notAfter: Instant?, lastRuns: [Instant?])
         /// Look again after so many seconds; why, where it is a reason to tell.
         case later(seconds: Double, why: String?)
-        case refused(CutoverRefusal)
+        case refused(Refusal)
     }
 
     private let group: RedBeatGroup
@@ -62,7 +62,7 @@ struct MomentWait {
         if let shadowed, let last = lastRuns.first ?? nil, last.adding(microseconds: group.slack ?? 0) < shadowed {
             if isEnough {
                 return .refused(
-                    CutoverRefusal(
+                    Refusal(
                         .shadowed,
                         "legacy was to run the tick \(shadowed.iso8601) of \(group.entries[0].id), and its record does not show it",
                         "See whether a beat is running and what its log says"
@@ -78,7 +78,7 @@ struct MomentWait {
         let left = nextDue.seconds(since: now)
         if left < wanted, isEnough {
             return .refused(
-                CutoverRefusal(
+                Refusal(
                     .restless,
                     "something of \(group.pipeline) was due at every moment for \(Int(waited)) s",
                     "Run it again when less is due, or with a longer --patience"
@@ -95,8 +95,8 @@ struct MomentWait {
         return .later(seconds: seconds, why: why == told ? nil : why)
     }
 
-    private func overdue(_ entry: RedBeatGroup.Entry, _ due: Instant, _ last: Instant?) -> CutoverRefusal {
-        CutoverRefusal(
+    private func overdue(_ entry: RedBeatGroup.Entry, _ due: Instant, _ last: Instant?) -> Refusal {
+        Refusal(
             .overdue,
             last == nil
                 ? "\(entry.id) has never run, so it is due at once, and legacy has not run it"

@@ -84,9 +84,9 @@ public struct RedBeatGroup: Sendable, Hashable {
 
     /// The group of a planned pipeline in one source; nil if the pipeline has no entries there.
     ///
-    /// - Throws: `CutoverRefusal` where the entries cannot be taken over.
+    /// - Throws: `Refusal` where the entries cannot be taken over.
     public init?(_ dag: DAGDefinition, inventory: Inventory, place: RedBeatPlace, zones: ZoneDatabase)
-        throws(CutoverRefusal)
+        throws(Refusal)
     {
         let members = dag.entries.compactMap { inventory[$0] }.filter {
             $0.kind == .redbeat && $0.id.source == place.source
@@ -101,7 +101,7 @@ public struct RedBeatGroup: Sendable, Hashable {
         for member in members { entries.append(try Entry(member, zones: zones)) }
         if let driver = dag.clock.driver {
             guard let index = members.firstIndex(where: { $0.id == driver }) else {
-                throw CutoverRefusal(
+                throw Refusal(
                     .elsewhere,
                     "\(driver), which drives \(dag.id), does not lie in \(place.source) as its other entries do",
                     "Entries of several Redis databases cannot move as one; make pipelines of their own of them"
@@ -109,7 +109,7 @@ public struct RedBeatGroup: Sendable, Hashable {
             }
             entries.insert(entries.remove(at: index), at: 0)
             guard entries[0].fires else {
-                throw CutoverRefusal(
+                throw Refusal(
                     .doesNotFire,
                     "\(driver) is disabled or not in RedBeat's schedule: legacy does not fire it, so there is nothing to take over",
                     "Enable it in the application first, or unpause an ungated DAG if it is to run again"
@@ -121,11 +121,11 @@ public struct RedBeatGroup: Sendable, Hashable {
 }
 
 extension RedBeatGroup.Entry {
-    fileprivate init(_ entry: LegacyEntry, zones: ZoneDatabase) throws(CutoverRefusal) {
+    fileprivate init(_ entry: LegacyEntry, zones: ZoneDatabase) throws(Refusal) {
         guard let schedule = entry.schedule,
             let record = entry.raw.first(where: { $0.field == "definition" })
         else {
-            throw CutoverRefusal(
+            throw Refusal(
                 .notImported,
                 "the inventory holds no stored bytes of \(entry.id)",
                 "Run bailey import, then look at the plan again"
@@ -140,12 +140,12 @@ extension RedBeatGroup.Entry {
             closedDefinition = try RedBeatBytes.closed(record.bytes)
             zone = try zones.zone(entry.timezone ?? "UTC")
         } catch {
-            throw CutoverRefusal(.notImported, "\(entry.id): \(error)", "Mend the entry, then run bailey import")
+            throw Refusal(.notImported, "\(entry.id): \(error)", "Mend the entry, then run bailey import")
         }
         if case .rrule(let rule) = schedule {
             let steps = rule.steps(until: RecurrenceRule.parking)
             if steps > RecurrenceRule.mostSteps {
-                throw CutoverRefusal(
+                throw Refusal(
                     .cannotPark,
                     "\(entry.id) is a recurrence rule of \(rule.frequency.name) steps: to see that it is not due before 2100, "
                         + "beat would count through \(Int(steps)) of them each time it starts, and stand still meanwhile",
@@ -154,50 +154,4 @@ extension RedBeatGroup.Entry {
             }
         }
     }
-}
-
-/// Why a pipeline is not cut over, before anything was changed, or after everything was given back.
-public struct CutoverRefusal: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The sort of reason; a stable word.
-    public enum Reason: String, Sendable, Hashable, CaseIterable {
-        case notImported = "not-imported"
-        case changed
-        case gone
-        case elsewhere
-        case doesNotFire = "does-not-fire"
-        case cannotPark = "cannot-park"
-        case overdue
-        case shadowed
-        case heldByOthers = "held-by-others"
-        case atWork = "at-work"
-        case disagree
-        case parkedByOthers = "parked-by-others"
-        case uneven
-        case restless
-        case notWritable = "not-writable"
-        case slots
-        case clock
-        case evicting
-        case notDriven = "not-driven"
-        case stalled
-        case installations
-        case retiring
-    }
-
-    /// The sort of reason.
-    public let reason: Reason
-    /// What was found.
-    public let found: String
-    /// What to do next.
-    public let advice: String
-
-    /// Makes a refusal.
-    public init(_ reason: Reason, _ found: String, _ advice: String) {
-        self.reason = reason
-        self.found = found
-        self.advice = advice
-    }
-
-    /// One line.
-    public var description: String { "\(found). \(advice)" }
 }

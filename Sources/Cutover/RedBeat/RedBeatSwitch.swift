@@ -21,11 +21,33 @@ public actor RedBeatSwitch {
         self.patience = patience
     }
 
-    /// Some of the entries alone, on a connection of their own.
-    nonisolated func only(_ entries: [[UInt8]]) -> RedBeatSwitch {
+    /// Lends some of the entries alone, on a connection of their own.
+    nonisolated func withOnly<Value>(_ entries: [[UInt8]], _ work: (RedBeatSwitch) async throws -> Value) async throws
+        -> Value
+    {
         var keys = keys
         keys.entries = entries
-        return RedBeatSwitch(url: url, keys: keys, patience: patience)
+        return try await RedBeatSwitch.use(url, keys: keys, patience: patience, work)
+    }
+
+    /// Lends switches for as long as a piece of work goes on; their connection ends with it, whether it succeeds or fails.
+    ///
+    /// - Throws: what the work throws.
+    public static func use<Value>(
+        _ url: RedisURL,
+        keys: RedBeatKeys,
+        patience: Double = 10,
+        _ work: (RedBeatSwitch) async throws -> Value
+    ) async throws -> Value {
+        let redbeat = RedBeatSwitch(url: url, keys: keys, patience: patience)
+        do {
+            let value = try await work(redbeat)
+            await redbeat.disconnect()
+            return value
+        } catch {
+            await redbeat.disconnect()
+            throw error
+        }
     }
 
     /// Ends the connection.
@@ -93,11 +115,6 @@ public actor RedBeatSwitch {
             String((began ?? tick).microseconds), installation,
         ]
         return try ClaimReply(await call(.claim, words.map { Array($0.utf8) }), tick: tick)
-    }
-
-    /// Parks clocks for longer.
-    public func renew(fence: Int64, entries: [RenewEntry]) async throws -> RenewReply {
-        try RenewReply(await call(.renew, [Array(String(fence).utf8)] + entries.flatMap(\.arguments)))
     }
 
     /// Gives legacy the clocks of entries that no switch holds any more, all or none.

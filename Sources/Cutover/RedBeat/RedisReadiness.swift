@@ -1,26 +1,6 @@
 import Redis
 public import Schedules
 
-/// One thing that must hold before ownership moves, and what was found.
-public struct CutoverCheck: Sendable, Hashable {
-    /// What is checked, in a few words.
-    public var name: String
-    /// What was found.
-    public var evidence: String
-    /// Why it does not hold; nil if it does.
-    public var refusal: CutoverRefusal?
-
-    /// Makes a check.
-    public init(_ name: String, _ evidence: String, refusal: CutoverRefusal? = nil) {
-        self.name = name
-        self.evidence = evidence
-        self.refusal = refusal
-    }
-
-    /// Whether it holds.
-    public var holds: Bool { refusal == nil }
-}
-
 /// Whether a Redis can keep a switch: what it says of itself, read without changing anything.
 struct RedisReadiness {
     /// How far the clocks of Redis and of this machine may be apart, in seconds.
@@ -45,10 +25,10 @@ struct RedisReadiness {
     var isCluster: Bool { info["cluster_enabled"] == "1" }
 
     /// That it takes writes.
-    var writable: CutoverCheck {
+    var writable: Check {
         let name = "Redis takes writes"
-        func refuse(_ reason: CutoverRefusal.Reason, _ found: String, _ advice: String) -> CutoverCheck {
-            CutoverCheck(name, found, refusal: CutoverRefusal(reason, "the source's Redis \(found)", advice))
+        func refuse(_ reason: Refusal.Reason, _ found: String, _ advice: String) -> Check {
+            Check(name, found, refusal: Refusal(reason, "the source's Redis \(found)", advice))
         }
         if info["role"] == "slave" || info["role"] == "replica" {
             let master = "\(info["master_host"] ?? "?"):\(info["master_port"] ?? "?")"
@@ -76,19 +56,19 @@ struct RedisReadiness {
                 "Set maxmemory-policy to noeviction: without its switch an entry whose clock is parked would be nobody's"
             )
         }
-        return CutoverCheck(name, "Redis \(info["redis_version"] ?? "?"), a master")
+        return Check(name, "Redis \(info["redis_version"] ?? "?"), a master")
     }
 
     /// That its clock and this machine's agree.
-    static func clocks(redis: Instant, here: Instant) -> CutoverCheck {
+    static func clocks(redis: Instant, here: Instant) -> Check {
         let apart = redis.seconds(since: here)
         let shown =
             "Redis's clock is \(abs((apart * 10).rounded() / 10)) s \(apart < 0 ? "behind" : "ahead of") this machine's"
-        guard abs(apart) > clockTolerance else { return CutoverCheck("clocks agree", shown) }
-        return CutoverCheck(
+        guard abs(apart) > clockTolerance else { return Check("clocks agree", shown) }
+        return Check(
             "clocks agree",
             shown,
-            refusal: CutoverRefusal(
+            refusal: Refusal(
                 .clock,
                 shown,
                 "Mend the clocks (NTP): ticks are instants, and beat, Redis and Airflow must agree on them"
@@ -101,7 +81,7 @@ extension RedBeatSwitch {
     /// What must hold of Redis itself: it takes writes, its clock agrees, and on a cluster all keys lie in one slot.
     ///
     /// - Parameter now: reads this machine's clock.
-    public func readiness(now: @Sendable () -> Instant) async throws -> [CutoverCheck] {
+    public func readiness(now: @Sendable () -> Instant) async throws -> [Check] {
         let readiness = RedisReadiness(info: try await send(RedisCommand("INFO")).text ?? "")
         var checks = [readiness.writable]
         let before = now()
@@ -115,18 +95,18 @@ extension RedBeatSwitch {
     }
 
     /// That all keys lie in one slot, without which no script can be asked about them; nil where the server is no node of a cluster.
-    public func slots() async throws -> CutoverCheck? {
+    public func slots() async throws -> Check? {
         guard RedisReadiness(info: try await send(RedisCommand("INFO", "cluster")).text ?? "").isCluster else {
             return nil
         }
         var slots: Set<Int> = []
         for key in keys.all { slots.insert(try await send(RedisCommand("CLUSTER", "KEYSLOT", raw: [key])).int ?? -1) }
-        return CutoverCheck(
+        return Check(
             "one hash slot",
             "\(keys.all.count) keys in \(slots.count) slots",
             refusal: slots.count == 1
                 ? nil
-                : CutoverRefusal(
+                : Refusal(
                     .slots,
                     "this Redis is a cluster, and the entries, RedBeat's schedule and its lock lie in \(slots.count) different slots",
                     "Give RedBeat a prefix with a tag, such as redbeat_key_prefix = \"{redbeat}:\", so that one script can change them together"

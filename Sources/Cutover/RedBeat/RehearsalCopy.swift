@@ -47,7 +47,7 @@ public struct RehearsalCopy: Sendable, Hashable {
 
     /// The copy as an inventory has entries, and a pipeline of it.
     ///
-    /// - Throws: `ScheduleError`, or `CutoverRefusal`.
+    /// - Throws: `ScheduleError`, or `Refusal`.
     public func group(zones: ZoneDatabase, readAt: Instant) throws -> RedBeatGroup? {
         let schedule = Schedule.interval(try Interval(seconds: RehearsalCopy.interval))
         let id = EntryID(source: place.source, name: name)

@@ -78,9 +78,9 @@ public struct RetireOperation: Sendable {
 
     /// Marks the entries, so that nothing gives them back while their DAG has no gate; or takes the mark away.
     ///
-    /// - Throws: `CutoverRefusal`, then nothing was changed; `RedisError`, `SwitchError` or `StoreError`.
+    /// - Throws: `Refusal`, then nothing was changed; `RedisError`, `SwitchError` or `StoreError`.
     public func mark(_ marks: Bool) async throws {
-        try await change(marks ? "mark" : "unmark") { status, fence in
+        try await change(marks ? .mark : .unmark) { status, fence in
             try await engine.redbeat.retire(fence: fence, marks: marks)
         }
     }
@@ -95,11 +95,11 @@ public struct RetireOperation: Sendable {
 
     /// Records runs of the DAG that asked no gate as claims of their ticks, so that legacy, when it has its clock back, goes on after them.
     ///
-    /// - Throws: `CutoverRefusal` if a tick is not the entries'; `RedisError`, `SwitchError` or `StoreError`.
+    /// - Throws: `Refusal` if a tick is not the entries'; `RedisError`, `SwitchError` or `StoreError`.
     public func claim(_ runs: [(tick: Instant, run: String)]) async throws {
         for (tick, run) in runs {
             let detail: JSON = ["tick": .string(tick.iso8601), "run": .string(run)]
-            try await engine.journal.step("claim", detail, outcome: { (answer: String) in ["answer": .string(answer)] })
+            try await engine.journal.step(.claim, detail, outcome: { (answer: String) in ["answer": .string(answer)] })
             {
                 let named = try await engine.redbeat.status().entries.first?.record?.installation ?? ""
                 return "\(try await engine.redbeat.claim(tick: tick, run: run, policy: .every, installation: named))"
@@ -109,9 +109,9 @@ public struct RetireOperation: Sendable {
 
     /// Removes the entries, their switches and their claims, for good.
     ///
-    /// - Throws: `CutoverRefusal`, then nothing was changed; `RedisError`, `SwitchError` or `StoreError`.
+    /// - Throws: `Refusal`, then nothing was changed; `RedisError`, `SwitchError` or `StoreError`.
     public func finish() async throws {
-        try await change("finish") { status, fence in
+        try await change(.finish) { status, fence in
             try await engine.redbeat.finish(
                 fence: fence,
                 deletesEntries: true,
@@ -122,7 +122,7 @@ public struct RetireOperation: Sendable {
 
     /// Calls a script until nothing comes between the look and the call.
     private func change(
-        _ step: String,
+        _ step: JournalStep,
         _ call: (SwitchStatus, Int64) async throws -> RetireReply
     ) async throws {
         for _ in 0..<100 {
@@ -134,7 +134,7 @@ public struct RetireOperation: Sendable {
             let reply = try await engine.journal.step(
                 step,
                 status.journalDetail,
-                outcome: { (reply: RetireReply) in ["answer": .string("\(reply)")] }
+                outcome: { (reply: RetireReply) in ["answer": .string(reply.word)] }
             ) { try await call(status, fence) }
             switch reply {
             case .done: return
@@ -159,13 +159,13 @@ public struct RetireOperation: Sendable {
             }
         }
         throw SwitchError(
-            step,
+            step.rawValue,
             "the entries change again and again",
             "See what writes them, then run the command again"
         )
     }
 
-    private func refusal(_ found: String, _ advice: String) -> CutoverRefusal {
-        CutoverRefusal(.retiring, found, advice)
+    private func refusal(_ found: String, _ advice: String) -> Refusal {
+        Refusal(.retiring, found, advice)
     }
 }

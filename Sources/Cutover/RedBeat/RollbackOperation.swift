@@ -27,7 +27,7 @@ public struct RollbackOperation: Sendable {
 
     /// Does it, from any state.
     ///
-    /// - Throws: `CutoverRefusal` while the pipeline is being retired; `RedisError`, `SwitchError` or `StoreError`; nothing is changed
+    /// - Throws: `Refusal` while the pipeline is being retired; `RedisError`, `SwitchError` or `StoreError`; nothing is changed
     ///   then, or everything.
     public func run() async throws -> Outcome {
         let outcome = try await giveBack()
@@ -52,7 +52,7 @@ public struct RollbackOperation: Sendable {
                 keepsRedefined: keeps,
                 entries: try status.entries.map { try entry($0) }
             )
-            let reply = try await engine.journal.step("give-back", status.journalDetail, outcome: \.journalDetail) {
+            let reply = try await engine.journal.step(.giveBack, status.journalDetail, outcome: \.journalDetail) {
                 try await engine.redbeat.giveBack(order)
             }
             switch reply {
@@ -95,7 +95,7 @@ public struct RollbackOperation: Sendable {
             if isWritten {
                 reply = try await engine.redbeat.bound(lastClaims: claims)
             } else {
-                reply = try await engine.journal.step("bound", status.journalDetail, outcome: \.journalDetail) {
+                reply = try await engine.journal.step(.bound, status.journalDetail, outcome: \.journalDetail) {
                     try await engine.redbeat.bound(lastClaims: claims)
                 }
             }

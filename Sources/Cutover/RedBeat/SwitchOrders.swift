@@ -237,25 +237,6 @@ public struct GiveBackOrder: Sendable, Hashable {
     }
 }
 
-/// One entry of `renew`.
-public struct RenewEntry: Sendable, Hashable {
-    /// The parked meta as it is.
-    public var parked: [UInt8]
-    /// The parked meta as it is to be.
-    public var new: [UInt8]
-    /// The score that goes with it, in seconds.
-    public var score: Int64
-
-    /// Makes an entry.
-    public init(parked: [UInt8], new: [UInt8], score: Int64) {
-        self.parked = parked
-        self.new = new
-        self.score = score
-    }
-
-    var arguments: [[UInt8]] { [parked, new, Array(String(score).utf8)] }
-}
-
 /// One entry of `restore`: its clock stands, and no switch holds it any more.
 public struct RestoreEntry: Sendable, Hashable {
     /// The definition as read.

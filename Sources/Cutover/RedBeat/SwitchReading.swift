@@ -17,9 +17,8 @@ public enum SwitchReading {
         -> [Result<SwitchStatus, any Error>]
     {
         guard !groups.isEmpty else { return [] }
-        let redis = try await RedisConnection.connect(to: url, timeoutSeconds: 30)
-        var found: [Result<SwitchStatus, any Error>] = []
-        do {
+        return try await RedisConnection.ask(url, timeoutSeconds: 30) { redis throws(RedisError) in
+            var found: [Result<SwitchStatus, any Error>] = []
             let argument = Array(String(claims).utf8)
             for start in stride(from: 0, to: groups.count, by: batch) {
                 let some = groups[start..<min(start + batch, groups.count)]
@@ -39,11 +38,7 @@ public enum SwitchReading {
                     )
                 }
             }
-        } catch {
-            await redis.close()
-            throw error
+            return found
         }
-        await redis.close()
-        return found
     }
 }

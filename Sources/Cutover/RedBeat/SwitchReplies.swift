@@ -242,25 +242,6 @@ public enum BoundReply: Sendable, Hashable {
     }
 }
 
-/// What `renew` answered.
-public enum RenewReply: Sendable, Hashable {
-    case renewed
-    case changed(entry: Int, SwitchChange)
-    case unparked(entry: Int, fence: Int64)
-    /// Nil: there is no switch.
-    case notMine(entry: Int, state: SwitchState?)
-
-    init(_ answer: SwitchAnswer) throws(SwitchError) {
-        switch answer.word {
-        case "ok": self = .renewed
-        case "changed": self = .changed(entry: try answer.entry(1), try answer.change(2))
-        case "unparked": self = .unparked(entry: try answer.entry(1), fence: try answer.int(2))
-        case "not-mine": self = .notMine(entry: try answer.entry(1), state: SwitchState(rawValue: answer.text(2)))
-        default: throw answer.unexpected()
-        }
-    }
-}
-
 /// What `retire` and `finish` answered.
 public enum RetireReply: Sendable, Hashable {
     case done
@@ -282,6 +263,18 @@ public enum RetireReply: Sendable, Hashable {
         case "unmarked": self = .unmarked(entry: try answer.entry(1))
         case "not-mine": self = .notMine(entry: try answer.entry(1), state: SwitchState(rawValue: answer.text(2)))
         default: throw answer.unexpected()
+        }
+    }
+
+    /// As the journal keeps it.
+    var word: String {
+        switch self {
+        case .done: "done"
+        case .bounded: "bounded"
+        case .changed: "changed"
+        case .unparked: "unparked"
+        case .unmarked: "unmarked"
+        case .notMine: "not-mine"
         }
     }
 }

@@ -4,7 +4,7 @@ import Schedules
 
 /// The scripts that decide who owns ticks; `Scripts/README.md` says what each takes and answers.
 enum SwitchScript: String, CaseIterable {
-    case close, settle, claim, bound, repark, renew, restore, retire, finish, status
+    case close, settle, claim, bound, repark, restore, retire, finish, status
     case giveBack = "give_back"
 
     private var own: [UInt8] {
@@ -14,7 +14,6 @@ enum SwitchScript: String, CaseIterable {
         case .claim: PackageResources.claim_lua
         case .bound: PackageResources.bound_lua
         case .repark: PackageResources.repark_lua
-        case .renew: PackageResources.renew_lua
         case .restore: PackageResources.restore_lua
         case .retire: PackageResources.retire_lua
         case .finish: PackageResources.finish_lua

@@ -17,8 +17,14 @@ public struct SwitchSearch: Sendable {
     /// - Parameter hint: entries that may be of it, which saves a walk through all keys.
     /// - Throws: `RedisError`.
     public func entries(of pipeline: String, hint: [[UInt8]] = []) async throws(RedisError) -> RedBeatKeys? {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        try await RedisConnection.ask(url) { redis throws(RedisError) in
+            try await entries(of: pipeline, hint: hint, redis)
+        }
+    }
+
+    private func entries(of pipeline: String, hint: [[UInt8]], _ redis: RedisConnection) async throws(RedisError)
+        -> RedBeatKeys?
+    {
         if let found = try await group(pipeline, among: hint.map(RedBeatKeys.switchKey), redis) { return found }
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
         var resting: RedBeatKeys?
@@ -33,8 +39,10 @@ public struct SwitchSearch: Sendable {
     ///
     /// - Throws: `RedisError`.
     public func groups() async throws(RedisError) -> [String: RedBeatKeys] {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        try await RedisConnection.ask(url) { redis throws(RedisError) in try await groups(redis) }
+    }
+
+    private func groups(_ redis: RedisConnection) async throws(RedisError) -> [String: RedBeatKeys] {
         let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
         var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)

@@ -5,7 +5,7 @@ public import Schedules
 
 /// RedBeat's record of when it fired entries: `meta.last_run_at` and `meta.total_run_count`, which beat writes before it sends a message.
 public struct BeatClock: Sendable {
-    private let url: RedisURL
+    let url: RedisURL
     private let keys: [(entry: EntryID, key: [UInt8])]
     private let zones: ZoneDatabase
     private let now: @Sendable () -> Instant
@@ -25,8 +25,6 @@ public struct BeatClock: Sendable {
         self.zones = zones
         self.now = now
     }
-
-    func connect() async throws(RedisError) -> RedisConnection { try await RedisConnection.connect(to: url) }
 
     /// What it says now. An entry that is gone, was never fired or is parked in the future says nothing.
     func sightings(_ redis: RedisConnection) async throws(RedisError) -> [ClockSighting] {

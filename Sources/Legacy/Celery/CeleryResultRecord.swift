@@ -111,7 +111,7 @@ struct CeleryResultRecord {
         return Call(task: task, arguments: arguments)
     }
 
-    private static func state(_ status: String) -> Outcome.State {
+    private static func state(_ status: String) -> RunState {
         switch status {
         case "SUCCESS": .success
         case "FAILURE": .failed

@@ -27,15 +27,15 @@ extension CeleryRuns {
         _ events: CeleryEvents,
         _ handle: @Sendable (LegacyEvent) async throws -> Void
     ) async throws {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
         let earliest = since.adding(microseconds: -Int64(events.behind * 1e6))
-        try await eachStored(redis) { key, bytes in
-            // Clocks of hosts disagree, and what is given twice is known.
-            guard let event = event(key, bytes, events, seen: nil),
-                ended(event).map({ $0 >= earliest }) != false
-            else { return }
-            try await handle(event)
+        try await RedisConnection.use(url) { redis in
+            try await eachStored(redis) { key, bytes in
+                // Clocks of hosts disagree, and what is given twice is known.
+                guard let event = event(key, bytes, events, seen: nil),
+                    ended(event).map({ $0 >= earliest }) != false
+                else { return }
+                try await handle(event)
+            }
         }
     }
 
@@ -207,11 +207,11 @@ private final class CeleryWatch: Sendable {
         while true {
             try Task.checkCancellation()
             do {
-                let redis = try await clock.connect()
-                defer { Task { await redis.close() } }
-                while !Task.isCancelled {
-                    try await handle(.clock(try await clock.sightings(redis)))
-                    try await Task.sleep(for: .milliseconds(500))
+                try await RedisConnection.use(clock.url) { redis in
+                    while !Task.isCancelled {
+                        try await handle(.clock(try await clock.sightings(redis)))
+                        try await Task.sleep(for: .milliseconds(500))
+                    }
                 }
             } catch is RedisError {
                 // That the source is silent is told by the one who listens.

@@ -41,8 +41,10 @@ public struct CeleryRuns: LegacyRuns {
     }
 
     public func recorded(limit: Int) async throws -> RecordedRuns {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        try await RedisConnection.use(url) { try await recorded($0, limit) }
+    }
+
+    private func recorded(_ redis: RedisConnection, _ limit: Int) async throws -> RecordedRuns {
         var kept: [EntryID: [Outcome]] = [:]
         var runs = RecordedRuns(outcomes: [])
         // First the clock: what it fired by then has ended, or may yet.
@@ -76,9 +78,7 @@ public struct CeleryRuns: LegacyRuns {
 
     public func clockNow() async throws -> [ClockSighting] {
         guard let clock else { return [] }
-        let redis = try await clock.connect()
-        defer { Task { await redis.close() } }
-        return try await clock.sightings(redis)
+        return try await RedisConnection.ask(clock.url) { redis throws(RedisError) in try await clock.sightings(redis) }
     }
 
     /// Every result that is stored, by its id.

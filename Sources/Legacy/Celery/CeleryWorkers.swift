@@ -81,8 +81,19 @@ public struct CeleryWorkers: Sendable {
     private func ask(_ method: String, _ arguments: JSON, name: String, now: Instant, seconds: Int)
         async throws(RedisError) -> Answers
     {
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        try await RedisConnection.ask(url) { redis throws(RedisError) in
+            try await ask(redis, method, arguments, name: name, now: now, seconds: seconds)
+        }
+    }
+
+    private func ask(
+        _ redis: RedisConnection,
+        _ method: String,
+        _ arguments: JSON,
+        name: String,
+        now: Instant,
+        seconds: Int
+    ) async throws(RedisError) -> Answers {
         let queue = Array("\(name).reply.celery.pidbox".utf8)
         let bindings = Array("_kombu.binding.reply.celery.pidbox".utf8)
         let binding = Array("\(name)\u{6}\u{16}\u{6}\u{16}\(name).reply.celery.pidbox".utf8)

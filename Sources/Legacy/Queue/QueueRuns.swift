@@ -120,7 +120,7 @@ public struct QueueRuns: LegacyRuns {
     private func outcome(_ row: PostgresRow) throws -> Outcome {
         let id = try row.text("id")
         let key = Outcome.Key(entry: EntryID(source: source.name, name: try row.text("type")), job: id)
-        let state: Outcome.State = source.profile.meaning(of: row["status"]) == "success" ? .success : .failed
+        let state: RunState = source.profile.meaning(of: row["status"]) == "success" ? .success : .failed
         var outcome = Outcome(key: key, side: .legacy, run: id, state: state)
         outcome.arguments = row["payload"].map(QueueRuns.value) ?? .null
         outcome.queued = try row.double("queued").flatMap(QueueSource.instant)

@@ -65,15 +65,16 @@ extension RedBeatSource {
     private func otherSchedules(in database: Int) async -> [String] {
         var elsewhere = url
         elsewhere.database = database
-        guard let redis = try? await RedisConnection.connect(to: elsewhere) else { return [] }
-        var found: [String] = []
-        for key in ((try? await redis.keys(matching: "*:schedule", steps: RedBeatSource.steps)) ?? []).prefix(50) {
-            guard let count = try? await redis.send(RedisCommand("ZCARD", raw: [key])).int else { continue }
-            let prefix = readable(Array(key.dropLast(":schedule".utf8.count)))
-            found.append("prefix “\(prefix)” in database \(database) (\(count) entries)")
+        let found = try? await RedisConnection.use(elsewhere) { redis in
+            var found: [String] = []
+            for key in ((try? await redis.keys(matching: "*:schedule", steps: RedBeatSource.steps)) ?? []).prefix(50) {
+                guard let count = try? await redis.send(RedisCommand("ZCARD", raw: [key])).int else { continue }
+                let prefix = readable(Array(key.dropLast(":schedule".utf8.count)))
+                found.append("prefix “\(prefix)” in database \(database) (\(count) entries)")
+            }
+            return found
         }
-        await redis.close()
-        return found.sorted()
+        return (found ?? []).sorted()
     }
 
     /// How many workers listen for questions in this database.

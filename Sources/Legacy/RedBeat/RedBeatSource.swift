@@ -35,8 +35,12 @@ public struct RedBeatSource: Sendable {
     /// - Throws: `RedisError` or `ScheduleError`.
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
         let configured = try timezone.map { try zones.zone($0) }
-        let redis = try await RedisConnection.connect(to: url)
-        defer { Task { await redis.close() } }
+        return try await RedisConnection.use(url) { try await read($0, configured, zones) }
+    }
+
+    private func read(_ redis: RedisConnection, _ configured: Zone?, _ zones: ZoneDatabase) async throws
+        -> SourceReading
+    {
         let version = try await redis.serverVersion(atLeast: 5)
         let scheduleKey = Array("\(prefix):schedule".utf8)
         let housekeeping: Set<[UInt8]> = [scheduleKey, Array("\(prefix):statics".utf8), Array("\(prefix):lock".utf8)]

@@ -41,7 +41,11 @@ public struct RedBeatSystem: LegacySystem {
         return RecordedHistories(
             entries: histories,
             notes: unattributed.sorted { $0.key < $1.key }.map { reason, count in
-                EntryNote(.historyBiased, "\(count) recorded results left out of the history: \(reason)")
+                EntryNote(
+                    .historyBiased,
+                    "\(count) recorded results left out of the history: \(reason)",
+                    cause: reason == CeleryRuns.nameless ? "nameless" : nil
+                )
             }
         )
     }
@@ -82,7 +86,7 @@ public struct RedBeatSystem: LegacySystem {
         let entries = inventory.entries.filter { $0.id.source == name }
         let callers = Dictionary(grouping: entries, by: \.call)
         let notes = inventory.sources.first { $0.name == name }?.notes ?? []
-        let isNameless = notes.contains { $0.detail.hasSuffix(CeleryRuns.nameless) }
+        let isNameless = notes.contains { $0.cause == "nameless" }
         var defects: [EntryID: [String]] = [:]
         for (_, twins) in callers {
             for entry in twins {
