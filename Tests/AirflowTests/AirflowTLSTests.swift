@@ -14,7 +14,7 @@ import Testing
         try #require(ended.status == 0, "\(ended.errors)")
     }
 
-    /// An authority, `ca.pem`, and certificates of it: `good` for 127.0.0.1, `named` for another host, `over` that is over.
+    /// An authority, `ca.pem`, and certificates of it: `good` for 127.0.0.1, `named` for another host.
     private func makeCertificates(_ folder: URL) async throws {
         try await openssl(
             folder,
@@ -22,7 +22,6 @@ import Testing
         )
         for (name, names, days) in [
             ("good", "IP:127.0.0.1", "-days 2"), ("named", "DNS:elsewhere.example", "-days 2"),
-            ("over", "IP:127.0.0.1", "-not_before 20200101000000Z -not_after 20200102000000Z"),
         ] {
             try Data("subjectAltName=\(names)\n".utf8).write(to: folder.appendingPathComponent("names"))
             try await openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=a -keyout \(name).key -out a.csr")
@@ -56,10 +55,6 @@ import Testing
                     ["not for the name", "target.airflow.url"]
                 ),
                 (
-                    ["-cert", "over.pem", "-key", "over.key"], "https", ca,
-                    ["not trusted", "is over", "target.airflow.ca"]
-                ),
-                (
                     [
                         "-cert", "good.pem", "-key", "good.key", "-Verify", "1", "-verify_return_error", "-CAfile",
                         "ca.pem",
@@ -83,11 +78,6 @@ import Testing
                 let text = "\(try await refusal("https", 1, ca: file) as Any)"
                 #expect(text.contains("PEM") && !text.contains("OPENSSL"), "\(text)")
             }
-        }
-        // A server without TLS is no matter of trust.
-        try await withRedis { server in
-            let text = "\(try await refusal("https", server.port, ca: nil) as Any)"
-            #expect(text.contains("does not speak TLS") && text.contains("http://"), "\(text)")
         }
     }
 

@@ -17,7 +17,7 @@ import Testing
         ("text", "'{''a'': (1,)}'", .text, "{'a': (1,)}"),
         ("xml", "'<order id=\"7\"/>'", .text, "<order id=\"7\"/>"), ("text", "'\\x6869'", .text, "\\x6869"),
         ("bytea", "'\\x6869'", .bytes, "\\x6869"), ("bytea", "'\\x7b7d'", .bytes, "\\x7b7d"),
-        ("varchar(9)", "'NaN'", .text, "NaN"), ("text", "'a:1:{i:0;s:1:\"x\";}'", .text, "a:1:{i:0;s:1:\"x\";}"),
+        ("varchar(9)", "'nan'", .text, "nan"), ("text", "'a:1:{i:0;s:1:\"x\";}'", .text, "a:1:{i:0;s:1:\"x\";}"),
         ("text", deep, .deep, nil), ("json", "(\(deep))::json", .deep, nil), ("integer", "7", .json, 7),
         ("text[]", "'{a,b}'", .text, "{a,b}"), ("uuid", "'00000000-0000-0000-0000-00000000000a'", .text, nil),
         ("text", "E'\\u202e\\x1b[2J'", .text, "\u{202e}\u{1b}[2J"), ("text", "'\"\\ud800\"'", .text, "\"\\ud800\""),

@@ -49,7 +49,6 @@ import Testing
             ),
             (mapping(task: "retries: 2147483647"), mapping(task: "retries: 2147483648"), ["retries", "2147483647"]),
             (mapping("max_active_runs: 2147483647"), mapping("max_active_runs: 2147483648"), ["max_active_runs"]),
-            (mapping(pipeline: long(250)), mapping(pipeline: long(251)), ["The id", "251", "250"]),
             (mapping(pipeline: "a.b"), mapping(pipeline: "a..b"), ["two dots"]),
             (
                 mapping(task: "produces: ['postgres://h:5432/db/public/t']"),
@@ -64,7 +63,6 @@ import Testing
                 mapping(task: "produces: ['s3://b/k']"), mapping(task: "produces: ['s3://u:p@b/k']"),
                 ["user or a password"]
             ),
-            (mapping(task: "produces: ['x-airflow://a']"), mapping(task: "produces: ['airflow://a']"), ["reserved"]),
         ]
         for (fits, exceeds, words) in table {
             #expect(try said(fits) == [], "\(fits.prefix(300))")

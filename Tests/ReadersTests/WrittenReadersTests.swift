@@ -61,7 +61,6 @@ import Testing
         owner: data
         tags: [a, b]
         sla: 30m
-        late_after: 5m
         max_active_runs: 1
         missed_ticks: every
         tasks:
@@ -163,18 +162,21 @@ import Testing
         )
     }
 
+    /// Whether it lies in a year of four digits: an offset can lead a text out of them.
+    private func isOfAYear(_ instant: Instant) -> Bool { Instant(iso8601: instant.iso8601) == instant }
+
     @Test func documentsOfTheState() throws {
         let corpus = [inventory().json, comparison().json, rehearsal().json].map { Array($0.text().utf8) }
         try Drive(name: "documents", corpus: corpus).run { input in
             guard let json = try? JSON(parsing: input) else { return true }
-            if let read = try? Inventory(json: json) {
+            if let read = try? Inventory(json: json), isOfAYear(read.readAt) {
                 guard (try? Inventory(json: read.json)) != nil else { return false }
             }
             if let read = try? Comparison(json: json) {
                 _ = (read.legacy?.duration, read.shadow?.duration)
                 guard (try? Comparison(json: JSON(parsing: read.json.text()))) != nil else { return false }
             }
-            if let read = try? Rehearsal(json: json) {
+            if let read = try? Rehearsal(json: json), isOfAYear(read.at) {
                 guard (try? Rehearsal(json: read.json)) != nil else { return false }
             }
             if let entry = try? LegacyEntry(json: json["entries"]?[0] ?? .null) {
