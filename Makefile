@@ -24,6 +24,7 @@ soak: build lab-env
 	.env-lab/bin/python shadow/tests/switch/torture.py --cutovers 5000 --entries 40
 
 test-full: test airflow-env
+	scripts/test-readers
 	scripts/test-switch
 	scripts/test-redbeat
 	scripts/test-celery

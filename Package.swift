@@ -41,6 +41,7 @@ let switchScripts = [
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -163,6 +164,13 @@ let package = Package(
             "StoreTests",
             ["Store", "LosslessJSON", "Migration", "Schedules", "TestSupport", grdb],
             exclude: ["Fixtures"]
+        ),
+        tests(
+            "ReadersTests",
+            [
+                "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
+                "Planning", "Shadow", "Cutover", "TestSupport", nioCore, nioEmbedded, grdb,
+            ]
         ),
         tests("CommandsTests", ["LosslessJSON", "TestSupport"]),
         tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),

@@ -8,6 +8,7 @@ extension Outcome {
             "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job),
             "side": .string(side.rawValue),
             "task": JSON(task), "run": .string(run), "state": .string(state.rawValue), "arguments": arguments,
+            "arguments_kind": .string(argumentsKind.rawValue),
             "result": result ?? .null,
             "has_result": .bool(result != nil), "error": error?.json ?? .null, "queued": JSON(queued),
             "start": JSON(start),
@@ -35,6 +36,12 @@ extension Outcome {
             state: state
         )
         arguments = object.json("arguments")
+        // Earlier versions did not tell kinds apart.
+        if object.optional("arguments_kind") != nil {
+            argumentsKind = try object.value("arguments_kind", "a kind of payload") {
+                $0.string.flatMap(PayloadKind.init(rawValue:))
+            }
+        }
         if object.optional("has_result")?.bool == true { result = object.json("result") }
         error = try object.optional("error").map { json throws(StoredJSONError) in try RunError(json: json) }
         queued = object.optionalInstant("queued")

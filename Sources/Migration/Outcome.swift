@@ -44,6 +44,8 @@ public struct Outcome: Sendable, Hashable {
     public var state: RunState
     /// What it was called with: an object with `args` and `kwargs`, or the job's payload.
     public var arguments: JSON
+    /// What the payload is in its table, for a job; JSON for all else.
+    public var argumentsKind = PayloadKind.json
     /// What it returned; nil when none was recorded.
     public var result: JSON?
     /// What went wrong; nil when nothing did or nothing was recorded.

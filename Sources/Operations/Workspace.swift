@@ -233,6 +233,7 @@ package struct Workspace {
             runner: runner,
             parallelism: settings.parallelism,
             pools: settings.pools,
+            bodySeconds: settings.bodySeconds,
             now: surroundings.now,
             sleep: surroundings.sleep
         )

@@ -50,7 +50,7 @@ enum AirflowLimits {
             if let queue = definition.queue { short("The queue", queue, longestPlace, task.location) }
             small("priority", definition.priority, numbers, task.location)
             for uri in definition.produces {
-                if let why = refused(asset: uri) { find(task.location, "The asset “\(uri.prefix(60))” \(why).") }
+                if let why = refused(asset: uri) { find(task.location, "The asset “\(shown(uri))” \(why).") }
             }
             small("retries", definition.retry.retries, 0...Int(Int32.max), task.location)
             if let group = definition.group {
@@ -70,6 +70,14 @@ enum AirflowLimits {
             }
         }
         return findings
+    }
+
+    /// An asset's URI without a user and a password.
+    private static func shown(_ uri: String) -> String {
+        guard let scheme = uri.firstRange(of: "://"), let end = uri.lastIndex(of: "@"), scheme.upperBound <= end else {
+            return String(uri.prefix(60))
+        }
+        return "\(uri[..<scheme.upperBound])…\(uri[end...].prefix(60))"
     }
 
     /// Why Airflow, or the provider of the scheme, does not take an asset's URI as it is; nil if it does.

@@ -186,7 +186,7 @@ extension MappedTask {
         case let other?:
             problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
         }
-        if let limit = fields.int("limit") { jobLimit = max(1, limit) }
+        if let limit = fields.int("limit") { jobLimit = min(max(1, limit), 1_000_000) }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
     }
 }

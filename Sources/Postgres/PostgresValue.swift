@@ -76,7 +76,12 @@ public struct PostgresRow: Sendable {
         -> Value
     {
         if let text = self[column], let value = convert(text) { return value }
-        throw PostgresError(
+        throw unexpected(column, wanted)
+    }
+
+    /// The error for a column that does not hold what it should.
+    public func unexpected(_ column: String, _ wanted: String) -> PostgresError {
+        PostgresError(
             .unexpectedValue,
             address: address,
             operation: "reading column “\(column)”",

@@ -149,7 +149,8 @@ extension ShadowReport {
             parts.append("<p class=\"error\">\(Reports.html(error.type)): \(Reports.html(error.message))</p>")
             if let detail = error.detail { parts.append("<pre>\(Reports.html(detail.suffix(HTMLReport.most)))</pre>") }
         }
-        parts.append("<h5>arguments</h5><pre>\(cut(outcome.arguments, []))</pre></div>")
+        let kind = outcome.argumentsKind == .json ? "" : ": \(outcome.argumentsKind.words)"
+        parts.append("<h5>arguments\(kind)</h5><pre>\(cut(outcome.arguments, []))</pre></div>")
         return parts.joined()
     }
 }

@@ -66,10 +66,11 @@ extension WorkspaceSettings {
         }
         mappings = fields.string("mappings") ?? mappings
         if let node = fields.node("shadow"),
-            let inner = YAMLFields(node, known: ["parallelism", "pools"], problems: problems)
+            let inner = YAMLFields(node, known: ["parallelism", "pools", "timeout"], problems: problems)
         {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
+            bodySeconds = inner.duration("timeout") ?? bodySeconds
             for member in inner.members("pools") ?? [] {
                 guard case .scalar(let text, _) = member.value.content, let slots = Int(text), slots > 0 else {
                     problems.note(member.value, "“\(member.key)” is a pool; write how many slots it has, 1 or more")
@@ -158,8 +159,12 @@ extension SourceSettings {
             }
         }
         if let seconds = fields.int("max_interval") {
-            maxInterval = seconds
-            if seconds < 1 { problems.note(member.value, "“max_interval” must be 1 or more seconds") }
+            // Nobody means a year.
+            if (1...31_536_000).contains(seconds) {
+                maxInterval = seconds
+            } else {
+                problems.note(member.value, "“max_interval” is \(seconds); it must be 1 to 31536000 seconds")
+            }
         }
         for key in own {
             guard let text = fields.string(key) else { continue }

@@ -18,6 +18,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var parallelism = 4
     /// How many bodies of each pool the embedded engine runs at once, over all pipelines; a pool that is not named has no limit of its own.
     public var pools: [String: Int] = [:]
+    /// How many seconds a body without a timeout of its own may last on the embedded engine.
+    public var bodySeconds = 3600.0
     /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
     public var policy: YAMLNode?
     /// Entries that are set aside, in the file's order.

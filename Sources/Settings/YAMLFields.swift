@@ -157,14 +157,16 @@ public struct YAMLFields {
         return nil
     }
 
-    /// Seconds of `90`, `90s`, `15m`, `2h`, `1d`; nil if it is none of these or not more than zero.
+    /// The longest length of time: a hundred years, which clocks and Airflow can still count.
+    private static let longest = 36_525.0 * 86_400
+
+    /// Seconds of `90`, `90s`, `15m`, `2h`, `1d`; nil if it is none of these, not more than zero, or more than a hundred years.
     public static func seconds(_ text: String) -> Double? {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let last = text.last else { return nil }
         let factor = units[last]
-        guard let number = Double(factor == nil ? text : String(text.dropLast())), number > 0, number.isFinite else {
-            return nil
-        }
-        return number * (factor ?? 1)
+        guard let number = Double(factor == nil ? text : String(text.dropLast())), number > 0 else { return nil }
+        let seconds = number * (factor ?? 1)
+        return seconds <= longest ? seconds : nil
     }
 }

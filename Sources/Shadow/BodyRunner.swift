@@ -62,7 +62,8 @@ public struct BodyRunner: Sendable {
     /// - Parameters:
     ///   - payload: the job's payload, for a job type.
     ///   - redirect: variables that lead the body to connections of its own.
-    func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double?) async throws -> Ending {
+    ///   - timeout: how many seconds it may take; then all that it started is ended.
+    func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double) async throws -> Ending {
         let call: (program: [String], input: String, variables: [String: String], directory: String?)
         var reports = false
         switch body {
@@ -107,7 +108,7 @@ public struct BodyRunner: Sendable {
         input: String,
         variables: [String: String],
         directory: String,
-        timeout: Double?,
+        timeout: Double,
         reports: Bool
     ) async throws -> Ending {
         guard let name = program.first else {
@@ -154,10 +155,9 @@ public struct BodyRunner: Sendable {
     }
 
     /// Ends the work when the time is over.
-    private func limited(_ timeout: Double?, _ work: @escaping @Sendable () async throws -> Ending) async throws
+    private func limited(_ timeout: Double, _ work: @escaping @Sendable () async throws -> Ending) async throws
         -> Ending
     {
-        guard let timeout else { return try await work() }
         return try await withThrowingTaskGroup(of: Ending?.self) { group in
             group.addTask { try await work() }
             group.addTask {

@@ -7,6 +7,7 @@ public struct EmbeddedEngine: Sendable {
     private let runner: BodyRunner
     private let slots: Slots
     private let pools: [String: Slots]
+    private let bodySeconds: Double
     private let now: @Sendable () -> Instant
     private let sleep: @Sendable (Double) async throws -> Void
 
@@ -15,18 +16,21 @@ public struct EmbeddedEngine: Sendable {
     /// - Parameters:
     ///   - parallelism: how many bodies run at once.
     ///   - pools: how many bodies of each pool run at once; one that is not named has no limit of its own.
+    ///   - bodySeconds: how long an attempt may take whose task has no timeout.
     ///   - now: the clock.
     ///   - sleep: waits so many seconds before a retry.
     public init(
         runner: BodyRunner,
         parallelism: Int,
         pools: [String: Int] = [:],
+        bodySeconds: Double = 3600,
         now: @escaping @Sendable () -> Instant,
         sleep: @escaping @Sendable (Double) async throws -> Void
     ) {
         self.runner = runner
         slots = Slots(parallelism)
         self.pools = pools.mapValues { Slots($0) }
+        self.bodySeconds = bodySeconds
         self.now = now
         self.sleep = sleep
     }
@@ -120,7 +124,12 @@ public struct EmbeddedEngine: Sendable {
         while true {
             let ending = try await placed(task) {
                 if run.start == nil { run.start = now() }
-                return try await runner.run(task.body, payload: payload, redirect: task.redirect, timeout: task.timeout)
+                return try await runner.run(
+                    task.body,
+                    payload: payload,
+                    redirect: task.redirect,
+                    timeout: task.timeout ?? bodySeconds
+                )
             }
             run.attempts += 1
             run.end = now()

@@ -22,6 +22,7 @@ public struct EmbeddedShadow: ShadowEngine {
             state: state(ended, run, part.isWhole)
         )
         outcome.arguments = arguments(part.standing, legacy: legacy)
+        outcome.take(kindOf: legacy, isGiven: outcome.arguments.isSame(as: legacy.arguments))
         outcome.start = run.tasks.compactMap(\.start).min()
         outcome.end = run.tasks.compactMap(\.end).max()
         outcome.attempts = ended.attempts == 0 ? nil : ended.attempts

@@ -55,7 +55,7 @@ public struct NoiseLearning: Sendable {
     /// Learns from a run of legacy; each is compared with the one before it that had the same input.
     public mutating func learn(_ outcome: Outcome) {
         guard outcome.state == .success, let result = outcome.result else { return }
-        let input = outcome.arguments.text(.canonical)
+        let input = "\(outcome.argumentsKind.rawValue) \(outcome.arguments.text(.canonical))"
         defer { last[input] = result }
         guard let before = last[input] else { return }
         pairs += 1

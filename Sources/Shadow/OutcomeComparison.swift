@@ -41,8 +41,20 @@ public enum OutcomeComparison {
             shadow: shadow,
             verdict: .match
         )
-        for found in exact.compare(legacy.arguments, shadow.arguments).found {
-            comparison.differences.append(difference(.arguments, found, "the argument"))
+        if legacy.argumentsKind != shadow.argumentsKind {
+            comparison.differences.append(
+                Difference(
+                    kind: .arguments,
+                    legacy: legacy.arguments,
+                    shadow: shadow.arguments,
+                    text:
+                        "the payload is \(legacy.argumentsKind.words) in legacy, and \(shadow.argumentsKind.words) in shadow"
+                )
+            )
+        } else {
+            for found in exact.compare(legacy.arguments, shadow.arguments).found {
+                comparison.differences.append(difference(.arguments, found, "the argument"))
+            }
         }
         if shadow.state == .observed {
             comparison.verdict = comparison.differences.isEmpty ? .insufficient : .mismatch

@@ -108,6 +108,7 @@ struct RecordedRun: Sendable {
             )
         }
         outcome.arguments = arguments(part.standing, record, legacy)
+        outcome.take(kindOf: legacy, isGiven: outcome.arguments.isSame(as: legacy.arguments))
         outcome.result = outcome.state == .success ? record?.result : nil
         if outcome.state == .failed {
             outcome.error =
@@ -127,6 +128,7 @@ struct RecordedRun: Sendable {
         let isObserved = !counted.isEmpty && counted.allSatisfy { $0.state == .observed }
         outcome.state = isObserved ? .observed : run.state == .success ? .success : .failed
         outcome.arguments = legacy.arguments
+        outcome.take(kindOf: legacy, isGiven: true)
         outcome.error = outcome.state == .failed ? counted.first { $0.error != nil }?.error : nil
         return .outcome(outcome)
     }

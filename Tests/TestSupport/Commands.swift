@@ -153,7 +153,7 @@ public func withFolder<Value>(_ body: (URL) async throws -> Value) async throws 
 }
 
 /// A port of the loopback interface that was free a moment ago.
-func freePort() -> Int {
+public func freePort() -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()

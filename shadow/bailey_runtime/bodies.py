@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -17,6 +18,10 @@ from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, call_of, filled, run_program
 
 LOG = logging.getLogger("bailey.body")
+# The worker's variable that says how many seconds a body without a timeout may last in shadow, and what holds where it is not set.
+_SHADOW_TIMEOUT = "BAILEY_SHADOW_TIMEOUT"
+_SHADOW_SECONDS = 3600.0
+_MOST_SECONDS = 31_536_000.0
 
 
 def run_python(
@@ -43,8 +48,8 @@ def run_python(
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
     return perform(
         context,
-        lambda extra: run_program(
-            arguments, call_of(callable, **given), {**(environment or {}), **filled(variables), **extra}
+        lambda extra, limit: run_program(
+            arguments, call_of(callable, **given), {**(environment or {}), **filled(variables), **extra}, limit=limit
         ),
         given,
         entry=entry,
@@ -68,7 +73,7 @@ def run_command(
     """Runs a program and returns the JSON that it printed last. The keywords are those of `run_python`."""
     return perform(
         context,
-        lambda extra: run_program(arguments, "null", {**(environment or {}), **extra}, directory),
+        lambda extra, limit: run_program(arguments, "null", {**(environment or {}), **extra}, directory, limit),
         {"args": list(arguments), "kwargs": {}},
         entry=entry,
         shadow=shadow,
@@ -80,7 +85,7 @@ def run_command(
 def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, when: str | None = None) -> None:
     """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
 
-    def body(_: Mapping[str, str]) -> str | None:
+    def body(_: Mapping[str, str], limit: float | None) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
     perform(context, body, None, entry=entry, shadow="observe", redirect=None, when=when)
@@ -88,7 +93,7 @@ def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, w
 
 def perform(
     context: Mapping[str, Any],
-    body: Callable[[Mapping[str, str]], str | None],
+    body: Callable[[Mapping[str, str], float | None], str | None],
     arguments: Any,
     *,
     entry: str | None,
@@ -96,7 +101,7 @@ def perform(
     redirect: Mapping[str, str] | None,
     when: str | None = None,
 ) -> Any:
-    """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds, and gives JSON text."""
+    """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds and its seconds, and gives JSON text."""
     run = attempt(context, arguments, entry)
     undecided = is_undecided(context, when)
     if run.mode == "shadow" and (undecided or shadow == "observe"):
@@ -105,7 +110,7 @@ def perform(
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
         with alone(f"{run.run}/{run.task}"):
-            result = body(extra)
+            result = body(extra, shadow_limit(context, run))
     except BodyFailed as failure:
         record(context, run, "failed", error=failure.error)
         raise AirflowException(str(failure)) from failure
@@ -114,6 +119,20 @@ def perform(
         raise
     record(context, run, "success", result=result)
     return returned(result)
+
+
+def shadow_limit(context: Mapping[str, Any], run: TaskRun) -> float | None:
+    """How many seconds a body may last where its task has no timeout: without an end in shadow, as long as it takes where it is live."""
+    if run.mode != "shadow" or getattr(context["ti"].task, "execution_timeout", None) is not None:
+        return None
+    given = os.environ.get(_SHADOW_TIMEOUT) or _SHADOW_SECONDS
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < _MOST_SECONDS:
+        raise AirflowFailException(f"{_SHADOW_TIMEOUT} is {given!r}: it must be a number of seconds above 0")
+    return seconds
 
 
 def value_of(text: str, what: str) -> Any:

@@ -6,19 +6,25 @@ import errno
 import hashlib
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _LOG = logging.getLogger("bailey.body")
 # How long a body may outlive the process above its task, and how often one that waits for another looks again.
 _LOOK_SECONDS = 0.5
-# A process of its own, because what is killed by -9 cannot clear up: the pipe to it closes, whatever ends us.
-_SCRIPT = 'read -r group && { read -r _ || kill -s KILL -- "-$group"; }'
+# A process of its own between the task and its body, because what is killed by -9 cannot clear up. It becomes the parent of whatever loses
+# its own below it, so that nothing which the body starts gets out of its sight, whatever session or group that has moved to.
+_SCRIPT = Path(__file__).with_name("guard_process.py").read_text(encoding="utf-8")
+_GUARD = [sys.executable, "-I", "-S", "-c", _SCRIPT]
+# How long a guard may take to end what its body has started, before it is ended itself.
+_END_SECONDS = 10.0
 
 
 @contextmanager
@@ -51,42 +57,76 @@ def _take(held: socket.socket, name: str) -> bool:
     return True
 
 
-@contextmanager
-def guarding() -> Iterator[Callable[[int, Callable[[], None]], None]]:
-    """Gives what guards a process group for as long as this lasts; it is ready before the group is there.
+class Guarded:
+    """A program under its guard; `process` is the guard, whose pipes and status are the program's.
 
-    The group is killed if this process is; its second argument is called if Airflow's process above this one is gone. Nobody
-    would take the body's result then, and Airflow runs the task again.
+    The program and all that stems from it end with this process and with `end`. What it leaves behind after it has ended by itself is
+    its own.
     """
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", _SCRIPT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        start_new_session=True,
-    )
-    over = threading.Event()
 
-    def hold(group: int, end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        directory: str | None = None,
+        limit: float | None = None,
+    ) -> None:
+        """Starts it. `limit` is how many seconds it may last. Raises OSError where the program cannot be run."""
+        told, tell = os.pipe()
         try:
-            if guard.stdin is not None:
-                guard.stdin.write(f"{group}\n".encode())
-        except OSError:
-            end()
+            self.process = subprocess.Popen(
+                [*_GUARD, str(os.getpid()), str(tell), environment.get("LC_CTYPE", ""), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=directory,
+                env=dict(environment),
+                pass_fds=(tell,),
+                start_new_session=True,
+                text=True,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+        except BaseException:
+            os.close(told)
             raise
-        threading.Thread(target=_watch, args=(os.getppid(), over, end), daemon=True).start()
+        finally:
+            os.close(tell)
+        self.is_late = False
+        self._over = threading.Event()
+        with os.fdopen(told, encoding="ascii") as pipe:
+            number = pipe.read()
+        if number:
+            self.close()
+            raise OSError(int(number), os.strerror(int(number)), arguments[0])
+        threading.Thread(target=self._watch, args=(os.getppid(), limit), daemon=True).start()
 
-    try:
-        yield hold
-    finally:
-        over.set()
-        # Told so, it lets the group be: what a body leaves behind on purpose is its own.
-        guard.communicate(b"\n\n")
+    def end(self) -> None:
+        """Tells the guard to end all; waits for nothing, so that a handler of signals may call it."""
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            # The number is its own for as long as nobody has waited for it.
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(self.process.pid, number)
 
+    def close(self) -> None:
+        """Waits for the guard, and ends it and its group where that takes too long."""
+        self._over.set()
+        try:
+            self.process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
-def _watch(supervisor: int, over: threading.Event, end: Callable[[], None]) -> None:
-    while not over.wait(_LOOK_SECONDS):
-        if os.getppid() != supervisor:
-            end()
-            return
+    def _watch(self, supervisor: int, limit: float | None) -> None:
+        """Ends it when its time is over, or when Airflow's process above this one is gone.
+
+        Nobody would take its result then, and Airflow runs the task again.
+        """
+        latest = None if limit is None else time.monotonic() + limit
+        while not self._over.wait(_LOOK_SECONDS):
+            self.is_late = latest is not None and time.monotonic() >= latest
+            if self.is_late or os.getppid() != supervisor:
+                self.end()
+                return

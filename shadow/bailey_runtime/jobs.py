@@ -56,9 +56,9 @@ def run_job_python(
     fixed = None if args is None else value_of(args, "args")
     named = value_of(kwargs, "kwargs")
 
-    def body(extra: Mapping[str, str], payload: Any) -> str | None:
+    def body(extra: Mapping[str, str], payload: Any, limit: float | None) -> str | None:
         call = call_of(callable, [payload] if fixed is None else fixed, named)
-        return run_program(program, call, {**(environment or {}), **filled(variables), **extra})
+        return run_program(program, call, {**(environment or {}), **filled(variables), **extra}, limit=limit)
 
     return _run(
         source,
@@ -83,8 +83,9 @@ def run_job_command(
 ) -> Any:
     """Runs a program with the job's payload as its input, and settles the job."""
 
-    def body(extra: Mapping[str, str], payload: Any) -> str | None:
-        return run_program(list(arguments), json_value.write(payload), {**(environment or {}), **extra}, directory)
+    def body(extra: Mapping[str, str], payload: Any, limit: float | None) -> str | None:
+        variables = {**(environment or {}), **extra}
+        return run_program(list(arguments), json_value.write(payload), variables, directory, limit)
 
     return _run(
         source,
@@ -100,7 +101,7 @@ def _run(
     source: str,
     job_type: str,
     job: Mapping[str, Any],
-    body: Callable[[Mapping[str, str], Any], str | None],
+    body: Callable[[Mapping[str, str], Any, float | None], str | None],
     shadow: str,
     redirect: Mapping[str, str] | None,
 ) -> Any:
@@ -117,7 +118,7 @@ def _run(
         _still_ours(context, run, source, job["job"])
     try:
         with alone(f"{run.run}/{run.task}/{run.job}"):
-            result = body(extra, payload)
+            result = body(extra, payload, bodies.shadow_limit(context, run))
     except BaseException as error:
         failure = error.error if isinstance(error, BodyFailed) else described(error)
         record(context, run, "failed", error=failure)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import json_value
-from .guard import guarding
+from .guard import Guarded
 from .outcome import BodyError, BodyFailed
 
 _LOG = logging.getLogger("bailey.body")
@@ -65,43 +65,36 @@ def run_program(
     payload: str,
     environment: Mapping[str, str] | None = None,
     directory: str | None = None,
+    limit: float | None = None,
 ) -> str | None:
     """The JSON text that a program printed last; None if it printed nothing. It reads `payload` on standard input.
 
+    `limit` is how many seconds it may last; None where Airflow alone ends it.
     Whatever ends this call, or this process, or the one above it, ends the program and all that it started. Raises BodyFailed
     with the type and message of a Python traceback if the program left one.
     """
-    with guarding() as hold:
-        try:
-            process = subprocess.Popen(
-                list(arguments),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=directory,
-                env=_variables(environment or {}),
-                start_new_session=True,
-                text=True,
-                encoding="utf-8",
-                errors="backslashreplace",
-            )
-        except OSError as error:
-            raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
-        hold(process.pid, lambda: _kill(process))
-        tail: deque[str] = deque(maxlen=_MOST_LINES)
-        logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
+    try:
+        guarded = Guarded(list(arguments), _variables(environment or {}), directory, limit)
+    except OSError as error:
+        raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
+    process = guarded.process
+    tail: deque[str] = deque(maxlen=_MOST_LINES)
+    logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
+    restore = _end_with_us(guarded)
+    try:
         logger.start()
-        restore = _end_with_us(process)
-        try:
-            output = _exchange(process, payload)
-            process.wait()
-            logger.join()
-        except BaseException:
-            _kill(process)
-            process.wait()
-            raise
-        finally:
-            restore()
+        output = _exchange(process, payload)
+        process.wait()
+        logger.join()
+    except BaseException:
+        guarded.end()
+        raise
+    finally:
+        restore()
+        guarded.close()
+    if guarded.is_late:
+        text = f"it took longer than {limit:g} s and was ended with all it had started"
+        raise BodyFailed(BodyError("timeout", text, "\n".join(tail)))
     if list(arguments[1:]) == ["-c", CALL_FUNCTION]:
         return _reported(arguments[0], process.returncode, output, list(tail))
     if process.returncode != 0:
@@ -171,21 +164,14 @@ def _copy(source: IO[str] | None, tail: deque[str]) -> None:
         _LOG.info("%s", line.rstrip("\n"))
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _end_with_us(process: subprocess.Popen[str]) -> Callable[[], object]:
+def _end_with_us(guarded: Guarded) -> Callable[[], object]:
     """Airflow ends a task with SIGTERM, which some versions answer without unwinding: the body must not outlive it."""
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     before = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: object) -> None:
-        _kill(process)
+        guarded.end()
         if callable(before):
             before(number, frame)
         else:

@@ -1,4 +1,5 @@
 import LosslessJSON
+import Transport
 
 /// A question to Airflow's API.
 struct AirflowRequest: Sendable, Hashable {
@@ -100,4 +101,6 @@ struct AirflowSilence: Error, Sendable, Hashable {
     }
     var kind: Kind
     var found: String
+    /// What is wrong with TLS, where that is known.
+    var fault: TLSFault.Kind?
 }

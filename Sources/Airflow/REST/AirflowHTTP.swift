@@ -100,7 +100,11 @@ struct AirflowHTTP: Sendable {
                 found: AirflowHTTP.words(error)
             )
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-            AirflowSilence(kind: .certificate, found: TLSFault(error)?.found ?? "the TLS handshake failed")
+            AirflowSilence(
+                kind: .certificate,
+                found: TLSFault(error)?.found ?? "the TLS handshake failed",
+                fault: TLSFault(error)?.kind
+            )
         default:
             AirflowSilence(kind: .broken, found: "\(error)")
         }

@@ -1,6 +1,7 @@
 import Foundation
 import LosslessJSON
 import Schedules
+import Transport
 
 /// Asks one Airflow: logs in, logs in again when the token has expired, tries again what may be tried again.
 actor AirflowSession {
@@ -168,7 +169,17 @@ actor AirflowSession {
             advice = "See whether Airflow's API server runs, and target.airflow.url in bailey.yaml"
         case .certificate:
             code = .certificate
-            advice = "Name the authority's certificate with target.airflow.ca; see whether it asks for one of yours"
+            advice =
+                switch silence.fault {
+                case .certificate:
+                    "Name the PEM file of the authority's certificate with target.airflow.ca, and write into target.airflow.url the name that the certificate is for"
+                case .ownCertificate:
+                    "Name the certificate that Airflow lets in with target.airflow.certificate and key"
+                case .notTLS: "Write http:// into target.airflow.url, or the port at which Airflow speaks TLS"
+                case .file: "target.airflow.ca, certificate and key must each name a PEM file"
+                case .other, nil:
+                    "See whether target.airflow.url is right; target.airflow.ca names the certificate to trust, target.airflow.certificate and key one of yours"
+                }
         case .broken:
             code = .unreachable
             advice = "See whether Airflow's API server restarted or a proxy ended the connection"

@@ -63,7 +63,11 @@ struct SwitchAnswer {
     func instant(_ index: Int) throws(SwitchError) -> Instant { Instant(microseconds: try int(index)) }
 
     /// An entry's place, counted from 0; scripts count from 1.
-    func entry(_ index: Int) throws(SwitchError) -> Int { Int(try int(index)) - 1 }
+    func entry(_ index: Int) throws(SwitchError) -> Int {
+        let place = try int(index)
+        guard (1...1_000_000).contains(place) else { throw unexpected() }
+        return Int(place) - 1
+    }
 
     func unexpected() -> SwitchError {
         let shown = items.prefix(6).map { String(decoding: $0.prefix(40), as: UTF8.self) }.joined(separator: " ")

@@ -21,7 +21,7 @@ public struct SwitchStatus: Sendable, Hashable {
     }
 
     init(_ answer: SwitchAnswer, entries count: Int) throws(SwitchError) {
-        guard answer.word == "ok" else { throw answer.unexpected() }
+        guard answer.word == "ok", answer.items.count >= 5 else { throw answer.unexpected() }
         now = try answer.instant(1)
         lockHolder = answer.items[2].unpacked.map { String(decoding: $0, as: UTF8.self) }
         lockExpiry = answer.items[3].unpacked.flatMap { Instant(argument: $0) }
@@ -131,7 +131,7 @@ public struct EntryStatus: Sendable, Hashable {
         marks = GateMark.list(rest.removeFirst())
         let known = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0
         let shown = Int(String(decoding: rest.removeFirst(), as: UTF8.self)) ?? 0
-        guard rest.count >= 2 * shown else { throw answer.unexpected() }
+        guard (0...rest.count / 2).contains(shown) else { throw answer.unexpected() }
         var claims: [Claim] = []
         for _ in 0..<shown {
             guard let tick = Instant(argument: rest.removeFirst()),

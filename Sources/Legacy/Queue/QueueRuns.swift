@@ -105,24 +105,36 @@ public struct QueueRuns: LegacyRuns {
 
     private var rows: String {
         source.rows([
-            "id", "type", "payload", "status", "attempts", "queued", "started", "finished", "error", "result",
+            "id", "type", "payload", "payload_type", "status", "attempts", "queued", "started", "finished", "error",
+            "result",
         ])
     }
 
     private var columns: String {
-        "id, type, payload, status, attempts, error, result, "
+        "id, type, payload, payload_type, status, attempts, error, result, "
             + ["queued", "started", "finished"].map { "extract(epoch FROM \($0)) AS \($0)" }.joined(separator: ", ")
     }
 
     /// A payload or result: JSON, or a text where it is none that can be read.
     private static func value(_ text: String) -> JSON { (try? JSON(parsing: text)) ?? .string(text) }
 
-    private func outcome(_ row: PostgresRow) throws -> Outcome {
+    /// A payload, and what it is in the table.
+    static func payload(_ text: String?, type: String?) -> (value: JSON, kind: PayloadKind) {
+        guard let text else { return (.null, .missing) }
+        if type == "bytea" { return (.string(text), .bytes) }
+        do throws(JSONError) {
+            return (try JSON(parsing: text), .json)
+        } catch {
+            return (.string(text), error.kind == .tooDeep ? .deep : .text)
+        }
+    }
+
+    func outcome(_ row: PostgresRow) throws -> Outcome {
         let id = try row.text("id")
         let key = Outcome.Key(entry: EntryID(source: source.name, name: try row.text("type")), job: id)
         let state: RunState = source.profile.meaning(of: row["status"]) == "success" ? .success : .failed
         var outcome = Outcome(key: key, side: .legacy, run: id, state: state)
-        outcome.arguments = row["payload"].map(QueueRuns.value) ?? .null
+        (outcome.arguments, outcome.argumentsKind) = QueueRuns.payload(row["payload"], type: row["payload_type"])
         outcome.queued = try row.double("queued").flatMap(QueueSource.instant)
         outcome.start = try row.double("started").flatMap(QueueSource.instant)
         outcome.end = try row.double("finished").flatMap(QueueSource.instant)

@@ -110,6 +110,8 @@ public struct QueueSource: Sendable {
                     profile.value(meaning, of: "j").flatMap { value in
                         profile.count(meaning, of: "j").map { "CASE WHEN \(value) IS NOT NULL THEN \($0) END" }
                     } ?? "NULL::integer"
+                case "payload_type":
+                    profile.value("payload", of: "j").map { "pg_typeof(\($0))::text" } ?? "NULL::text"
                 default: profile.text(meaning, of: "j")
                 }
             return "\(sql) AS \(meaning)"
@@ -133,7 +135,7 @@ public struct QueueSource: Sendable {
             """
     }
 
-    private func entry(_ type: String, _ rows: [PostgresRow], zone: String) throws -> LegacyEntry {
+    func entry(_ type: String, _ rows: [PostgresRow], zone: String) throws -> LegacyEntry {
         var history = RunHistory(runs: 0, succeeded: 0, failed: 0, caveats: profile.caveats)
         for row in rows {
             if try row.bool("total") {
@@ -145,6 +147,7 @@ public struct QueueSource: Sendable {
                 continue
             }
             let count = try row.int("rows")
+            guard (0...Int(Int32.max) << 16).contains(count) else { throw row.unexpected("rows", "a number of rows") }
             history.states[row["status"] ?? "null", default: 0] += count
             switch profile.meaning(of: row["status"]) {
             case "success": history.succeeded += count

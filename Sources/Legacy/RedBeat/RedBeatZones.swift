@@ -90,7 +90,9 @@ struct RedBeatZones {
         guard !others.isEmpty else { return }
         let said = source.map { "\($0) \(chosen.name), but " } ?? "\(chosen.name) is taken, but "
         summarize(.zoneDisagrees, said + shown(others))
-        let isConfirmed = !told.isEmpty
+        // Workers may have been changed and beat not, so that they alone explain nothing that beat has written; together with a person, or
+        // with what beat wrote last, they do.
+        let latestChosen = byBeat.filter { $0.zone.keepsSameTime(as: chosen) }.map(\.at).max()
         let sinceChosen = byBeat.filter { $0.zone.keepsSameTime(as: chosen) }.map(\.at).min()
         for other in others {
             guard let id = other.entry, let index = reading.entries.firstIndex(where: { $0.id == id }) else { continue }
@@ -100,6 +102,8 @@ struct RedBeatZones {
                 sinceChosen.map { first in
                     others.filter { $0.writer != .application }.allSatisfy { $0.at < first }
                 } ?? false
+            let isConfirmed =
+                !told.isEmpty && (configured != nil || latestChosen.map { other.at < $0 } ?? (byBeat.isEmpty))
             let explained = isConfirmed || isOlder || other.writer == .application
             reading.entries[index].notes.append(
                 explained
@@ -109,7 +113,9 @@ struct RedBeatZones {
                     )
                     : EntryNote(
                         .zoneContradicted,
-                        "\(seen). Correct “timezone” of source \(name), or ask the live workers (bailey import --ask-workers)"
+                        configured == nil
+                            ? "\(seen). Set “timezone” of source \(name) in bailey.yaml to what beat's application has"
+                            : "\(seen). Correct “timezone” of source \(name), or ask the live workers (bailey import --ask-workers)"
                     )
             )
         }
@@ -130,10 +136,11 @@ struct RedBeatZones {
     )] {
         var found: [(worker: String, zone: Zone)] = []
         for worker in workers {
-            // Celery reads no timezone as UTC, unless enable_utc is false: then it is the machine's, which nobody tells.
-            let name =
-                worker.settings["timezone"]?.string ?? (worker.settings["enable_utc"]?.bool == false ? nil : "UTC")
-            guard let name, let zone = try? zones.zone(name) else { continue }
+            // Celery reads no timezone as UTC, unless enable_utc is false: then it is the machine's, which nobody tells. What is no name is
+            // an object of the application's, which is told in no words.
+            let told = worker.settings["timezone"] ?? .null
+            let isUTC = told.isNull && worker.settings["enable_utc"]?.bool != false
+            guard let name = told.string ?? (isUTC ? "UTC" : nil), let zone = try? zones.zone(name) else { continue }
             if !found.contains(where: { $0.zone.keepsSameTime(as: zone) }) { found.append((worker.worker, zone)) }
         }
         return found
