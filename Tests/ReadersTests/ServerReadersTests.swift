@@ -209,8 +209,9 @@ import Testing
         let results = CeleryResultRecord(entries: [entry], zones: zones)
         let events = CeleryEvents()
         try Drive(name: "Celery", corpus: bytes([event, meta, failed] + told.map { $0.text() })).run { input in
-            events.take(Array(JSON.object(["body": .string(String(decoding: input, as: UTF8.self))]).text().utf8))
-            events.take(input)
+            let wrapped = JSON.object(["body": .string(String(decoding: input, as: UTF8.self))]).text()
+            events.take(Array(wrapped.utf8), seen: Instant(seconds: 1_795_000_000))
+            events.take(input, seen: Instant(seconds: 1_795_000_000))
             switch results.read(input, started: .latest) {
             case .outcome(let outcome):
                 _ = outcome.duration
