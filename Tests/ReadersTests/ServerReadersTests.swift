@@ -209,14 +209,17 @@ import Testing
         let results = CeleryResultRecord(entries: [entry], zones: zones)
         let events = CeleryEvents()
         try Drive(name: "Celery", corpus: bytes([event, meta, failed] + told.map { $0.text() })).run { input in
-            events.take(Array(JSON.object(["body": .string(String(decoding: input, as: UTF8.self))]).text().utf8))
-            events.take(input)
+            events.take(
+                Array(JSON.object(["body": .string(String(decoding: input, as: UTF8.self))]).text().utf8),
+                seen: .latest
+            )
+            events.take(input, seen: .latest)
             switch results.read(input, started: .latest) {
             case .outcome(let outcome):
                 _ = outcome.duration
                 guard (try? Outcome(json: JSON(parsing: outcome.json.text()))) != nil else { return false }
             case .unattributed(let why): if why.isEmpty { return false }
-            case .started: break
+            default: break
             }
             guard let json = try? JSON(parsing: input) else { return true }
             let answers = [
