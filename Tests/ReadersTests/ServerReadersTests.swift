@@ -217,7 +217,7 @@ import Testing
                 _ = outcome.duration
                 guard (try? Outcome(json: JSON(parsing: outcome.json.text()))) != nil else { return false }
             case .unattributed(let why): if why.isEmpty { return false }
-            case .started: break
+            default: break
             }
             guard let json = try? JSON(parsing: input) else { return true }
             let answers = [
