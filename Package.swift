@@ -192,6 +192,13 @@ let package = Package(
             ],
             exclude: ["Golden"]
         ),
+        tests(
+            "ContractTests",
+            [
+                "Commands", "Operations", "Legacy", "Settings", "Store", "Migration", "Schedules", "LosslessJSON",
+                "TestSupport", arguments,
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

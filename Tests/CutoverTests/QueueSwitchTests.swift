@@ -1,4 +1,3 @@
-import Cutover
 import Foundation
 import Legacy
 import Migration
@@ -8,6 +7,8 @@ import Store
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Cutover
 
 /// A queue's table in a database of a real PostgreSQL, and what a test does to it.
 struct QueueBench {
@@ -219,6 +220,35 @@ struct QueueBench {
             await #expect(throws: Refusal.self) {
                 try await queue.release(["export"], pipeline: "another", by: "x")
             }
+        }
+    }
+
+    @Test func allTypesAreMovedOrNone() async throws {
+        try await withFolder { folder in
+            let bench = try QueueBench(folder)
+            try bench.add(3)
+            let queue = try await bench.open()
+            try await queue.install()
+            _ = try await queue.close("mail", share: 100, pipeline: "another", by: "x", drain: false)
+            let before = try bench.picture()
+            let cutover = QueueCutover(
+                queue: queue,
+                types: ["export", "mail"],
+                pipeline: "p",
+                share: 100,
+                surroundings: try bench.surroundings("cutover")
+            )
+            var plan = try await cutover.plan()
+            #expect(plan.refusals.map(\.reason) == [.otherPipeline])
+            let refused = await #expect(throws: Refusal.self) { try await cutover.execute(plan, roles: [], limit: 5) }
+            #expect(refused?.reason == .otherPipeline && refused?.found.contains("another") == true)
+            // The other one came after the look.
+            plan.taken = nil
+            let late = await #expect(throws: Refusal.self) { try await cutover.execute(plan, roles: [], limit: 5) }
+            #expect(late?.reason == .otherPipeline)
+            #expect(try await queue.standing("export").state == .legacy)
+            #expect(try await queue.standing("mail").pipeline == "another")
+            #expect(try bench.picture() == before)
         }
     }
 

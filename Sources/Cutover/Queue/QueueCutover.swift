@@ -80,10 +80,12 @@ public struct QueuePlan: Sendable, Hashable {
     var blindness: Refusal?
     /// Rows that are held although the switch does not say so.
     var stranded: Refusal?
+    /// Why a type is another pipeline's; nil if none is.
+    var taken: Refusal?
 
     /// Why nothing can be moved; empty if it can.
     public var refusals: [Refusal] {
-        var all = readiness.refusals + [stranded, blindness].compactMap { $0 }
+        var all = readiness.refusals + [stranded, blindness, taken].compactMap { $0 }
         if !readiness.missingRights.isEmpty {
             all.append(
                 Refusal(
@@ -145,7 +147,10 @@ public struct QueueCutover: Sendable {
             standings: standings,
             timezone: queue.timezone,
             blindness: blindness,
-            stranded: stranded
+            stranded: stranded,
+            taken: standings.first { $0.state != .legacy && $0.pipeline != pipeline }.map {
+                queue.otherPipeline($0.type, $0.pipeline ?? "another pipeline", "closing \($0.type)")
+            }
         )
     }
 
@@ -166,21 +171,29 @@ public struct QueueCutover: Sendable {
         var fences: [(type: String, fence: Int64)] = []
         var fresh: [String] = []
         for type in types {
-            if try await queue.standing(type).state == .legacy { fresh.append(type) }
+            let isFresh = try await queue.standing(type).state == .legacy
             let detail: [(String, JSON)] = [
                 ("type", .string(type)), ("share", .number(JSONNumber(share))),
                 ("drain", .bool(plan.workers.needDrain)),
             ]
             let written: (Int64) -> JSON = { ["fence": .number(JSONNumber(Int($0)))] }
-            let fence = try await surroundings.step(.close, queue, detail, outcome: written) {
-                try await queue.close(
-                    type,
-                    share: share,
-                    pipeline: pipeline,
-                    by: surroundings.by,
-                    drain: plan.workers.needDrain
-                )
+            let fence: Int64
+            do {
+                fence = try await surroundings.step(.close, queue, detail, outcome: written) {
+                    try await queue.close(
+                        type,
+                        share: share,
+                        pipeline: pipeline,
+                        by: surroundings.by,
+                        drain: plan.workers.needDrain
+                    )
+                }
+            } catch let refusal as Refusal {
+                // All or none: what was closed for it a moment ago is legacy's again.
+                try await release(fresh)
+                throw refusal
             }
+            if isFresh { fresh.append(type) }
             fences.append((type, fence))
             surroundings.progress(.closed(type: type, fence: fence))
         }
@@ -221,15 +234,19 @@ public struct QueueCutover: Sendable {
         }
     }
 
+    /// Gives back types that were legacy's when this began.
+    private func release(_ fresh: [String]) async throws {
+        guard !fresh.isEmpty else { return }
+        _ = try await surroundings.step(.giveBack, queue, [("types", .array(fresh.map(JSON.string)))]) {
+            try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)
+        }
+        for type in fresh { _ = try await queue.sweep(type) }
+    }
+
     private func notDrained(_ type: String, _ reason: QueueSettling.Reason, _ amount: Int, _ fresh: [String])
         async throws -> Refusal
     {
-        if !fresh.isEmpty {
-            _ = try await surroundings.step(.giveBack, queue, [("types", .array(fresh.map(JSON.string)))]) {
-                try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)
-            }
-            for type in fresh { _ = try await queue.sweep(type) }
-        }
+        try await release(fresh)
         let what =
             switch reason {
             case .pending: "\(amount) waiting rows are locked by somebody"

@@ -262,7 +262,7 @@ public struct QueueSwitch: Sendable {
         )
     }
 
-    private func otherPipeline(_ type: String, _ pipeline: String, _ operation: String) -> Refusal {
+    func otherPipeline(_ type: String, _ pipeline: String, _ operation: String) -> Refusal {
         Refusal(
             .otherPipeline,
             queue: queue,

@@ -200,7 +200,7 @@ extension JournalLine {
     fileprivate var json: JSON {
         [
             "id": .number(JSONNumber(Int(id))), "at": .string(at.iso8601), "pipeline": .string(pipeline),
-            "operation": .string(operation), "token": .string(token), "step": .string(step),
+            "operation": .string(operation), "token": .string(token), "step": .string(step.rawValue),
             "phase": .string(phase.rawValue), "by": .string(by), "detail": detail,
         ]
     }

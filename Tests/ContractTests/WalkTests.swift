@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import LosslessJSON
+import Migration
+import Schedules
+import Store
+import TestSupport
+import Testing
+
+@testable import Commands
+@testable import Operations
+
+/// A system that `Sources` has no line about goes from import to status through the very same commands.
+@Suite("A legacy system of one's own", .timeLimit(.minutes(3))) struct WalkTests {
+    /// Runs a command in this process, with the almanac among the systems; its exit status.
+    private func bailey(_ words: [String], _ folder: URL) async throws -> Int32 {
+        try await SystemKind.$added.withValue([.almanac]) {
+            do {
+                var command = try Commands.Bailey.parseAsRoot(words + ["--config", folder.path + "/bailey.yaml"])
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+                return 0
+            } catch let code as ExitCode {
+                return code.rawValue
+            } catch {
+                let (status, lines) = ExitStatus.of(error)
+                Issue.record("\(words): \(lines.joined(separator: "; "))")
+                return status.rawValue
+            }
+        }
+    }
+
+    private func status(_ folder: URL) async throws -> PipelineStatus {
+        try await SystemKind.$added.withValue([.almanac]) {
+            let workspace = try Workspace(
+                config: folder.path + "/bailey.yaml",
+                surroundings: .machine(tell: { _ in })
+            )
+            let survey = await Survey(workspace)
+            #expect(survey.unknowns.isEmpty, "\(survey.unknowns)")
+            let statuses = await survey.statuses(["nightly"], deployments: [:])
+            return try #require(statuses.first)
+        }
+    }
+
+    private func settle(_ folder: URL) throws -> Almanac {
+        let almanac = try Almanac(in: folder, entries: ["report", "other"])
+        let workspace = TestSupport.Bailey(in: folder)
+        try workspace.write(
+            """
+            version: 1
+            sources:
+              almanac: {kind: almanac, url: \(almanac.path), secret: hidden-word}
+            """,
+            to: "bailey.yaml"
+        )
+        try workspace.write(
+            "pipeline: nightly\ntasks: {report: {entry: almanac/report, command: [\"true\"]}}\n",
+            to: "mappings/nightly.yaml"
+        )
+        return almanac
+    }
+
+    @Test func goesFromImportToStatus() async throws {
+        try await withFolder { folder in
+            let almanac = try settle(folder)
+            let hour: Int64 = 3600
+            let now = Int64(Date().timeIntervalSince1970)
+            let full = Instant(seconds: now - now % hour)
+            for past in 1...6 { try almanac.tick(full.adding(seconds: -Int64(past) * hour)) }
+
+            #expect(try await bailey(["import"], folder) == 0)
+            #expect(try await bailey(["plan"], folder) <= 1)
+            #expect(try await bailey(["generate", "nightly"], folder) == 0)
+            let file = try String(contentsOfFile: folder.path + "/dags/nightly.py", encoding: .utf8)
+            #expect(file.contains("AlmanacGate") && file.contains("almanac.airflow"))
+            _ = try await bailey(["shadow", "--from-history", "nightly"], folder)
+            let store = try StateStore(path: folder.path + "/.bailey/state.sqlite")
+            #expect(try store.comparisons(pipeline: "nightly").isEmpty == false)
+            #expect(try await bailey(["doctor"], folder) == 0)
+            let status = try await status(folder)
+            #expect(status.stage == .shadowing, "\(status)")
+        }
+    }
+
+    @Test func itsSettingsAreItsOwn() async throws {
+        try await withFolder { folder in
+            _ = try settle(folder)
+            try SystemKind.$added.withValue([.almanac]) {
+                let config = folder.path + "/bailey.yaml"
+                let workspace = try Workspace(config: config, surroundings: .machine(tell: { _ in }))
+                #expect(workspace.secrets.contains("hidden-word"))
+            }
+        }
+    }
+}
