@@ -4,9 +4,10 @@ import LosslessJSON
 import Migration
 import Operations
 import Schedules
-import Settings
 import TestSupport
 import Testing
+
+@testable import Settings
 
 /// What every legacy system promises when it is read.
 @Suite("Every legacy system", .timeLimit(.minutes(5))) struct LegacySystemPromisesTests {

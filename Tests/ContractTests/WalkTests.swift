@@ -14,7 +14,7 @@ import Testing
 @Suite("A legacy system of one's own", .timeLimit(.minutes(3))) struct WalkTests {
     /// Runs a command in this process, with the almanac among the systems; its exit status.
     private func bailey(_ words: [String], _ folder: URL) async throws -> Int32 {
-        try await SystemKind.$added.withValue([.almanac]) {
+        await SystemKind.$added.withValue([.almanac]) {
             do {
                 var command = try Commands.Bailey.parseAsRoot(words + ["--config", folder.path + "/bailey.yaml"])
                 if var command = command as? any AsyncParsableCommand {

@@ -80,7 +80,7 @@ import Testing
 
     @Test func aSwitchIsLostBeforeItsFenceHasPassed() async throws {
         try await withRedis { server in
-            let bench = try SwitchBench(server)
+            let bench = try SwitchBench(server, longestTick: 60_000_000)
             try bench.fill(secondsAgo: 60)
             let meta = try bench.field("a", "meta")
             let journaled = try await closedAndLost(bench, server)

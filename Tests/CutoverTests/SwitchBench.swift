@@ -14,17 +14,20 @@ struct SwitchBench {
     let store: StateStore
     let zones = ZoneDatabase()
     let names: [String]
+    /// How long a fence lasts, in microseconds.
+    let longestTick: Int64
 
-    init(_ server: RedisServer, names: [String] = ["a"]) throws {
+    init(_ server: RedisServer, names: [String] = ["a"], longestTick: Int64 = 20_000) throws {
         self.server = server
         self.names = names
+        self.longestTick = longestTick
         store = try StateStore(path: server.folder.path + "/state/state.sqlite")
     }
 
     var place: RedBeatPlace {
         var place = RedBeatPlace(source: "scheduler", prefix: "redbeat:", lock: "none", maxInterval: 1)
         // Nothing fires here but what a test fires, so a short fence will do.
-        place.fence.longestTick = 20_000
+        place.fence.longestTick = longestTick
         return place
     }
 
