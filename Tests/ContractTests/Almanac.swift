@@ -21,14 +21,13 @@ struct Almanac: Sendable {
 
     static let entry: JSON = ["minute": "0", "task": "report", "enabled": true]
 
-    static func schedule() throws -> Schedule {
-        try Schedule(
-            redbeat: [
-                "__type__": "crontab", "minute": "0", "hour": "*", "day_of_week": "*", "day_of_month": "*",
-                "month_of_year": "*",
-            ]
-        )
-    }
+    /// Each full hour, in the notation that inventories keep.
+    static let hourly: JSON = [
+        "__type__": "crontab", "minute": "0", "hour": "*", "day_of_week": "*", "day_of_month": "*",
+        "month_of_year": "*",
+    ]
+
+    static func schedule() throws -> Schedule { try Schedule(redbeat: hourly) }
 
     func read() throws -> JSON {
         guard let data = FileManager.default.contents(atPath: path) else {

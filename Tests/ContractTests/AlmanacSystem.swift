@@ -51,6 +51,7 @@ struct AlmanacSystem: LegacySystem {
                 task: task,
                 enabled: member.value["enabled"]?.bool ?? true,
                 schedule: schedule,
+                scheduleSource: Almanac.hourly,
                 timezone: "UTC"
             )
             entry.raw = [
