@@ -82,7 +82,9 @@ def test_a_body_ends_with_what_is_killed(tmp_path: Path, program: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_body_ends_with_what_is_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SHADOW)}
-    process = subprocess.Popen([sys.executable, "-c", TASK], cwd=tmp_path, env=environment, start_new_session=True)
+    # Tests that a shell runs in the background inherit that SIGINT is ignored.
+    words = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {TASK}"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment, start_new_session=True)
     pids: list[int] = []
     try:
         until("the body has begun", lambda: all((tmp_path / name).exists() for name in NAMES))
