@@ -26,10 +26,29 @@ final class RESPCodec: ChannelDuplexHandler {
     private var pending = 0
     /// The most bytes that one reply may have: as many as Redis lets one value have.
     static let mostBytes = 512 * 1024 * 1024
+    /// The most parts that one array may have: hiredis makes room for all of them as soon as their number is told.
+    static let mostParts: Int32 = 16_000_000
+    // Written once, before the first use, and only read from then on.
+    private nonisolated(unsafe) static let standard: UnsafeMutablePointer<redisReplyObjectFunctions>? = {
+        let reader = redisReaderCreate()
+        defer { redisReaderFree(reader) }
+        return reader?.pointee.fn
+    }()
+    // As above.
+    private nonisolated(unsafe) static let bounded: UnsafeMutablePointer<redisReplyObjectFunctions>? = {
+        guard let standard else { return nil }
+        let own = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+        own.initialize(to: standard.pointee)
+        own.pointee.createArray = { task, count in
+            count <= RESPCodec.mostParts ? RESPCodec.standard?.pointee.createArray(task, count) : nil
+        }
+        return own
+    }()
 
     /// - Parameter push: takes every reply that nobody waits for (messages of subscriptions).
     init(address: String, push: (@Sendable (RedisValue) -> Void)?) {
         guard let reader = redisReaderCreate() else { preconditionFailure("out of memory") }
+        reader.pointee.fn = RESPCodec.bounded
         self.reader = reader
         self.address = address
         self.push = push
@@ -112,12 +131,15 @@ final class RESPCodec: ChannelDuplexHandler {
         while true {
             var raw: UnsafeMutableRawPointer?
             guard redisReaderGetReply(reader, &raw) == REDIS_OK else {
+                let isEndless = reader.pointee.err == REDIS_ERR_OOM
                 fail(
                     RedisError(
                         .protocol,
                         address: address,
                         operation: "reading an answer",
-                        found: "bytes that are not RESP 2",
+                        found: isEndless
+                            ? "an array of more than \(RESPCodec.mostParts) parts, or no memory for it"
+                            : "bytes that are not RESP 2",
                         advice: "See whether the address is that of a Redis server"
                     )
                 )
