@@ -145,7 +145,7 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        tests("LosslessJSONTests", ["LosslessJSON"]),
+        tests("LosslessJSONTests", ["LosslessJSON", "TestSupport"]),
         tests(
             "SchedulesTests",
             ["Schedules", "LosslessJSON", "TestSupport"],

@@ -11,8 +11,7 @@ public actor PostgresConnection {
     let statementTimeout: Double
     /// Why the connection was given up; nil while it is of use.
     var abandoned: PostgresError?
-    // safe: used by the actor alone, and by deinit when nobody else can
-    nonisolated(unsafe) let connection: OpaquePointer
+    nonisolated(unsafe) let connection: OpaquePointer  // safe: the actor's alone, and deinit's
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

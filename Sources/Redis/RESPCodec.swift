@@ -28,16 +28,16 @@ final class RESPCodec: ChannelDuplexHandler {
     static let mostBytes = 512 * 1024 * 1024
     /// The most parts that one array may have: hiredis makes room for all of them as soon as their number is told.
     static let mostParts: Int32 = 16_000_000
-    // Written once, before the first use, and only read from then on.
-    private nonisolated(unsafe) static let standard: UnsafeMutablePointer<redisReplyObjectFunctions>? = {
+
+    private typealias Functions = UnsafeMutablePointer<redisReplyObjectFunctions>
+    private nonisolated(unsafe) static let standard: Functions? = {  // safe: hiredis' own constant, only read
         let reader = redisReaderCreate()
         defer { redisReaderFree(reader) }
         return reader?.pointee.fn
     }()
-    // As above.
-    private nonisolated(unsafe) static let bounded: UnsafeMutablePointer<redisReplyObjectFunctions>? = {
+    private nonisolated(unsafe) static let bounded: Functions? = {  // safe: written here, then only read
         guard let standard else { return nil }
-        let own = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+        let own = Functions.allocate(capacity: 1)
         own.initialize(to: standard.pointee)
         own.pointee.createArray = { task, count in
             count <= RESPCodec.mostParts ? RESPCodec.standard?.pointee.createArray(task, count) : nil

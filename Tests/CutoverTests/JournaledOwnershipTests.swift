@@ -98,6 +98,39 @@ import Testing
         }
     }
 
+    /// Something had written legacy's clock anew, from before what Airflow has run since, and then the switch went.
+    @Test func aClockThatIsOlderThanAClaimIsNotGoneOnFrom() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server)
+            try bench.fill(secondsAgo: 1790)
+            _ = try await bench.cutOver()
+            let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: bench.place.keys(bench.keys))
+            let tick = SwitchBench.now().adding(seconds: 20)
+            guard case .mine = try await redbeat.claim(tick: tick, run: "p/1", policy: .every) else {
+                Issue.record("not claimed")
+                return
+            }
+            await redbeat.disconnect()
+            try bench.fire("a", at: tick.adding(seconds: -3600))
+            try server.cli("DEL", "bailey:switch:{redbeat:a}")
+            let restored = try await restore(bench)
+            #expect(restored.map(\.from) == [tick])
+            let meta = Array(try bench.field("a", "meta").utf8)
+            #expect(try RedBeatBytes.lastRun(meta, zones: bench.zones)?.instant == tick)
+        }
+    }
+
+    /// What opened an earlier window is not what legacy went on from since.
+    @Test func whatOpenedAWindowIsForgottenAtTheNextClose() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server, longestTick: 60_000_000)
+            try bench.fill(secondsAgo: 60)
+            try server.cli("HSET", "bailey:claims:{redbeat:a}", "decided", "1")
+            _ = try await closedAndLost(bench, server)
+            #expect(try server.cli("HEXISTS", "bailey:claims:{redbeat:a}", "decided").hasPrefix("0"))
+        }
+    }
+
     @Test func whatAGateGaveBackWhileItWasGoneIsWrittenAnewWhenThatIsAsked() async throws {
         try await withRedis { server in
             let bench = try SwitchBench(server)

@@ -1,17 +1,6 @@
 import Foundation
+import TestSupport
 import Testing
-
-/// SplitMix64.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// Drives a reader with real texts in which values are replaced by extreme ones, bytes changed, parts cut or repeated.
 ///
@@ -60,7 +49,7 @@ struct Drive {
             unlink(trace.path)
         }
         print("\(name): \(count) inputs, BAILEY_SEED=\(seed), the one at hand in \(trace.path)")
-        var random = Seeded(state: seed)
+        var random = SplitMix(state: seed)
         var accounted = 0
         var slowest = 0.0
         for _ in 0..<count {
@@ -88,7 +77,7 @@ struct Drive {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    private func mutated(_ text: [UInt8], _ random: inout Seeded) -> [UInt8] {
+    private func mutated(_ text: [UInt8], _ random: inout SplitMix) -> [UInt8] {
         var bytes = text
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             switch Int.random(in: 0..<12, using: &random) {
@@ -106,7 +95,7 @@ struct Drive {
     }
 
     /// Puts an extreme value where a value stands after a colon, or where there are none, a line.
-    private func replaceValue(_ bytes: inout [UInt8], _ random: inout Seeded) {
+    private func replaceValue(_ bytes: inout [UInt8], _ random: inout SplitMix) {
         let value = Drive.extremes.randomElement(using: &random) ?? []
         let colons = bytes.indices.filter { bytes[$0] == UInt8(ascii: ":") }
         guard let colon = colons.randomElement(using: &random) else {

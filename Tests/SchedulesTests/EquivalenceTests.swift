@@ -1,5 +1,6 @@
 import LosslessJSON
 import Schedules
+import TestSupport
 import Testing
 
 @Suite("Equivalence of schedules") struct EquivalenceTests {
@@ -193,19 +194,4 @@ import Testing
             return []
         }
     }
-}
-
-/// A small seeded generator (SplitMix64), so that a failing case can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 }

@@ -1,5 +1,6 @@
 import LosslessJSON
 import Schedules
+import TestSupport
 import Testing
 
 /// A sentence is true if a reader who knows it alone finds the ticks of the schedule.

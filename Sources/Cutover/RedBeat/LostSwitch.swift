@@ -202,9 +202,9 @@ public struct RestoreOperation: Sendable {
         }
         if let ran, ran.instant > from { (from, because) = (ran.instant, "legacy's own last run") }
         if let running = entry.meta, !RedBeatBytes.isParked(running),
-            let last = try RedBeatBytes.lastRun(running, zones: engine.zones)
+            let last = try RedBeatBytes.lastRun(running, zones: engine.zones), last.instant >= claim ?? .earliest
         {
-            // Closed and never settled: the clock is legacy's own, and nobody else has run anything.
+            // Its clock is legacy's own, and no run has claimed anything since: what it says stays, byte for byte.
             let order = RestoreEntry(
                 definition: entry.definition,
                 meta: running,

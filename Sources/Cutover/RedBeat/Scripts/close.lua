@@ -54,8 +54,9 @@ for i = 1, COUNT do
     'definition', of(i, 1), 'closed_definition', of(i, 2),
     'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace, 'proof', proof, 'installation', installation)
   redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy', 'planned', 'redefined_at', 'not_before')
-  -- Of those that were told `shadow` from now on it matters which was the first: a switch that is lost is noticed by it.
-  redis.call('HDEL', claims_key(i), 'unowned')
+  -- Of those that were told `shadow` from now on it matters which was the first: a switch that is lost is noticed by it. And what
+  -- opened an earlier window says nothing of the one that is to come.
+  redis.call('HDEL', claims_key(i), 'unowned', 'decided')
   local was = unpacked(of(i, 3))
   if was then redis.call('HSET', key, 'meta', was) end
   if ticks ~= '' then redis.call('HSET', key, 'ticks_left', ticks) end
