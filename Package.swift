@@ -195,8 +195,8 @@ let package = Package(
         tests(
             "ContractTests",
             [
-                "Commands", "Operations", "Legacy", "Settings", "Store", "Migration", "Schedules", "LosslessJSON",
-                "TestSupport", arguments,
+                "Commands", "Operations", "Cutover", "Legacy", "Settings", "Store", "Migration", "Schedules",
+                "LosslessJSON", "TestSupport", arguments, grdb,
             ]
         ),
     ],

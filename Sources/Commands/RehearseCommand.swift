@@ -34,10 +34,15 @@ struct RehearseCommand: AsyncParsableCommand {
         guard let planned = plan.pipelines.first(where: { $0.dag.id == pipeline }) else {
             throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
         }
-        let source = try workspace.redBeatGroup(planned.dag, inventory: inventory)?.source
-        let parts = workspace.queueParts(planned.dag)
-        guard source != nil || !parts.isEmpty else {
-            throw OperationFailure(.usage, "the pipeline \(pipeline) has neither RedBeat entries nor job types")
+        let crossings = try workspace.crossings(of: planned.dag, inventory, workspace.bridges(store))
+        let ticks = crossings.first { $0.cargo == .ticks }
+        let source = workspace.settings.sources.first { $0.name == ticks?.source }
+        let parts = crossings.filter { $0.cargo == .jobs }
+        guard !crossings.isEmpty else {
+            throw OperationFailure(
+                .usage,
+                "the pipeline \(pipeline) has neither entries nor job types of a source with a bridge"
+            )
         }
         guard execute else {
             Console.print(
@@ -60,7 +65,7 @@ struct RehearseCommand: AsyncParsableCommand {
             }
             if !parts.isEmpty {
                 Console.print(
-                    line: "Would look whether jobs of \(parts.map(\.source.name).joined(separator: ", ")) can be held."
+                    line: "Would look whether jobs of \(parts.map(\.source).joined(separator: ", ")) can be held."
                 )
             }
             Console.print(line: "Nothing was changed. Run it with --execute to do it.")
@@ -81,13 +86,13 @@ struct RehearseCommand: AsyncParsableCommand {
         }
         for part in parts {
             let start = ContinuousClock.now
-            let report = try await part.cutoverReport(workspace, store, share: 100)
+            let report = try await part.preview(CutoverRequest()).report
             rehearsal.steps.append(
                 Rehearsal.Step(
-                    name: "queue \(part.source.name)",
+                    name: "queue \(part.source)",
                     seconds: Double(start.duration(to: .now).components.seconds),
-                    passed: report.refusals.isEmpty,
-                    detail: report.refusals.first?.found ?? "its jobs can be held, by rights, constraints and triggers"
+                    passed: report.holds,
+                    detail: report.firstRefusal?.found ?? "its jobs can be held, by rights, constraints and triggers"
                 )
             )
         }

@@ -40,8 +40,8 @@ struct StatusCommand: AsyncParsableCommand {
             Console.print(report.json)
         } else {
             Console.print(report.textLines(ticks: pipeline != nil))
-            for clock in survey.lostClocks { Console.note(clock.text) }
+            for work in survey.lost { Console.note(work.text) }
         }
-        if !survey.lostClocks.isEmpty { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+        if !survey.lost.isEmpty { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 }

@@ -37,12 +37,12 @@ package struct Checkup: Sendable {
                 add(system.name, false, describe(error))
             }
         }
-        for source in workspace.settings.sources {
-            if let error = await workspace.stranded(source) { add(source.name, false, "\(error)") }
-        }
         // Of a source that cannot be read the lines above tell.
         let survey = await Survey(workspace)
-        for clock in survey.lostClocks { add("\(clock.source) clocks", false, clock.text) }
+        for bridge in survey.bridges {
+            if let error = await bridge.stranded(guesses: false) { add(bridge.source, false, "\(error)") }
+        }
+        for work in survey.lost { add("\(work.source) clocks", false, work.text) }
         for (source, durability) in survey.durabilities.sorted(by: { $0.key < $1.key }) {
             switch durability {
             case .enough(let what): add("\(source) durability", true, what)

@@ -1,25 +1,10 @@
 package import Airflow
-import Cutover
+package import Cutover
 import LosslessJSON
 package import Migration
-package import Schedules
+import Schedules
 import Settings
 package import Store
-
-/// What is done to a pipeline's switch while the file of its DAG is exchanged.
-package protocol RetiringSwitch: Sendable {
-    /// Marks what the pipeline has taken over, so that nothing gives it back while its DAG has no gate; or takes the mark away.
-    func mark(_ marks: Bool) async throws
-
-    /// What is under way beside the runs that Airflow knows of; nil if nothing is.
-    func underWay() async throws -> String?
-
-    /// Since when runs may have asked no gate; nil if that does not matter.
-    func lastClaim() async throws -> Instant?
-
-    /// Records such runs, so that legacy goes on after them.
-    func claim(_ runs: [(tick: Instant, run: String)]) async throws
-}
 
 /// Exchanges the file of a DAG for one without a gate, and back.
 package struct GateExchange: Sendable {
@@ -52,7 +37,7 @@ package struct GateExchange: Sendable {
     ///
     /// - Throws: `Refusal` if it was not possible; then the gate is in its place again, or the refusal says that it is not.
     package func removeGate(
-        _ bridge: some RetiringSwitch,
+        _ bridge: any RetiringSwitch,
         _ client: AirflowClient,
         _ journal: Journal,
         isMarked: Bool
@@ -81,7 +66,7 @@ package struct GateExchange: Sendable {
     /// Puts the gate back, so that the pipeline can be rolled back.
     ///
     /// - Throws: `Refusal` if Airflow does not run the gated file.
-    package func undo(_ bridge: some RetiringSwitch, _ journal: Journal) async throws {
+    package func undo(_ bridge: any RetiringSwitch, _ journal: Journal) async throws {
         try await workspace.withAirflow("retire --undo") { client in
             if let fault = try await restoreGate(bridge, client, journal) {
                 throw Refusal(.retiring, fault, "Mend what it says, then run the command again")
@@ -94,7 +79,7 @@ package struct GateExchange: Sendable {
     }
 
     /// Brings the gated file, records what ran without it, and lets the entries be given back again. What went wrong; nil if nothing did.
-    private func restoreGate(_ bridge: some RetiringSwitch, _ client: AirflowClient, _ journal: Journal) async throws
+    private func restoreGate(_ bridge: any RetiringSwitch, _ client: AirflowClient, _ journal: Journal) async throws
         -> String?
     {
         if let fault = try await put(item(gated: true), client, journal) { return fault }
@@ -131,7 +116,7 @@ package struct GateExchange: Sendable {
     }
 
     /// Waits until no run is under way and the next tick is not near, and pauses the DAG there.
-    private func rest(_ bridge: some RetiringSwitch, _ client: AirflowClient, _ journal: Journal) async throws {
+    private func rest(_ bridge: any RetiringSwitch, _ client: AirflowClient, _ journal: Journal) async throws {
         var busy = "a run of \(id)"
         func isQuiet() async throws -> Bool {
             let isIdle = try await client.runs(id, states: [.queued, .running]).isEmpty

@@ -44,7 +44,7 @@ struct MessageProving: Sendable {
                     verdict: .failed,
                     words: ""
                 )
-                let copy = MessageCopy(of: pipeline, place: workspace.place(source), at: instant, number: number)
+                let copy = MessageCopy(of: pipeline, place: RedBeatPlace(source), at: instant, number: number)
                 do {
                     let pair = Pair(
                         copy: copy,

@@ -3,7 +3,6 @@ package import LosslessJSON
 package import Migration
 import Reports
 package import Schedules
-import Synchronization
 
 /// What `cutover` and `rollback` print.
 package struct OwnershipReport {
@@ -14,16 +13,16 @@ package struct OwnershipReport {
     package var policies: [PolicyEvaluation] = []
     package var queues: [QueueReport]
 
-    package init(
-        command: String,
-        executed: Bool,
-        pipelines: [PipelineReport],
-        queues: [QueueReport]
-    ) {
+    package init(command: String, executed: Bool, crossings: [CrossingReport]) {
         self.command = command
         self.executed = executed
-        self.pipelines = pipelines
-        self.queues = queues
+        (pipelines, queues) = ([], [])
+        for report in crossings {
+            switch report {
+            case .ticks(let report): pipelines.append(report)
+            case .jobs(let report): queues.append(report)
+            }
+        }
     }
 
     package var holds: Bool {
@@ -36,67 +35,6 @@ package struct OwnershipReport {
                 }
                 return report.preview.holds
             }
-    }
-}
-
-/// One pipeline of it.
-package struct PipelineReport {
-    package var preview: OwnershipPreview
-    /// What was done; nil when nothing was tried.
-    package var outcome: String?
-    package var from: Instant?
-    package var refusal: Refusal?
-    package var notes: [String] = []
-    /// Seconds from the command's decision to each step's end.
-    package var seconds: [(step: String, seconds: Double)] = []
-
-    package init(preview: OwnershipPreview) { self.preview = preview }
-
-    /// A pipeline that has taken nothing over.
-    package init(nothingOf pipeline: String, source: String) {
-        preview = OwnershipPreview(pipeline: pipeline, source: source)
-        outcome = "nothing"
-        notes = ["legacy owns everything: there is no switch of \(pipeline)"]
-    }
-}
-
-extension PipelineReport {
-    /// Adds what became of entries of the same pipeline whose switch was lost.
-    package mutating func take(_ other: PipelineReport) {
-        notes += other.notes
-        refusal = refusal ?? other.refusal
-        if let outcome = other.outcome, self.outcome == nil || self.outcome == "nothing" { self.outcome = outcome }
-    }
-}
-
-/// Tells people each step of an operation as it happens, and keeps how long each took.
-package final class Stopwatch: Sendable {
-    private let name: String
-    private let tell: @Sendable (String) -> Void
-    private let start = ContinuousClock.now
-    private let laps = Mutex<[(step: String, seconds: Double)]>([])
-
-    package init(name: String, tell: @escaping @Sendable (String) -> Void) {
-        self.name = name
-        self.tell = tell
-    }
-
-    package var seconds: [(step: String, seconds: Double)] { laps.withLock { $0 } }
-
-    package func note(_ progress: CutoverProgress) {
-        if let line = progress.line { tell("\(name): \(line)") }
-        let step: String
-        switch progress {
-        case .closed: step = "close"
-        case .settled: step = "settle"
-        case .claimed: step = "claim"
-        case .bounded: step = "bound"
-        case .gaveBack: step = "give-back"
-        case .checked, .recovering, .waitingForMoment, .fencing, .reopened: return
-        }
-        let elapsed = start.duration(to: .now)
-        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
-        laps.withLock { $0.append((step, (seconds * 1000).rounded() / 1000)) }
     }
 }
 

@@ -2,32 +2,6 @@ package import Cutover
 package import LosslessJSON
 import Migration
 
-/// What `cutover` and `rollback` print of a pipeline's job types in one queue.
-package struct QueueReport {
-    package var pipeline: String
-    package var queue: String
-    package var types: [String]
-    package var plan: QueuePlan?
-    package var standings: [QueueStanding] = []
-    package var claims: [QueueClaims] = []
-    package var refusals: [Refusal] = []
-    /// What was done: `done`, `refused`, `given-back`; nil when nothing was tried.
-    package var outcome: String?
-    /// Types of which transactions under way may still hold a job, or whose held jobs somebody has locked.
-    var unswept: [QueueRest] = []
-
-    /// What `bailey` would do, or did, holds.
-    package func holds(executed: Bool) -> Bool {
-        refusals.isEmpty && (!executed || outcome == "done") && unswept.allSatisfy { $0.held == 0 }
-    }
-
-    package init(pipeline: String, queue: String, types: [String]) {
-        self.pipeline = pipeline
-        self.queue = queue
-        self.types = types
-    }
-}
-
 extension QueueReport {
     /// The document's part; see docs/json.md.
     package var json: JSON {

@@ -54,7 +54,7 @@ extension QueuePart {
     ///
     /// - Throws: `PostgresError`.
     func switchAfterwards(_ queue: QueueSwitch) async throws -> QueueRetirement {
-        var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
+        var result = QueueRetirement(queue: source, table: queue.sql.table, types: types)
         result.isInstalled = try await queue.readiness().installation != .absent
         let others = result.isInstalled ? try await queue.uses().filter { !types.contains($0.type) } : []
         result.usedBy = others.filter(\.needsSwitch).map(\.text)
@@ -70,7 +70,7 @@ extension QueuePart {
         -> QueueRetirement
     {
         let queue = try await QueueSwitch(workspace.queue(source))
-        var result = QueueRetirement(queue: source.name, table: queue.sql.table, types: types)
+        var result = QueueRetirement(queue: source, table: queue.sql.table, types: types)
         do {
             result.isInstalled = try await queue.readiness().installation != .absent
             let all = result.isInstalled ? try await queue.uses() : []
@@ -80,7 +80,7 @@ extension QueuePart {
             if let first = uses.first, !isRetired || uses.contains(where: { types.contains($0.type) }) {
                 throw Refusal(
                     .stillHeld,
-                    queue: source.name,
+                    queue: source,
                     operation: "retiring",
                     found: "the switch is needed by \(first.text)",
                     advice: "It goes with the last job type that needs it; nothing is left to do for \(pipeline)"
@@ -90,7 +90,7 @@ extension QueuePart {
             let isRemoved = try await workspace.session(pipeline, "retire", store: store).run { journal in
                 try await sweep(unswept, queue, workspace.surroundings)
                 guard uses.isEmpty else { return false }
-                try await journal.step(.uninstall, ["queue": .string(source.name)], outcome: { (_: Void) in [:] }) {
+                try await journal.step(.uninstall, ["queue": .string(source)], outcome: { (_: Void) in [:] }) {
                     try await uninstall(queue)
                 }
                 return true
@@ -116,7 +116,7 @@ extension QueuePart {
         do { try await queue.uninstall() } catch let error as PostgresError where error.code == .rights {
             throw Refusal(
                 .noRights,
-                queue: source.name,
+                queue: source,
                 operation: "retiring",
                 found: error.found,
                 advice: "Give the output of bailey retire \(pipeline) --sql to the database's administrator"

@@ -14,7 +14,7 @@ package struct QueueRetiring: Sendable {
     package let inventory: Inventory
     package let pipeline: PlannedPipeline
     package let exchange: GateExchange
-    package let bridge: QueueBridge
+    package let bridge: QueueRetiringSwitch
     /// How far it has come by the journal.
     package let stage: RetirementStage?
     /// Where its job types stand; none of a queue without the switch.
@@ -38,11 +38,13 @@ package struct QueueRetiring: Sendable {
         self.pipeline = pipeline
         self.stage = stage
         exchange = GateExchange(workspace: workspace, plan: plan, pipeline: pipeline, patience: patience)
-        var parts: [QueueBridge.Part] = []
+        var parts: [QueueRetiringSwitch.Part] = []
         for part in workspace.queueParts(pipeline.dag) {
-            parts.append(QueueBridge.Part(part: part, queue: try await QueueSwitch(workspace.queue(part.source))))
+            parts.append(
+                QueueRetiringSwitch.Part(part: part, queue: try await QueueSwitch(workspace.queue(part.source)))
+            )
         }
-        bridge = QueueBridge(pipeline: pipeline.dag.id, parts: parts, tell: workspace.surroundings.tell)
+        bridge = QueueRetiringSwitch(pipeline: pipeline.dag.id, parts: parts, tell: workspace.surroundings.tell)
         standings = try await bridge.standings()
     }
 

@@ -35,21 +35,19 @@ package struct Rehearsing: Sendable {
     /// Whether a pipeline of a switch is that of a rehearsal.
     static func isCopy(_ pipeline: String) -> Bool { pipeline.hasPrefix(RehearsalCopy.mark) }
 
-    /// Seconds after which what a rehearsal left is that of a dead one: longer than any takes.
-    package static func patience(_ source: SourceSettings) -> Int64 { Int64(6 * (source.maxInterval + 5) + 600) }
-
     /// Does it.
     ///
     /// - Throws: what keeps it from being tried; what fails once it has begun is a failed step.
     package func run(_ journal: Journal) async throws -> Rehearsal {
         let began = workspace.surroundings.now()
-        let place = workspace.place(source)
+        let place = RedBeatPlace(source)
         let copy = RehearsalCopy(of: pipeline, place: place, at: began)
         guard let group = try copy.group(zones: workspace.zones, readAt: began) else {
             throw OperationFailure(.defect, "the copy is no group")
         }
         let laps = Laps()
-        return try await workspace.withEngine(source, keys: group.keys, journal: journal, tell: { laps.note($0) }) {
+        let bridge = try workspace.redBeat(source.name, journal.store)
+        return try await bridge.withEngine(group.keys, journal, tell: { laps.note($0) }) {
             try await run($0, copy, group, laps, began)
         }
     }
@@ -61,7 +59,7 @@ package struct Rehearsing: Sendable {
         _ laps: Laps,
         _ began: Instant
     ) async throws -> Rehearsal {
-        let place = workspace.place(source)
+        let place = RedBeatPlace(source)
         let redbeat = engine.redbeat
         // What a rehearsal of this pipeline left that was killed: its lock is ours now.
         let left = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: began)
@@ -203,7 +201,7 @@ package struct Rehearsing: Sendable {
     /// Takes the copy away; a beat that has it in its hands may write once more, so that it is looked at again.
     private func clean(_ copy: RehearsalCopy, _ redbeat: RedBeatSwitch, _ hand: Hand?) async throws -> Int {
         var removed = 0
-        let place = workspace.place(source)
+        let place = RedBeatPlace(source)
         for turn in 0..<20 {
             let now = workspace.surroundings.now().adding(seconds: 1)
             let count = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: now)

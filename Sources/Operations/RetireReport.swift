@@ -55,14 +55,12 @@ package struct RetireReport {
     package mutating func look(
         _ retiring: Retiring,
         _ evidence: RetirementEvidence,
-        _ status: SwitchStatus,
+        _ look: RetirementLook,
         _ override: PolicyOverride?
     ) {
         policy = retiring.pipeline.policy.retirement(evidence, override: override)
         isBegun = evidence.record.value??.isRetiring == true
-        entries = zip(retiring.keys.entries, status.entries).map {
-            Entry(key: String(decoding: $0, as: UTF8.self), state: $1.state)
-        }
+        entries = look.entries.map { Entry(key: $0.key, state: $0.state) }
         inCode = evidence.inCode.value ?? []
         file = retiring.exchange.file(gated: false).name
         changes = retiring.exchange.changes(countsTicks: true)

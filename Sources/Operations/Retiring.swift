@@ -3,17 +3,15 @@ package import Cutover
 import LosslessJSON
 package import Migration
 import Schedules
-package import Settings
 package import Store
 
-/// Takes the bridge away from one pipeline of RedBeat entries.
+/// Takes the bridge away from one pipeline of ticks.
 package struct Retiring: Sendable {
     package let workspace: Workspace
     package let plan: Plan
     package let inventory: Inventory
     package let pipeline: PlannedPipeline
-    package let source: SourceSettings
-    package let keys: RedBeatKeys
+    package let crossing: any Crossing
     /// Seconds that Airflow may take to read a file, or to come to rest.
     package let patience: Double
 
@@ -22,16 +20,14 @@ package struct Retiring: Sendable {
         plan: Plan,
         inventory: Inventory,
         pipeline: PlannedPipeline,
-        source: SourceSettings,
-        keys: RedBeatKeys,
+        crossing: any Crossing,
         patience: Double
     ) {
         self.workspace = workspace
         self.plan = plan
         self.inventory = inventory
         self.pipeline = pipeline
-        self.source = source
-        self.keys = keys
+        self.crossing = crossing
         self.patience = patience
     }
 
@@ -42,10 +38,10 @@ package struct Retiring: Sendable {
     }
 
     /// Keeps the bytes, unless that has been done.
-    package func archive(_ operation: RetireOperation, _ journal: Journal, _ store: StateStore) async throws {
+    package func archive(_ operation: any RetiringTicks, _ journal: Journal, _ store: StateStore) async throws {
         var document = try await operation.archive()
         if case .object(var members) = document {
-            members["source"] = .string(source.name)
+            members["source"] = .string(crossing.source)
             members["inventory"] =
                 Inventory(
                     readAt: inventory.readAt,
@@ -60,7 +56,7 @@ package struct Retiring: Sendable {
     }
 
     /// Exchanges the file for one without a gate, if that has not been done, and lets the DAG run on.
-    package func removeGate(_ operation: RetireOperation, _ journal: Journal, isMarked: Bool) async throws {
+    package func removeGate(_ operation: any RetiringTicks, _ journal: Journal, isMarked: Bool) async throws {
         try await workspace.withAirflow("retire") { client in
             try await exchange.removeGate(operation, client, journal, isMarked: isMarked)
             try await exchange.unpause(client, journal)
@@ -72,28 +68,23 @@ package struct Retiring: Sendable {
     /// What is known, and nothing is changed to find out.
     ///
     /// - Throws: `RedisError` or `SwitchError`: without the switch nothing can be said.
-    package func evidence(_ engine: CutoverEngine) async throws -> (RetirementEvidence, SwitchStatus) {
-        let operation = RetireOperation(engine: engine)
-        let status = try await engine.redbeat.status(claims: 1000)
-        let record = status.entries.first?.record
+    package func evidence(_ operation: any RetiringTicks) async throws -> (RetirementEvidence, RetirementLook) {
+        let look = try await operation.look()
+        let record = look.standing.record
         let (ticks, deployment) = await airflow(record)
-        let inCode: Known<[String]>
-        do { inCode = .known(try await operation.inCode(prefix: source.prefix)) } catch {
-            inCode = .unknown("\(error)")
-        }
         var evidence = RetirementEvidence(
             pipeline: id,
-            now: status.now,
+            now: look.standing.now,
             record: .known(record),
             ticks: ticks,
             missedTicks: pipeline.dag.missedTicks,
             timetable: pipeline.dag.clock.timetable,
             deployment: deployment,
-            inCode: inCode
+            inCode: look.inCode
         )
-        evidence.disorder = operation.disorder(status)
+        evidence.disorder = look.disorder
         evidence.needsGate = jobs
-        return (evidence, status)
+        return (evidence, look)
     }
 
     /// Why a pipeline of entries that has job types too keeps its gate; nil if it has none.
@@ -154,8 +145,4 @@ extension AirflowRun {
         case nil, _?: .unknown("Airflow says a word that Bailey does not know")
         }
     }
-}
-
-extension RetireOperation: RetiringSwitch {
-    package func underWay() -> String? { nil }
 }

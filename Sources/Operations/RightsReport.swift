@@ -21,8 +21,8 @@ package struct RightsReport: Sendable {
     /// - Throws: what is wrong with a URL or a profile.
     package init(_ workspace: Workspace) throws {
         for source in workspace.settings.sources {
-            if source.kind == "queue" {
-                needs += try RightsReport.postgres(workspace.queue(source), source.name)
+            if workspace.system(source.name) is QueueSystem {
+                needs += try RightsReport.postgres(workspace.queue(source.name), source.name)
             } else {
                 let url = try RedisURL(source.url)
                 let steps = RedisRights.allCases.filter {

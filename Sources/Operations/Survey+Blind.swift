@@ -1,8 +1,6 @@
 import Alerts
 import Cutover
 import Foundation
-import Legacy
-import LosslessJSON
 import Migration
 import Planning
 import Schedules
@@ -15,18 +13,8 @@ extension Survey {
         plannedPipeline(id)?.policy ?? mappedPolicies[id] ?? workspace.policy
     }
 
-    /// When a pipeline's DAG is due: by the plan, else by the definition that its switch keeps; nil where neither tells.
-    func timetable(of id: String, lead: EntryStatus?) -> AirflowTimetable? {
-        if let planned = plannedPipeline(id) { return planned.dag.clock.timetable }
-        guard let lead, lead.record?.hasEntryClock == true,
-            let definition = lead.kept.definition.flatMap({ try? JSON(parsing: $0) }),
-            let schedule = definition["schedule"].flatMap({ try? Schedule(redbeat: $0) }),
-            let ran = (try? RedBeatBytes.lastRun(lead.kept.meta, zones: workspace.zones)) ?? nil
-        else { return nil }
-        // The ticks of an interval stand on a grid that only the plan knows.
-        if case .interval = schedule { return nil }
-        return .exact(schedule, zone: ran.zone)
-    }
+    /// When a pipeline's DAG is due by the plan; nil where that does not tell.
+    func timetable(of id: String) -> AirflowTimetable? { plannedPipeline(id)?.dag.clock.timetable }
 }
 
 extension Workspace {

@@ -1,15 +1,25 @@
+package import Cutover
 import Foundation
 package import Legacy
 package import Schedules
 package import Settings
 
-/// A sort of legacy system: how `bailey.yaml` names it, and how a source of it is made.
+/// A sort of legacy system: how `bailey.yaml` names it, how a source of it is made, and what moves its work.
 package struct SystemKind: Sendable {
+    package typealias Bridging = @Sendable (SourceSettings, any LegacySystem, BridgeSurroundings) -> any Bridge
+
     package let settings: SourceKind
     package let make: @Sendable (SourceSettings, Place) -> any LegacySystem
+    /// Nil of one that has no switch: it can be read and shadowed.
+    package let bridge: Bridging?
 
-    package init(_ settings: SourceKind, make: @escaping @Sendable (SourceSettings, Place) -> any LegacySystem) {
+    package init(
+        _ settings: SourceKind,
+        bridge: Bridging? = nil,
+        make: @escaping @Sendable (SourceSettings, Place) -> any LegacySystem
+    ) {
         self.settings = settings
+        self.bridge = bridge
         self.make = make
     }
 
@@ -21,17 +31,52 @@ package struct SystemKind: Sendable {
 
     /// Every sort there is. The one place that lists them.
     private static let shipped = [
-        SystemKind(SourceKind(name: "redbeat")) { source, _ in RedBeatSystem(source) },
+        SystemKind(SourceKind(name: "redbeat"), bridge: redBeat) { source, _ in RedBeatSystem(source) },
         SystemKind(SourceKind(name: "celery")) { source, place in
             CelerySystem(source, now: place.now) { "bailey-\(UUID().uuidString.lowercased())" }
         },
-        SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"])) { source, place in
+        SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"]), bridge: queue) {
+            source,
+            place in
             QueueSystem(source, profiles: place.profiles)
         },
     ]
+
+    private static let redBeat: Bridging = { source, _, around in
+        RedBeatBridge(
+            url: source.url,
+            place: RedBeatPlace(source),
+            surroundings: around
+        )
+    }
+
+    private static let queue: Bridging = { source, system, around in
+        QueueBridge(
+            source: source.name,
+            table: {
+                guard let queue = system as? QueueSystem else {
+                    throw OperationFailure(.defect, "the source \(source.name) is no queue")
+                }
+                return try queue.source()
+            },
+            surroundings: around
+        )
+    }
 
     /// Sorts that somebody adds from outside, for as long as a task runs: a test's own.
     @TaskLocal package static var added: [SystemKind] = []
 
     package static var all: [SystemKind] { shipped + added }
+}
+
+extension RedBeatPlace {
+    /// How a RedBeat source keeps its schedule.
+    init(_ source: SourceSettings) {
+        self.init(
+            source: source.name,
+            prefix: source.prefix,
+            lock: source.lockKey,
+            maxInterval: source.maxInterval
+        )
+    }
 }

@@ -5,9 +5,9 @@ import Foundation
 import Legacy
 import LosslessJSON
 import Migration
-import Redis
+import Postgres
 import Schedules
-package import Settings
+import Settings
 import Store
 
 /// Looks after the switches of a workspace. Everything it does is decided by what is true at that moment, so that it may die at any time,
@@ -38,33 +38,24 @@ package actor Watchman {
         let survey = await Survey(workspace)
         await sendAgain(survey.store)
         var events = blinded(survey)
-        for source in workspace.redBeatSources {
-            if let why = survey.blind[source.name] {
-                events.append(unreachable(source, why))
+        for bridge in survey.bridges where bridge.cargo == .ticks {
+            if let why = survey.blind[bridge.source] {
+                events.append(unreachable(bridge.source, why))
             } else {
-                events += reachable(source)
-                await sweep(source)
+                events += reachable(bridge.source)
             }
         }
         let found = await withTaskGroup(of: [Alert].self) { group in
-            for (pipeline, part) in survey.taken where !Rehearsing.isCopy(pipeline) {
-                group.addTask { await self.care(pipeline, part.keys, part.source, survey) }
-            }
-            for source in workspace.settings.sources where source.kind == "queue" {
-                group.addTask { await self.care(source, survey) }
+            for bridge in survey.bridges where survey.blind[bridge.source] == nil {
+                group.addTask { await self.care(bridge, survey) }
             }
             var all: [Alert] = []
             for await some in group { all += some }
             return all
         }
-        events += survey.lostClocks.map { clock in
-            alert(
-                "lost",
-                "\(clock.source) \(clock.key)",
-                .urgent,
-                clock.pipeline,
-                "\(clock.text.prefix(1).uppercased())\(clock.text.dropFirst())."
-            )
+        events += survey.lost.map { work in
+            let text = "\(work.text.prefix(1).uppercased())\(work.text.dropFirst())."
+            return alert("lost", "\(work.source) \(work.key)", .urgent, work.pipeline, text)
         }
         events += found.sorted { ($0.pipeline ?? "", $0.identity) < ($1.pipeline ?? "", $1.identity) }
         var fresh: [Alert] = []
@@ -73,201 +64,18 @@ package actor Watchman {
     }
 
     /// That a source cannot be read; the same event for as long as it lasts.
-    package func unreachable(_ source: SourceSettings, _ why: String) -> Alert {
-        let since = silent[source.name] ?? workspace.surroundings.now()
-        silent[source.name] = since
-        let text = "The source \(source.name) cannot be read since \(since.iso8601): \(why)."
-        return alert("unreachable", "\(source.name) \(since.iso8601)", .warning, nil, text)
+    package func unreachable(_ source: String, _ why: String) -> Alert {
+        let since = silent[source] ?? workspace.surroundings.now()
+        silent[source] = since
+        let text = "The source \(source) cannot be read since \(since.iso8601): \(why)."
+        return alert("unreachable", "\(source) \(since.iso8601)", .warning, nil, text)
     }
 
     /// That a source can be read again, if it could not before.
-    package func reachable(_ source: SourceSettings) -> [Alert] {
-        guard let since = silent.removeValue(forKey: source.name) else { return [] }
-        let text = "The source \(source.name) can be read again."
-        return [alert("reachable", "\(source.name) \(since.iso8601)", .info, nil, text)]
-    }
-
-    /// What is to be done for one pipeline; an operator who is at work on it is left alone.
-    private func care(_ pipeline: String, _ keys: RedBeatKeys, _ source: SourceSettings, _ survey: Survey) async
-        -> [Alert]
-    {
-        do {
-            let status = try await RedBeatSwitch.use(try RedisURL(source.url), keys: keys, patience: 3) {
-                try await $0.status(claims: 200)
-            }
-            if let events = try await forgotten(pipeline, keys, source, status, survey) { return events }
-            guard status.entries.contains(where: { $0.state != .legacy }), let record = status.entries.first?.record
-            else { return [] }
-            var events: [Alert] = []
-            let isClosing = status.entries.contains { $0.state == .closing }
-            if isClosing || status.entries.contains(where: { $0.isUnparked || $0.isRewritten }) {
-                // A person's cutover that is under way settles itself; this only returns once the fence has passed.
-                if let event = try await heal(pipeline, keys, source, record, survey) { events.append(event) }
-            }
-            events += try await disorders(pipeline, keys, source, survey)
-            if let why = ended(record, status.now, survey.timetable(of: pipeline, lead: status.entries.first)) {
-                events += try await giveBack(pipeline, keys, source, survey, "window-ended", record, why, .info)
-                return events
-            }
-            let policy = survey.policy(of: pipeline)
-            if let alarm = await legacyAlarm(pipeline, record, source, status.now, survey) {
-                events.append(alarm)
-                if policy.rollback.onLegacyRun {
-                    let why = "by policy: legacy ran too"
-                    events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
-                    return events
-                }
-            }
-            // While it is retired its DAG claims nothing, which is no delay.
-            guard !isClosing, !record.isRetiring, !policy.rollback.isEmpty else { return events }
-            let live = await evidence(pipeline, record, status, survey)
-            if let reason = policy.rollbackReasons(live).first {
-                let why = "by policy: \(reason.text)"
-                events += try await giveBack(pipeline, keys, source, survey, "rolled-back", record, why, .urgent)
-            }
-            return events
-        } catch let refusal as Refusal where refusal.reason == .atWork {
-            return []
-        } catch is CancellationError {
-            return []
-        } catch {
-            let text = "It could not be looked after: \(error)."
-            return [alert("trouble", "\(pipeline) \(error)", .warning, pipeline, text)]
-        }
-    }
-
-    private func heal(
-        _ pipeline: String,
-        _ keys: RedBeatKeys,
-        _ source: SourceSettings,
-        _ record: SwitchRecord,
-        _ survey: Survey
-    ) async throws -> Alert? {
-        let healed = try await workspace.session(pipeline, "watch", store: try survey.journalStore()).run {
-            [workspace] journal in
-            let tell: @Sendable (CutoverProgress) -> Void = { progress in
-                if let line = progress.line { workspace.tell("\(pipeline): \(line)") }
-            }
-            return try await workspace.withEngine(source, keys: keys, journal: journal, tell: tell) {
-                try await $0.heal()
-            }
-        }
-        let identity = "\(pipeline) \(record.fence) \(record.closedAt?.iso8601 ?? "")"
-        switch healed {
-        case .sound, .notMine: return nil
-        case .undone:
-            let text = "A cutover that was broken off could not be completed; legacy has its clock again."
-            return alert("undone", identity, .warning, pipeline, text)
-        case .tidied:
-            let text = "Something wrote the entry's definition anew; it is closed again. Its clock had stayed parked."
-            // A definition is tidied without a new fence: each time counts.
-            return alert("healed", "\(identity) \(workspace.surroundings.now().iso8601)", .info, pipeline, text)
-        case .parked where record.state == .closing && !record.isHealing:
-            return alert(
-                "settled",
-                identity,
-                .info,
-                pipeline,
-                "A cutover that was broken off is completed: Airflow owns the ticks."
-            )
-        case .parked:
-            let text =
-                "Something had restarted legacy's clock while Airflow owned the entry; it is parked again. What legacy fired meanwhile stays its own."
-            return alert("healed", identity, .warning, pipeline, text)
-        }
-    }
-
-    /// Why a bounded window is to be given back now; nil if it is not.
-    private func ended(_ record: SwitchRecord, _ now: Instant, _ timetable: AirflowTimetable?) -> String? {
-        guard record.state == .airflow else { return nil }
-        if record.isOver { return "its bounded window has ended with the tick \(record.lastClaim?.iso8601 ?? "?")" }
-        guard let until = record.until, until <= now else { return nil }
-        // A gate that starts late still gets its tick, within the patience that gates are given.
-        let last = record.windows.last?.from ?? until
-        let start = max(record.lastClaim ?? last.adding(microseconds: -1), last.adding(microseconds: -1))
-        let open = timetable?.ticks(after: start).first { _ in true }
-        if let open, open < until, now < until.adding(seconds: CutoverPolicy.gatePatience) { return nil }
-        return "its window ended at \(until.iso8601)"
-    }
-
-    func giveBack(
-        _ pipeline: String,
-        _ keys: RedBeatKeys,
-        _ source: SourceSettings,
-        _ survey: Survey,
-        _ event: String,
-        _ record: SwitchRecord,
-        _ why: String,
-        _ level: Alert.Level
-    ) async throws -> [Alert] {
-        let outcome = try await workspace.session(pipeline, "rollback", store: try survey.journalStore()).run {
-            [workspace] journal in
-            try journal.write(.watch, .after, ["why": .string(why)])
-            return try await workspace.withEngine(source, keys: keys, journal: journal) { engine in
-                // Between the look and the lock somebody may have given it back and cut it over anew: that is another fence.
-                let now = try await engine.redbeat.status().entries.first?.record
-                guard now?.fence == record.fence else { return RollbackOperation.Outcome.nothing }
-                return try await RollbackOperation(engine: engine).run()
-            }
-        }
-        guard case .done(let at, let gone, _) = outcome else { return [] }
-        let lost =
-            gone.isEmpty
-            ? "" : " The application had deleted \(gone.count) of its entries, so legacy does not run those."
-        let text = "Given back to legacy at \(at.iso8601), \(why).\(lost)"
-        return [alert(event, "\(pipeline) \(record.fence) \(at.iso8601)", level, pipeline, text)]
-    }
-
-    // MARK: What is known of live runs
-
-    private func evidence(_ pipeline: String, _ record: SwitchRecord, _ status: SwitchStatus, _ survey: Survey) async
-        -> LiveEvidence
-    {
-        let now = status.now
-        let window = record.windows.last
-        let claims = record.claims.filter { window?.contains($0.tick) == true }
-        let states = await workspace.runStates(claims.filter { $0.how == .live }.map(\.run))
-        var due: [Instant] = []
-        if let timetable = survey.timetable(of: pipeline, lead: status.entries.first), let window {
-            // Ticks before the newest claim do not matter: it stands for them.
-            let start = max(window.from.adding(microseconds: -1), record.lastClaim ?? .earliest)
-            for tick in timetable.ticks(after: start).prefix(1000) {
-                if tick > now || window.until.map({ tick >= $0 }) == true { break }
-                due.append(tick)
-            }
-        }
-        let since = record.settledAt ?? now
-        let comparisons = Workspace.stored(survey.store) {
-            try $0.comparisons(pipeline: pipeline, since: since, verdicts: [.mismatch])
-        }
-        return LiveEvidence(
-            pipeline: pipeline,
-            now: now,
-            due: due,
-            ticks: claims.map { claim in
-                LiveTick(
-                    tick: claim.tick,
-                    run: claim.run,
-                    claimedAt: claim.at,
-                    ranTasks: claim.how == .live,
-                    state: states[claim.run] ?? .unknown("nobody asked Airflow")
-                )
-            },
-            comparisons: comparisons.value ?? []
-        )
-    }
-
-    /// Takes away what killed rehearsals left.
-    private func sweep(_ source: SourceSettings) async {
-        guard let url = try? RedisURL(source.url) else { return }
-        let place = workspace.place(source)
-        let before = workspace.surroundings.now().adding(seconds: -Rehearsing.patience(source))
-        let removed = try? await RedBeatSwitch.use(url, keys: place.keys([]), patience: 2) {
-            try await RehearsalCopy.sweep($0, place: place, pipeline: nil, before: before)
-        }
-        if let removed, removed > 0 {
-            workspace.tell("\(source.name): removed \(removed) keys that a broken-off rehearsal had left")
-        }
+    package func reachable(_ source: String) -> [Alert] {
+        guard let since = silent.removeValue(forKey: source) else { return [] }
+        let text = "The source \(source) can be read again."
+        return [alert("reachable", "\(source) \(since.iso8601)", .info, nil, text)]
     }
 
     // MARK: Alerts
@@ -314,11 +122,6 @@ package actor Watchman {
         for failure in failures { workspace.tell("\(failure)") }
         return failures.count < workspace.alertChannels.count || workspace.alertChannels.isEmpty
     }
-}
-
-extension Survey {
-    /// Where the journal goes: Bailey's own state, or a substitute where that cannot be opened.
-    func journalStore() throws -> StateStore { try store.value ?? workspace.storeOrSubstitute() }
 }
 
 extension Workspace {

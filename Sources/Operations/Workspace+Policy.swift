@@ -1,5 +1,5 @@
 package import Airflow
-package import Cutover
+import Cutover
 import Legacy
 import LosslessJSON
 package import Migration
@@ -109,13 +109,5 @@ extension Workspace {
         if dag.hasImportErrors { return .faulty("Airflow could not import the file of \(id); see its import errors") }
         if dag.isPaused { return .faulty("the DAG \(id) is paused in Airflow") }
         return .running("Airflow has the DAG \(id), unpaused and without import errors")
-    }
-}
-
-extension SwitchStatus {
-    /// The newest tick for which a DAG's gate asked at this very place.
-    package func gate(of dag: String) -> PolicyEvidence.Gate {
-        guard let lead = entries.first else { return .none }
-        return .asked(lead.marks.filter { $0.dag == dag }.map(\.tick).max())
     }
 }

@@ -187,9 +187,9 @@ package struct Workspace {
     /// The legacy system of a source.
     package func system(_ source: String) -> (any LegacySystem)? { systems.first { $0.name == source } }
 
-    package func queue(_ settings: SourceSettings) throws -> QueueSource {
-        guard let system = system(settings.name) as? QueueSystem else {
-            throw OperationFailure(.defect, "the source \(settings.name) is no queue")
+    package func queue(_ source: String) throws -> QueueSource {
+        guard let system = system(source) as? QueueSystem else {
+            throw OperationFailure(.defect, "the source \(source) is no queue")
         }
         return try system.source()
     }

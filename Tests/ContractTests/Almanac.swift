@@ -12,7 +12,7 @@ struct Almanac: Sendable {
         path = folder.appendingPathComponent("almanac.json").path
         var all: JSONObject = [:]
         for name in entries { all[name] = Almanac.entry }
-        try Data(JSON.object(["entries": .object(all), "runs": []]).text().utf8)
+        try Data(JSON.object(["entries": .object(all), "runs": [], "switches": [:]]).text().utf8)
             .write(to: URL(fileURLWithPath: path))
     }
 

@@ -1,3 +1,4 @@
+import Cutover
 import Foundation
 import Legacy
 import LosslessJSON
@@ -8,9 +9,13 @@ import Settings
 
 extension SystemKind {
     /// The one line by which the almanac becomes a legacy system.
-    static let almanac = SystemKind(SourceKind(name: "almanac", keys: ["secret"])) { source, _ in
-        AlmanacSystem(source)
-    }
+    static let almanac = SystemKind(
+        SourceKind(name: "almanac", keys: ["secret"]),
+        bridge: { source, _, around in
+            AlmanacBridge(source: source.name, almanac: Almanac(path: source.url), surroundings: around)
+        },
+        make: { source, _ in AlmanacSystem(source) }
+    )
 }
 
 /// How an almanac is read.

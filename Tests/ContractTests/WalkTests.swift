@@ -86,6 +86,41 @@ import Testing
         }
     }
 
+    @Test func goesOnToAirflowAndBack() async throws {
+        try await withFolder { folder in
+            let almanac = try settle(folder)
+            #expect(try await bailey(["import"], folder) == 0)
+            // Without --execute nothing is changed, and the policy refuses: nothing was ever compared.
+            let before = try almanac.read()
+            #expect(try await bailey(["cutover", "nightly"], folder) == 1)
+            #expect(try await bailey(["cutover", "nightly", "--execute"], folder) == 1)
+            #expect(try almanac.read() == before)
+
+            let override = ["--override", "a test", "--reason", "it walks"]
+            #expect(try await bailey(["cutover", "nightly", "--execute"] + override, folder) == 0)
+            #expect(try almanac.read()["entries"]?["report"]?["enabled"] == false)
+            #expect(try almanac.read()["entries"]?["other"]?["enabled"] == true)
+            let moved = try await status(folder)
+            #expect(moved.stage == .airflow && moved.owner == .airflow, "\(moved)")
+
+            // The gate of a run asks, and has the tick.
+            let next = Instant(seconds: Int64(Date().timeIntervalSince1970) + 3600)
+            #expect(try almanac.claims("nightly", next, run: "nightly/1"))
+            // Its owner enables the entry behind our back; whoever watches mends it.
+            try almanac.set("report", "enabled", true)
+            #expect(try await status(folder).waitsFor.contains("healing"))
+            #expect(try await bailey(["watch", "--once"], folder) == 0)
+            #expect(try almanac.read()["entries"]?["report"]?["enabled"] == false)
+
+            #expect(try await bailey(["rollback", "nightly"], folder) == 0)
+            #expect(try await status(folder).stage == .airflow)
+            #expect(try await bailey(["rollback", "nightly", "--execute"], folder) == 0)
+            #expect(try almanac.read()["entries"] == before["entries"])
+            #expect(try await status(folder).stage == .rolledBack)
+            #expect(try !almanac.claims("nightly", next.adding(seconds: 3600), run: "nightly/2"))
+        }
+    }
+
     @Test func itsSettingsAreItsOwn() async throws {
         try await withFolder { folder in
             _ = try settle(folder)

@@ -180,7 +180,7 @@ import Testing
         struct Died: Error {}
         let engine = try bench.engine(sleep: { _ in throw Died() })
         await #expect(throws: (any Error).self) {
-            let request = CutoverOperation.Request()
+            let request = CutoverRequest()
             _ = try await CutoverOperation(engine: engine, group: try bench.group(), request: request).run()
         }
         await engine.redbeat.disconnect()

@@ -57,8 +57,37 @@ struct SwitchBench {
         try server.cli("ZADD", "redbeat::schedule", "\(instant.seconds + 3600)", "redbeat:\(name)")
     }
 
+    /// What one pipeline has of them, on the bridge of their source.
+    func crossing() throws -> RedBeatCrossing {
+        let around = Surroundings(
+            now: SwitchBench.now,
+            sleep: { try await Task.sleep(for: .seconds($0)) },
+            tell: { _ in }
+        )
+        let surroundings = BridgeSurroundings(
+            zones: zones,
+            around: around,
+            known: .known(store),
+            journal: { [store] in store }
+        )
+        let bridge = RedBeatBridge(url: server.url, place: place, surroundings: surroundings)
+        let (dag, inventory) = try planned()
+        guard let crossing = try bridge.crossing(of: dag, in: inventory) as? RedBeatCrossing else {
+            throw SwitchError("making a crossing", "no entries", "")
+        }
+        return crossing
+    }
+
     /// The entries as the inventory has them, in one pipeline that the first drives.
     func group(pipeline: String = "p") throws -> RedBeatGroup {
+        let (dag, inventory) = try planned(pipeline: pipeline)
+        guard let group = try RedBeatGroup(dag, inventory: inventory, place: place, zones: zones) else {
+            throw SwitchError("making a group", "no entries", "")
+        }
+        return group
+    }
+
+    private func planned(pipeline: String = "p") throws -> (DAGDefinition, Inventory) {
         var inventory = Inventory(readAt: SwitchBench.now())
         for name in names {
             var entry = LegacyEntry(id: EntryID(source: "scheduler", name: name), kind: .redbeat, task: "t")
@@ -80,10 +109,7 @@ struct SwitchBench {
             entries: ids,
             tasks: []
         )
-        guard let group = try RedBeatGroup(dag, inventory: inventory, place: place, zones: zones) else {
-            throw SwitchError("making a group", "no entries", "")
-        }
-        return group
+        return (dag, inventory)
     }
 
     func engine(
@@ -109,7 +135,7 @@ struct SwitchBench {
         )
     }
 
-    func cutOver(_ request: CutoverOperation.Request = CutoverOperation.Request()) async throws
+    func cutOver(_ request: CutoverRequest = CutoverRequest()) async throws
         -> CutoverOperation.Outcome
     {
         let engine = try engine()

@@ -92,7 +92,7 @@ import Testing
             _ = try await redbeat.claim(tick: SwitchBench.now(), run: "p/0", policy: .coalesce)
             let before = try bench.contents()
             let refusal = await #expect(throws: Refusal.self) {
-                try await bench.cutOver(CutoverOperation.Request(patience: 0.3))
+                try await bench.cutOver(CutoverRequest(patience: 0.3))
             }
             #expect(refusal?.reason == .shadowed)
             #expect(try bench.contents() == before)
@@ -113,7 +113,7 @@ import Testing
             try server.cli("HSET", "redbeat:c", "definition", SwitchBench.definition("c"))
             try bench.fire("c", at: SwitchBench.now().adding(seconds: -4000))
             let due = await #expect(throws: Refusal.self) {
-                try await bench.cutOver(CutoverOperation.Request(patience: 0.3))
+                try await bench.cutOver(CutoverRequest(patience: 0.3))
             }
             #expect(due?.reason == .overdue)
             #expect(try !bench.contents().contains("bailey:switch"))
@@ -245,7 +245,7 @@ import Testing
         try await withRedis { server in
             let bench = try SwitchBench(server)
             try bench.fill(secondsAgo: 1790)
-            _ = try await bench.cutOver(CutoverOperation.Request(ticks: 2))
+            _ = try await bench.cutOver(CutoverRequest(ticks: 2))
             let redbeat = RedBeatSwitch(url: try RedisURL(server.url), keys: bench.place.keys(bench.keys))
             let first = SwitchBench.now().adding(seconds: 20)
             func over(_ tick: Instant, _ run: String) async throws -> Bool? {

@@ -20,19 +20,7 @@ public struct QueueRollback: Sendable {
     ///
     /// - Throws: `Refusal` if the switch is not installed or not this version's, or `PostgresError`.
     public func plan() async throws -> (standings: [QueueStanding], claims: [QueueClaims]) {
-        guard try await queue.isSwitchThere() else {
-            if let error = try await queue.strandedError("looking for the switch") { throw error }
-            return ([], [])
-        }
-        var standings: [QueueStanding] = []
-        var claims: [QueueClaims] = []
-        for type in types {
-            let standing = try await queue.standing(type)
-            if standing.retirement == .begun { throw queue.retiring([type], pipeline, "giving back \(type)") }
-            standings.append(standing)
-            claims += try await queue.openClaims(type)
-        }
-        return (standings, claims)
+        try await queue.rollbackPlan(types, pipeline)
     }
 
     /// Does it: all types become legacy's in one transaction; their held rows wait again, in batches; then it waits for rows that somebody has

@@ -6,35 +6,6 @@ import Store
 
 /// Moves the ticks of a pipeline's RedBeat entries to Airflow: check, close, fence, settle. Idempotent: what it finds half done it completes.
 public struct CutoverOperation: Sendable {
-    /// What was asked for.
-    public struct Request: Sendable, Hashable {
-        /// How many ticks Airflow is to own; nil for no such bound.
-        public var ticks: Int?
-        /// Where Airflow's window begins; nil for now.
-        public var at: Instant?
-        /// Where Airflow's window ends; nil for no such bound.
-        public var until: Instant?
-        /// For how many seconds a moment is waited for at which nothing is due; nil for two of beat's longest loops and a minute.
-        public var patience: Double?
-        /// The installation of Airflow that is to run the ticks; nil for the one that asks.
-        public var installation: String?
-
-        /// Makes a request.
-        public init(
-            ticks: Int? = nil,
-            at: Instant? = nil,
-            until: Instant? = nil,
-            patience: Double? = nil,
-            installation: String? = nil
-        ) {
-            self.installation = installation
-            self.patience = patience
-            self.ticks = ticks
-            self.at = at
-            self.until = until
-        }
-    }
-
     /// How it ended.
     public enum Outcome: Sendable, Hashable {
         /// Airflow owns every tick from here.
@@ -49,10 +20,10 @@ public struct CutoverOperation: Sendable {
 
     let engine: CutoverEngine
     let group: RedBeatGroup
-    let request: Request
+    let request: CutoverRequest
 
     /// An operation on a group.
-    public init(engine: CutoverEngine, group: RedBeatGroup, request: Request = Request()) {
+    public init(engine: CutoverEngine, group: RedBeatGroup, request: CutoverRequest = CutoverRequest()) {
         self.engine = engine
         self.group = group
         self.request = request
@@ -269,7 +240,7 @@ extension CloseReply {
     }
 }
 
-extension CutoverOperation.Request {
+extension CutoverRequest {
     var json: JSON {
         [
             "ticks": ticks.map { .number(JSONNumber($0)) } ?? .null, "at": JSON(at?.iso8601),

@@ -17,6 +17,21 @@ public struct OwnershipPreview: Sendable, Hashable {
         public var lastRun: Instant?
         /// When it is due next; nil if never, or unknown.
         public var nextDue: Instant?
+
+        /// Makes an entry.
+        public init(
+            key: String,
+            drives: Bool,
+            state: SwitchState,
+            lastRun: Instant? = nil,
+            nextDue: Instant? = nil
+        ) {
+            self.key = key
+            self.drives = drives
+            self.state = state
+            self.lastRun = lastRun
+            self.nextDue = nextDue
+        }
     }
 
     /// The pipeline.

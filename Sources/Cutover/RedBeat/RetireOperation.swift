@@ -8,14 +8,32 @@ import Store
 
 /// Takes the bridge away from entries that Airflow owns: keeps their bytes, marks them, removes their switches. What the DAG runs meanwhile is
 /// the caller's to know.
-public struct RetireOperation: Sendable {
+public struct RetireOperation: RetiringTicks {
     let engine: CutoverEngine
+    let crossing: RedBeatCrossing
 
     /// An operation on the engine's switches.
-    public init(engine: CutoverEngine) { self.engine = engine }
+    public init(engine: CutoverEngine, crossing: RedBeatCrossing) {
+        self.engine = engine
+        self.crossing = crossing
+    }
+
+    public func look() async throws -> RetirementLook {
+        let status = try await engine.redbeat.status(claims: 1000)
+        let inCode: Known<[String]>
+        do { inCode = .known(try await self.inCode()) } catch { inCode = .unknown("\(error)") }
+        return RetirementLook(
+            standing: try crossing.standing(status, timetable: nil),
+            entries: zip(crossing.members, status.entries).map { ($0, $1.state) },
+            disorder: disorder(status),
+            inCode: inCode
+        )
+    }
+
+    public func underWay() -> String? { nil }
 
     /// What is wrong with entries that a retirement needs whole, one sentence each.
-    public func disorder(_ status: SwitchStatus) -> [String] {
+    func disorder(_ status: SwitchStatus) -> [String] {
         status.entries.enumerated().compactMap { index, entry in
             if entry.state != .airflow { return "\(engine.name(index)) is \(entry.state.rawValue)" }
             if entry.isUnparked { return "the clock of \(engine.name(index)) runs" }
@@ -26,9 +44,9 @@ public struct RetireOperation: Sendable {
 
     /// Which of the entries the application's code makes, by what RedBeat noted at the last start of a beat.
     ///
-    /// - Parameter prefix: the source's key prefix.
     /// - Throws: `RedisError`.
-    public func inCode(prefix: String) async throws -> [String] {
+    public func inCode() async throws -> [String] {
+        let prefix = crossing.bridge.place.prefix
         var found: [String] = []
         for key in engine.redbeat.keys.entries {
             guard key.starts(with: prefix.utf8) else { continue }

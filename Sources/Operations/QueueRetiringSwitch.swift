@@ -1,11 +1,30 @@
 package import Cutover
+import Legacy
 package import LosslessJSON
+package import Migration
 import Postgres
 package import Schedules
 package import Store
 
+/// The job types of a pipeline that lie in one queue.
+package struct QueuePart: Sendable {
+    package let pipeline: String
+    package let source: String
+    package let types: [String]
+}
+
+extension Workspace {
+    /// The job types of a pipeline, by queue.
+    package func queueParts(_ dag: DAGDefinition) -> [QueuePart] {
+        systems.filter { $0 is QueueSystem }.compactMap { system in
+            let types = dag.entries.filter { $0.source == system.name }.map(\.name)
+            return types.isEmpty ? nil : QueuePart(pipeline: dag.id, source: system.name, types: types)
+        }
+    }
+}
+
 /// The switches of a pipeline's job types, of all queues that they lie in.
-package struct QueueBridge: Sendable {
+package struct QueueRetiringSwitch: Sendable {
     /// Those in one queue.
     package struct Part: Sendable {
         package let part: QueuePart
@@ -61,7 +80,7 @@ package struct QueueBridge: Sendable {
 
     /// Marks types, each step in the journal.
     package struct Marked: RetiringSwitch {
-        package let bridge: QueueBridge
+        package let bridge: QueueRetiringSwitch
         package let journal: Journal
 
         package func mark(_ marks: Bool) async throws {
@@ -94,7 +113,7 @@ package struct QueueBridge: Sendable {
     }
 }
 
-extension QueueBridge.Part {
+extension QueueRetiringSwitch.Part {
     package var detail: JSON {
         ["queue": .string(queue.queue), "types": .array(part.types.map { .string($0) })]
     }

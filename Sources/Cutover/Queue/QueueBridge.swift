@@ -1,0 +1,102 @@
+public import Legacy
+public import Migration
+import Postgres
+import Store
+
+/// The bridge of a queue: jobs of a type are held by triggers on its table, and a switch in schema `bailey` says who takes them.
+public struct QueueBridge: Bridge {
+    public let source: String
+    /// The table; read by whoever needs it, so that wrong settings are said there.
+    let table: @Sendable () throws -> QueueSource
+    let surroundings: BridgeSurroundings
+
+    /// The bridge of a source.
+    public init(
+        source: String,
+        table: @escaping @Sendable () throws -> QueueSource,
+        surroundings: BridgeSurroundings
+    ) {
+        self.source = source
+        self.table = table
+        self.surroundings = surroundings
+    }
+
+    public var cargo: Cargo { .jobs }
+
+    /// The switch of the table.
+    func connected() async throws -> QueueSwitch { try await QueueSwitch(table()) }
+
+    /// The same; nil of a table that can only be read: nothing of it was ever moved.
+    private func held() async throws -> QueueSwitch? {
+        let table = try table()
+        return table.layout.hold == nil ? nil : try await QueueSwitch(table)
+    }
+
+    public func crossing(of dag: DAGDefinition, in inventory: Inventory) throws -> (any Crossing)? {
+        let types = dag.entries.filter { $0.source == source }.map(\.name)
+        return types.isEmpty ? nil : QueueCrossing(bridge: self, pipeline: dag.id, members: types)
+    }
+
+    public func taken(by pipeline: String) async throws -> (any Crossing)? {
+        guard let types = try await held()?.types(of: pipeline), !types.isEmpty else { return nil }
+        return QueueCrossing(bridge: self, pipeline: pipeline, members: types)
+    }
+
+    public func taken() async throws -> [String: any Crossing] {
+        guard let queue = try await held(), try await queue.isInstalled() else { return [:] }
+        let uses = Dictionary(grouping: try await queue.uses(), by: \.pipeline)
+        return uses.reduce(into: [:]) { found, use in
+            found[use.key] = QueueCrossing(bridge: self, pipeline: use.key, members: use.value.map(\.type))
+        }
+    }
+
+    public func standings(of looks: [Look]) async throws -> [Result<CrossingStanding, any Error>] {
+        guard !looks.isEmpty else { return [] }
+        let queue = try await connected()
+        var found: [Result<CrossingStanding, any Error>] = []
+        for look in looks {
+            do {
+                let crossing = QueueCrossing(
+                    bridge: self,
+                    pipeline: look.crossing.pipeline,
+                    members: look.crossing.members
+                )
+                found.append(.success(try await crossing.standing(queue)))
+            } catch {
+                found.append(.failure(error))
+            }
+        }
+        return found
+    }
+
+    public func stranded(guesses: Bool) async -> Refusal? {
+        guard let queue = (try? await held()) ?? nil else { return nil }
+        do {
+            return try await queue.strandedError("looking for rows that are held for nobody", guesses: guesses)
+        } catch {
+            return error as? Refusal
+        }
+    }
+
+    public func tend() async throws -> [BridgeNotice] {
+        guard let queue = try await held() else { return [] }
+        var notices: [BridgeNotice] = []
+        if let error = try await queue.strandedError("looking after it") {
+            // What a rollback could not release is released now, if nobody has it locked any more.
+            var isLeft = true
+            if try await queue.isInstalled() {
+                for type in try await queue.stranded().compactMap(\.type) { _ = try await queue.giveBack(type) }
+                isLeft = try await !queue.stranded().isEmpty
+            }
+            let text = "\(error.found). \(error.advice)."
+            if isLeft { notices.append(BridgeNotice("stranded", "\(source) \(error.found)", .urgent, text)) }
+        }
+        guard try await queue.isInstalled() else { return notices }
+        for seen in try await queue.sightings() {
+            let identity = "\(source) \(seen.what) \(seen.count)"
+            let urgency: BridgeNotice.Urgency = seen.what == "begun" ? .warning : .urgent
+            notices.append(BridgeNotice("sighting", identity, urgency, seen.text(source)))
+        }
+        return notices
+    }
+}

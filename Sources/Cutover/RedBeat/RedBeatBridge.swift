@@ -1,0 +1,124 @@
+import Legacy
+import LosslessJSON
+public import Migration
+import Redis
+import Schedules
+public import Store
+
+/// The bridge of a RedBeat source: the clocks of its entries are parked, and a switch beside each says who runs its ticks.
+public struct RedBeatBridge: Bridge {
+    /// Where the source's Redis is; read by whoever needs it, so that a wrong one is said there.
+    let url: String
+    /// How the source keeps its schedule.
+    public let place: RedBeatPlace
+    let surroundings: BridgeSurroundings
+
+    /// The bridge of a source.
+    public init(url: String, place: RedBeatPlace, surroundings: BridgeSurroundings) {
+        self.url = url
+        self.place = place
+        self.surroundings = surroundings
+    }
+
+    public var source: String { place.source }
+    public var cargo: Cargo { .ticks }
+
+    var address: RedisURL { get throws { try RedisURL(url) } }
+
+    public func crossing(of dag: DAGDefinition, in inventory: Inventory) throws -> (any Crossing)? {
+        try RedBeatGroup(dag, inventory: inventory, place: place, zones: surroundings.zones).map {
+            RedBeatCrossing(bridge: self, pipeline: dag.id, keys: $0.keys, group: $0)
+        }
+    }
+
+    public func crossing(of pipeline: String, journaled: JournaledOwnership) -> (any Crossing)? {
+        guard journaled.isAirflows, journaled.source == source else { return nil }
+        return crossing(of: pipeline, journaled.keys)
+    }
+
+    /// The crossing of entries that are there, whatever was planned.
+    func crossing(of pipeline: String, _ keys: [[UInt8]]) -> RedBeatCrossing {
+        RedBeatCrossing(bridge: self, pipeline: pipeline, keys: place.keys(keys), group: nil)
+    }
+
+    public func taken(by pipeline: String) async throws -> (any Crossing)? {
+        // Where they were, if this state knows; the switches decide.
+        let store = surroundings.known.value
+        let check = try? store?.journal(pipeline: pipeline, operation: "cutover", limit: 500).last {
+            $0.step == .check && $0.detail["keys"] != nil
+        }
+        let hint = (check?.detail["keys"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
+        let search = SwitchSearch(url: try address, place: place)
+        return try await search.entries(of: pipeline, hint: hint).map {
+            RedBeatCrossing(bridge: self, pipeline: pipeline, keys: $0, group: nil)
+        }
+    }
+
+    public func taken() async throws -> [String: any Crossing] {
+        let groups = try await SwitchSearch(url: try address, place: place).groups()
+        return groups.reduce(into: [:]) { found, group in
+            found[group.key] = RedBeatCrossing(bridge: self, pipeline: group.key, keys: group.value, group: nil)
+        }
+    }
+
+    public func durability() async throws -> PolicyEvidence.Durability? {
+        try await RedBeatSwitch.use(try address, keys: place.keys([]), patience: 2) {
+            try await $0.durability().evidence
+        }
+    }
+
+    public func standings(of looks: [Look]) async throws -> [Result<CrossingStanding, any Error>] {
+        let mine = looks.compactMap { look in (look.crossing as? RedBeatCrossing).map { ($0, look) } }
+        guard let claims = looks.map(\.claims).max() else { return [] }
+        let read = try await SwitchReading.statuses(of: mine.map(\.0.keys), at: try address, claims: claims)
+        return zip(mine, read).map { pair, status in
+            status.flatMap { status in
+                Result { try pair.0.standing(status, timetable: pair.1.timetable) }
+            }
+        }
+    }
+
+    public func tend() async throws -> [BridgeNotice] {
+        let before = surroundings.around.now().adding(seconds: -patience)
+        let removed = try? await RedBeatSwitch.use(try address, keys: place.keys([]), patience: 2) {
+            try await RehearsalCopy.sweep($0, place: place, pipeline: nil, before: before)
+        }
+        if let removed, removed > 0 {
+            surroundings.around.tell("\(source): removed \(removed) keys that a broken-off rehearsal had left")
+        }
+        return []
+    }
+
+    /// Seconds after which what a rehearsal left is that of a dead one: longer than any takes.
+    public var patience: Int64 { 6 * place.fence.longestTick / 1_000_000 + 600 }
+
+    /// Lends an engine on the switches of entries for as long as a piece of work goes on.
+    public func withEngine<Value>(
+        _ keys: RedBeatKeys,
+        _ journal: Journal,
+        tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in },
+        _ work: (CutoverEngine) async throws -> Value
+    ) async throws -> Value {
+        let (zones, name) = (surroundings.zones, source)
+        return try await RedBeatSwitch.use(try address, keys: keys) { redbeat in
+            try await work(
+                CutoverEngine(
+                    redbeat: redbeat,
+                    journal: journal,
+                    zones: zones,
+                    applicationZone: {
+                        // Only where beat never wrote one: then it is worth reading what was imported.
+                        let entries = (try? journal.store.latestInventory())?.entries ?? []
+                        let known = Set(
+                            entries.filter { $0.id.source == name && $0.kind == .redbeat }.compactMap(\.timezone)
+                        )
+                        return known.count == 1 ? known.first.flatMap { try? zones.zone($0) } : nil
+                    },
+                    now: surroundings.around.now,
+                    sleep: surroundings.around.sleep,
+                    tell: tell
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import Legacy
+public import Migration
+import Schedules
+import Store
+
+/// Entries whose clock stands although no switch holds them, and how they are given back.
+extension RedBeatBridge {
+    public func lost(_ dags: [DAGDefinition], _ inventory: Inventory?, journaled: [String: JournaledOwnership])
+        async throws -> [LostWork]
+    {
+        var owners: [[UInt8]: String] = [:]
+        for dag in dags {
+            for entry in dag.entries {
+                if let key = inventory?[entry]?.definitionKey { owners[key] = dag.id }
+            }
+        }
+        for (pipeline, known) in journaled { for key in known.keys { owners[key] = pipeline } }
+        let mine = journaled.values.filter { $0.source == source }
+        let closed = mine.reduce(into: [:]) { $0.merge($1.closedDefinitions) { first, _ in first } }
+        let search = LostSwitches(url: try address, place: place)
+        let lost = try await search.find(known: mine.flatMap(\.keys), closed: closed)
+        return [(lost.standing, false), (lost.gone, true)].flatMap { keys, isGone in
+            keys.map { work(String(decoding: $0, as: UTF8.self), pipeline: owners[$0], isGone: isGone) }
+        }
+    }
+
+    private func work(_ key: String, pipeline: String?, isGone: Bool) -> LostWork {
+        let next =
+            pipeline.map { "bailey rollback \($0) --execute starts legacy's clock again" }
+            ?? "set last_run_at in its meta to its last run and enable it"
+        let text =
+            isGone
+            ? "\(key) in \(source) and its switch are gone, and the journal says that Airflow owned it: nobody runs it; \(next)"
+            : "the clock of \(key) in \(source) stands and no switch is there: nobody runs it; \(next)"
+        return LostWork(source: source, key: key, pipeline: pipeline, text: text)
+    }
+
+    public func lost(of pipeline: String, _ dag: DAGDefinition?, _ inventory: Inventory?, taken: (any Crossing)?)
+        async throws -> (any LostCrossing)?
+    {
+        let journaled = try surroundings.known.value?.journaledOwnership(pipeline) ?? JournaledOwnership([])
+        var candidates: [[[UInt8]]] = []
+        if let taken = taken as? RedBeatCrossing, taken.source == source { candidates.append(taken.keys.entries) }
+        if journaled.source == source, !journaled.keys.isEmpty { candidates.append(journaled.keys) }
+        let planned = dag?.entries.filter { $0.source == source }.compactMap { inventory?[$0]?.definitionKey } ?? []
+        if !planned.isEmpty { candidates.append(planned) }
+        for keys in candidates {
+            let lost = try await LostSwitches(url: try address, place: place).find(
+                known: journaled.isAirflows ? keys : [],
+                closed: journaled.closedDefinitions,
+                among: keys
+            )
+            let found = Set(lost.standing + lost.gone)
+            guard !found.isEmpty else { continue }
+            return RedBeatLostCrossing(
+                // In the group's order: the first one tells what the others go on from.
+                crossing: crossing(of: pipeline, keys),
+                members: keys.filter(found.contains).map { String(decoding: $0, as: UTF8.self) },
+                journaled: journaled,
+                imported: inventory?.keptBytes ?? [:]
+            )
+        }
+        return nil
+    }
+}
+
+/// Gives legacy the clocks of a pipeline whose switch is lost.
+struct RedBeatLostCrossing: LostCrossing {
+    let crossing: RedBeatCrossing
+    let members: [String]
+    let journaled: JournaledOwnership
+    let imported: [[UInt8]: JournaledOwnership.Kept]
+
+    var source: String { crossing.source }
+
+    func restore(_ report: CrossingReport) async throws -> CrossingReport {
+        guard case .ticks(var report) = report else { return report }
+        let (bridge, keys, journaled, imported) = (crossing.bridge, crossing.keys, journaled, imported)
+        let stopwatch = Stopwatch(name: crossing.pipeline, tell: bridge.surroundings.around.tell)
+        do {
+            let restored = try await bridge.surroundings.session(crossing.pipeline, "rollback").run { journal in
+                try await bridge.withEngine(keys, journal, tell: { stopwatch.note($0) }) { engine in
+                    let operation = RestoreOperation(
+                        engine: engine,
+                        journaled: journaled,
+                        imported: imported,
+                        recreates: .lost
+                    )
+                    return try await operation.run()
+                }
+            }
+            report.notes = restored.map { one in
+                let from =
+                    switch one.origin {
+                    case .ownSwitch: "its switch, which said that legacy owned it"
+                    case .journal: "the journal"
+                    case .inventory: "the inventory"
+                    case .entry: "the entry itself, for nothing else is kept"
+                    }
+                return
+                    "\(crossing.members[one.entry]) was held by no switch; restored from \(from). Legacy goes on from \(one.from.iso8601): \(one.because)"
+            }
+            report.outcome = "restored"
+            report.seconds = stopwatch.seconds
+        } catch let refusal as Refusal {
+            report.outcome = "refused"
+            report.refusal = refusal
+        }
+        return .ticks(report)
+    }
+}
+
+extension LegacyEntry {
+    /// The key of its definition; nil where the inventory holds no bytes of it.
+    public var definitionKey: [UInt8]? { raw.first { $0.field == "definition" }?.key }
+}
+
+extension Inventory {
+    /// The bytes that were read of RedBeat's entries, by key.
+    fileprivate var keptBytes: [[UInt8]: JournaledOwnership.Kept] {
+        entries.reduce(into: [:]) { kept, entry in
+            guard entry.kind == .redbeat, let key = entry.definitionKey else { return }
+            kept[key] = JournaledOwnership.Kept(
+                definition: entry.raw.first { $0.field == "definition" }?.bytes,
+                meta: entry.raw.first { $0.field == "meta" }?.bytes
+            )
+        }
+    }
+}

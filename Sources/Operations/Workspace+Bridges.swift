@@ -1,0 +1,78 @@
+package import Cutover
+import Foundation
+import Legacy
+package import Migration
+import Planning
+import Settings
+package import Store
+
+/// How the commands that move ownership reach the switches.
+extension Workspace {
+    /// The bridges of all sources that have one, in the order of the settings.
+    ///
+    /// - Parameters:
+    ///   - known: Bailey's own state, for what it helps to know.
+    ///   - journal: where the journal goes.
+    package func bridges(known: Known<StateStore>, journal: @escaping @Sendable () throws -> StateStore)
+        -> [any Bridge]
+    {
+        let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
+        let around = BridgeSurroundings(zones: zones, around: surroundings, known: known, journal: journal)
+        return settings.sources.compactMap { source in
+            guard let system = system(source.name) else { return nil }
+            return kinds[source.kind]?.bridge?(source, system, around)
+        }
+    }
+
+    /// The same with a state that was opened.
+    package func bridges(_ store: StateStore) -> [any Bridge] { bridges(known: .known(store), journal: { store }) }
+
+    /// What a pipeline of the plan has on each bridge: ticks first, of which there is one crossing at most.
+    ///
+    /// - Throws: `Refusal` where it cannot be taken over, also if its ticks lie in several sources.
+    package func crossings(of dag: DAGDefinition, _ inventory: Inventory, _ bridges: [any Bridge]) throws
+        -> [any Crossing]
+    {
+        var ticks: (any Crossing)?
+        var jobs: [any Crossing] = []
+        for bridge in bridges {
+            guard let crossing = try bridge.crossing(of: dag, in: inventory) else { continue }
+            switch crossing.cargo {
+            case .jobs: jobs.append(crossing)
+            case .ticks:
+                if let other = ticks {
+                    throw Refusal(
+                        .elsewhere,
+                        "the entries of \(dag.id) lie in \(other.source) and in \(crossing.source)",
+                        "Entries of several sources cannot move as one; make pipelines of their own of them"
+                    )
+                }
+                ticks = crossing
+            }
+        }
+        return (ticks.map { [$0] } ?? []) + jobs
+    }
+
+    /// The bridge of a RedBeat source, for what only RedBeat has: rehearsals, and taking the bridge away.
+    func redBeat(_ source: String, _ store: StateStore) throws -> RedBeatBridge {
+        guard let bridge = bridges(store).first(where: { $0.source == source }) as? RedBeatBridge else {
+            throw OperationFailure(.defect, "the source \(source) is no RedBeat")
+        }
+        return bridge
+    }
+
+    /// Lets an operator work on a pipeline alone.
+    package func session(_ pipeline: String, _ operation: String, store: StateStore) throws -> OperatorSession {
+        let around = BridgeSurroundings(zones: zones, around: surroundings, known: .known(store), journal: { store })
+        return try around.session(pipeline, operation)
+    }
+
+    /// Bailey's own state; one that begins empty in a temporary folder where it cannot be opened, so that a rollback still can be done.
+    package func storeOrSubstitute() throws -> StateStore {
+        do { return try store() } catch {
+            let path = NSTemporaryDirectory() + "bailey-state-\(UUID().uuidString)/state.sqlite"
+            tell("\(error). Going on without it; the journal of this command is in \(path)")
+            return try StateStore(path: path)
+        }
+    }
+}
