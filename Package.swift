@@ -74,16 +74,16 @@ let package = Package(
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
         .target(name: "CGuard"),
-        room("Processes", ["CGuard", systemPackage]),
+        room("Processes", ["CGuard", subprocess, systemPackage]),
         room("Transport", [nioSSL]),
         room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
             "Legacy",
-            ["LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres"],
-            // A link to mappings/profiles.
-            resources: [.embedInCode("Queue/Profiles/background_jobs.yaml")]
+            ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres"],
+            // Links to mappings/profiles and shadow/bailey_runtime.
+            resources: [.embedInCode("Queue/Profiles/background_jobs.yaml"), .embedInCode("Celery/celery_probe.py")]
         ),
         room(
             "Airflow",
@@ -127,7 +127,7 @@ let package = Package(
             "Operations",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Shadow", "Cutover", "Alerts", "Reports", nioPosix,
+                "Airflow", "Planning", "Processes", "Shadow", "Cutover", "Alerts", "Reports", nioPosix,
             ]
         ),
         room(

@@ -16,9 +16,27 @@ struct ImportCommand: AsyncParsableCommand {
     @Flag(help: "Ask live Celery workers for their time zone: a message to each of them.")
     var askWorkers = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Load this Celery application's code too, in its own interpreter, for a source of kind celery.",
+            valueName: "module:app"
+        )
+    )
+    var fromApp: String?
+
+    @Option(help: ArgumentHelp("The environment of bailey.yaml that holds it.", valueName: "name"))
+    var environment: String?
+
+    func validate() throws {
+        if environment != nil, fromApp == nil { throw ValidationError("--environment is for --from-app") }
+    }
+
     func run() async throws {
         let workspace = try Workspace(common)
-        let inventory = try await workspace.importInventory(askWorkers: askWorkers)
+        let inventory = try await workspace.importInventory(
+            askWorkers: askWorkers,
+            from: fromApp.map { NamedApplication($0, environment: environment) }
+        )
         if common.json { Console.print(inventory.json) } else { Console.print(inventory.textLines()) }
         if !inventory.isWhole { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }

@@ -19,6 +19,9 @@ public protocol LegacySystem: Sendable {
     /// - Throws: as `read`.
     func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading
 
+    /// The same system, read from the code of its application too; nil for one that is of no application.
+    func reading(_ code: ApplicationCode) -> (any LegacySystem)?
+
     /// Whether it can be reached and read, for `doctor`.
     ///
     /// - Throws: as `read`.
@@ -68,6 +71,8 @@ extension LegacySystem {
     public func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading {
         try await read(zones: zones)
     }
+
+    public func reading(_ code: ApplicationCode) -> (any LegacySystem)? { nil }
 
     public func probe(zones: ZoneDatabase) async throws -> SourceSummary { try await read(zones: zones).summary }
 

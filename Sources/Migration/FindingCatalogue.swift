@@ -30,6 +30,9 @@ extension FindingCode {
     public static let differsByVersion = FindingCode(24, "differs-by-version", .warning)
     public static let setAside = FindingCode(26, "set-aside", .info)
     public static let zoneContradicted = FindingCode(25, "zone-contradicted", .error)
+    public static let scheduleUnsupported = FindingCode(27, "schedule-unsupported", .warning)
+    public static let readFromCode = FindingCode(28, "read-from-code", .info)
+    public static let codeDiffers = FindingCode(29, "code-differs", .error)
 
     // Meaning of runs: 30–49
     public static let expires = FindingCode(30, "expires-option", .info)
@@ -42,6 +45,8 @@ extension FindingCode {
     public static let workersTold = FindingCode(40, "workers-told", .info)
     public static let workersChanged = FindingCode(41, "workers-changed", .warning)
     public static let resultNotAwaited = FindingCode(42, "result-not-awaited", .warning)
+    public static let taskRepeats = FindingCode(43, "task-repeats", .info)
+    public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
 
     // Mappings: 50–69
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -80,10 +85,10 @@ extension FindingCode {
         .staticEntry, .disabledEntry, .toldByWorkers, .incompleteReading,
         .crontabDayAnd, .minuteStar, .subMinute, .intervalDrift, .dstFold, .legacyFallBack, .rruleWeekdayNth,
         .rruleFixedOffset, .onceAnHour, .scheduleNeverDue, .baileyTimetable, .rruleEnds, .differsByVersion,
-        .zoneContradicted, .setAside,
+        .zoneContradicted, .setAside, .scheduleUnsupported, .readFromCode, .codeDiffers,
         .expires, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
-        .resultNotAwaited,
+        .resultNotAwaited, .taskRepeats, .canvasArguments,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
         .connectionElsewhere, .connectionUnseen,

@@ -8,9 +8,14 @@ import Store
 extension Workspace {
     /// Reads all sources into an inventory, and keeps it. Nothing is changed in them.
     ///
-    /// - Parameter askWorkers: whether live workers are asked for their configuration, which is a message to each.
+    /// - Parameters:
+    ///   - askWorkers: whether live workers are asked for their configuration, which is a message to each.
+    ///   - application: a Celery application whose code is loaded for this import, beside those that the settings name.
     /// - Throws: what keeps a source from being read, or `StoreError`.
-    package func importInventory(askWorkers: Bool = false) async throws -> Inventory {
+    package func importInventory(askWorkers: Bool = false, from application: NamedApplication? = nil) async throws
+        -> Inventory
+    {
+        let systems = try application.map { try $0.systems(self) } ?? self.systems
         let started = surroundings.now()
         var inventory = Inventory(readAt: started)
         let elapsed: @Sendable () -> String = {
@@ -46,13 +51,13 @@ extension Workspace {
                 inventory.sources[index].notes += histories.notes
             }
         }
-        await self.askWorkers(&inventory)
+        await self.askWorkers(&inventory, systems)
         try store().save(inventory)
         return inventory
     }
 
     /// Asks the live workers of every Celery application how they are configured, and says what is new since the import before.
-    private func askWorkers(_ inventory: inout Inventory) async {
+    private func askWorkers(_ inventory: inout Inventory, _ systems: [any LegacySystem]) async {
         let before = try? store().latestInventory()
         for system in systems {
             guard let index = inventory.sources.firstIndex(where: { $0.name == system.name }) else { continue }

@@ -27,13 +27,29 @@ package struct SystemKind: Sendable {
     package struct Place: Sendable {
         package let profiles: QueueProfiles
         package let now: @Sendable () -> Instant
+        package let interpreters: Interpreters
+
+        /// The application that a source's settings name.
+        fileprivate func code(_ source: SourceSettings) -> (@Sendable () throws -> ApplicationCode)? {
+            source.celery?.app.map { app in
+                {
+                    try interpreters.code(
+                        app,
+                        environment: source.celery?.environment,
+                        timeout: source.celery?.timeout
+                    )
+                }
+            }
+        }
     }
 
     /// Every sort there is. The one place that lists them.
     private static let shipped = [
         SystemKind(SourceKind(name: "redbeat"), bridge: redBeat) { source, _ in RedBeatSystem(source) },
         SystemKind(SourceKind(name: "celery")) { source, place in
-            CelerySystem(source, now: place.now) { "bailey-\(UUID().uuidString.lowercased())" }
+            CelerySystem(source, code: place.code(source), now: place.now) {
+                "bailey-\(UUID().uuidString.lowercased())"
+            }
         },
         SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"]), bridge: queue) {
             source,

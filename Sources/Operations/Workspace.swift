@@ -23,6 +23,8 @@ package struct Workspace {
     package let policy: CutoverPolicy
     /// Whose mappings and profiles are read; nil where `--config` has named the workspace.
     private let safeFolder: SafeFolder?
+    /// The interpreters in which Celery applications are loaded.
+    let interpreters: Interpreters
     /// The legacy systems, in the order of the settings.
     package let systems: [any LegacySystem]
     /// What DAG files must know of the sources. Made once: profiles are files.
@@ -63,8 +65,10 @@ package struct Workspace {
                 folder: profiles,
                 shown: settings.mappings + "/profiles"
             ),
-            now: surroundings.now
+            now: surroundings.now,
+            interpreters: Interpreters(environments: settings.environments, folder: folder, file: settings.file)
         )
+        interpreters = place.interpreters
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
         systems = settings.sources.compactMap { kinds[$0.kind]?.make($0, place) }
         dagSources = Dictionary(systems.map { ($0.name, $0.dagSource) }, uniquingKeysWith: { $1 })

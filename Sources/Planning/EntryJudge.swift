@@ -16,6 +16,11 @@ struct EntryJudge {
         findings += options(entry)
         guard let schedule = entry.schedule else {
             judgement.verdict = .unsupported
+            guard entry.kind == .jobType else {
+                judgement.reason =
+                    entry.notes.first { $0.code == .scheduleUnsupported }?.detail ?? "nobody can tell when it is due"
+                return (judgement, findings)
+            }
             judgement.reason =
                 "no mapping says what runs for a job of type “\(entry.task)”; the worker's function is not in the database"
             find(

@@ -198,7 +198,9 @@ public struct Planner {
         let tasks = mapping.tasks.map { task -> TaskDefinition in
             var definition = task.definition
             let entry = definition.entry.flatMap { inventory[$0] }
-            if !task.hasBody, let entry { definition.body = entry.schedule == nil ? missingBody(entry) : call(entry) }
+            if !task.hasBody, let entry {
+                definition.body = entry.kind == .jobType ? missingBody(entry) : call(entry)
+            }
             if case .python(var python) = definition.body, let entry, entry.kind != .jobType {
                 // What the mapping does not give is the entry's own.
                 if python.args.isNull { python.args = entry.args.isNull ? [] : entry.args }

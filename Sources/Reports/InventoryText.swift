@@ -19,7 +19,7 @@ extension Inventory {
         for entry in entries {
             table.add([
                 entry.id.description, entry.task == entry.id.name ? "" : entry.task,
-                entry.schedule?.shortText ?? "(job type)",
+                entry.schedule?.shortText ?? (entry.kind == .jobType ? "(job type)" : "(unsupported)"),
                 entry.timezone ?? "unknown", entry.enabled ? "" : "disabled", history(entry),
             ])
         }

@@ -144,12 +144,13 @@ extension SourceSettings {
         lockKey = fields.string("lock_key")
         brokerURL = fields.string("broker_url")
         if let node = fields.node("celery"),
-            let inner = YAMLFields(node, known: ["app", "environment", "settings"], problems: problems)
+            let inner = YAMLFields(node, known: ["app", "environment", "settings", "timeout"], problems: problems)
         {
             celery = CelerySettings(
                 app: inner.string("app"),
                 environment: inner.string("environment"),
-                settings: inner.json("settings")
+                settings: inner.json("settings"),
+                timeout: inner.duration("timeout")
             )
             if celery?.settings.map({ $0.object == nil }) == true {
                 problems.note(node, "“settings” is a mapping of Celery's settings, such as {task_default_queue: work}")

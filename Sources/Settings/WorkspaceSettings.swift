@@ -78,12 +78,15 @@ public struct CelerySettings: Sendable, Hashable {
     public var environment: String?
     /// Settings of Celery's that workers do not tell, or that nobody can be asked for: an object; nil if nothing is said.
     public var settings: JSON?
+    /// Seconds that its modules may take to load.
+    public var timeout: Double?
 
     /// Makes settings.
-    public init(app: String? = nil, environment: String? = nil, settings: JSON? = nil) {
+    public init(app: String? = nil, environment: String? = nil, settings: JSON? = nil, timeout: Double? = nil) {
         self.app = app
         self.environment = environment
         self.settings = settings
+        self.timeout = timeout
     }
 }
 
@@ -146,4 +149,11 @@ public struct EnvironmentSettings: Sendable, Hashable {
     public var variables: [String: String] = [:]
     /// The same as they are written, with `${NAME}` for what only the machine that runs a body is to know.
     public var templates: [String: String] = [:]
+
+    /// Makes an interpreter.
+    public init(python: String, path: [String] = [], variables: [String: String] = [:]) {
+        self.python = python
+        self.path = path
+        self.variables = variables
+    }
 }

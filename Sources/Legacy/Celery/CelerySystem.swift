@@ -3,27 +3,37 @@ public import Migration
 import Redis
 public import Schedules
 public import Settings
+import Synchronization
 
-/// A Celery application whose schedule stands in its code (`beat_schedule`), read from what its live workers answer. It has no switch: what
-/// drives it is a beat with a memory of its own. Started with RedBeat's scheduler it becomes a `RedBeatSystem`, and can be moved.
+/// A Celery application whose schedule stands in its code (`beat_schedule`), read from what its live workers answer, from the code itself, or
+/// from both. It has no switch: what drives it is a beat with a memory of its own. Started with RedBeat's scheduler it becomes a `RedBeatSystem`, and can be moved.
 public struct CelerySystem: LegacySystem {
     private let settings: SourceSettings
     private let now: @Sendable () -> Instant
     private let replyName: @Sendable () -> String
     /// Broker, results and their Airflow connections are the same whichever scheduler drives the application.
     private let application: RedBeatSystem
+    /// Loads the code, or says why `bailey.yaml` names it in vain; nil where only workers are asked.
+    private let code: (@Sendable () throws -> ApplicationCode)?
+    private let remembered = Remembered()
+
+    /// How the application is configured, as its code said when it was read.
+    private final class Remembered: Sendable { let configuration = Mutex<CeleryConfiguration?>(nil) }
 
     /// The system of a source.
     ///
     /// - Parameters:
+    ///   - code: the application's code.
     ///   - now: this machine's clock; workers drop questions that are too old.
     ///   - replyName: makes names for reply queues that nobody else uses.
     public init(
         _ settings: SourceSettings,
+        code: (@Sendable () throws -> ApplicationCode)? = nil,
         now: @escaping @Sendable () -> Instant,
         replyName: @escaping @Sendable () -> String
     ) {
         self.settings = settings
+        self.code = code
         self.now = now
         self.replyName = replyName
         application = RedBeatSystem(settings)
@@ -31,18 +41,44 @@ public struct CelerySystem: LegacySystem {
 
     public var name: String { settings.name }
 
-    /// Asks the workers. That leaves nothing behind, but is a message to each of them, and a reply queue for a moment.
+    public func reading(_ code: ApplicationCode) -> (any LegacySystem)? {
+        CelerySystem(settings, code: { code }, now: now, replyName: replyName)
+    }
+
+    /// Asks the workers, and loads the code where it is named. Asking leaves nothing behind, but is a message to each worker, and a reply queue
+    /// for a moment.
     ///
-    /// - Throws: `RedisError`; `UnusableSource` if no worker answers: what nobody tells is unknown, and not nothing.
+    /// - Throws: `RedisError`; `UnusableSource` if neither tells: what nobody tells is unknown, and not nothing.
     public func read(zones: ZoneDatabase) async throws -> SourceReading {
         if let zone = settings.timezone { _ = try zones.zone(zone) }
+        guard let code = try code?() else {
+            let url = try broker()
+            return reading(try await asked(url), url)
+        }
+        let told = try await code.read()
+        guard let url = try? broker() else {
+            return reading(told, code, nil, "workers were not asked: the broker is no Redis", address: "its broker")
+        }
+        let answers: CeleryWorkers.Answers
+        do {
+            answers = try await asked(url)
+        } catch let error as UnusableSource {
+            return reading(told, code, nil, error.description, address: url.address)
+        }
+        return reading(told, code, answers, nil, address: url.address)
+    }
+
+    private func broker() throws -> RedisURL {
         guard settings.url.hasPrefix("redis") || settings.url.hasPrefix("unix") else {
             throw UnusableSource(
                 "source \(name): Bailey asks workers over a broker in Redis alone, and the URL has another scheme. "
-                    + "Start beat with RedBeat's scheduler and read its Redis (kind: redbeat)"
+                    + "Read the application's code (bailey import --from-app MODULE:APP), or start beat with RedBeat's scheduler and read its Redis (kind: redbeat)"
             )
         }
-        let url = try RedisURL(settings.url)
+        return try RedisURL(settings.url)
+    }
+
+    private func asked(_ url: RedisURL) async throws -> CeleryWorkers.Answers {
         let answers = try await CeleryWorkers(url: url).configurations(name: replyName(), now: now(), seconds: 2)
         guard answers.asked > 0 else {
             throw UnusableSource(
@@ -56,7 +92,56 @@ public struct CelerySystem: LegacySystem {
                     + "Workers with the pool “solo” answer between tasks; ask again when one is idle"
             )
         }
-        return reading(answers, url)
+        return answers
+    }
+
+    /// What the code says, compared with what live workers do.
+    private func reading(
+        _ told: ApplicationCode.Reading,
+        _ code: ApplicationCode,
+        _ answers: CeleryWorkers.Answers?,
+        _ silence: String?,
+        address: String
+    ) -> SourceReading {
+        let teller = "the code of \(code.name)"
+        remembered.configuration.withLock { $0 = told.configuration(by: teller) }
+        var schedule = CodedSchedule(source: name, code: told, teller: teller).read()
+        let own = told.answer("conf", by: teller)
+        var notes = [
+            EntryNote(
+                .readFromCode,
+                "\(teller), loaded here as beat loads it, told its schedule"
+                    + (silence.map { "; it was not compared with live workers (\($0))" } ?? "")
+                    + ". When an entry ran last it does not tell"
+            )
+        ]
+        if let answers, let own = own.first {
+            let comparison = CodeComparison(source: name, teller: teller, code: own, workers: answers.answers)
+            comparison.merge(StaticSchedule(source: name, answers: answers.answers).read(), into: &schedule)
+            if !comparison.settings.isEmpty {
+                notes.append(
+                    EntryNote(
+                        .codeDiffers,
+                        "live workers are configured otherwise than \(teller): \(comparison.settings.joined(separator: ", "))"
+                    )
+                )
+            }
+        }
+        var reading = SourceReading(
+            summary: SourceSummary(
+                name: name,
+                kind: "celery",
+                system: "Celery, by \(teller)"
+                    + (answers.map { " and \($0.answers.count) of \($0.asked) workers" } ?? ""),
+                address: address,
+                found: schedule.found,
+                notes: notes
+            ),
+            entries: schedule.entries,
+            unread: schedule.unread
+        )
+        finish(&reading, tellers: own + (answers?.answers ?? []))
+        return reading
     }
 
     private func reading(_ answers: CeleryWorkers.Answers, _ url: RedisURL) -> SourceReading {
@@ -84,7 +169,13 @@ public struct CelerySystem: LegacySystem {
                 "\(workers) told the beat_schedule of the code\(configured). Entries that beat alone adds at its start are not among them, nor when an entry ran last"
             )
         )
-        let nameless = answers.answers.filter { $0.timezone == nil }.map(\.worker)
+        finish(&reading, tellers: answers.answers)
+        return reading
+    }
+
+    /// The zone of entries, and that no switch can move them.
+    private func finish(_ reading: inout SourceReading, tellers: [CeleryWorkers.Answer]) {
+        let nameless = tellers.filter { $0.timezone == nil }.map(\.worker)
         if !nameless.isEmpty, settings.timezone == nil {
             reading.summary.notes.append(
                 EntryNote(
@@ -94,27 +185,28 @@ public struct CelerySystem: LegacySystem {
             )
         }
         if let zone = settings.timezone {
-            let others = Set(answers.answers.compactMap(\.timezone)).subtracting([zone]).sorted()
+            let others = Set(tellers.compactMap(\.timezone)).subtracting([zone]).sorted()
             if !others.isEmpty {
                 reading.summary.notes.append(
                     EntryNote(
                         .zoneDisagrees,
-                        "bailey.yaml says \(zone), but the workers say \(others.joined(separator: ", "))"
+                        "bailey.yaml says \(zone), but the application says \(others.joined(separator: ", "))"
                     )
                 )
             }
             for index in reading.entries.indices { reading.entries[index].timezone = zone }
         }
+        let fixed = "no switch can move it while beat keeps its schedule in a file of its own"
         for index in reading.entries.indices {
-            reading.entries[index].notes.append(
-                EntryNote(
-                    .staticEntry,
-                    "it stands in the application's code (beat_schedule); no switch can move it while beat keeps its schedule in a file of its own"
+            if let known = reading.entries[index].notes.firstIndex(where: { $0.code == .staticEntry }) {
+                reading.entries[index].notes[known].detail += "; \(fixed)"
+            } else {
+                reading.entries[index].notes.append(
+                    EntryNote(.staticEntry, "it stands in the application's code (beat_schedule); \(fixed)")
                 )
-            )
+            }
         }
         reading.entries.sort { $0.id < $1.id }
-        return reading
     }
 
     public func histories(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant)
@@ -136,7 +228,8 @@ public struct CelerySystem: LegacySystem {
     public var dagSource: DAGSource { application.dagSource }
 
     public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
-        try await application.celery(name: name, now: now)
+        // What runs counts more than what would.
+        try await application.celery(name: name, now: now) ?? remembered.configuration.withLock { $0 }
     }
 
     public func connection(_ role: ConnectionRole) throws -> SourceConnection { try application.connection(role) }
