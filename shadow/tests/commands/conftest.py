@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "switch"), str(HERE.parents[1])]
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from desk import Desk  # noqa: E402
-from entry import Entry  # noqa: E402
-from world import World, fresh_folder  # noqa: E402
 
 from lab.laboratory import Laboratory  # noqa: E402
 from lab.record import Record  # noqa: E402
+from testing.entry import Entry  # noqa: E402
+from testing.world import World, fresh_folder  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from entry import Entry
-from server import wait_until
-from world import World
-
 from bailey_runtime.switch import Group, Switch
+from testing.entry import Entry
+from testing.server import wait_until
+from testing.world import World
 
 OVERRIDE = ("--override", "a test", "--reason", "nothing was compared here")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from world import BAILEY
 
 from lab.record import Record
+from testing.world import BAILEY
 
 
 class Office:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from desk import OVERRIDE
-from server import Server, free_port, wait_until
-from world import BAILEY
+
+from testing.server import Server, free_port, wait_until
+from testing.world import BAILEY
 
 
 def definition(name: str, every: float = 3600.0) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from desk import OVERRIDE, Desk
-from entry import Entry
-from server import free_port, wait_until
 
 from bailey_runtime.switch import Group, Switch
+from testing.entry import Entry
+from testing.server import free_port, wait_until
 
 
 @pytest.fixture(autouse=True)

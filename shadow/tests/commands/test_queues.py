@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from desk import OVERRIDE
 from office import Office
-from server import wait_until
 
 from bailey_runtime import queue as switch
 from lab.record import Record
+from testing.server import wait_until
 
 ADD = "INSERT INTO tasks.background_jobs (id, job_id, job_type, job_data, status, created_at) VALUES (%s, %s, %s, '{}', %s, now())"
 

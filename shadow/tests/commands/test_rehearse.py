@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from desk import Desk
 from office import Office
-from server import wait_until
-from world import BAILEY
 
 from lab.record import Record
+from testing.server import wait_until
+from testing.world import BAILEY
 
 STEPS = ["create", "legacy fires", "cutover", "· close", "· fence and settle", "claim", "legacy is silent", "rollback"]
 

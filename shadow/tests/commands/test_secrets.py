@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from world import BAILEY
 
 from lab.processes import start, wait_for
 from lab.record import Record
 from lab.servers import free_port, redis_command
+from testing.world import BAILEY
 
 # In every planted secret, however it is written.
 MARK = "PLANTED"

@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from world import BAILEY
-
 from lab.record import Record
+from testing.world import BAILEY
 
 
 def bailey(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from desk import Desk
-from server import free_port, wait_until
 
 from bailey_runtime.switch import Group, Switch
+from testing.server import free_port, wait_until
 
 
 @pytest.fixture(autouse=True)

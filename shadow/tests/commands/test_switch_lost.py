@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from desk import OVERRIDE, Desk
-from entry import Entry
-from server import wait_until
 
 from bailey_runtime.gate import Gate
 from bailey_runtime.switch import Group
+from testing.entry import Entry
+from testing.server import wait_until
 
 
 @pytest.fixture(autouse=True)

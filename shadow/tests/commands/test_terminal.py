@@ -8,8 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from server import Server
-from world import BAILEY
+from testing.server import Server
+from testing.world import BAILEY
 
 # Colours, a cleared screen, a title; a line that was over; C1's CSI; text that runs backwards; ends of lines beyond ASCII.
 HOSTILE = "x\u001b[2J\u001b]0;t\u0007\rFORGED\nFORGED ok\u009b31m\u202egnp\u2066\u2028FORGED\u0085FORGED\u007f\t"

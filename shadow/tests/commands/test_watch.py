@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from desk import Desk
-from server import free_port, wait_until
-from world import BAILEY, ROOT, World, fresh_folder
+
+from testing.server import free_port, wait_until
+from testing.world import BAILEY, ROOT, World, fresh_folder
 
 RECEIVERS = ROOT / "Tests" / "AlertsTests" / "Receivers"
 
@@ -208,7 +209,7 @@ def test_it_outlives_its_redis_and_ends_when_told(desk: Desk) -> None:
 
 def test_another_operator_is_left_alone() -> None:
     """Two watchmen at once: one of them does it, and neither fails."""
-    from entry import Entry
+    from testing.entry import Entry
 
     world = World(fresh_folder("two"), [Entry("a", "2", static=False)])
     with world.running():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -21,7 +19,8 @@ from commands import SHADOW, wait_until
 from psycopg.types.json import Jsonb
 
 from bailey_runtime import queue as switch
-from lab import poller, servers
+from lab import poller
+from testing.postgres import cluster
 
 INSTALL = (SHADOW.parent / "Tests/CutoverTests/Golden/background_jobs.sql").read_text(encoding="utf-8")
 # The profile's waits are a minute and more.
@@ -36,33 +35,8 @@ CREATE TABLE effects (
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A PostgreSQL of this module's own; its URL without a database."""
-    with tempfile.TemporaryDirectory(prefix="bailey-queue-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        data, log, user, port = folder / "data", folder / "log", servers.postgres_user(), servers.free_port()
-        servers.make_cluster(data, os.environ, log)
-        account: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [*servers.postgres_command(port, data), "-c", "max_prepared_transactions=5"],
-                cwd="/",
-                stdout=output,
-                stderr=output,
-                **account,
-            )
-        url = f"postgresql://postgres@127.0.0.1:{port}"
-
-        def answers() -> bool:
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(f"{url}/postgres"):
-                return True
-            return False
-
-        try:
-            wait_until("PostgreSQL answers", answers)
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
+    with cluster("max_prepared_transactions=5") as url:
+        yield url.removesuffix("/postgres")
 
 
 class Database:

@@ -1,4 +1,4 @@
-"""Makes the helpers of this folder and of the switch's importable."""
+"""Makes the helpers of this folder, the laboratory and what tests share importable."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "switch"), str(HERE.parents[1])]
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]

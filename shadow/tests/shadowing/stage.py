@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from server import Server, wait_until
+from testing.server import Server, wait_until
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

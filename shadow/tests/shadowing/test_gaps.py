@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from server import Server
 from stage import HERE, Stage, wait_until
+
+from testing.server import Server
 
 SECONDS = 0.5
 

@@ -12,9 +12,10 @@ from typing import Any
 import job_worker
 import psycopg
 from planted_cases import CASES, differences, variations
-from postgres import cluster
 from psycopg.types.json import Jsonb
 from stage import HERE, Stage, wait_until
+
+from testing.postgres import cluster
 
 
 def test_every_planted_difference_is_found_and_no_harmless_variation_is(tmp_path: Path) -> None:

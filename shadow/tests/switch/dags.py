@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import redis
-from entry import Entry
+
+from testing.entry import Entry
 
 if TYPE_CHECKING:
-    from world import World
+    from testing.world import World
 
 # What is asked for so soon was not missed, in seconds.
 IN_TIME = 0.9

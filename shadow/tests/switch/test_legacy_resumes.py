@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from entry import Entry
-from server import wait_until
 from torture import OVERRIDE
-from world import World, fresh_folder
+
+from testing.entry import Entry
+from testing.server import wait_until
+from testing.world import World, fresh_folder
 
 DAY = 86_400_000_000
 
@@ -121,7 +122,7 @@ def test_rollback_with_the_state_lost_or_broken_and_without_mappings(world: Worl
 def test_a_second_operator_is_told_and_a_dead_one_does_not_hold_it(world: World) -> None:
     import subprocess
 
-    from world import BAILEY
+    from testing.world import BAILEY
 
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 120))
     first = subprocess.Popen(

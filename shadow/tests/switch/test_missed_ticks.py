@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 from dags import Airflow
-from entry import Entry
 from ledger import Verdict, judge_interval
-from server import wait_until
 from torture import OVERRIDE, run_of
-from world import World, fresh_folder
+
+from testing.entry import Entry
+from testing.server import wait_until
+from testing.world import World, fresh_folder
 
 EVERY = 2.0
 MISSED = 4

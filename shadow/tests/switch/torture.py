@@ -22,10 +22,11 @@ from typing import Any, Generic, TypeVar
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from dags import Airflow  # noqa: E402
-from entry import Entry  # noqa: E402
 from ledger import Run, Verdict, judge_interval, judge_minutes  # noqa: E402
 from witness import Witness  # noqa: E402
-from world import World, fresh_folder  # noqa: E402
+
+from testing.entry import Entry  # noqa: E402
+from testing.world import World, fresh_folder  # noqa: E402
 
 Item = TypeVar("Item")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 if TYPE_CHECKING:
-    from entry import Entry
-    from world import World
+    from testing.entry import Entry
+    from testing.world import World
 
 PAUSE = 0.15
 # Two looks so far apart, in seconds, say nothing of what was between.

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from server import free_port
+from testing.server import free_port
 
 
 class Network:

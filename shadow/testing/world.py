@@ -16,12 +16,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from entry import Entry
-from network import Network
-from server import Server, wait_until
+from testing.entry import Entry
+from testing.network import Network
+from testing.server import Server, wait_until
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[1]
 BAILEY = Path(os.environ.get("BAILEY_PROGRAM", ROOT / ".build" / "debug" / "bailey"))
 
 
