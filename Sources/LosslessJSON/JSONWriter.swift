@@ -66,8 +66,21 @@ extension JSON {
 
     private static func write(_ string: String, to output: inout [UInt8]) {
         let hexadecimal: StaticString = "0123456789abcdef"
+        var string = string
         output.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
+        string.withUTF8 { bytes in
+            // Nearly every text has nothing to escape, and goes out in one piece.
+            var written = 0
+            for (index, byte) in bytes.enumerated() where isEscaped(byte) {
+                output.append(contentsOf: bytes[written..<index])
+                written = index + 1
+                escape(byte)
+            }
+            output.append(contentsOf: bytes[written...])
+        }
+        output.append(UInt8(ascii: "\""))
+
+        func escape(_ byte: UInt8) {
             switch byte {
             case UInt8(ascii: "\""): output.append(contentsOf: "\\\"".utf8)
             case UInt8(ascii: "\\"): output.append(contentsOf: "\\\\".utf8)
@@ -81,7 +94,10 @@ extension JSON {
             default: output.append(byte)
             }
         }
-        output.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
     }
 }
 

@@ -22,7 +22,7 @@ extension JSON {
 extension JSONNumber {
     /// Whether both are the same number, however they are written.
     func isSame(as other: JSONNumber) -> Bool {
-        if lexeme.utf8.elementsEqual(other.lexeme.utf8) { return true }
+        if lexeme == other.lexeme { return true }
         return canonical == other.canonical
     }
 }

@@ -71,9 +71,12 @@ public struct RedBeatBridge: Bridge {
         let mine = looks.compactMap { look in (look.crossing as? RedBeatCrossing).map { ($0, look) } }
         guard let claims = looks.map(\.claims).max() else { return [] }
         let read = try await SwitchReading.statuses(of: mine.map(\.0.keys), at: try address, claims: claims)
+        // Most of many pipelines have no line in the journal: those are not looked up one by one.
+        let kept = looks.count < 20 ? nil : (try? surroundings.known.value?.pipelinesKept())?.journaled
         return zip(mine, read).map { pair, status in
-            status.flatMap { status in
-                Result { try pair.0.standing(status, timetable: pair.1.timetable) }
+            status.map { status in
+                let isJournaled = kept?.contains(pair.0.pipeline) ?? true
+                return pair.0.standing(status, timetable: pair.1.timetable, isJournaled: isJournaled)
             }
         }
     }

@@ -54,7 +54,7 @@ public struct RedBeatCrossing: Crossing {
         )
     }
 
-    func standing(_ status: SwitchStatus, timetable: AirflowTimetable?) throws -> CrossingStanding {
+    func standing(_ status: SwitchStatus, timetable: AirflowTimetable?, isJournaled: Bool = true) -> CrossingStanding {
         let lead = status.entries.first
         let record = lead?.record
         var standing = CrossingStanding(
@@ -76,7 +76,7 @@ public struct RedBeatCrossing: Crossing {
         standing.troubles = status.disorders(of: pipeline, timetable: timetable, names: members).map {
             $0.notice(pipeline, settled: settled)
         }
-        if let journaled = surroundings.journaled(pipeline) {
+        if isJournaled, let journaled = surroundings.journaled(pipeline) {
             standing.forgotten = journaled.forgotten(by: status)
             standing.journaledAt = journaled.at
         }

@@ -23,7 +23,7 @@ public struct RetireOperation: RetiringTicks {
         let inCode: Known<[String]>
         do { inCode = .known(try await self.inCode()) } catch { inCode = .unknown("\(error)") }
         return RetirementLook(
-            standing: try crossing.standing(status, timetable: nil),
+            standing: crossing.standing(status, timetable: nil),
             entries: zip(crossing.members, status.entries).map { ($0, $1.state) },
             disorder: disorder(status),
             inCode: inCode
