@@ -13,15 +13,14 @@ struct CeleryResultRecord {
         case otherArguments(String)
         /// It belongs to no known entry, for this reason.
         case unattributed(String)
+        /// It cannot be read, for this reason.
+        case unread(String)
     }
 
     private struct Call: Hashable {
         var task: String
         var arguments: String
     }
-
-    /// Why a record is nobody's that is no record at all.
-    static let notJSON = "not a JSON record of Celery's"
 
     private let entries: [Call: [LegacyEntry]]
     private let tasks: Set<String>
@@ -43,10 +42,13 @@ struct CeleryResultRecord {
     ///
     /// - Parameter started: when the run was seen to start; nil if it was not.
     func read(_ bytes: [UInt8], started: Instant?) -> Reading {
-        guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string,
-            let id = json["task_id"]?.string
-        else {
-            return .unattributed(CeleryResultRecord.notJSON)
+        let json: JSON
+        switch CeleryStoredResult(bytes) {
+        case .unread(let reason): return .unread(reason)
+        case .record(let found): json = found
+        }
+        guard let status = json["status"]?.string, let id = json["task_id"]?.string else {
+            return .unread(CeleryStoredResult.notJSON)
         }
         if status == "STARTED" { return .started(id: id) }
         let state = CeleryResultRecord.state(status)

@@ -16,7 +16,9 @@ from entries import entry
 from stack import Legacy, legacy, until
 from test_parity import ROUTES, SEED, asked, given, url_of
 
-from bailey_runtime import celery_proof, celery_wire
+from bailey_runtime import celery_wire
+from bailey_runtime.celery_messages import compared
+from bailey_runtime.celery_text import PROVING, text_of
 
 
 def asking(stack: Legacy, definition: dict[str, Any], port: int, **more: Any) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def ask(app: Legacy, request: dict[str, Any]) -> dict[str, Any]:
         return celery_wire.answer(request)
     request = {name: value for name, value in request.items() if name not in ("broker", "results")}
     done = subprocess.run(
-        [app.python, "-c", celery_proof.program()],
+        [app.python, "-c", text_of(PROVING)],
         input=json.dumps(request),
         env=app.environment,
         cwd=app.folder.name,
@@ -249,7 +251,7 @@ def test_without_results_events_tell(clean):
 
 def test_what_a_body_holds_is_not_shown():
     message = {"headers": {"task": "t"}, "properties": {}, "content": ["a", "b"], "body": b"secret"}
-    found = celery_proof.compared(message, message | {"body": b"secrez"}, 1)
+    found = compared(message, message | {"body": b"secrez"}, 1)
     [difference] = found["differences"]
     assert difference["property"] == "body" and "secre" not in difference["beat"] + difference["dag"]
     assert os.environ.get("HOME", "/") not in json.dumps(found)
