@@ -20,7 +20,7 @@ extension CeleryConfiguration {
         "ignore_result": true,
     ]
 
-    /// What workers answered, by worker, as one configuration; nil if none did. `celery_wire.learnt` makes the same.
+    /// What workers answered, by worker, as one configuration; nil if none did. `celery_workers.learnt` makes the same.
     ///
     /// - Parameters:
     ///   - conf: `inspect conf --include-defaults`; `own` is the same without defaults.

@@ -1,7 +1,7 @@
 import CZlib
 import LosslessJSON
 
-/// What Celery's result backend stores, as the JSON that the worker wrote. `bailey_runtime.celery_wire.record` reads the same.
+/// What Celery's result backend stores, as the JSON that the worker wrote. `bailey_runtime.celery_answers.record` reads the same.
 enum CeleryStoredResult {
     case record(JSON)
     /// Why it cannot be read, and what to change.

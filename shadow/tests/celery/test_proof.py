@@ -16,7 +16,7 @@ from entries import entry
 from stack import Legacy, legacy, until
 from test_parity import ROUTES, SEED, asked, given, url_of
 
-from bailey_runtime import celery_wire
+from bailey_runtime import celery_proof, celery_wire
 from bailey_runtime.celery_messages import compared
 from bailey_runtime.celery_text import PROVING, text_of
 
@@ -39,6 +39,8 @@ def asking(stack: Legacy, definition: dict[str, Any], port: int, **more: Any) ->
 def ask(app: Legacy, request: dict[str, Any]) -> dict[str, Any]:
     """The program's answer: in the application's own interpreter where it is named, else here."""
     if "app" not in request:
+        # What only a proof asks for is there once that part is.
+        assert celery_proof.DOES is celery_wire.DOES
         return celery_wire.answer(request)
     request = {name: value for name, value in request.items() if name not in ("broker", "results")}
     done = subprocess.run(
