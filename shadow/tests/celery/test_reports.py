@@ -44,6 +44,7 @@ def both_ways(app: Any, app_given: dict[str, Any], port: int, definitions: list[
             assert (moments[0] is None) == (moments[1] is None)
 
 
+@pytest.mark.full
 def test_a_binding_that_redis_has_evicted(clean):
     """kombu 113: `_kombu.binding.<exchange>` thrown away by maxmemory-policy; the message vanished without a word."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "exchange", "json")
@@ -63,6 +64,7 @@ def test_a_binding_that_redis_has_evicted(clean):
                 app.ledger.delete("runs")
 
 
+@pytest.mark.full
 def test_a_local_clock_and_no_utc(clean):
     """celery 4169, 1805: enable_utc off and a zone of one's own; countdown and expires meant another moment."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
@@ -76,6 +78,7 @@ def test_a_local_clock_and_no_utc(clean):
         both_ways(app, app_given, clean, entries)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["topic", "direct"])
 def test_a_quorum_queue_and_a_countdown(kind, clean, vhost):
     """celery 9912, 9149: with quorum queues what has a countdown goes by way of delaying queues, if its exchange is no direct one."""
@@ -124,6 +127,7 @@ def test_a_form_that_the_workers_refuse(clean):
         assert "failed" in found and "accept_content" in found["words"], (found, app.log("worker")[-500:])
 
 
+@pytest.mark.full
 def test_the_first_node_of_several_is_away(clean):
     """celery 4912, 7268: a list of brokers of which the first is down."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
@@ -136,6 +140,7 @@ def test_the_first_node_of_several_is_away(clean):
         assert time.monotonic() - began < 60
 
 
+@pytest.mark.full
 def test_variables_of_the_worker_that_name_other_brokers(clean, monkeypatch):
     """celery 4284, airflow 13680: CELERY_BROKER_URL and CELERY_RESULT_BACKEND win over what is configured."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
@@ -164,6 +169,7 @@ def test_what_is_evicted_is_not_sent_again_once_it_ran(clean):
         assert app.runs() == 1
 
 
+@pytest.mark.full
 def test_the_first_form_of_messages_has_its_moment(clean):
     """celery 3759: task_protocol 1 tells eta and expires in the body."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "protocol1")
