@@ -43,6 +43,10 @@ let celeryParts = [
     "values", "app", "workers", "answers", "once", "sending", "silence", "wire", "messages", "copies", "round_trip",
     "proof",
 ]
+let queueProfiles = [
+    "background_jobs", "delayed_job", "django_q2", "django_tasks_db", "good_job", "graphile_worker", "oban", "pg_boss",
+    "pgmq", "pgqueuer", "procrastinate", "que", "river", "solid_queue",
+]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -88,7 +92,8 @@ let package = Package(
             "Legacy",
             ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres", "CZlib"],
             // Links to mappings/profiles and shadow/bailey_runtime.
-            resources: [.embedInCode("Queue/Profiles/background_jobs.yaml"), .embedInCode("Celery/celery_probe.py")]
+            resources: queueProfiles.map { .embedInCode("Queue/Profiles/\($0).yaml") }
+                + [.embedInCode("Celery/celery_probe.py")]
         ),
         room(
             "Airflow",

@@ -29,7 +29,7 @@ struct CeleryResultRecord {
 
     init(entries: [LegacyEntry], zones: ZoneDatabase) {
         var index: [Call: [LegacyEntry]] = [:]
-        for entry in entries where entry.kind == .redbeat || entry.kind == .beat {
+        for entry in entries where entry.kind != .jobType {
             index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
         }
         self.entries = index
@@ -66,6 +66,19 @@ struct CeleryResultRecord {
                 "\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart"
             )
         }
+        return .outcome(outcome(json, of: entry, id: id, state: state, started: started))
+    }
+
+    /// A record that is known to be that of an entry's run; nil if it has not ended.
+    func outcome(_ json: JSON, of entry: LegacyEntry, started: Instant?) -> Outcome? {
+        let state = CeleryResultRecord.state(json["status"]?.string ?? "")
+        guard [.success, .failed, .cancelled].contains(state), let id = json["task_id"]?.string else { return nil }
+        return outcome(json, of: entry, id: id, state: state, started: started)
+    }
+
+    private func outcome(_ json: JSON, of entry: LegacyEntry, id: String, state: RunState, started: Instant?)
+        -> Outcome
+    {
         let end = json["date_done"]?.string.flatMap { text in
             Instant(iso8601: text) ?? Instant(iso8601: text + "Z")
         }
@@ -83,7 +96,7 @@ struct CeleryResultRecord {
         outcome.attempts = json["retries"]?.int.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
         outcome.origin = CeleryResultRecord.origin(json, id)
         if state == .success { outcome.result = json["result"] } else { outcome.error = CeleryResultRecord.error(json) }
-        return .outcome(outcome)
+        return outcome
     }
 
     /// Why a run is not one that beat sent; nil if nothing in its result speaks against it.
