@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo demo-airflow test test-full soak build release lint model format clean packages lab-env airflow-env bench dist
+.PHONY: demo demo-airflow test test-full soak build release lint model format clean packages lab-env airflow-env django-env bench dist
 
 demo: release lab-env
 	scripts/demo
@@ -12,7 +12,7 @@ demo: release lab-env
 demo-airflow: release lab-env airflow-env
 	scripts/demo-airflow
 
-test: packages lint model build lab-env airflow-env
+test: packages lint model build lab-env airflow-env django-env
 	scripts/test
 
 # The switch's protocol, every state of it.
@@ -63,5 +63,8 @@ lab-env: packages
 airflow-env: packages
 	@scripts/python-env airflow33 shadow/requirements-airflow33.txt
 
+django-env: packages
+	@scripts/python-env django shadow/requirements-django.txt
+
 clean:
-	rm -rf .build demo .env-lab .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23 .env-celery54 .env-celery56
+	rm -rf .build demo .env-lab .env-django .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23 .env-celery54 .env-celery56

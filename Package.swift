@@ -39,6 +39,14 @@ let switchScripts = [
     "common", "close", "settle", "claim", "repark", "give_back", "bound", "restore", "retire", "finish",
     "status",
 ]
+let celeryParts = [
+    "values", "app", "workers", "answers", "once", "sending", "silence", "wire", "messages", "copies", "round_trip",
+    "proof",
+]
+let queueProfiles = [
+    "background_jobs", "delayed_job", "django_q2", "django_tasks_db", "good_job", "graphile_worker", "oban", "pg_boss",
+    "pgmq", "pgqueuer", "procrastinate", "que", "river", "solid_queue",
+]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -68,6 +76,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         room("LosslessJSON"),
         room("Schedules", ["LosslessJSON"]),
@@ -81,9 +90,10 @@ let package = Package(
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
             "Legacy",
-            ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres"],
+            ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres", "CZlib"],
             // Links to mappings/profiles and shadow/bailey_runtime.
-            resources: [.embedInCode("Queue/Profiles/background_jobs.yaml"), .embedInCode("Celery/celery_probe.py")]
+            resources: queueProfiles.map { .embedInCode("Queue/Profiles/\($0).yaml") }
+                + [.embedInCode("Celery/celery_probe.py")]
         ),
         room(
             "Airflow",
@@ -95,7 +105,7 @@ let package = Package(
                 systemPackage,
             ],
             // Links to shadow/bailey_runtime.
-            resources: [.embedInCode("celery_wire.py"), .embedInCode("celery_proof.py")]
+            resources: celeryParts.map { .embedInCode("celery_\($0).py") }
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(

@@ -32,26 +32,6 @@ public struct CeleryProgram: Sendable {
         self.folder = folder
     }
 
-    /// Its text: that of DAGs, and what only a rehearsal does, without the lines that import one from the other.
-    static let text: String = {
-        let wire = String(decoding: PackageResources.celery_wire_py, as: UTF8.self)
-        let proof = String(decoding: PackageResources.celery_proof_py, as: UTF8.self)
-        var own = ""
-        var isWithin = false
-        for line in proof.split(separator: "\n", omittingEmptySubsequences: false) {
-            if isWithin {
-                isWithin = !line.hasPrefix(")")
-            } else if line.hasPrefix("from .") || line.hasPrefix("from __future__") {
-                isWithin = line.hasSuffix("(")
-            } else {
-                own += line + "\n"
-            }
-        }
-        let start = "if __name__ == \"__main__\":"
-        guard let tail = wire.firstRange(of: start) else { return wire + own }
-        return wire[..<tail.lowerBound] + own + "\n\n" + wire[tail.lowerBound...]
-    }()
-
     /// Whether the interpreter has Celery.
     public func hasCelery() async throws -> Bool {
         let ending = try await run(["-c", "import celery, kombu"], input: "", seconds: 60)
@@ -62,7 +42,7 @@ public struct CeleryProgram: Sendable {
     ///
     /// - Throws: `Failure` if there is none, or the answer says why it could not be done; `CancellationError`.
     public func answer(_ request: JSON, seconds: Double) async throws -> JSON {
-        let ending = try await run(["-c", CeleryProgram.text], input: request.text(), seconds: seconds)
+        let ending = try await run(["-c", CeleryText.proving], input: request.text(), seconds: seconds)
         guard ending.succeeded else {
             let last = ending.errors.split(separator: "\n").last.map(String.init) ?? ending.status
             throw Failure(

@@ -121,7 +121,7 @@ public enum DAGRuntime {
 
     /// The program. It is that of gated files, word for word; its text holds no three quotes in a row.
     static let celeryProgram =
-        "_CELERY = r'''\n" + String(decoding: PackageResources.celery_wire_py, as: UTF8.self) + "'''"
+        "_CELERY = r'''\n" + CeleryText.sending + "'''"
 
     private static let celery = #"""
         def _celery_call(interpreter, request, places, environment):

@@ -39,7 +39,7 @@ public struct CelerySending: Sendable, Hashable {
 
 /// How a Celery application is configured, as far as it decides what a message is, where it goes and what comes back. No secrets.
 public struct CeleryConfiguration: Sendable, Hashable {
-    /// The document that `bailey_runtime.celery_wire` takes: `settings`, `queues`, `tasks`, `silent`, `disagree`, `celery`, `workers`,
+    /// The document that `bailey_runtime.celery_app` takes: `settings`, `queues`, `tasks`, `silent`, `disagree`, `celery`, `workers`,
     /// `broker`, `backend`.
     public var json: JSON
 
@@ -86,7 +86,7 @@ public struct CeleryConfiguration: Sendable, Hashable {
         )
     }
 
-    /// What must be known to send a task with these options, and is not; nil if all of it is. `celery_wire.unknown` decides the same.
+    /// What must be known to send a task with these options, and is not; nil if all of it is. `celery_workers.unknown` decides the same.
     public func unknownPart(task: String, options: JSON) -> String? {
         guard let settings = json["settings"]?.object else {
             return "its workers have not been asked how they are configured"
@@ -117,7 +117,7 @@ public struct CeleryConfiguration: Sendable, Hashable {
         return nil
     }
 
-    /// Why results cannot be read by anybody but the application; nil if they can. `celery_wire.closed_kind` decides the same.
+    /// Why results cannot be read by anybody but the application; nil if they can. `celery_app.closed_kind` decides the same.
     public var closedResults: String? {
         guard let backend = json["backend"]?.string else { return nil }
         let kind = backend.prefix { $0 != ":" && $0 != "+" }.lowercased()

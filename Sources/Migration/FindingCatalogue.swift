@@ -47,6 +47,7 @@ extension FindingCode {
     public static let resultNotAwaited = FindingCode(42, "result-not-awaited", .warning)
     public static let taskRepeats = FindingCode(43, "task-repeats", .info)
     public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
+    public static let boundedEntry = FindingCode(45, "bounded-entry", .warning)
 
     // Mappings: 50–69
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -78,6 +79,7 @@ extension FindingCode {
     public static let ungatedMissedTicks = FindingCode(90, "ungated-missed-ticks", .info)
     public static let timetableStays = FindingCode(91, "timetable-stays", .warning)
     public static let jobsNeedTheSwitch = FindingCode(92, "jobs-need-the-switch", .error)
+    public static let noSwitch = FindingCode(93, "no-switch", .info)
 
     /// All of them, by number.
     public static let all: [FindingCode] = [
@@ -88,13 +90,13 @@ extension FindingCode {
         .zoneContradicted, .setAside, .scheduleUnsupported, .readFromCode, .codeDiffers,
         .expires, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
-        .resultNotAwaited, .taskRepeats, .canvasArguments,
+        .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
         .connectionElsewhere, .connectionUnseen,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,
-        .cannotPark, .ungatedMissedTicks, .timetableStays, .jobsNeedTheSwitch,
+        .cannotPark, .ungatedMissedTicks, .timetableStays, .jobsNeedTheSwitch, .noSwitch,
     ]
 }

@@ -58,7 +58,7 @@ public struct Inventory: Sendable, Hashable {
 public struct SourceSummary: Sendable, Hashable {
     /// The name in `bailey.yaml`.
     public var name: String
-    /// The `kind` of `bailey.yaml`: `redbeat`, `celery`, `queue`.
+    /// The `kind` of `bailey.yaml`: `redbeat`, `celery`, `django_celery_beat`, `queue`.
     public var kind: String
     /// The system's product and version, such as `Redis 7.0.15`.
     public var system: String

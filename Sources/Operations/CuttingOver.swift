@@ -34,7 +34,8 @@ package struct CuttingOver: Sendable {
             if crossings.isEmpty {
                 throw OperationFailure(
                     .usage,
-                    "the pipeline \(name) has neither entries nor job types of a source with a bridge, so there is nothing to take over"
+                    workspace.unmoved(pipeline.dag)
+                        ?? "the pipeline \(name) has neither entries nor job types of a source with a bridge, so there is nothing to take over"
                 )
             }
             if request.isOfTicks, !crossings.contains(where: { $0.cargo == .ticks }) {

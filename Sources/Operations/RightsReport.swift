@@ -23,6 +23,9 @@ package struct RightsReport: Sendable {
         for source in workspace.settings.sources {
             if workspace.system(source.name) is QueueSystem {
                 needs += try RightsReport.postgres(workspace.queue(source.name), source.name)
+            } else if workspace.system(source.name) is DjangoBeatSystem {
+                let lines = DjangoBeatSystem.readingRights(schema: "public")
+                needs.append(Need(source: source.name, commands: "import, doctor, shadow", lines: lines))
             } else {
                 let url = try RedisURL(source.url)
                 let steps = RedisRights.allCases.filter {
@@ -41,12 +44,17 @@ package struct RightsReport: Sendable {
         let schema = queue.quotedSchema.map { "GRANT USAGE ON SCHEMA \($0) TO bailey;" }
         let connect = "GRANT CONNECT ON DATABASE \(PostgresConnection.identifier(queue.database)) TO bailey;"
         let reading = [connect] + [schema].compactMap { $0 }
+        // A profile's query may read more tables of the schema.
+        let tables =
+            queue.layout.view == nil ? table : "ALL TABLES IN SCHEMA \(queue.quotedSchema ?? "public")"
+        let reader = Need(
+            source: name,
+            commands: "import, doctor, shadow, status before a cutover",
+            lines: reading + ["GRANT SELECT ON \(tables) TO bailey;"]
+        )
+        if queue.layout.hold == nil { return [reader] }
         return [
-            Need(
-                source: name,
-                commands: "import, doctor, shadow, status before a cutover",
-                lines: reading + ["GRANT SELECT ON \(table) TO bailey;"]
-            ),
+            reader,
             Need(
                 source: name,
                 commands: "cutover, rollback, retire, watch (or give the output of cutover --sql to the administrator)",

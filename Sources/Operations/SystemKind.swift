@@ -51,6 +51,7 @@ package struct SystemKind: Sendable {
                 "bailey-\(UUID().uuidString.lowercased())"
             }
         },
+        SystemKind(SourceKind(name: "django_celery_beat")) { source, _ in DjangoBeatSystem(source) },
         SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"]), bridge: queue) {
             source,
             place in

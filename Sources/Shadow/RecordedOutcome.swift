@@ -23,7 +23,7 @@ struct RecordedOutcome: Sendable {
     ///
     /// - Parameter value: JSON text (so that numbers stay as they were), or the object itself.
     init?(_ entry: AirflowXCom, _ value: JSON) {
-        guard let json = value.string.map({ try? JSON(parsing: $0) }) ?? value, json["v"]?.int == 1,
+        guard let json = value.string.map(RecordedOutcome.parsed) ?? value, json["v"]?.int == 1,
             let word = json["state"]?.string,
             let state = ["success": .success, "failed": .failed, "observed": .observed, "skipped": .skipped][word]
                 as RunState?
@@ -34,7 +34,7 @@ struct RecordedOutcome: Sendable {
         job = json["job"]?.string
         self.state = state
         arguments = json["arguments"] ?? .null
-        result = json["result"]
+        result = json["result"].map(RecordedOutcome.whole)
         if let found = json["error"], !found.isNull {
             error = RunError(
                 type: found["type"]?.string ?? "unknown",
@@ -47,6 +47,20 @@ struct RecordedOutcome: Sendable {
         start = json["start"]?.string.flatMap { Instant(iso8601: $0) }
         end = json["end"]?.string.flatMap { Instant(iso8601: $0) }
         attempts = json["attempts"]?.int
+    }
+
+    /// A record as Python wrote it, which may hold half a surrogate pair.
+    private static func parsed(_ text: String) -> JSON? {
+        if let json = try? JSON(parsing: text) { return json }
+        return try? JSON(parsing: HalfSurrogates.spelled(Array(text.utf8)))
+    }
+
+    /// A result that the runtime has put into a text because only Python calls it JSON, as what it is.
+    private static func whole(_ result: JSON) -> JSON {
+        guard let object = result.object, object.members.count == 1, let text = object["bailey_text"]?.string else {
+            return result
+        }
+        return parsed(text) ?? result
     }
 }
 

@@ -11,7 +11,7 @@ import Testing
 
 /// What every legacy system promises when it is read.
 @Suite("Every legacy system", .timeLimit(.minutes(5))) struct LegacySystemPromisesTests {
-    enum Kind: String, CaseIterable, Sendable { case almanac, redbeat, queue }
+    enum Kind: String, CaseIterable, Sendable { case almanac, redbeat, queue, django }
 
     private let zones = ZoneDatabase()
 
@@ -20,6 +20,26 @@ import Testing
         CREATE TABLE tasks.background_jobs (id serial PRIMARY KEY, job_id text, job_type text, job_data jsonb,
             status text DEFAULT 'pending', created_at timestamp DEFAULT now(), started_at timestamp, completed_at timestamp,
             next_retry_at timestamp, retry_count int DEFAULT 0, max_retries int DEFAULT 3);
+        """
+
+    /// As the package's migrations make them (django-celery-beat 2.9, django-celery-results 2.6), without what only Django asks for.
+    private static let django = """
+        CREATE TABLE django_celery_beat_crontabschedule (id serial PRIMARY KEY, minute varchar(240) NOT NULL, hour varchar(96) NOT NULL,
+            day_of_week varchar(64) NOT NULL, day_of_month varchar(124) NOT NULL, month_of_year varchar(64) NOT NULL, timezone varchar(63) NOT NULL);
+        CREATE TABLE django_celery_beat_periodictask (id serial PRIMARY KEY, name varchar(200) NOT NULL UNIQUE, task varchar(200) NOT NULL,
+            args text DEFAULT '[]', kwargs text DEFAULT '{}', queue varchar(200), exchange varchar(200), routing_key varchar(200),
+            expires timestamptz, enabled boolean DEFAULT true, last_run_at timestamptz, total_run_count integer DEFAULT 0,
+            date_changed timestamptz DEFAULT now(), description text DEFAULT '', crontab_id integer, interval_id integer, solar_id integer,
+            one_off boolean DEFAULT false, start_time timestamptz, priority integer, headers text DEFAULT '{}', clocked_id integer,
+            expire_seconds integer);
+        CREATE TABLE django_celery_results_taskresult (id serial PRIMARY KEY, task_id varchar(255) UNIQUE, status varchar(50), content_type varchar(128),
+            content_encoding varchar(64), result text, date_done timestamptz, traceback text, meta text, task_args text, task_kwargs text,
+            task_name varchar(255), worker varchar(100), date_created timestamptz, periodic_task_name varchar(255), date_started timestamptz);
+        INSERT INTO django_celery_beat_crontabschedule VALUES (1, '0', '2', '*', '*', '*', 'Europe/Paris');
+        INSERT INTO django_celery_beat_periodictask (name, task, crontab_id) VALUES ('a', 't', 1), ('b', 't', 1);
+        INSERT INTO django_celery_beat_periodictask (name, task, crontab_id, args) VALUES ('torn', 't', 1, '[1');
+        INSERT INTO django_celery_results_taskresult (task_id, status, result, content_type, date_done, periodic_task_name)
+            VALUES ('x', 'SUCCESS', '1', 'application/json', now(), 'a');
         """
 
     /// A system with some entries, one of which nobody can read where the system can have such.
@@ -39,6 +59,7 @@ import Testing
             settings.own["secret"] = "hidden-word"
             return AlmanacSystem(settings)
         case .redbeat: return RedBeatSystem(settings)
+        case .django: return DjangoBeatSystem(settings)
         case .queue:
             settings.profile = "background_jobs"
             return QueueSystem(settings, profiles: QueueProfiles(folder: folder.path + "/profiles", shown: "profiles"))
@@ -77,6 +98,18 @@ import Testing
                         )
                     )
                 }
+            case .django:
+                let server = try PostgresServer.running()
+                let url = try server.database()
+                try server.psql(url, LegacySystemPromisesTests.django)
+                try await body(
+                    Bench(
+                        system: system(kind, url: url, folder: folder),
+                        contents: { try server.psql(url, "SELECT * FROM django_celery_beat_periodictask ORDER BY id") },
+                        found: 3,
+                        unread: 1
+                    )
+                )
             case .queue:
                 let server = try PostgresServer.running()
                 let url = try server.database()
@@ -135,7 +168,7 @@ import Testing
         switch kind {
         case .almanac: "/nowhere/almanac.json"
         case .redbeat: "redis://u:hidden-word@127.0.0.1:\(port)/0"
-        case .queue: "postgresql://u:hidden-word@127.0.0.1:\(port)/d"
+        case .queue, .django: "postgresql://u:hidden-word@127.0.0.1:\(port)/d"
         }
     }
 
@@ -151,7 +184,7 @@ import Testing
     }
 
     /// The almanac is a file, which answers at once.
-    @Test(arguments: [Kind.redbeat, .queue]) func aSystemThatIsSilentIsLeftWhenTheWorkIsCancelled(_ kind: Kind)
+    @Test(arguments: [Kind.redbeat, .queue, .django]) func aSystemThatIsSilentIsLeftWhenTheWorkIsCancelled(_ kind: Kind)
         async throws
     {
         try await withFolder { folder in

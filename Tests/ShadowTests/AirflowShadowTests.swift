@@ -107,6 +107,17 @@ import Testing
         #expect(try nothing(try run(record: nil))?.1.contains("recorded no outcome") == true)
     }
 
+    @Test func whatOnlyPythonCallsJSONIsTheValueThatItStandsFor() throws {
+        let xcom = try #require(AirflowXCom(["key": "bailey_outcome", "task_id": "sum"]))
+        for (stored, value) in [
+            (#"{"bailey_text":"[NaN, -Infinity]"}"#, "[NaN,-Infinity]"), (#""half \ud800""#, #""half \\ud800""#),
+            (#"{"bailey_text":"no JSON"}"#, #"{"bailey_text":"no JSON"}"#),
+        ] {
+            let record = #"{"v":1,"state":"success","result":RESULT}"#.replacing("RESULT", with: stored)
+            #expect(RecordedOutcome(xcom, .string(record))?.result?.text() == value)
+        }
+    }
+
     @Test func recordsThatAreNone() throws {
         let xcom = try #require(AirflowXCom(["key": "bailey_outcome", "task_id": "sum"]))
         for text in ["", "{", #"{"v":2,"state":"success"}"#, #"{"v":1,"state":"odd"}"#, "[]"] {

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from . import celery_wire
+from .celery_answers import state
+from .celery_app import opened
 
 
 def result_state(url: str, reads: str, id: str) -> Mapping[str, Any]:
-    """What the worker has said of a message; see `celery_wire.state`."""
-    return celery_wire.state(_reader(url, reads), id)
+    """What the worker has said of a message; see `celery_answers.state`."""
+    return state(_reader(url, reads), id)
 
 
 @lru_cache(maxsize=64)
@@ -22,4 +23,4 @@ def _reader(url: str, reads: str) -> Any:
     # Queues and tasks are of no use to a reader.
     settings = known.get("settings") or {}
     kept = {name: settings[name] for name in settings if name.startswith("result_")}
-    return celery_wire.opened({"configuration": {"settings": kept, "backend": known.get("backend")}, "results": url})
+    return opened({"configuration": {"settings": kept, "backend": known.get("backend")}, "results": url})

@@ -102,11 +102,16 @@ class CeleryTask(BaseOperator):
         self.defer(
             trigger=CeleryResultTrigger(self.source, id, time.time() + self._seconds, self.results, json.dumps(reads)),
             method_name="execute_complete",
-            kwargs={"id": id, "start": run.start.isoformat(), "reads": json.dumps(reads)},
+            kwargs={
+                "id": id,
+                "start": run.start.isoformat(),
+                "reads": json.dumps(reads),
+                "to": json.dumps(reply["to"]),
+            },
         )
 
     def execute_complete(
-        self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str, reads: str = "{}"
+        self, context: Mapping[str, Any], event: Mapping[str, Any], id: str, start: str, reads: str = "{}", to: str = ""
     ) -> Any:
         """Gives the result, or raises what the task raised."""
         from dataclasses import replace
@@ -118,11 +123,14 @@ class CeleryTask(BaseOperator):
 
         run = replace(attempt(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
-            words = f"{self.task} gave no result in time (Celery task {id}): see whether a worker consumes its queue, and runs"
+            words = f"{self.task} gave no result in time (Celery task {id}): {self._why_not(id, to)}"
             state: Mapping[str, Any] = {
                 "status": "TIMEOUT",
                 "error": {"type": "timeout", "message": words, "detail": ""},
             }
+        elif event["ended"] == "closed":
+            error = {"type": "no-result", "message": event["words"], "detail": ""}
+            state = {"status": "UNREADABLE", "error": error}
         else:
             state = result_state(celery_url(self.source, self.results), reads, id)
         return self._ended(context, run, id, state)
@@ -132,7 +140,7 @@ class CeleryTask(BaseOperator):
         from datetime import datetime, timezone
 
         from .bodies import record
-        from .celery_wire import returnable
+        from .celery_values import returnable
         from .compat import AirflowException
         from .kept import kept
         from .outcome import BodyError
@@ -145,7 +153,10 @@ class CeleryTask(BaseOperator):
         if state["status"] == "SUCCESS":
             record(context, run, "success", result=kept(state["result"]), end=end)
             return returnable(state["result"])
-        words = f"the result of Celery task {id} is gone: it expired, or somebody deleted it, before it was read"
+        words = (
+            f"the result of Celery task {id} is gone: it expired (result_expires), or somebody deleted it, before it was read. See the "
+            "worker's log for how it ended"
+        )
         told = state.get("error") or {"type": "unknown", "message": words, "detail": ""}
         problem = BodyError(told["type"], told["message"], told["detail"])
         record(context, run, "failed", error=problem, end=end)
@@ -163,36 +174,54 @@ class CeleryTask(BaseOperator):
         limit = (self.execution_timeout or _DAY).total_seconds()
         return max(limit / 2, limit - 5)
 
-    def _sent(self, context: Mapping[str, Any], run: Any) -> dict[str, Any]:
-        """The reply of the program that sends, which runs here or in the application's own interpreter."""
+    def _why_not(self, id: str, to: str) -> str:
+        """What results, workers and broker say of a message of which no result came."""
         import json
 
-        from . import celery_wire
-        from .connections import celery_url, redis_url
+        try:
+            request = {"do": "unanswered", "task": self.task, "id": id, "to": json.loads(to), "wait": self.wait}
+            return str(self._answer(request)["words"])
+        except Exception as problem:
+            return f"see whether a worker consumes its queue, and runs (nobody could be asked: {problem})"
+
+    def _sent(self, context: Mapping[str, Any], run: Any) -> dict[str, Any]:
+        """The reply of the program that sends."""
+        from .connections import redis_url
 
         index = context["ti"].map_index
         key = f"{run.run}/{run.task}" + (f"/{index}" if index >= 0 else "")
-        request = {
-            "do": "send",
-            "task": self.task,
-            "args": self.call_args,
-            "kwargs": self.call_kwargs,
-            "options": self.options,
-            "ids": [task_id(key, number) for number in range(1, run.attempt + 1)],
-            "wait": self.wait,
-            "unsure": self.unsure,
-            "seconds": self._seconds,
-            "marks": redis_url(self.source),
-        }
+        return self._answer(
+            {
+                "do": "send",
+                "task": self.task,
+                "args": self.call_args,
+                "kwargs": self.call_kwargs,
+                "options": self.options,
+                "ids": [task_id(key, number) for number in range(1, run.attempt + 1)],
+                "wait": self.wait,
+                "unsure": self.unsure,
+                "seconds": self._seconds,
+                "marks": redis_url(self.source),
+            }
+        )
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply of the program, which runs here or in the application's own interpreter."""
+        import json
+
+        from .connections import celery_url
+
         if self.app:
+            from .celery_text import text_of
             from .program import filled, run_program
 
-            source = celery_wire.source()
             environment = {**(self.environment or {}), **filled(self.variables)}
-            program = [self.interpreter or "python3", "-c", source]
+            program = [self.interpreter or "python3", "-c", text_of()]
             text = run_program(program, json.dumps(request | {"app": self.app}), environment)
             reply = json.loads(text or "{}")
         else:
+            from .celery_wire import answer
+
             configuration = json.loads(self.configuration or "{}")
             request |= {
                 "configuration": configuration,
@@ -200,7 +229,7 @@ class CeleryTask(BaseOperator):
                 "results": celery_url(self.source, self.results) if self.wait == "result" else None,
                 "beat": configuration.get("celery") or [0, 0],
             }
-            reply = celery_wire.answer(request)
+            reply = answer(request)
         if "failed" in reply:
             raise CeleryRefused(reply["failed"], reply["words"])
         return reply

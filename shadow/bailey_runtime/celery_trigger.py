@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from .celery_app import missing, url_of
 from .celery_results import result_state
-from .celery_wire import url_of
+from .celery_values import WireError
 from .compat import BaseHook, BaseTrigger, TriggerEvent
 from .connections import connection_id, place_of
 
@@ -33,13 +34,22 @@ class CeleryResultTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event: what the task ended as, or `timeout`. The result itself stays where Celery put it."""
+        """One event: what the task ended as, `timeout`, or `closed` with the `words` that say why nobody here can read it.
+
+        The result itself stays where Celery put it.
+        """
         url = url_of(place_of(await _connection(connection_id(self.source, self.results))))
         pause = 0.1
         while time.time() < self.until:
             try:
                 # Celery's backends hold up whoever asks them.
                 status = (await asyncio.to_thread(result_state, url, self.reads, self.id))["status"]
+            except WireError as error:
+                yield TriggerEvent({"ended": "closed", "words": str(error)})
+                return
+            except ImportError as error:
+                yield TriggerEvent({"ended": "closed", "words": missing(error)})
+                return
             except Exception as error:
                 self.log.warning("The results of %s give no answer: %s: %s", self.source, type(error).__name__, error)
                 status = "PENDING"

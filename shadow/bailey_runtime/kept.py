@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from .celery_wire import is_strict
+from .celery_values import is_strict
 
 # A longer text is kept by its digest and its beginning: XComs are no place for it.
 MOST_BYTES = 48 * 1024
@@ -19,11 +19,13 @@ FOLDER = "BAILEY_RESULTS_FOLDER"
 def kept(text: str) -> str:
     """A result, which is JSON text, as an outcome holds it.
 
-    As it is where it is strict JSON and not too long. What only Python calls JSON (NaN, Infinity) and what is no Unicode stays as
-    `{"bailey_text"}`, the exact text; what is too long as `{"bailey_truncated": SHA-256, "bytes", "head"}`, with `file` where it
+    As it is where it is strict JSON and not too long, half a character as JSON's escape of it. What only Python calls JSON (NaN,
+    Infinity) stays as `{"bailey_text"}`, the exact text; what is too long as `{"bailey_truncated": SHA-256, "bytes", "head"}`, with `file` where it
     was spilled.
     """
-    stored = text.encode("utf-8", "surrogatepass")
+    # Halves of characters stand only within the strings of a JSON text, where their escape says the same.
+    stored = text.encode("utf-8", "backslashreplace")
+    text = stored.decode()
     if len(stored) > MOST_BYTES:
         short: dict[str, Any] = {"bailey_truncated": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)}
         short["head"] = text[:_HEAD]

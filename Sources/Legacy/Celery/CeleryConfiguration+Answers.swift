@@ -9,7 +9,7 @@ extension CeleryConfiguration {
         "task_create_missing_queues", "task_create_missing_queue_type", "task_create_missing_queue_exchange_type",
         "task_routes", "task_serializer", "task_compression", "task_protocol", "task_ignore_result",
         "task_send_sent_event", "task_repr_maxlevels", "task_time_limit", "task_soft_time_limit", "timezone",
-        "enable_utc", "broker_transport_options", "result_serializer", "result_compression",
+        "enable_utc", "accept_content", "broker_transport_options", "result_serializer", "result_compression",
         "result_backend_transport_options",
     ]
 
@@ -20,7 +20,7 @@ extension CeleryConfiguration {
         "ignore_result": true,
     ]
 
-    /// What workers answered, by worker, as one configuration; nil if none did. `celery_wire.learnt` makes the same.
+    /// What workers answered, by worker, as one configuration; nil if none did. `celery_workers.learnt` makes the same.
     ///
     /// - Parameters:
     ///   - conf: `inspect conf --include-defaults`; `own` is the same without defaults.

@@ -13,15 +13,14 @@ struct CeleryResultRecord {
         case otherArguments(String)
         /// It belongs to no known entry, for this reason.
         case unattributed(String)
+        /// It cannot be read, for this reason.
+        case unread(String)
     }
 
     private struct Call: Hashable {
         var task: String
         var arguments: String
     }
-
-    /// Why a record is nobody's that is no record at all.
-    static let notJSON = "not a JSON record of Celery's"
 
     private let entries: [Call: [LegacyEntry]]
     private let tasks: Set<String>
@@ -30,7 +29,7 @@ struct CeleryResultRecord {
 
     init(entries: [LegacyEntry], zones: ZoneDatabase) {
         var index: [Call: [LegacyEntry]] = [:]
-        for entry in entries where entry.kind == .redbeat || entry.kind == .beat {
+        for entry in entries where entry.kind != .jobType {
             index[CeleryResultRecord.call(entry.task, entry.args, entry.kwargs), default: []].append(entry)
         }
         self.entries = index
@@ -43,10 +42,13 @@ struct CeleryResultRecord {
     ///
     /// - Parameter started: when the run was seen to start; nil if it was not.
     func read(_ bytes: [UInt8], started: Instant?) -> Reading {
-        guard let json = try? JSON(parsing: bytes), let status = json["status"]?.string,
-            let id = json["task_id"]?.string
-        else {
-            return .unattributed(CeleryResultRecord.notJSON)
+        let json: JSON
+        switch CeleryStoredResult(bytes) {
+        case .unread(let reason): return .unread(reason)
+        case .record(let found): json = found
+        }
+        guard let status = json["status"]?.string, let id = json["task_id"]?.string else {
+            return .unread(CeleryStoredResult.notJSON)
         }
         if status == "STARTED" { return .started(id: id) }
         let state = CeleryResultRecord.state(status)
@@ -64,6 +66,19 @@ struct CeleryResultRecord {
                 "\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart"
             )
         }
+        return .outcome(outcome(json, of: entry, id: id, state: state, started: started))
+    }
+
+    /// A record that is known to be that of an entry's run; nil if it has not ended.
+    func outcome(_ json: JSON, of entry: LegacyEntry, started: Instant?) -> Outcome? {
+        let state = CeleryResultRecord.state(json["status"]?.string ?? "")
+        guard [.success, .failed, .cancelled].contains(state), let id = json["task_id"]?.string else { return nil }
+        return outcome(json, of: entry, id: id, state: state, started: started)
+    }
+
+    private func outcome(_ json: JSON, of entry: LegacyEntry, id: String, state: RunState, started: Instant?)
+        -> Outcome
+    {
         let end = json["date_done"]?.string.flatMap { text in
             Instant(iso8601: text) ?? Instant(iso8601: text + "Z")
         }
@@ -81,7 +96,7 @@ struct CeleryResultRecord {
         outcome.attempts = json["retries"]?.int.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
         outcome.origin = CeleryResultRecord.origin(json, id)
         if state == .success { outcome.result = json["result"] } else { outcome.error = CeleryResultRecord.error(json) }
-        return .outcome(outcome)
+        return outcome
     }
 
     /// Why a run is not one that beat sent; nil if nothing in its result speaks against it.

@@ -53,8 +53,8 @@ extension CeleryRuns {
             return nil
         case .otherArguments(let task):
             return seen.map { _ in .leftOut(CeleryRuns.otherArguments(task)) }
-        case .unattributed(let reason):
-            return reason == CeleryResultRecord.notJSON ? .unread(record: id, reason: reason) : nil
+        case .unattributed: return nil
+        case .unread(let reason): return .unread(record: id, reason: reason)
         case .outcome(let outcome):
             var message = events.remove(outcome.run)
             if let seen, let end = outcome.end, events.isLate(seen, after: end) { message?.started = nil }
@@ -118,7 +118,7 @@ private final class CeleryWatch: Sendable {
             do {
                 try await RedisSubscription.listen(
                     to: runs.url,
-                    patterns: ["celery-task-meta-*", "*/*.celeryev/*"],
+                    patterns: runs.keys.patterns + ["*/*.celeryev/*"],
                     attempts: 1,
                     most: runs.most,
                     ready: {
@@ -170,8 +170,7 @@ private final class CeleryWatch: Sendable {
         case .gap(let reason): try await fill(reason)
         case .message(let channel, let payload):
             let name = String(decoding: channel, as: UTF8.self)
-            if let mark = name.firstRange(of: "celery-task-meta-") {
-                let id = String(name[mark.upperBound...])
+            if let id = runs.keys.id(name) {
                 if let event = runs.event(id, payload, events, seen: now) { try await handle(event) }
             } else {
                 events.take(payload, seen: now)

@@ -14,6 +14,7 @@ public struct CeleryRuns: LegacyRuns {
     }
 
     let url: RedisURL
+    let keys: CeleryResultKeys
     let record: CeleryResultRecord
     let clock: BeatClock?
     let now: @Sendable () -> Instant
@@ -22,11 +23,13 @@ public struct CeleryRuns: LegacyRuns {
     /// The runs of some entries.
     ///
     /// - Parameters:
+    ///   - keys: how the results' keys begin.
     ///   - most: how many results that are published wait to be taken before some are lost and read again.
     ///   - clock: beat's record of when it fired them; without it no run can be told to be that of a tick.
     ///   - now: the clock, for the start of runs that are seen to start.
     public init(
         url: RedisURL,
+        keys: CeleryResultKeys = CeleryResultKeys(),
         entries: [LegacyEntry],
         clock: BeatClock? = nil,
         zones: ZoneDatabase,
@@ -35,6 +38,7 @@ public struct CeleryRuns: LegacyRuns {
     ) {
         self.most = most
         self.url = url
+        self.keys = keys
         self.clock = clock
         record = CeleryResultRecord(entries: entries, zones: zones)
         self.now = now
@@ -57,9 +61,10 @@ public struct CeleryRuns: LegacyRuns {
                 if kept[entry, default: []].count > limit * 2 {
                     kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
                 }
-            case .unattributed(let reason):
+            case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
+            case .unread(let reason):
                 runs.unattributed[reason, default: 0] += 1
-                if reason == CeleryResultRecord.notJSON { runs.unread[id] = reason }
+                runs.unread[id] = reason
             case .otherArguments(let task): runs.unattributed[CeleryRuns.otherArguments(task), default: 0] += 1
             case .started: runs.unattributed["not ended (STARTED)", default: 0] += 1
             }
@@ -83,13 +88,19 @@ public struct CeleryRuns: LegacyRuns {
 
     /// Every result that is stored, by its id.
     func eachStored(_ redis: RedisConnection, _ body: (String, [UInt8]) async throws -> Void) async throws {
-        var walk = KeyWalk(matching: "celery-task-meta-*")
-        while let keys = try await walk.next(on: redis) {
-            for (key, value) in zip(keys, try await redis.pipeline(keys.map { RedisCommand("GET", raw: [$0]) })) {
-                if case .error(let message) = value, message.hasPrefix("NOPERM") { throw redis.refusal("GET", message) }
-                // A result may expire between the two commands.
-                guard let bytes = value.bytes else { continue }
-                try await body(String(decoding: key.dropFirst("celery-task-meta-".utf8.count), as: UTF8.self), bytes)
+        for pattern in keys.patterns {
+            var walk = KeyWalk(matching: pattern)
+            while let found = try await walk.next(on: redis) {
+                for (key, value) in zip(found, try await redis.pipeline(found.map { RedisCommand("GET", raw: [$0]) })) {
+                    if case .error(let message) = value, message.hasPrefix("NOPERM") {
+                        throw redis.refusal("GET", message)
+                    }
+                    // A result may expire between the two commands.
+                    guard let bytes = value.bytes, let id = keys.id(String(decoding: key, as: UTF8.self)) else {
+                        continue
+                    }
+                    try await body(id, bytes)
+                }
             }
         }
     }

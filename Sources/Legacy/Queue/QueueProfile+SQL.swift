@@ -10,13 +10,23 @@ extension QueueProfile {
         table.split(separator: ".").map { PostgresConnection.identifier(String($0)) }.joined(separator: ".")
     }
 
+    /// What its jobs are read from: the table, or the profile's query.
+    public var relation: String { view.map { "(\(filled($0)))" } ?? quotedTable }
+
+    /// SQL of a profile, with the table's own names in place of `{table}` and `{schema}`.
+    private func filled(_ sql: String) -> String {
+        let parts = table.split(separator: ".").map(String.init)
+        let schema = parts.count > 1 ? PostgresConnection.identifier(parts[0]) + "." : ""
+        return sql.replacing("{schema}.", with: schema).replacing("{table}", with: quotedTable)
+    }
+
     /// What a row says of a meaning; nil where the table does not say it.
     ///
     /// - Parameter row: the name that the row goes by.
     public func value(_ meaning: String, of row: String) -> String? {
         if let column = columns[meaning] { return "\(row).\(PostgresConnection.identifier(column))" }
         // In a query of its own, so that its names are the row's and no others.
-        return expressions[meaning].map { "(SELECT (\($0)) FROM (SELECT \(row).*) AS jobs)" }
+        return expressions[meaning].map { "(SELECT (\(filled($0))) FROM (SELECT \(row).*) AS jobs)" }
     }
 
     /// What a row says of a meaning as text; typed NULL where the table does not say it.

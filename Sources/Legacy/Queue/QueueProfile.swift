@@ -23,9 +23,13 @@ public struct QueueProfile: Sendable, Hashable {
     public var caveats: [String]
     /// How rows are held; nil for a table that can only be read.
     public var hold: QueueHold?
+    /// A query that gives the jobs in place of the table alone, where they stand in several; nil for the table.
+    public var view: String?
+    /// Columns by which the table is told from others; empty where only its name tells it.
+    public var detect: [String]
 
     static let keys = [
-        "profile", "table", "columns", "statuses", "writes", "naive_timestamps", "caveats", "hold",
+        "profile", "table", "detect", "view", "columns", "statuses", "writes", "naive_timestamps", "caveats", "hold",
     ]
     static let columnNames = [
         "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
@@ -33,6 +37,8 @@ public struct QueueProfile: Sendable, Hashable {
     ]
     static let columnKeys = ["column", "sql", "kind"]
     static let statusNames = ["queued", "running", "success", "failed"]
+    /// The same, and words that mean none of them: cancelled, held back by the application.
+    static let readStatusNames = statusNames + ["other"]
 
     /// Reads a profile.
     ///
@@ -48,6 +54,7 @@ public struct QueueProfile: Sendable, Hashable {
         kinds = [:]
         statuses = [:]
         writes = [:]
+        detect = []
         naiveTimestamps = false
         caveats = []
         if let fields = YAMLFields(root, known: QueueProfile.keys, problems: problems) {
@@ -57,11 +64,19 @@ public struct QueueProfile: Sendable, Hashable {
             caveats = fields.strings("caveats") ?? []
             readColumns(fields, root, problems)
             if let node = fields.node("statuses"),
-                let inner = YAMLFields(node, known: QueueProfile.statusNames, problems: problems)
+                let inner = YAMLFields(node, known: QueueProfile.readStatusNames, problems: problems)
             {
-                for status in QueueProfile.statusNames { statuses[status] = inner.strings(status) }
+                for status in QueueProfile.readStatusNames { statuses[status] = inner.strings(status) }
             } else {
                 problems.note(root, "“statuses” is missing")
+            }
+            detect = fields.strings("detect") ?? []
+            if let text = fields.string("view"), let node = fields.node("view") {
+                if let fault = QueueExpression.fault(text) { problems.note(node, "“view” is no query: \(fault)") }
+                if fields.node("hold") != nil {
+                    problems.note(node, "what “view” gives is only read: leave out “hold”")
+                }
+                view = text
             }
             readWrites(fields, problems)
             if let node = fields.node("hold") {
@@ -133,6 +148,11 @@ public struct QueueProfile: Sendable, Hashable {
     /// What the column of a meaning holds.
     public func kind(_ meaning: String) -> QueueKind {
         kinds[meaning] ?? (["queued", "started", "finished", "due"].contains(meaning) ? .timestamp : .text)
+    }
+
+    /// Why the jobs of a table that can only be read are not taken over.
+    public var unverified: String {
+        "the profile “\(name)” reads its jobs only: holding, taking and giving them back was not verified for it"
     }
 
     /// What a status word of the table means; nil for one the profile does not know.

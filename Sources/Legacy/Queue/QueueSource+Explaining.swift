@@ -30,13 +30,23 @@ extension QueueSource {
                 """
             let there = ((try? await connection.query(tables)) ?? []).compactMap { $0["name"] }
             let shown = there.isEmpty ? "no table that this user can see" : there.joined(separator: ", ")
+            let known = ((try? await QueueDetection.tables(of: connection)) ?? []).map {
+                "\($0.table) (profile \($0.profile))"
+            }
+            let hint = known.isEmpty ? "" : "; of queues that Bailey knows: \(known.joined(separator: ", "))"
             return error.explained(
-                "there is no table \(profile.table) in this database; it has \(shown)",
+                "there is no table \(profile.table) in this database; it has \(shown)\(hint)",
                 "Write the right one as “table” of source \(name) in bailey.yaml (or of the profile “\(profile.name)”), and see whether the URL names the right database"
             )
         }
         let names = Set(rows.compactMap { $0["name"] })
         let has = rows.map { "\($0["name"] ?? "") (\($0["type"] ?? ""))" }.joined(separator: ", ")
+        guard profile.view == nil else {
+            return error.explained(
+                "\(error.found): the table \(profile.table) is not as the profile “\(profile.name)” has it, or is of another version; it has \(has)",
+                "Write a profile of your own for it (mappings/profiles)"
+            )
+        }
         let lacking = profile.columns.filter { !names.contains($0.value) }.sorted { $0.key < $1.key }
         guard !lacking.isEmpty else {
             return error.explained(

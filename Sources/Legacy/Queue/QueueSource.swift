@@ -88,6 +88,11 @@ public struct QueueSource: Sendable {
                 )
             )
         }
+        if profile.hold == nil {
+            reading.summary.notes.append(
+                EntryNote(.noSwitch, "\(profile.unverified); cutover, rollback and retire refuse them")
+            )
+        }
         reading.summary.notes += try await absences(connection, found: reading.summary.found)
         return reading
     }
@@ -116,7 +121,7 @@ public struct QueueSource: Sendable {
                 }
             return "\(sql) AS \(meaning)"
         }
-        return "(SELECT \(columns.joined(separator: ", ")) FROM \(profile.quotedTable) j) AS jobs"
+        return "(SELECT \(columns.joined(separator: ", ")) FROM \(profile.relation) j) AS jobs"
     }
 
     /// One row per job type and status, and one per job type for its ended jobs; nothing but totals leaves the server.

@@ -33,6 +33,12 @@ public struct QueueSystem: LegacySystem {
         )
     }
 
+    /// Why its jobs are not taken over; nil where its profile says how, or cannot be read.
+    public var unverified: String? {
+        guard let layout = try? source().layout, layout.hold == nil else { return nil }
+        return layout.unverified
+    }
+
     public func read(zones: ZoneDatabase) async throws -> SourceReading { try await source().read(zones: zones) }
 
     public func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws

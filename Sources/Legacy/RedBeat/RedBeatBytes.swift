@@ -76,36 +76,7 @@ public enum RedBeatBytes {
 
     /// JSON with U+FFFD for each half of a surrogate pair that stands alone, which Python takes and no text of ours can hold.
     static func withoutSurrogates(_ bytes: [UInt8]) -> [UInt8] {
-        var result = bytes
-        var index = 0
-        /// The unit of an escape `\uD8..` at a place.
-        func unit(_ place: Int) -> UInt16? {
-            guard place + 6 <= result.count, result[place] == UInt8(ascii: "\\"), result[place + 1] == UInt8(ascii: "u")
-            else {
-                return nil
-            }
-            return UInt16(String(decoding: result[place + 2..<place + 6], as: UTF8.self), radix: 16)
-        }
-        while index < result.count {
-            guard result[index] == UInt8(ascii: "\\") else {
-                index += 1
-                continue
-            }
-            guard let first = unit(index) else {
-                index += 2
-                continue
-            }
-            let isHigh = (0xD800..<0xDC00).contains(first)
-            if isHigh, let second = unit(index + 6), (0xDC00..<0xE000).contains(second) {
-                index += 12
-                continue
-            }
-            if isHigh || (0xDC00..<0xE000).contains(first) {
-                result.replaceSubrange(index + 2..<index + 6, with: Array("FFFD".utf8))
-            }
-            index += 6
-        }
-        return result
+        HalfSurrogates.replaced(bytes) { _ in Array("\\uFFFD".utf8) }
     }
 
     /// How deep arrays and objects of JSON nest.

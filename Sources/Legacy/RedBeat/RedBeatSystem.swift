@@ -61,6 +61,7 @@ public struct RedBeatSystem: LegacySystem {
     {
         CeleryRuns(
             url: try resultsURL(),
+            keys: CeleryResultKeys(settings: settings.celery?.settings),
             entries: entries,
             clock: BeatClock(
                 url: try RedisURL(settings.url),

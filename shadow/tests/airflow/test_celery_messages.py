@@ -1,33 +1,110 @@
-"""A task that stands for an entry sends what beat would have sent, in a running Airflow, and has the worker's result."""
+"""Tasks that stand for entries send what beat would have sent, in a running Airflow, and end as the worker's own ended."""
 
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
+import pytest
+from celery import Celery
 from rest import eventually
 from road import Road
 
-ENTRY = "sends-for-beat"
-DAG = "sends_for_beat"
+# Longer than it takes Airflow to hand the wait to its triggerer, and a test to see that.
+AHEAD = 30
+# How long a message is waited for that nobody will answer.
+WAITS = 30
+# In an order of its own, by which its effect is known.
+MODELS = ["ranking", "fraud", "churn"]
 
 
-def test_a_live_run_has_the_result_of_the_worker(road: Road) -> None:
-    clock = road.entry(ENTRY, 20, task="company.ops.refresh_cache", args=[ENTRY])
-    road.pipeline(DAG, clock, {"work": {"entry": clock}})
-    road.build(DAG)
-    road.cut_over(DAG)
+def effects(road: Road, task: str) -> list[dict[str, Any]]:
+    """What a legacy task has done with these models, each time it ran."""
+    file = road.laboratory.folder / "effects" / "effects.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [line for line in map(json.loads, lines) if line["task"] == task and line["args"] == {"models": MODELS}]
 
-    def live() -> dict | None:
-        for run in road.airflow.runs(DAG):
-            outcome = road.airflow.outcome(DAG, run["dag_run_id"], "work")
-            if outcome is not None and outcome["mode"] == "live" and outcome["state"] != "observed":
-                return outcome
+
+def live_run(road: Road, dag: str) -> str:
+    """The first run that is Airflow's own."""
+
+    def look() -> str | None:
+        for run in road.airflow.runs(dag):
+            # 2.11 tells a value by its form in Python, others as JSON.
+            if re.search("""['"]mode['"]: ?['"]live""", str(road.airflow.xcom(dag, run["dag_run_id"], "gate"))):
+                return run["dag_run_id"]
         return None
 
-    outcome = eventually("Airflow has sent a message and has its result", live)
-    assert outcome["state"] == "success", outcome
-    assert outcome["arguments"] == {"args": [ENTRY], "kwargs": {}}
+    return eventually("a run is Airflow's", look)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "road",
+        pytest.param("celery_road", marks=pytest.mark.full),
+        pytest.param("road_211", marks=pytest.mark.full),
+    ],
+)
+def test_each_task_ends_as_the_worker_says(way: str, request: pytest.FixtureRequest) -> None:
+    road: Road = request.getfixturevalue(way)
+    name = f"sends-for-beat-{way}"
+    clock = road.entry(f"{name}-done", 20, task="company.ops.refresh_cache", args=[name])
+    entries = {
+        "fails": road.entry(f"{name}-fails", 86400, task="company.ml.score_sample", args=[[]]),
+        "lasts": road.entry(f"{name}-lasts", 86400, task="company.ml.retrain_models", args=[MODELS]),
+        "revoked": road.entry(
+            f"{name}-revoked",
+            86400,
+            task="company.ml.check_model_drift",
+            args=[0.3],
+            options={"countdown": AHEAD},
+        ),
+    }
+    entries["lost"] = road.entry(
+        f"{name}-lost", 86400, task="company.ops.heartbeat_metrics", options={"queue": "nobody"}
+    )
+    tasks = {task: {"entry": one} for task, one in entries.items()}
+    tasks["lost"]["limit"] = WAITS
+    road.pipeline(name, clock, {"done": {"entry": clock}} | tasks)
+    road.build(name)
+    road.cut_over(name)
+    dag = name
+    before = len(effects(road, "retrain_models"))
+    run = live_run(road, dag)
+
+    # Somebody revokes a message that a worker holds, while Airflow's triggerer waits for its result.
+    legacy = Celery("company", broker=road.legacy.redis_url, set_as_current=False)
+
+    def held() -> str | None:
+        for requests in (legacy.control.inspect(timeout=2).scheduled() or {}).values():
+            for one in requests:
+                if one["request"]["name"] == "company.ml.check_model_drift" and one["request"]["args"] == [0.3]:
+                    return str(one["request"]["id"])
+        return None
+
+    message = eventually("a worker holds the message", held)
+    eventually("the wait is deferred", lambda: road.airflow.states(dag, run)["revoked"] == "deferred")
+    legacy.control.revoke(message)
+
+    assert road.airflow.ended(dag, run) == "failed"
+    states = road.airflow.states(dag, run)
+    ends = {"done": "success", "fails": "failed", "lasts": "success", "revoked": "failed", "lost": "failed"}
+    assert {task: states[task] for task in ends} == ends
+    outcomes = {task: road.airflow.outcome(dag, run, task) for task in ends}
+    assert all(outcome is not None and outcome["mode"] == "live" for outcome in outcomes.values()), outcomes
+    assert {task: outcome["state"] for task, outcome in outcomes.items()} == ends
+    # The very records of the worker.
     stored = [json.loads(road.redis.get(key) or b"{}") for key in road.redis.scan_iter("celery-task-meta-*")]
-    assert outcome["result"] in [one.get("result") for one in stored if one.get("args") == [ENTRY]]
-    road.roll_back(DAG)
-    road.remove(DAG, ENTRY)
+    assert outcomes["done"]["arguments"] == {"args": [name], "kwargs": {}}
+    assert outcomes["done"]["result"] in [one.get("result") for one in stored if one.get("args") == [name]]
+    assert [one["model"] for one in outcomes["lasts"]["result"]["trained"]] == MODELS
+    assert outcomes["fails"]["error"]["type"] == "ZeroDivisionError"
+    assert outcomes["revoked"]["error"]["type"] == "TaskRevokedError"
+    assert "no live worker consumes the queue “nobody”" in outcomes["lost"]["error"]["message"], outcomes["lost"]
+    assert str(road.airflow.xcom(dag, run, "lasts")) == str(outcomes["lasts"]["result"])
+    # What lasts ran once, whatever Airflow did with the slot.
+    assert len(effects(road, "retrain_models")) == before + 1
+    road.roll_back(name)
+    road.remove(name, f"{name}-done", *(f"{name}-{task}" for task in entries))

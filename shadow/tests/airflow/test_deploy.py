@@ -191,7 +191,9 @@ def test_a_run_that_is_late_is_told_of_in_211(road_211: Road, tmp_path: Path) ->
 
 
 @pytest.mark.full
-def test_a_connection_that_leads_elsewhere_is_named(road: Road, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["road", "road_211"])
+def test_a_connection_that_leads_elsewhere_is_named(way: str, request: pytest.FixtureRequest) -> None:
+    road: Road = request.getfixturevalue(way)
     clock = road.entry("connection-entry", 3600.0)
     road.pipeline("connected", clock, {"work": {"entry": clock, **probe("nothing")}})
     road.workspace.run("import", status=(0, 1))

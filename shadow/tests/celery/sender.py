@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bailey_runtime import celery_wire
+from bailey_runtime import celery_once, celery_wire
 
 
 def dying(place: str, at: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,7 +28,7 @@ def dying(place: str, at: str, function: Callable[..., Any]) -> Callable[..., An
 def main() -> None:
     request = json.load(sys.stdin)
     at = request.pop("dies", "")
-    once = celery_wire._Once
+    once = celery_once.Once
     once.basic_publish = dying("publish", at, once.basic_publish)
     once._put_all = dying("script", at, once._put_all)
     once._confirmed = dying("broker", at, once._confirmed)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,8 @@ from entries import LATER, entry
 from stack import Legacy, legacy, until
 
 from bailey_runtime import celery_wire
+from bailey_runtime.celery_text import text_of
+from bailey_runtime.celery_workers import ask
 
 ENTRIES = int(os.environ.get("BAILEY_ENTRIES", "25"))
 SEED = int(os.environ.get("BAILEY_SEED", random.randrange(10**6)))
@@ -80,7 +81,7 @@ def given(broker: str, port: int, route: str, form: str) -> dict[str, Any]:
             "accept_content": ["json", "yaml"],
             "result_accept_content": ["json"],
             "beat_max_loop_interval": 1,
-            "redbeat_lock_timeout": 10,
+            "redbeat_lock_timeout": 60,
             "worker_prefetch_multiplier": 0,
             "broker_connection_retry_on_startup": True,
         }
@@ -149,7 +150,11 @@ def same(message: dict[str, Any]) -> dict[str, Any]:
     own = headers.pop("id", "")
     if own and headers.get("root_id") == own:
         headers["root_id"] = "own"
-    for name in ("origin",):
+    # What RabbitMQ notes of delaying queues on its way (x-death and its like) has moments of its own.
+    for name in [
+        "origin",
+        *(name for name in headers if name.startswith(("x-death", "x-first-death", "x-last-death"))),
+    ]:
         headers.pop(name, None)
     for name in ("eta", "expires"):
         at = headers.get(name)
@@ -207,11 +212,14 @@ def check(url: str, port: int, route: str, form: str) -> None:
         configuration = asked(app_given)
         fire(app, definitions, port)
         broken = app.log("beat").count("Message Error")
-        app.received(ENTRIES - broken)
+        made = {number(message)[0] for message in app.received(ENTRIES - broken)}
+        assert len(made) == ENTRIES - broken
         by_app = [sending(d, app="legacy_celery:app", ids=[f"airflow-app-{n}"]) for n, d in enumerate(definitions)]
-        for answer in child(app, by_app):
-            assert answer.get("sent"), answer
-        expected = 2 * ENTRIES
+        for n, answer in enumerate(child(app, by_app)):
+            # What beat makes no message of (some Celery versions of some moments), nor does the application for a DAG.
+            assert answer.get("sent") if n in made else answer.get("failed") == "message", (answer, definitions[n])
+        definitions = [d for d in definitions if d["kwargs"]["n"] in made]
+        expected = 2 * len(made)
         both = []
         if route == "function":
             refused = celery_wire.answer(sending(definitions[0], configuration=configuration, broker=url))
@@ -222,7 +230,7 @@ def check(url: str, port: int, route: str, form: str) -> None:
                 marks = f"redis://127.0.0.1:{port}/2"
                 answer = celery_wire.answer(sending(definition, marks=marks, beat=configuration["celery"], **more))
                 assert answer.get("sent"), answer
-            expected += ENTRIES
+            expected += len(made)
         messages = app.received(expected)
         by_entry: dict[int, list[dict[str, Any]]] = {}
         for message in messages:
@@ -231,7 +239,7 @@ def check(url: str, port: int, route: str, form: str) -> None:
             found = by_entry[definition["kwargs"]["n"]]
             beats = [m for m in found if not number(m)[1]]
             both = [m for m in found if number(m)[1]]
-            assert len(beats) == 1 and len(both) == expected // ENTRIES - 1
+            assert len(beats) == 1 and len(both) == expected // len(made) - 1
             for message in both:
                 assert same(message) == same(beats[0]), (message["properties"], definition)
                 # To one moment, from moments of sending that are as far apart as these tests take.
@@ -240,7 +248,7 @@ def check(url: str, port: int, route: str, form: str) -> None:
 
 def child(app: Legacy, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the application's own interpreter answers, many requests to one process."""
-    source = Path(celery_wire.__file__).read_text().split("\nif __name__ ==")[0]
+    source = text_of().split("\nif __name__ ==")[0]
     source += """
 import sys, json
 out = os.fdopen(os.dup(1), "w"); os.dup2(2, 1)
@@ -257,16 +265,15 @@ for line in sys.stdin:
         cwd=app.folder.name,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=300,
     )
+    assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def asked(given: dict[str, Any]) -> dict[str, Any]:
     """What the live worker says of its configuration."""
-    from bailey_runtime.celery_wire import ask
-
     found: list[dict[str, Any]] = []
 
     def answers() -> bool:

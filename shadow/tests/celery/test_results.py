@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import base64
 import json
 import pickle
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,9 +16,12 @@ from stack import legacy, until
 from test_once import attempt, wanted
 from test_parity import asked, given
 
-from bailey_runtime import celery_wire
+from bailey_runtime import celery_sending, celery_wire
+from bailey_runtime.celery_answers import record
 from bailey_runtime.celery_results import result_state
-from bailey_runtime.celery_wire import returnable
+from bailey_runtime.celery_text import PROVING, text_of
+from bailey_runtime.celery_values import returnable
+from bailey_runtime.celery_workers import unknown
 from bailey_runtime.kept import MOST_BYTES, kept
 
 FORMS = {
@@ -103,7 +110,7 @@ def test_a_file_without_a_gate_runs_the_same_program(clean, tmp_path):
         ):
             one = wanted(app_given, configuration, task=task, args=args, ids=[task], do="call", seconds=60)
             one |= {"broker": place(settings["broker_url"]), "results": place(settings["result_backend"])}
-            program = [sys.executable, "-c", celery_wire.source()]
+            program = [sys.executable, "-c", text_of()]
             for _ in range(2):
                 done = subprocess.run(
                     program,
@@ -122,6 +129,23 @@ def test_a_file_without_a_gate_runs_the_same_program(clean, tmp_path):
         assert app.runs() == 3
 
 
+def test_a_file_without_a_gate_carries_that_text():
+    golden = Path(__file__).resolve().parents[3] / "Tests/AirflowTests/Golden/ungated.py"
+    texts = [
+        node.value.value
+        for node in ast.parse(golden.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_CELERY"
+    ]
+    assert texts == ["\n" + text_of()]
+
+
+def test_no_name_of_the_text_stands_for_two_things():
+    names = []
+    for node in ast.parse(text_of(PROVING)).body:
+        names += [getattr(node, "name", "")] + [getattr(to, "id", "") for to in getattr(node, "targets", [])]
+    assert not [name for name, count in Counter(names).items() if name and count > 1]
+
+
 def _refused(word):
     raise AssertionError(word)
 
@@ -129,7 +153,7 @@ def _refused(word):
 def test_values_of_every_form_stay_exact(tmp_path, monkeypatch):
     assert kept('{"a": 1.0}') == '{"a": 1.0}'
     assert json.loads(kept("[NaN, 1.10]")) == {"bailey_text": "[NaN, 1.10]"}
-    assert json.loads(kept('"\ud800"')) == {"bailey_text": '"\ud800"'}
+    assert kept('"\ud800"') == kept('"\\ud800"') == '"\\ud800"'
     large = json.dumps("x" * 50_000_000)
     monkeypatch.setenv("BAILEY_RESULTS_FOLDER", str(tmp_path / "results"))
     short = json.loads(kept(large))
@@ -143,8 +167,42 @@ def test_values_of_every_form_stay_exact(tmp_path, monkeypatch):
     assert returnable('{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
 
 
+CASES = json.loads(Path(__file__).with_name("stored_results.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_what_a_backend_stores_is_read_as_it_was_written(case):
+    # CeleryStoredResultTests reads the same with Bailey's own reader.
+    stored = base64.b64decode(case["stored"])
+    if case["status"] == "UNREADABLE":
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            record(stored)
+        return
+    found = record(stored, case.get("serializer", "json"))
+    assert found["status"] == case["status"]
+    if "error" in case:
+        assert [found["error"]["type"], found["error"]["message"]] == case["error"]
+    elif case.get("serializer") == "pickle":
+        assert "bailey_pickled" in json.loads(found["result"])
+    else:
+        # NaN is not even itself.
+        assert repr(json.loads(found["result"])) == repr(json.loads(case["as"]))
+
+
+@pytest.mark.parametrize("prefix", ["acme:", "acme"])
+def test_the_prefix_of_another_version_is_found(prefix, clean):
+    url = f"redis://127.0.0.1:{clean}/1"
+    configuration = {"settings": {"result_backend_transport_options": {"global_keyprefix": prefix}}}
+    client = redis.Redis(port=clean, db=1)
+    for key, id in ((f"{prefix}_celery-task-meta-old", "old"), (f"{prefix}celery-task-meta-new", "new")):
+        client.set(key, '{"status": "SUCCESS", "result": 1}')
+        found = result_state(url, json.dumps(configuration), id)["status"]
+        # No version leaves out the underscore where nothing else parts the two.
+        assert found == ("PENDING" if (prefix, id) == ("acme", "new") else "SUCCESS"), (prefix, id)
+
+
 def test_nothing_is_unpickled():
-    record = {
+    whole = {
         "status": "SUCCESS",
         "result": Bomb(),
         "traceback": None,
@@ -153,12 +211,12 @@ def test_nothing_is_unpickled():
         "task_id": "1",
     }
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
-        stored = pickle.dumps(record, protocol)
-        found = celery_wire.record(stored, "pickle")
+        stored = pickle.dumps(whole, protocol)
+        found = record(stored, "pickle")
         assert found["status"] == "SUCCESS"
         # The same value has the same digest, whatever else the record says.
-        other = pickle.dumps(record | {"date_done": "y", "task_id": "22"}, protocol)
-        assert found["result"] == celery_wire.record(other, "pickle")["result"]
+        other = pickle.dumps(whole | {"date_done": "y", "task_id": "22"}, protocol)
+        assert found["result"] == record(other, "pickle")["result"]
     import os
 
     assert not os.path.exists("/tmp/bailey-unpickled")
@@ -166,7 +224,7 @@ def test_nothing_is_unpickled():
 
 def test_a_deep_result_is_a_success():
     deep = "[" * 200_000 + "]" * 200_000
-    found = celery_wire.record(f'{{"status": "SUCCESS", "result": {deep}, "traceback": null}}'.encode())
+    found = record(f'{{"status": "SUCCESS", "result": {deep}, "traceback": null}}'.encode())
     assert found["status"] == "SUCCESS" and found["result"] == deep
 
 
@@ -191,7 +249,7 @@ def test_an_unreadable_record_is_one_line(clean):
     ],
 )
 def test_what_cannot_be_sent_says_what_to_do(more, code, words, clean, monkeypatch):
-    monkeypatch.setattr(celery_wire, "_PATIENCE", 1)
+    monkeypatch.setattr(celery_sending, "_PATIENCE", 1)
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     configuration = {
         "celery": [5, 7],
@@ -205,8 +263,8 @@ def test_what_cannot_be_sent_says_what_to_do(more, code, words, clean, monkeypat
 
 def test_a_queue_that_nobody_consumes_is_known(clean):
     configuration = {"settings": {"task_default_queue": "work"}, "silent": ["old"]}
-    assert "old" in celery_wire.unknown(configuration, "t", {"queue": "old"})
-    assert celery_wire.unknown(configuration, "t", {}) is None
+    assert "old" in unknown(configuration, "t", {"queue": "old"})
+    assert unknown(configuration, "t", {}) is None
 
 
 def test_sending_costs_little(clean):
