@@ -1,4 +1,4 @@
--- River, migrations 1 to 7 of its own repository, as PostgreSQL dumps them.
+-- River, migrations 1 to 7 of its own repository, as PostgreSQL dumps the tables they make; its functions and triggers are left out.
 
 CREATE TYPE public.river_job_state AS ENUM (
     'available',
@@ -10,22 +10,6 @@ CREATE TYPE public.river_job_state AS ENUM (
     'running',
     'scheduled'
 );
-
-CREATE FUNCTION public.river_job_state_in_bitmask(bitmask bit, state public.river_job_state) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    SELECT CASE state
-        WHEN 'available' THEN get_bit(bitmask, 7)
-        WHEN 'cancelled' THEN get_bit(bitmask, 6)
-        WHEN 'completed' THEN get_bit(bitmask, 5)
-        WHEN 'discarded' THEN get_bit(bitmask, 4)
-        WHEN 'pending'   THEN get_bit(bitmask, 3)
-        WHEN 'retryable' THEN get_bit(bitmask, 2)
-        WHEN 'running'   THEN get_bit(bitmask, 1)
-        WHEN 'scheduled' THEN get_bit(bitmask, 0)
-        ELSE 0
-    END = 1;
-$$;
 
 CREATE TABLE public.river_job (
     id bigint NOT NULL,
@@ -133,7 +117,7 @@ CREATE INDEX river_job_prioritized_fetching_index ON public.river_job USING btre
 
 CREATE INDEX river_job_state_and_finalized_at_index ON public.river_job USING btree (state, finalized_at) WHERE (finalized_at IS NOT NULL);
 
-CREATE UNIQUE INDEX river_job_unique_idx ON public.river_job USING btree (unique_key) WHERE ((unique_key IS NOT NULL) AND (unique_states IS NOT NULL) AND public.river_job_state_in_bitmask(unique_states, state));
+CREATE UNIQUE INDEX river_job_unique_idx ON public.river_job USING btree (unique_key) WHERE ((unique_key IS NOT NULL) AND (unique_states IS NOT NULL));
 
 CREATE INDEX river_notification_created_at_idx ON public.river_notification USING btree (created_at);
 
