@@ -20,8 +20,10 @@ public struct QueueSwitchSQL: Sendable {
                 .noHold,
                 queue: queue,
                 operation: "making the switch",
-                found: "profile \(profile.name) does not say how a row is held",
-                advice: "Add “hold” to mappings/profiles/\(profile.name).yaml; see docs/configuration.md"
+                found: profile.unverified,
+                advice: profile.view == nil
+                    ? "Add “hold” to mappings/profiles/\(profile.name).yaml; see docs/configuration.md"
+                    : "Leave its jobs on legacy, or write a profile of your own for the table alone that says “hold”; see docs/queues.md"
             )
         }
         let texts =

@@ -36,6 +36,8 @@ struct DjangoRuns: LegacyRuns {
     func recorded(limit: Int) async throws -> RecordedRuns {
         let connection = try await tables.connect()
         var runs = RecordedRuns(outcomes: [])
+        // First the clock: what it fired by then has ended, or may yet.
+        runs.clock = try await clock(connection)
         for (reason, count) in try await leftOut(connection) { runs.unattributed[reason] = count }
         let rows = try await connection.query(
             """
@@ -94,6 +96,30 @@ struct DjangoRuns: LegacyRuns {
             ended: outcome.end ?? now(),
             origin: outcome.origin
         )
+    }
+
+    // MARK: Clock
+
+    func clockNow() async throws -> [ClockSighting] { try await clock(tables.connect()) }
+
+    /// When beat fired each entry last, and how often, as it has written them: it does so every three minutes, or when its schedule changes.
+    private func clock(_ connection: PostgresConnection) async throws -> [ClockSighting] {
+        let seen = now()
+        let rows = try await connection.query(
+            """
+            SELECT name, extract(epoch FROM last_run_at) AS last, total_run_count AS count FROM \(DjangoBeatTables.tasks)
+            WHERE name = ANY($1::text[]) AND last_run_at IS NOT NULL AND total_run_count > 0
+            """,
+            [.texts(entries.keys.sorted())]
+        )
+        return try rows.compactMap { row in
+            guard let entry = entries[try row.text("name")], let seconds = try row.double("last"),
+                let last = Instant(timestamp: seconds),
+                // A record of ten years ago or of tomorrow is no clock that runs.
+                last < seen.adding(seconds: 86_400), last > seen.adding(seconds: -3653 * 86_400)
+            else { return nil }
+            return ClockSighting(entry: entry.id, last: last, count: try row.int("count"), seen: seen)
+        }
     }
 
     // MARK: Totals
@@ -172,6 +198,7 @@ struct DjangoRuns: LegacyRuns {
         var from: Double?
         var isReady = false
         var silent: String?
+        var told: [ClockSighting] = []
         while true {
             try Task.checkCancellation()
             do {
@@ -199,6 +226,11 @@ struct DjangoRuns: LegacyRuns {
                         guard given.updateValue(try row.double("ended") ?? clock, forKey: id) == nil else { continue }
                         if isFirst, since == nil { continue }
                         if let outcome = try outcome(row) { try await handle(.run(outcome, observed(outcome))) }
+                    }
+                    let clocks = try await self.clock(connection)
+                    if clocks.map(\.count) != told.map(\.count) || clocks.map(\.last) != told.map(\.last) {
+                        try await handle(.clock(clocks))
+                        told = clocks
                     }
                     from = clock
                     given = given.filter { $0.value > clock - 2 * DjangoRuns.late }

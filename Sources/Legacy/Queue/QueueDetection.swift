@@ -33,7 +33,7 @@ public enum QueueDetection {
         for row in rows {
             let columns = Set(try row.text("columns").split(separator: " ").map(String.init))
             // Of several that fit, the one that asks for most.
-            let fitting = profiles.filter { columns.isSuperset(of: $0.detect) }
+            let fitting = profiles.filter { QueueDetection.fits($0, columns) }
             guard let profile = fitting.max(by: { $0.detect.count < $1.detect.count }) else { continue }
             let estimate = try row.int("rows")
             found.append(
@@ -41,5 +41,12 @@ public enum QueueDetection {
             )
         }
         return found.sorted { ($0.profile, $0.table) < ($1.profile, $1.table) }
+    }
+
+    /// Whether a table has what a profile's `detect` asks for, and not what it excludes (`!name`).
+    private static func fits(_ profile: QueueProfile, _ columns: Set<String>) -> Bool {
+        profile.detect.allSatisfy {
+            $0.hasPrefix("!") ? !columns.contains(String($0.dropFirst())) : columns.contains($0)
+        }
     }
 }

@@ -242,6 +242,38 @@ def test_results_are_the_history_of_the_task_that_they_name(database: str, tmp_p
     assert "BLY007" in left_out and "set result_extended" in str(inventory["sources"][0])
 
 
+def test_a_recorded_run_is_that_of_a_tick_and_is_shadowed(database: str, tmp_path: Path) -> None:
+    from django_celery_beat.models import CrontabSchedule, PeriodicTask
+    from django_celery_results.models import TaskResult
+
+    ended = datetime.now(timezone.utc).replace(second=0, microsecond=0) - timedelta(hours=1)
+    count = 20
+    PeriodicTask.objects.create(
+        name="minutely",
+        task="work.report",
+        crontab=CrontabSchedule.objects.create(timezone="UTC"),
+        last_run_at=ended + timedelta(milliseconds=20),
+        total_run_count=count,
+    )
+    for number in range(count):
+        tick = ended - timedelta(minutes=number)
+        TaskResult.objects.store_result(
+            "application/json", "utf-8", f"tick-{number}", "null", "SUCCESS", periodic_task_name="minutely"
+        )
+        TaskResult.objects.filter(task_id=f"tick-{number}").update(
+            date_started=tick + timedelta(milliseconds=50), date_done=tick + timedelta(milliseconds=500)
+        )
+    place = Place(tmp_path, database, broker_url="redis://127.0.0.1:1/0", celery={"settings": {}})
+    place.inventory()
+    assert place.bailey("generate").returncode == 0
+    shadowed = place.bailey("shadow", "--from-history", "d__minutely", "--json")
+    assert shadowed.returncode in (0, 1), shadowed.stderr
+    report = json.loads(place.bailey("report", "--json").stdout)
+    found = {one["id"]: one for one in report["pipelines"]}["d__minutely"]
+    assert found["match"] + found["mismatch"] + found["not_enough_data"] == count, found
+    assert found["coverage"][0]["observed"] == count and found["not_scheduled"] == 0, found
+
+
 def test_the_plan_and_a_cutover_say_that_there_is_no_switch(database: str, tmp_path: Path) -> None:
     place = Place(tmp_path, database, broker_url="redis://127.0.0.1:1/0", celery={"settings": {}})
     place.inventory()
