@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from desk import OVERRIDE
 from test_bad_input import Case
 
@@ -75,3 +76,25 @@ def test_they_are_enough(mover: Mover) -> None:
     ended, said = mover.walk()
     assert ended == [0, 0, 0, 0], said
     assert "NOPERM" not in said and "may not do this" not in said, said
+
+
+def test_results_whose_keys_have_a_prefix_are_named(mover: Mover) -> None:
+    before = mover.file.read_text(encoding="utf-8")
+    settings = yaml.safe_load(before)
+    for source in settings["sources"].values():
+        source["celery"] = {"settings": {"result_backend_transport_options": {"global_keyprefix": "acme:"}}}
+    try:
+        mover.file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        printed = json.loads(mover.case.bailey("doctor", "--rights", "--json").stdout)
+    finally:
+        mover.file.write_text(before, encoding="utf-8")
+    lines = [
+        need["lines"][0].split()
+        for need in printed["needs"]
+        if need["commands"] in ("import, doctor, shadow --from-history", "shadow")
+    ]
+    assert len(lines) == 2
+    for line in lines:
+        assert "~acme:celery-task-meta-*" in line and "~acme:_celery-task-meta-*" in line
+        assert "~celery-task-meta-*" not in line
+    assert "&acme:celery-task-meta-*" in lines[1]
