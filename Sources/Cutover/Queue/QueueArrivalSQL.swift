@@ -44,7 +44,7 @@ extension QueueRowSQL {
     /// Ends the claims of rows that are gone.
     private func former(_ which: String, _ why: String) -> String {
         """
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN '\(why)' ELSE c.error END
         WHERE c.queue = \(name) AND \(which) AND NOT c.former;
         """

@@ -29,12 +29,12 @@ public enum RedisRights: String, Sendable, Hashable, CaseIterable {
         case .watchRuns: RedisRights.read.redisCommands + ["psubscribe"]
         case .look:
             [
-                "ping", "scan", "hmget", "eval", "evalsha", "hget", "hgetall", "hkeys", "exists", "get", "pttl", "time",
+                "ping", "scan", "hmget", "eval", "hget", "hgetall", "hkeys", "exists", "get", "pttl", "time",
                 "zscore", "zrangebyscore", "info",
             ]
         case .move:
             RedisRights.look.redisCommands + [
-                "hset", "hdel", "hlen", "del", "zadd", "zrem", "persist", "pexpire",
+                "evalsha", "hset", "hdel", "hlen", "del", "zadd", "zrem", "persist", "pexpire",
             ]
         }
     }
@@ -47,7 +47,8 @@ public enum RedisRights: String, Sendable, Hashable, CaseIterable {
     public func keys(prefix: String, results: CeleryResultKeys = CeleryResultKeys()) -> [String] {
         switch self {
         case .read, .watchRuns: [RedisRights.pattern(prefix)] + results.patterns
-        case .look, .move: [RedisRights.pattern(prefix), "bailey:*"]
+        // The results show whether legacy ran what is Airflow's.
+        case .look, .move: [RedisRights.pattern(prefix)] + results.patterns + ["bailey:*"]
         }
     }
 

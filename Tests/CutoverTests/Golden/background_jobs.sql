@@ -73,6 +73,8 @@ CREATE TABLE IF NOT EXISTS bailey.claim (
 );
 -- Whether its row is gone: another one may have got its id.
 ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS former boolean NOT NULL DEFAULT false;
+-- The payload as its row holds it, which is what runs read; payload is what runs of an older bailey-runtime read.
+ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS stored text;
 CREATE UNIQUE INDEX IF NOT EXISTS claim_open ON bailey.claim (queue, job) WHERE finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS claim_run ON bailey.claim (queue, run, job_type);
 
@@ -739,7 +741,7 @@ BEGIN
         VALUES ('jobs', the_job, the_type, seen, current_setting('application_name'));
     END IF;
     IF gone THEN
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'its row is gone; another one has its id' ELSE c.error END
         WHERE c.queue = 'jobs' AND c.job = the_job AND NOT c.former;
     END IF;
@@ -754,7 +756,7 @@ DECLARE
     the_type text;
 BEGIN
     IF tg_op = 'TRUNCATE' THEN
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'the table was emptied' ELSE c.error END
         WHERE c.queue = 'jobs' AND true AND NOT c.former;
         INSERT INTO bailey.sighting (queue, job, what, application)
@@ -771,7 +773,7 @@ BEGIN
         the_type := old."job_type"::text;
         INSERT INTO bailey.sighting (queue, job, job_type, what, application)
         VALUES ('jobs', the_job, the_type, CASE WHEN old."status"::text IN ('bailey_held') THEN 'deleted while held' ELSE 'deleted while a run had it' END, current_setting('application_name'));
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'its row was deleted' ELSE c.error END
         WHERE c.queue = 'jobs' AND c.job = the_job AND NOT c.former;
         DELETE FROM bailey.held h WHERE h.queue = 'jobs' AND h.job = the_job;
@@ -831,7 +833,7 @@ $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."take:jobs"(the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET bytea_output = 'hex' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -858,8 +860,8 @@ BEGIN
             RETURNING p.id, p.was_started, p.was_status, p.o0, p.o1, j."job_data"::text AS payload,
                 least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1 AS attempt, j."job_id"::text AS key
         )
-        INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, was_started, was_status)
-        SELECT 'jobs', t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
+        INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, stored, was_started, was_status)
+        SELECT 'jobs', t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.payload, t.was_started, t.was_status
         FROM taken t ORDER BY t.o0, t.o1;
         DELETE FROM bailey.claim c WHERE c.place IN (
             SELECT d.place FROM bailey.claim d WHERE d.queue = 'jobs' AND d.finished_at < now() - interval '90 days' LIMIT 200
@@ -901,19 +903,19 @@ BEGIN
         said := 'success';
         UPDATE "tasks"."background_jobs" j SET "status" = 'completed', "completed_at" = clock_timestamp() WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
     ELSIF bailey_done < bailey_most THEN
-        bailey_next := clock_timestamp() + least(60.0 * 2.0::float8 ^ bailey_done, 86400.0) * interval '1 second';
+        bailey_next := clock_timestamp() + least(60.0 * 2.0::float8 ^ least(bailey_done, 865), 86400.0) * interval '1 second';
         IF switch.state IN ('closing', 'airflow') THEN
             said := 'retry';
-            UPDATE "tasks"."background_jobs" j SET "status" = 'bailey_held', "retry_count" = bailey_done + 1, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
+            UPDATE "tasks"."background_jobs" j SET "status" = 'bailey_held', "retry_count" = CASE WHEN least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer < 32767 THEN (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1)::numeric ELSE j."retry_count"::numeric END, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
         ELSE
             said := 'released';
-            UPDATE "tasks"."background_jobs" j SET "status" = 'pending', "retry_count" = bailey_done + 1, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
+            UPDATE "tasks"."background_jobs" j SET "status" = 'pending', "retry_count" = CASE WHEN least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer < 32767 THEN (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1)::numeric ELSE j."retry_count"::numeric END, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
         END IF;
     ELSE
         said := 'failed';
         UPDATE "tasks"."background_jobs" j SET "status" = 'failed', "completed_at" = clock_timestamp() WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
     END IF;
-    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL
+    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL, stored = NULL
     WHERE c.place = claim.place;
     RETURN said;
 END $bailey$;
@@ -935,7 +937,7 @@ BEGIN
         bailey_job := claim.job;
         UPDATE "tasks"."background_jobs" j SET "status" = claim.was_status, "started_at" = claim.was_started::timestamp
         WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id") AND j."status"::text = 'bailey_claimed';
-        UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL
+        UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL, stored = NULL
         WHERE c.place = claim.place;
         IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
             UPDATE "tasks"."background_jobs" j SET "status" = 'pending' WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id") AND j."status"::text IN ('bailey_held');
@@ -971,7 +973,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '80e35df07a729b00', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '998a8cecb4b6980f', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),
