@@ -4,7 +4,7 @@ import Legacy
 /// an error in them never stops the application: the row passes as it is, and the error is kept in `bailey.sighting`.
 extension QueueRowSQL {
     /// What precedes the body of each function that changes rows.
-    static let acting = "SET lock_timeout = '10s' SET \"bailey.acting\" = 'on'"
+    static let acting = "SET lock_timeout = '10s'"
 
     var safe: String {
         "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))"

@@ -110,6 +110,17 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeri
     RETURN to_jsonb(payload);
 END $bailey$;
 
+-- Says whether this transaction writes by Bailey's own hand, which the triggers leave alone, and answers what was said before. It is no
+-- setting of the functions that act so: only a superuser may give a function one of a name that the server does not know.
+CREATE OR REPLACE FUNCTION bailey.acting(word text) RETURNS text LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text := coalesce(current_setting('bailey.acting', true), '');
+BEGIN
+    PERFORM set_config('bailey.acting', word, true);
+    RETURN before;
+END $bailey$;
+
 -- Makes what this transaction writes outlive a crash of the server, and ends it if its client falls silent before it commits.
 CREATE OR REPLACE FUNCTION bailey.lasting() RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
@@ -216,8 +227,9 @@ END $bailey$;
 -- Lets some held rows of a type wait for legacy as they were, those that nobody has locked; how many. A row whose type was changed while it was
 -- held goes with the first giving back. Needs the columns of id and type, and the one that marks a held row, however they are called now.
 CREATE OR REPLACE FUNCTION bailey.give_back(the_queue text, the_type text, most integer) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 DECLARE
+    before text;
     place record;
     mark record;
     found bigint;
@@ -228,6 +240,7 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
             WITH picked AS (
@@ -245,6 +258,7 @@ BEGIN
         total := total + found;
         EXIT WHEN total >= most;
     END LOOP;
+    PERFORM bailey.acting(before);
     RETURN total;
 END $bailey$;
 
@@ -446,9 +460,12 @@ CREATE OR REPLACE FUNCTION bailey.hold(the_queue text, the_type text, most integ
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     found integer;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2)', 'hold:' || the_queue) INTO found USING the_type, most;
+    PERFORM bailey.acting(before);
     RETURN found;
 END $bailey$;
 
@@ -519,10 +536,14 @@ END $bailey$;
 CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
+    PERFORM bailey.acting(before);
 END $bailey$;
 
 -- Settles one job of a run: success or failed. Answers what became of it: success, failed, retry (waits for its next attempt, Airflow's),
@@ -531,13 +552,16 @@ CREATE OR REPLACE FUNCTION bailey.finish(the_queue text, the_job text, the_run t
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     said text;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
     IF the_state NOT IN ('success', 'failed') THEN
         RAISE EXCEPTION 'BAILEY: a job ends in success or failed, not in %', quote_nullable(the_state);
     END IF;
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3, $4)', 'finish:' || the_queue) INTO said USING the_job, the_run, the_state, the_error;
+    PERFORM bailey.acting(before);
     RETURN said;
 END $bailey$;
 
@@ -546,10 +570,13 @@ CREATE OR REPLACE FUNCTION bailey.give_up(the_queue text, the_type text, the_run
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     number bigint;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3)', 'give_up:' || the_queue) INTO number USING the_type, the_runs, the_operator;
+    PERFORM bailey.acting(before);
     RETURN number;
 END $bailey$;
 
@@ -790,7 +817,7 @@ BEGIN
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."hold:jobs"(the_type text, most integer) RETURNS integer LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -833,7 +860,7 @@ $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."take:jobs"(the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET bytea_output = 'hex' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET bytea_output = 'hex' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -872,7 +899,7 @@ BEGIN
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."finish:jobs"(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_job ALIAS FOR the_job;
@@ -921,7 +948,7 @@ BEGIN
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."give_up:jobs"(the_type text, the_runs text[], the_operator text) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -973,7 +1000,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '998a8cecb4b6980f', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', 'fe6c8c27722489fe', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),
