@@ -51,18 +51,25 @@ extension DAGRuntime {
 
 
         def _payload(stored):
-            """A payload as JSON text; a text that is no JSON is handed on as a JSON string."""
+            """A payload as JSON text; a text that is no JSON, or nests deeper than 512 levels, is handed on as a JSON string."""
 
             def refuse(word):
                 raise ValueError(f"{word} is no number of JSON's")
 
+            def flat(pairs):
+                return [part for pair in pairs for part in pair]
+
             if stored is None:
                 return "null"
             try:
-                json.loads(stored, parse_constant=refuse, parse_int=str)
-            except ValueError:
+                level = [json.loads(stored, parse_constant=refuse, parse_int=str, object_pairs_hook=flat)]
+                # A character of which only one half is written has no bytes.
+                json.dumps(level, ensure_ascii=False).encode()
+                for _ in range(513):
+                    level = [part for value in level if isinstance(value, list) for part in value]
+            except (ValueError, RecursionError):
                 return json.dumps(stored)
-            return stored
+            return json.dumps(stored) if level else stored
 
 
         def _settle_job(queue, names, **values):

@@ -13,8 +13,12 @@ struct ImportCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Flag(help: "Ask live Celery workers for their time zone: a message to each of them.")
-    var askWorkers = false
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Ask live Celery workers how they are configured, their time zone as well: a few messages to each of them."
+    )
+    var askWorkers = true
 
     @Option(
         help: ArgumentHelp(

@@ -185,9 +185,7 @@ struct TicksCommand: AsyncParsableCommand {
     private func instant(_ text: String?, _ option: String) throws -> Instant? {
         guard let text else { return nil }
         if let instant = Instant(iso8601: text) { return instant }
-        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12 {
-            return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
-        }
+        if let seconds = Double(text), let instant = Instant(timestamp: seconds) { return instant }
         throw OperationFailure(.usage, "\(option) is “\(text)”; write 2026-11-23T06:54:14Z or seconds since 1970")
     }
 

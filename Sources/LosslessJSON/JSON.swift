@@ -51,6 +51,16 @@ extension JSON {
         if case .object(let value) = self { value } else { nil }
     }
 
+    /// Whether RFC 8259 knows all of its numbers: `NaN` and the infinities are Python's.
+    public var isStandard: Bool {
+        switch self {
+        case .number(let number): number.lexeme.utf8.contains { (0x30...0x39).contains($0) }
+        case .array(let elements): elements.allSatisfy(\.isStandard)
+        case .object(let object): object.members.allSatisfy(\.value.isStandard)
+        case .null, .bool, .string: true
+        }
+    }
+
     /// Whether it is `null`.
     public var isNull: Bool { self == .null }
 

@@ -12,7 +12,7 @@ extension Workspace {
     ///   - askWorkers: whether live workers are asked for their configuration, which is a message to each.
     ///   - application: a Celery application whose code is loaded for this import, beside those that the settings name.
     /// - Throws: what keeps a source from being read, or `StoreError`.
-    package func importInventory(askWorkers: Bool = false, from application: NamedApplication? = nil) async throws
+    package func importInventory(askWorkers: Bool = true, from application: NamedApplication? = nil) async throws
         -> Inventory
     {
         let systems = try application.map { try $0.systems(self) } ?? self.systems
@@ -51,7 +51,7 @@ extension Workspace {
                 inventory.sources[index].notes += histories.notes
             }
         }
-        await self.askWorkers(&inventory, systems)
+        if askWorkers { await self.askWorkers(&inventory, systems) }
         try store().save(inventory)
         return inventory
     }

@@ -32,7 +32,8 @@ package struct RightsReport: Sendable {
                     source.kind == "redbeat" || $0 == .read || $0 == .watchRuns
                 }
                 for step in steps {
-                    let line = step.line(prefix: source.prefix, database: url.database)
+                    let results = CeleryResultKeys(settings: source.celery?.settings)
+                    let line = step.line(prefix: source.prefix, results: results, database: url.database)
                     needs.append(Need(source: source.name, commands: step.commands, lines: [line]))
                 }
             }

@@ -51,7 +51,7 @@ extension Watchman {
                 }
                 if let alarm = await legacyAlarm(crossing, record, standing.now, survey) {
                     events.append(alarm)
-                    if policy.rollback.onLegacyRun {
+                    if policy.rollback.onLegacyRun, alarm.event == "legacy-ran" {
                         let why = "by policy: legacy ran too"
                         return try await events + giveBack(crossing, standing, "rolled-back", why, .urgent)
                     }

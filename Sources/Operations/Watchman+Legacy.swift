@@ -8,7 +8,7 @@ import Store
 
 /// Whether legacy runs what Airflow owns.
 extension Watchman {
-    /// That legacy ran although Airflow owns the ticks; nil if nothing was seen, also where Celery keeps no results.
+    /// That legacy ran although Airflow owns the ticks, or that this cannot be seen; nil if nothing was, also where Celery keeps no results.
     func legacyAlarm(
         _ crossing: any Crossing,
         _ record: SwitchRecord,
@@ -20,7 +20,11 @@ extension Watchman {
             let dag = survey.plannedPipeline(pipeline)?.dag
         else { return nil }
         let ids = Set(dag.entries.filter { $0.source == crossing.source })
-        guard let outcomes = await recorded(crossing, planned.inventory, now) else { return nil }
+        let outcomes: [Outcome]
+        do { outcomes = try await recorded(crossing, planned.inventory, now) } catch {
+            let text = "Whether legacy runs what is Airflow's cannot be seen in Celery's results: \(error)"
+            return alert("results-unreadable", "\(pipeline) \(settled.iso8601)", .warning, pipeline, text)
+        }
         let alarm = LegacyAlarm(
             outcomes: outcomes.filter { ids.contains($0.key.entry) },
             lastLegacy: record.lastLegacy,
@@ -47,20 +51,19 @@ extension Watchman {
         return event
     }
 
-    /// What Celery's results say of the runs of a source's entries, without those that Airflow sent; nil if they cannot be read. Read at most
-    /// twice a minute.
-    private func recorded(_ crossing: any Crossing, _ inventory: Inventory, _ now: Instant) async -> [Outcome]? {
+    /// What Celery's results say of the runs of a source's entries, without those that Airflow sent. Read at most twice a minute.
+    private func recorded(_ crossing: any Crossing, _ inventory: Inventory, _ now: Instant) async throws -> [Outcome] {
         let source = crossing.source
         if let known = results[source], now.seconds(since: known.at) < 30 { return known.outcomes }
         let entries = inventory.entries.filter { $0.id.source == source && $0.schedule != nil }
         guard
-            let runs = try? await workspace.system(source)?.runs(
+            let runs = try await workspace.system(source)?.runs(
                 of: entries,
                 zones: workspace.zones,
                 now: workspace.surroundings.now
-            ).recorded(limit: 50),
-            let asked = try? await crossing.askedFor(runs.outcomes.map(\.run))
-        else { return nil }
+            ).recorded(limit: 50)
+        else { return [] }
+        let asked = try await crossing.askedFor(runs.outcomes.map(\.run))
         let outcomes = runs.outcomes.filter { !asked.contains($0.run) }
         results[source] = (now, outcomes)
         return outcomes

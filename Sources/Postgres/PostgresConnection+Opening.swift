@@ -95,7 +95,7 @@ extension PostgresConnection {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
             (url.options.map { $0 + " " } ?? "") + (timezone.map { "-c timezone=\($0) " } ?? "")
-            + "-c datestyle=ISO" + (readOnly ? " -c default_transaction_read_only=on" : "")
+            + "-c datestyle=ISO -c bytea_output=hex" + (readOnly ? " -c default_transaction_read_only=on" : "")
             + " -c statement_timeout=\(Int(timeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "\(patience)", nil]
@@ -120,6 +120,11 @@ extension PostgresConnection {
             PQfinish(pointer)
             return .failure(.notLetIn(url, message: message, needsPassword: needsPassword))
         }
+        // Such a database holds bytes of any encoding and checks them against what is asked for; one that is no UTF-8 would end each statement
+        // that meets it. They come as they are then, and are read as U+FFFD.
+        if PQparameterStatus(pointer, "server_encoding").map({ String(cString: $0) }) == "SQL_ASCII" {
+            PQsetClientEncoding(pointer, "SQL_ASCII")
+        }
         return .success(Opened(pointer: pointer))
     }
 
@@ -132,8 +137,9 @@ extension PostgresConnection {
 extension PostgresError {
     /// Why a session did not come about, by libpq's words: it gives no SQLSTATE for that.
     static func notLetIn(_ url: PostgresURL, message: String, needsPassword: Bool) -> PostgresError {
-        let isLogin =
-            needsPassword || message.contains("authentication failed") || message.contains("does not exist")
+        // The same words tell of a file of certificates that is not there.
+        let isUnknown = message.contains("does not exist") && !message.contains("certificate file")
+        let isLogin = needsPassword || message.contains("authentication failed") || isUnknown
         if message.contains("unsupported startup parameter") {
             return PostgresError(
                 .unreachable,
@@ -144,18 +150,11 @@ extension PostgresError {
                     "A pooler (PgBouncer) answers there, which keeps no session of one's own: give the address of the database itself (Prisma's directUrl)"
             )
         }
-        let isCertificate =
-            message.contains("certificate") || message.contains("SSL") || message.contains("no encryption")
-        let advice: String
-        if isLogin {
-            advice = "Check the user, password and database in the URL's environment variable"
-        } else if isCertificate {
-            advice =
-                "Add sslmode=verify-full and sslrootcert=FILE (the PEM certificate of the server's authority) to the URL; with a client"
-                + " certificate also sslcert and sslkey. sslmode=require encrypts without checking who answers"
-        } else {
-            advice = "See whether PostgreSQL runs there and the address in bailey.yaml is right"
-        }
+        let advice =
+            isLogin
+            ? "Check the user, password and database in the URL's environment variable"
+            : PostgresError.adviceOfTLS(message)
+                ?? "See whether PostgreSQL runs there and the address in bailey.yaml is right"
         return PostgresError(
             isLogin ? .authentication : .unreachable,
             address: url.address,
@@ -163,5 +162,31 @@ extension PostgresError {
             found: message,
             advice: advice
         )
+    }
+
+    /// Which parameter of the URL decides what libpq says of TLS; nil where it says nothing of it.
+    private static func adviceOfTLS(_ message: String) -> String? {
+        let words: [(found: String, advice: String)] = [
+            (
+                "does not support SSL",
+                "The server speaks no TLS there: take sslmode (and sslrootcert) out of the URL, or switch ssl on at the server"
+            ),
+            (
+                "does not match host name",
+                "Write into the URL the host that the certificate names; sslmode=verify-ca (with sslrootcert) checks the authority and not the name"
+            ),
+            (
+                "certificate verify failed",
+                "Name with sslrootcert=FILE the PEM certificate of the authority that has signed the server's; one that is over must be renewed at the server"
+                    + " (ssl_cert_file). sslmode=require without sslrootcert encrypts without checking who answers"
+            ),
+        ]
+        if let known = words.first(where: { message.contains($0.found) }) { return known.advice }
+        guard message.contains("certificate") || message.contains("SSL") || message.contains("no encryption") else {
+            return nil
+        }
+        return
+            "Add sslmode=verify-full and sslrootcert=FILE (the PEM certificate of the server's authority) to the URL; with a client"
+            + " certificate also sslcert and sslkey. sslmode=require encrypts without checking who answers"
     }
 }

@@ -38,10 +38,13 @@ public struct RedisError: Error, Sendable, Hashable, CustomStringConvertible {
         let advice =
             switch fault.kind {
             case .certificate:
-                "Name the PEM file of the server's authority in the source's URL: ?ssl_ca_certs=FILE. ?ssl_cert_reqs=none encrypts without checking who answers"
+                "Name the PEM file of the server's authority in the source's URL: ?ssl_ca_certs=FILE; a certificate that is over must be renewed at the server. ?ssl_cert_reqs=none encrypts without checking who answers"
+            case .name:
+                "Write into the source's URL the host that the certificate names; ?ssl_check_hostname=false takes any name, as redis-py before 6 does"
             case .ownCertificate:
                 "See which clients the server lets in; Bailey shows no certificate of its own to Redis"
-            case .notTLS: "Write redis:// instead of rediss://, or the TLS port of the server"
+            case .notTLS:
+                "Write redis:// instead of rediss://, or the TLS port of the server; where that is right, see whether Redis is blocked"
             case .file: "ssl_ca_certs in the source's URL must name a PEM file that can be read"
             case .other:
                 "See whether the address is that of the server's TLS port, and ssl_ca_certs in the source's URL"

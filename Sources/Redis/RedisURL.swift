@@ -36,6 +36,8 @@ public struct RedisURL: Sendable, Hashable {
     public var authorities: String?
     /// Whether the server's certificate is checked (`ssl_cert_reqs`, which is `none` to turn it off).
     public var verifies: Bool
+    /// Whether the certificate must be for the host that is asked for (`ssl_check_hostname`, which is `false` to turn it off).
+    public var verifiesName: Bool
 
     /// Reads a URL. What its query says counts before its path, as in redis-py.
     ///
@@ -124,6 +126,7 @@ public struct RedisURL: Sendable, Hashable {
         sentinelPassword = query["sentinel_password"]
         authorities = query["ssl_ca_certs"]
         verifies = !["none", "CERT_NONE", "0"].contains(query["ssl_cert_reqs"] ?? "")
+        verifiesName = !["0", "f", "false", "n", "no"].contains(query["ssl_check_hostname"]?.lowercased() ?? "")
         let inPath = path.drop { $0 == "/" }
         let number = query["db"] ?? (inPath.isEmpty ? query["virtual_host"] ?? "0" : String(inPath))
         guard let database = Int(number.drop { $0 == "/" }), database >= 0 else {

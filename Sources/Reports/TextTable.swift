@@ -10,8 +10,14 @@ public struct TextTable: Sendable {
     /// Adds a row; missing cells are empty.
     public mutating func add(_ cells: [String]) { rows.append(cells.map(\.visible)) }
 
-    /// The lines, columns aligned to the left, the last column cut at a width.
+    /// The lines, columns aligned to the left, the last column cut at a width. One long name takes no more of it than leaves room for the rest.
     public func lines(width: Int = 160) -> [String] {
+        let most = width * 5 / 8
+        let rows = rows.map { row in
+            row.enumerated().map { column, cell in
+                column < row.count - 1 && cell.count > most ? String(cell.prefix(most - 1)) + "…" : cell
+            }
+        }
         let count = rows.map(\.count).max() ?? 0
         let widths = (0..<count).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
         return rows.map { row in

@@ -1,30 +1,37 @@
 /// A point in time, counted in microseconds since 1970-01-01T00:00:00Z without leap seconds: what Python's `datetime` and
 /// PostgreSQL's `timestamptz` hold.
-public struct Instant: Sendable, Hashable, Comparable, Codable {
+///
+/// It lies in the years 1 to 9999, which are Python's and those that ISO 8601 can name: so each instant has a text, and the text is read back
+/// as the same instant, wherever it is kept or sent.
+public struct Instant: Sendable, Hashable, Comparable {
     /// Microseconds since the epoch.
-    public var microseconds: Int64
+    public let microseconds: Int64
 
-    /// An instant of so many microseconds since the epoch; one beyond ``distance`` is the last that counts.
+    /// An instant of so many microseconds since the epoch; what lies beyond ``calendar`` ends there.
     public init(microseconds: Int64) {
-        self.microseconds = max(-Instant.distance, min(Instant.distance, microseconds))
+        self.microseconds = max(Instant.calendar.lowerBound, min(Instant.calendar.upperBound, microseconds))
     }
 
-    /// An instant of so many whole seconds since the epoch; one beyond ``distance`` is the last that counts.
+    /// An instant of so many whole seconds since the epoch; what lies beyond ``calendar`` ends there.
     public init(seconds: Int64) {
         let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
         self.init(microseconds: overflows ? (seconds < 0 ? .min : .max) : product)
     }
 
-    /// An instant of so many seconds since the epoch, rounded to the microsecond; nil for no number, or one beyond ``distance``.
+    /// An instant of so many seconds since the epoch, rounded to the microsecond; nil for no number, or one beyond ``calendar``.
     public init?(timestamp seconds: Double) {
-        let micro = (seconds * 1_000_000).rounded()
-        guard micro.magnitude <= Double(Instant.distance) else { return nil }
-        self.init(microseconds: Int64(micro))
+        guard let micro = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
+        self.init(exactMicroseconds: micro)
     }
 
-    /// How far from the epoch an instant may lie, in microseconds: whole seconds, some 292,000 years. Numbers that others wrote may say
-    /// anything, so what leads beyond it ends there.
-    static let distance: Int64 = 9_223_372_036_000_000_000
+    /// An instant of so many microseconds since the epoch; nil for one beyond ``calendar``.
+    public init?(exactMicroseconds micro: Int64) {
+        guard Instant.calendar.contains(micro) else { return nil }
+        microseconds = micro
+    }
+
+    /// The years 1 to 9999, in microseconds since the epoch.
+    private static let calendar: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
 
     /// Whole seconds since the epoch, rounded down.
     public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }
@@ -62,9 +69,11 @@ extension Instant {
     /// The instant written as ISO 8601 (`2026-11-23T06:54:14Z`, `2026-11-23 06:54:14.305759+01:00`); nil if it is not one.
     ///
     /// The offset may be `Z`, `+hh`, `+hhmm` or `+hh:mm`; without one the text is refused, for a local time is not an instant.
+    /// It is nil too where the year is 0, or the offset leads out of the years 1 to 9999.
     public init?(iso8601 text: String) {
         var scanner = DigitScanner(text)
-        guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2), scanner.skip("-"),
+        guard let year = scanner.number(4), year > 0, scanner.skip("-"), let month = scanner.number(2),
+            scanner.skip("-"),
             let day = scanner.number(2), (1...12).contains(month), day >= 1,
             day <= CivilDate.daysInMonth(year: year, month: month),
             scanner.skip("T") || scanner.skip("t") || scanner.skip(" "),
@@ -83,7 +92,7 @@ extension Instant {
         guard let offset = scanner.offsetInSeconds(), scanner.isAtEnd else { return nil }
         let days = CivilDate(year: year, month: month, day: day).epochDay
         let seconds = Int64(days) * 86_400 + Int64(hour * 3600 + minute * 60 + second - offset)
-        self.init(microseconds: seconds * 1_000_000 + fraction)
+        self.init(exactMicroseconds: seconds * 1_000_000 + fraction)
     }
 
     /// The instant as ISO 8601 in UTC: `2026-11-23T06:54:14Z`, with six digits of fraction where it is not zero.

@@ -90,7 +90,7 @@ public struct TickQuery: Sendable {
             throw ScheduleError(.badSpan, "“\(key)” is \(value.text()); ticks are computed from 1970 to 2100")
         }
         if let whole = value.int { return Instant(seconds: Int64(whole)) }
-        return Instant(microseconds: Int64((seconds * 1_000_000).rounded()))
+        return Instant(timestamp: seconds)
     }
 
     /// The most ticks of a batch: all of a day's minutes, twice over and more.

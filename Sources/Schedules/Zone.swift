@@ -134,6 +134,11 @@ extension Zone {
 
     /// The instant of a local time: of a repeated one the first, or the second; a skipped one read with the offset before the gap.
     public func instant(of local: LocalTime, second: Bool = false) -> Instant {
-        Instant(seconds: utcSeconds(wall: local.wallSeconds, second ? .second : .first))
+        Instant(seconds: utcSeconds(of: local, second: second))
+    }
+
+    /// The same as seconds since the epoch, which may lie beyond the years 1 to 9999.
+    public func utcSeconds(of local: LocalTime, second: Bool = false) -> Int64 {
+        utcSeconds(wall: local.wallSeconds, second ? .second : .first)
     }
 }

@@ -9,8 +9,10 @@ public struct TLSFault: Sendable, Hashable {
 
     /// What is at fault.
     public enum Kind: Sendable, Hashable {
-        /// The other side's certificate is not trusted, is over, or is for another name.
+        /// The other side's certificate is not trusted, or is over.
         case certificate
+        /// The other side's certificate is for another name.
+        case name
         /// The other side wants a certificate of this one.
         case ownCertificate
         /// The other side does not speak TLS.
@@ -21,11 +23,17 @@ public struct TLSFault: Sendable, Hashable {
         case other
     }
 
+    /// Nothing came back to TLS's greeting.
+    public static let silent = TLSFault(
+        .notTLS,
+        "nothing was answered to TLS's greeting: the other side does not speak TLS there"
+    )
+
     /// The fault that an error stands for; nil if it is none of TLS.
     public init?(_ error: any Error) {
         switch error {
         case let error as NIOSSLExtraError where error == .failedToValidateHostname:
-            self.init(.certificate, "the certificate is not for the name or address that was asked for")
+            self.init(.name, "the certificate is not for the name or address that was asked for")
         case let error as NIOSSLError:
             switch error {
             case .unableToValidateCertificate: self.init(.certificate, "the certificate is not trusted")
@@ -54,7 +62,8 @@ public struct TLSFault: Sendable, Hashable {
             )
         case "WRONG_VERSION_NUMBER", "HTTP_REQUEST":
             self.init(.notTLS, "the other side does not speak TLS there")
-        case "TLSV1_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE",
+        case "TLSV1_CERTIFICATE_REQUIRED", "TLSV1_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA",
+            "SSLV3_ALERT_BAD_CERTIFICATE",
             "SSLV3_ALERT_CERTIFICATE_UNKNOWN", "SSLV3_ALERT_HANDSHAKE_FAILURE":
             self.init(.ownCertificate, "the other side does not accept this one's certificate, or wants one")
         case "NO_START_LINE", "BAD_BASE64_DECODE", "BAD_END_LINE": self.init(.file, "the file is no PEM")

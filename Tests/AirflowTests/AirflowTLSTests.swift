@@ -7,32 +7,6 @@ import Testing
 
 /// The words for what goes wrong with TLS, from real handshakes with `openssl s_server`.
 @Suite("TLS to Airflow: which setting trusts the certificate", .timeLimit(.minutes(3))) struct AirflowTLSTests {
-    private func openssl(_ folder: URL, _ words: String) async throws {
-        let ended = try await Running(["openssl"] + words.split(separator: " ").map(String.init), in: folder).ended(
-            within: 30
-        )
-        try #require(ended.status == 0, "\(ended.errors)")
-    }
-
-    /// An authority, `ca.pem`, and certificates of it: `good` for 127.0.0.1, `named` for another host.
-    private func makeCertificates(_ folder: URL) async throws {
-        try await openssl(
-            folder,
-            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Company -keyout ca.key -out ca.pem"
-        )
-        for (name, names, days) in [
-            ("good", "IP:127.0.0.1", "-days 2"), ("named", "DNS:elsewhere.example", "-days 2"),
-        ] {
-            try Data("subjectAltName=\(names)\n".utf8).write(to: folder.appendingPathComponent("names"))
-            try await openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=a -keyout \(name).key -out a.csr")
-            try await openssl(
-                folder,
-                "x509 -req -in a.csr -CA ca.pem -CAkey ca.key -CAcreateserial \(days) -extfile names -out \(name).pem"
-            )
-        }
-        try Data("no certificate".utf8).write(to: folder.appendingPathComponent("not.pem"))
-    }
-
     private func refusal(_ scheme: String, _ port: Int, ca: String?) async throws -> AirflowError? {
         await #expect(throws: AirflowError.self) {
             _ = try await AirflowClient.with(
@@ -45,8 +19,9 @@ import Testing
 
     @Test func eachFaultNamesTheSettingThatMendsIt() async throws {
         try await withFolder { folder in
-            try await makeCertificates(folder)
-            let ca = folder.path + "/ca.pem"
+            let authority = try Authority(in: folder)
+            try authority.signAll()
+            let ca = authority.file
             // What is served, what is trusted, and what is said of it.
             let table: [(served: [String], scheme: String, ca: String?, words: [String])] = [
                 (["-cert", "good.pem", "-key", "good.key"], "https", nil, ["not trusted", "target.airflow.ca"]),
@@ -54,6 +29,7 @@ import Testing
                     ["-cert", "named.pem", "-key", "named.key"], "https", ca,
                     ["not for the name", "target.airflow.url"]
                 ),
+                (["-cert", "over.pem", "-key", "over.key"], "https", ca, ["is over", "renewed where Airflow runs"]),
                 (
                     [
                         "-cert", "good.pem", "-key", "good.key", "-Verify", "1", "-verify_return_error", "-CAfile",
@@ -74,6 +50,13 @@ import Testing
                 for word in words { #expect(text.contains(word), "\(served): \(text)") }
                 #expect(!text.contains(".cc") && !text.contains("OPENSSL") && !text.contains("BoringSSL"), "\(text)")
             }
+            // Something answers there, and in the clear.
+            let port = freePort()
+            let plain = try Running(["python3", "-m", "http.server", "-b", "127.0.0.1", "\(port)"], in: folder)
+            defer { plain.signal(SIGKILL) }
+            try await listens(port)
+            let text = "\(try await refusal("https", port, ca: ca) as Any)"
+            #expect(text.contains("does not speak TLS") && text.contains("Write http://"), "\(text)")
             for file in ["/nowhere.pem", folder.path + "/not.pem"] {
                 let text = "\(try await refusal("https", 1, ca: file) as Any)"
                 #expect(text.contains("PEM") && !text.contains("OPENSSL"), "\(text)")

@@ -131,6 +131,54 @@ struct QueueStatementsTests {
         }
     }
 
+    /// A counter at its column's end, and one whose power no float holds: neither keeps other jobs from running, nor its own from ending.
+    @Test(arguments: [QueueHold.Retries.Counts.retries, .runs]) func aRowThatSaysTooManyAttempts(
+        _ counts: QueueHold.Retries.Counts
+    ) async throws {
+        try await withFolder { folder in
+            var bench = try QueueBench(folder)
+            bench.profile.hold?.retries?.counts = counts
+            bench.profile.hold?.retries?.maximumDelay = 0
+            try bench.server.psql(
+                bench.url,
+                "ALTER TABLE tasks.background_jobs ALTER retry_count TYPE smallint, ALTER max_retries TYPE bigint"
+            )
+            try bench.add(4, columns: ", job_id, max_retries", values: ", g, 9223372036854775807")
+            func attempts() throws -> String {
+                try bench.server.psql(
+                    bench.url,
+                    "SELECT string_agg(retry_count::text, ' ' ORDER BY retry_count) FROM tasks.background_jobs"
+                )
+            }
+            let queue = try await bench.open()
+            try await bench.cutOver(queue)
+            // What has been tried stays legacy's; so somebody writes the numbers into jobs that are held.
+            try bench.server.psql(
+                bench.url,
+                "UPDATE tasks.background_jobs SET retry_count = (ARRAY[32767, 32766, 2000, 0])[job_id::int]"
+            )
+            func ask(_ sql: String) throws -> [String] {
+                try bench.server.psql(bench.url, sql).split(separator: "\n").map(String.init)
+            }
+            let jobs = try ask("SELECT job FROM bailey.take('jobs', 'export', 'dag/1', 9)")
+            #expect(jobs.count == 4)
+            for job in jobs {
+                #expect(try ask("SELECT bailey.finish('jobs', '\(job)', 'dag/1', 'failed', 'no')") == ["retry"])
+            }
+            #expect(try attempts() == "1 2001 32767 32767")
+            try await bench.rollBack(queue)
+            let taker = try Taker(bench)
+            let left = try taker.due()
+            #expect(left.count == 4)
+            for job in left {
+                #expect(try taker.one(taker.sql.claim, job).count == 1)
+                #expect(try taker.one(taker.sql.own, job).count == 1)
+                #expect(try taker.one(taker.sql.retry, job).count == 1, "\(job)")
+            }
+            #expect(try attempts() == "2 2002 32767 32767")
+        }
+    }
+
     @Test func aPercentSignIsNoParameter() throws {
         var profile = try #require(QueueProfile.shipped["background_jobs"].map { try QueueProfile(yaml: $0, file: "") })
         profile.statuses["queued"] = ["100%"]

@@ -58,7 +58,7 @@ import Testing
         ("  by: status", "  by: queue", "must name a column as “queue”"),
         ("  attempts: retry_count", "", "“columns” must name “attempts”"),
         ("running: [running]", "", "which word means running"),
-        ("backoff: 2", "backoff: 0.5", "“backoff” must be 1 or more"),
+        ("backoff: 2", "backoff: 0.5", "“backoff” must be from 1 to 1000"),
     ])
     func aHoldThatCannotWork(_ old: String, _ new: String, _ message: String) throws {
         let file = QueueSwitchSQLTests.root.appendingPathComponent("mappings/profiles/background_jobs.yaml")

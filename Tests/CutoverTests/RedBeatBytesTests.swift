@@ -30,6 +30,47 @@ import Testing
         #expect(throws: RedBeatBytesError.self) { try RedBeatBytes.closed(bytes(text)) }
     }
 
+    /// The table that the runtime in Airflow is tested by too.
+    @Test func theGatesTableIsReadAlike() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../shadow/tests/gate/redbeat_bytes.json")
+        let table = try JSON(parsing: String(contentsOf: file, encoding: .utf8))
+        func cases(_ name: String) throws -> [JSON] { try #require(table[name]?.array) }
+        func stored(_ json: JSON?) -> [UInt8]? { json?.string.map(bytes) }
+        for one in try cases("last_run") {
+            let read = try RedBeatBytes.lastRun(stored(one["meta"]), zones: zones)?.instant.microseconds
+            #expect(read == one["us"]?.int.map { Int64($0) }, "\(one)")
+        }
+        for one in try cases("unreadable") {
+            #expect(throws: RedBeatBytesError.self, "\(one)") { try RedBeatBytes.lastRun(stored(one), zones: zones) }
+        }
+        for one in try cases("with_last_run") {
+            let instant = Instant(microseconds: Int64(try #require(one["us"]?.int)))
+            let zone = try zones.zone(#require(one["zone"]?.string))
+            let made = try RedBeatBytes.withLastRun(stored(one["meta"]), RedBeatTime(instant: instant, zone: zone))
+            #expect(String(decoding: made, as: UTF8.self) == one["result"]?.string)
+        }
+        for one in try cases("closed") {
+            let made = try RedBeatBytes.closed(#require(stored(one["definition"])))
+            #expect(String(decoding: made, as: UTF8.self) == one["closed"]?.string)
+        }
+        for one in try cases("parked") {
+            #expect(
+                String(decoding: try RedBeatBytes.parked(stored(one["meta"])), as: UTF8.self) == one["parked"]?.string
+            )
+        }
+        for one in try cases("opened") {
+            let made = try RedBeatBytes.opened(
+                #require(stored(one["written"])),
+                planned: #require(stored(one["planned"]))
+            )
+            #expect(String(decoding: made, as: UTF8.self) == one["opened"]?.string)
+        }
+        for one in try cases("of_a_fire") {
+            #expect(RedBeatBytes.isOfAFire(stored(one["meta"])) == one["fired"]?.bool, "\(one)")
+        }
+    }
+
     private static let newYork =
         #"{"last_run_at": {"__type__": "datetime", "year": 2026, "month": 11, "day": 23, "hour": 2, "minute": 54, "second": 14, "microsecond": 305759, "timezone": "America/New_York"}, "total_run_count": 7}"#
 

@@ -1,10 +1,12 @@
-import Legacy
+import Foundation
 import LosslessJSON
 import Migration
 import Postgres
 import Schedules
 import TestSupport
 import Testing
+
+@testable import Legacy
 
 @Suite("What a payload is in its table, from a real PostgreSQL", .timeLimit(.minutes(2))) struct PayloadKindTests {
     private static let deep = "repeat('[', 600) || repeat(']', 600)"
@@ -47,6 +49,43 @@ import Testing
             // It is kept as what it is.
             let kept = try Outcome(json: JSON(parsing: outcome.json.text()))
             #expect(kept.argumentsKind == row.kind && kept.arguments == outcome.arguments)
+        }
+    }
+
+    /// The table that the runtime in Airflow and DAGs without a gate are tested by too; here from a history, in columns of text and of JSON.
+    @Test(arguments: ["text", "json"]) func eachIsReadAsInAirflow(_ column: String) async throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/payloads.jsonl")
+        let cases = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+            try JSON(parsing: String($0))
+        }
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        try server.psql(
+            url,
+            """
+            CREATE TABLE jobs (id int PRIMARY KEY, job_type text, job_data \(column), status text, created_at timestamp,
+                started_at timestamp, completed_at timestamp, next_retry_at timestamp, retry_count int, max_retries int, job_id text);
+            CREATE FUNCTION add(number int, payload text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO jobs (id, job_type, job_data, status, completed_at)
+                VALUES (number, 't', payload::\(column), 'completed', now());
+            EXCEPTION WHEN invalid_text_representation OR statement_too_complex THEN RETURN; END $$
+            """
+        )
+        let database = try await PostgresConnection(to: PostgresURL(url), readOnly: false)
+        for (number, one) in cases.enumerated() {
+            let text = try #require(one["text"]?.string)
+            _ = try await database.query("SELECT add($1, $2)", [.integer(Int64(number)), .text(text)])
+        }
+        var profile = try QueueProfile(yaml: #require(QueueProfile.shipped["background_jobs"]), file: "p.yaml")
+        profile.table = "jobs"
+        let source = QueueSource(name: "q", url: try PostgresURL(url), profile: profile, timezone: "UTC")
+        let outcomes = try await QueueRuns(source: source, types: ["t"]) { .earliest }.recorded(limit: 1000).outcomes
+        #expect(column == "text" ? outcomes.count == cases.count : outcomes.count > 20)
+        for outcome in outcomes {
+            let one = cases[try #require(Int(outcome.run))]
+            #expect(outcome.argumentsKind.rawValue == one["kind"]?.string, "\(one.text().prefix(80))")
+            if outcome.argumentsKind != .json { #expect(outcome.arguments == one["text"]) }
         }
     }
 

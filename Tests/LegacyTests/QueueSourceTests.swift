@@ -53,6 +53,63 @@ import Testing
         #expect(kind?.description.contains("job_type (") == true, "\(kind as Any)")
     }
 
+    /// A job that PostgreSQL can take no type out of: which expression it is, and how it lets that row be.
+    @Test func aValueThatAnExpressionCannotTakeIsTold() async throws {
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        try server.psql(
+            url,
+            """
+            CREATE TABLE jobs (id int, body json, status text);
+            INSERT INTO jobs VALUES (1, '{"type": "a"}', 'done'), (2, '{"type": "a", "x": "\\u0000"}', 'done'), (3, NULL, 'done')
+            """
+        )
+        func reading(_ expression: String) async throws -> SourceReading {
+            let profile = try QueueProfile(
+                yaml:
+                    "profile: p\ntable: jobs\ncolumns: {id: id, type: {sql: \"\(expression)\"}, status: status}\nstatuses: {success: done}\n",
+                file: "p.yaml"
+            )
+            return try await QueueSource(name: "q", url: PostgresURL(url), profile: profile, timezone: "UTC").read(
+                zones: zones
+            )
+        }
+        let error = await #expect(throws: PostgresError.self) { _ = try await reading("body->>'type'") }
+        let text = error?.description ?? ""
+        for part in ["“type” (body->>'type')", "“p”", "CASE WHEN", "u0000"] { #expect(text.contains(part), "\(text)") }
+        let read = try await reading("CASE WHEN strpos(body::text, chr(92) || 'u0000') = 0 THEN body->>'type' END")
+        #expect(read.entries.map(\.id.name) == ["a"] && read.unread.map(\.reason) == ["no-job-type"])
+    }
+
+    @Test func aDatabaseOfBytesIsReadAsFarAsTheyAreUTF8() async throws {
+        let server = try PostgresServer.running()
+        let name = "bytes_\(UUID().uuidString.prefix(8).lowercased())"
+        let some = try server.database()
+        try server.psql(
+            some,
+            "CREATE DATABASE \(name) ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        let url = some.split(separator: "/").dropLast().joined(separator: "/").replacing(":/", with: "://") + "/\(name)"
+        try server.psql(
+            url,
+            """
+            CREATE TABLE jobs (id int, type text, body text, status text);
+            INSERT INTO jobs VALUES (1, 'mail', '{"a": 1}', 'done'), (2, E'ma\\xe9l', '{}', 'done'), (3, 'mail', E'{"a": "\\xe9"}', 'done')
+            """
+        )
+        let profile = try QueueProfile(
+            yaml:
+                "profile: p\ntable: jobs\ncolumns: {id: id, type: type, payload: body, status: status}\nstatuses: {success: done}\n",
+            file: "p.yaml"
+        )
+        let source = try QueueSource(name: "q", url: PostgresURL(url), profile: profile, timezone: "UTC")
+        let read = try await source.read(zones: zones)
+        #expect(read.entries.map(\.id.name) == ["mail"] && read.unread.map(\.reason) == ["no-utf8"])
+        let outcomes = try await QueueRuns(source: source, types: ["mail"]) { .earliest }.recorded(limit: 9).outcomes
+        let arguments: [JSON] = [["a": 1], ["a": "\u{FFFD}"]]
+        #expect(outcomes.sorted { $0.run < $1.run }.map(\.arguments) == arguments)
+    }
+
     @Test func totalsAreThoseOfTheTablesOwnRows() async throws {
         let (server, url) = try loaded()
         let reading = try await source(url).read(zones: zones)

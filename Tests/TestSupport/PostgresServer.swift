@@ -79,6 +79,32 @@ public final class PostgresServer: Sendable {
         try body()
     }
 
+    /// Speaks TLS to sessions that begin from now on, with copies of these PEM files; without them no more.
+    public func serveTLS(certificate: String?, key: String?) async throws {
+        let superuser = "postgresql://postgres@127.0.0.1:\(port)/postgres"
+        var settings = ["ssl": "off"]
+        if let certificate, let key {
+            // A key must belong to the server's user, and be nobody else's.
+            let name = "\(UUID().uuidString.prefix(8))"
+            for (kind, file, mode) in [("cert", certificate, "0644"), ("key", key, "0600")] {
+                let copy = folder.path + "/\(name).\(kind)"
+                let owner = geteuid() == 0 ? ["-o", "postgres"] : []
+                try check(Running(["install", "-m", mode] + owner + [file, copy]).ended())
+                settings["ssl_\(kind)_file"] = copy
+            }
+            settings["ssl"] = "on"
+        }
+        for (setting, value) in settings.sorted(by: { $0.key > $1.key }) {
+            try psql(superuser, "ALTER SYSTEM SET \(setting) = '\(value)'")
+        }
+        try psql(superuser, "SELECT pg_reload_conf()")
+        let wanted = settings["ssl_cert_file"] ?? ""
+        try await waitUntil("PostgreSQL has read its settings") {
+            let now = try psql(superuser, "SELECT current_setting('ssl') || current_setting('ssl_cert_file')")
+            return now == "on" + wanted || (wanted.isEmpty && now.hasPrefix("off"))
+        }
+    }
+
     private func stop() {
         _ = try? server("pg_ctl", "-D", folder.path + "/data", "-m", "immediate", "stop")
         try? FileManager.default.removeItem(at: folder)

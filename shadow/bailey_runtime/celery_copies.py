@@ -12,7 +12,7 @@ from typing import Any
 from .celery_messages import compared, form
 from .celery_once import mark_key, marks_of
 from .celery_sending import no_call, sent_once
-from .celery_values import WireError, values
+from .celery_values import WireError, arguments, values
 from .celery_workers import asking
 
 # Seconds after which a broker may drop what a rehearsal that died has left.
@@ -64,15 +64,15 @@ def way(app: Any, request: dict[str, Any]) -> dict[str, Any]:
     # Or it would run here and now.
     is_eager, app.conf.task_always_eager = app.conf.task_always_eager, False
     task = app.tasks.get(request["task"])
-    arguments = (values(request["args"]), values(request["kwargs"]))
+    call = arguments(request)
     more = {"producer": Kept(), "task_id": "bailey", "retry": False, "add_to_parent": False} | options
     try:
         with _quiet():
             if task is None:
-                app.send_task(request["task"], *arguments, **more)
+                app.send_task(request["task"], *call, **more)
             else:
                 # Not the application's own, which may do more.
-                Task.apply_async(task, *arguments, **more)
+                Task.apply_async(task, *call, **more)
     except WireError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .celery_answers import readable, state
 from .celery_once import MARK_SECONDS, Once, mark_key, marked_as, marks_of
-from .celery_values import SECONDS, WireError, values
+from .celery_values import SECONDS, WireError, arguments, values
 
 # How long a broker may be away before the attempt fails, and how long one answer may take.
 _PATIENCE = 30
@@ -76,7 +76,7 @@ def sent_once(app: Any, connection: Any, request: dict[str, Any]) -> dict[str, A
         options.pop(name, None)
     if tuple(request.get("beat") or _version()) >= (5, 7):
         options.setdefault("headers", {})["celery_beat_task"] = True
-    args, kwargs = values(request["args"]), values(request["kwargs"])
+    args, kwargs = arguments(request)
     readable(app, request, options)
     _accepted(app, request, options)
     app.backend.on_task_call = no_call

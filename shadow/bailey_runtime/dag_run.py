@@ -156,7 +156,8 @@ def iso(at: datetime | None) -> str | None:
         return None
     utc = at.astimezone(timezone.utc)
     digits = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
-    return f"{utc:%Y-%m-%dT%H:%M:%S}{digits}Z"
+    # strftime gives years before 1000 fewer than four digits.
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}{digits}Z"
 
 
 def _six_digits(text: str) -> str:

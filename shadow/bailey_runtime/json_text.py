@@ -59,9 +59,9 @@ def replaced(text: str, key: str, value: str) -> str:
         end = text.rindex("}")
         comma = ", " if known else ""
         return f"{text[:end]}{comma}{json.dumps(key)}: {value}{text[end:]}"
-    for place in reversed(places):
-        text = text[: place.start] + value + text[place.end :]
-    return text
+    # Of repeated keys the last counts, as Python and Bailey read them.
+    place = places[-1]
+    return text[: place.start] + value + text[place.end :]
 
 
 def _after_space(text: str, at: int) -> int:

@@ -44,16 +44,35 @@ def write(value: Any) -> str:
 def payload(text: str | None, what: str = "the payload") -> str:
     """A payload as a queue stores it, as JSON text: nothing is `null`, and a text that is no JSON is a string.
 
-    Raises ValueError for one that nests too deep.
+    As Bailey reads it in the histories that it shadows: what nests deeper than 512 levels is a string, and what holds half a surrogate pair.
     """
     if text is None:
         return "null"
     try:
-        return write(read(text, what))
-    except ValueError as error:
-        if isinstance(error.__cause__, RecursionError):
-            raise
+        value = read(text, what)
+    except ValueError:
         return write(text)
+    written = "".join(_parts(value))
+    return write(text) if _is_deep(value) or _has_half(written) else written
+
+
+# How many levels of arrays and objects Bailey follows.
+_DEEPEST = 512
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [part for item in level for part in _inner(item)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: Any) -> Sequence[Any]:
+    if isinstance(value, Members):
+        return [part for _, part in value]
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(word: str) -> NoReturn:

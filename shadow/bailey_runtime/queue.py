@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Optional, TypedDict
 
+from . import json_value
+
 
 class Job(TypedDict):
     """A job that a run has taken."""
@@ -41,7 +43,21 @@ def take(connection: Any, queue: str, job_type: str, run: str, most: int) -> lis
     """
     sql = "SELECT job, payload::text, attempt, key FROM bailey.take(%s, %s, %s, %s)"
     rows = _rows(connection, sql, (queue, job_type, run, most), True)
-    return [Job(job=row[0], payload=row[1], attempt=row[2], key=row[3]) for row in rows]
+    if not rows:
+        return []
+    # As its row holds it, which jsonb would change. A switch that an older Bailey has installed keeps none: of a column that is not there
+    # the row as JSON says nothing.
+    kept = "SELECT c.job, to_jsonb(c) ->> 'stored' FROM bailey.claim c WHERE c.queue = %s AND c.run = %s AND c.finished_at IS NULL"
+    stored = dict(_rows(connection, kept, (queue, run), True))
+    return [
+        Job(job=job, payload=_payload(stored.get(job), payload), attempt=attempt, key=key)
+        for job, payload, attempt, key in rows
+    ]
+
+
+def _payload(stored: str | None, read_by_server: str | None) -> str | None:
+    text = read_by_server if stored is None else stored
+    return None if text is None else json_value.payload(text)
 
 
 def finish(

@@ -63,9 +63,9 @@ def instant(value: Any) -> int:
     parts = {name: part for name, part in value.items() if name not in ("__type__", "timezone")}
     try:
         local = datetime(**parts, tzinfo=_zone(value.get("timezone", "UTC")))
+        return (local.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1)
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{value!r} is no instant of RedBeat's: {error}") from error
-    return (local.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 
 def zone_of(meta: bytes | None) -> str | None:
@@ -95,7 +95,12 @@ def with_last_run(meta: bytes | None, at: int, zone: str) -> bytes:
     RedBeat stores no fold: what lies in the second pass of a repeated hour is written with its offset in seconds, or it would be
     read back as one of the first, an hour too early. In UTC Celery before 5.7 would read a crontab by UTC's clock.
     """
-    local = (_EPOCH + timedelta(microseconds=at)).astimezone(_zone(zone))
+    local = _EPOCH + timedelta(microseconds=at)
+    try:
+        local = local.astimezone(_zone(zone))
+    except OverflowError:
+        # On the first and last day of the calendar a clock elsewhere shows a year that Python has not.
+        zone = "UTC"
     offset = local.utcoffset() if local.fold else None
     stored = json.dumps(
         {

@@ -87,7 +87,8 @@ struct AirflowHTTP: Sendable {
         case let error as HTTPClientError:
             switch error {
             case .connectTimeout: AirflowSilence(kind: .unreachable, found: "no connection within 5 s")
-            case .tlsHandshakeTimeout: AirflowSilence(kind: .certificate, found: "the TLS handshake did not end")
+            case .tlsHandshakeTimeout:
+                AirflowSilence(kind: .certificate, found: "the TLS handshake did not end", fault: .notTLS)
             case .deadlineExceeded, .readTimeout:
                 AirflowSilence(kind: .timeout, found: "no whole answer within \(patience) s")
             default: AirflowSilence(kind: .broken, found: error.shortDescription)

@@ -172,7 +172,8 @@ actor AirflowSession {
             advice =
                 switch silence.fault {
                 case .certificate:
-                    "Name the PEM file of the authority's certificate with target.airflow.ca, and write into target.airflow.url the name that the certificate is for"
+                    "Name the PEM file of the authority's certificate with target.airflow.ca; a certificate that is over must be renewed where Airflow runs"
+                case .name: "Write into target.airflow.url the name that the certificate is for"
                 case .ownCertificate:
                     "Name the certificate that Airflow lets in with target.airflow.certificate and key"
                 case .notTLS: "Write http:// into target.airflow.url, or the port at which Airflow speaks TLS"

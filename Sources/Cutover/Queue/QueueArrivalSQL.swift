@@ -4,7 +4,7 @@ import Legacy
 /// an error in them never stops the application: the row passes as it is, and the error is kept in `bailey.sighting`.
 extension QueueRowSQL {
     /// What precedes the body of each function that changes rows.
-    static let acting = "SET lock_timeout = '10s' SET \"bailey.acting\" = 'on'"
+    static let acting = "SET lock_timeout = '10s'"
 
     var safe: String {
         "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))"
@@ -44,7 +44,7 @@ extension QueueRowSQL {
     /// Ends the claims of rows that are gone.
     private func former(_ which: String, _ why: String) -> String {
         """
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN '\(why)' ELSE c.error END
         WHERE c.queue = \(name) AND \(which) AND NOT c.former;
         """

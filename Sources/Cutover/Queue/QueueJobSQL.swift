@@ -55,7 +55,9 @@ extension QueueRowSQL {
         let runs = hold.retries?.counts == .runs
         var changes = claiming
         if let started = column("started") { changes.append("\(started) = \(now("started"))") }
-        if runs, let column = column("attempts"), let attempts { changes.append("\(column) = \(attempts) + 1") }
+        if runs, let column = column("attempts"), let counted = profile.countedUp("attempts", of: "j") {
+            changes.append("\(column) = \(counted)")
+        }
         // A row that changes nothing else is locked all the same.
         if changes.isEmpty { changes.append(nothing) }
         let attempt = attempts.map { runs ? $0 : "\($0) + 1" } ?? "1"
@@ -66,7 +68,7 @@ extension QueueRowSQL {
         return """
             CREATE OR REPLACE FUNCTION \(function("take"))(the_type text, the_run text, most integer)
             RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
-            \(safe) \(QueueRowSQL.acting) AS $bailey$
+            \(safe) SET bytea_output = 'hex' \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
                 bailey_type ALIAS FOR the_type;
@@ -93,8 +95,8 @@ extension QueueRowSQL {
                         RETURNING p.id, p.was_started, p.was_status, \(names), \(profile.text("payload", of: "j")) AS payload,
                             \(attempt) AS attempt, \(profile.text("key", of: "j")) AS key
                     )
-                    INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, was_started, was_status)
-                    SELECT \(name), t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
+                    INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, stored, was_started, was_status)
+                    SELECT \(name), t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.payload, t.was_started, t.was_status
                     FROM taken t ORDER BY \(sortedAgain);
                     DELETE FROM bailey.claim c WHERE c.place IN (
                         SELECT d.place FROM bailey.claim d WHERE d.queue = \(name) AND d.finished_at < now() - interval '90 days' LIMIT 200
@@ -147,7 +149,7 @@ extension QueueRowSQL {
                     said := 'failed';
                     UPDATE \(table) j SET \(failed) WHERE \(theRow);
                 END IF;
-                \(forget("said <> 'retry'", job: "the_job").indented(4))UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL
+                \(forget("said <> 'retry'", job: "the_job").indented(4))UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL, stored = NULL
                 WHERE c.place = claim.place;
                 RETURN said;
             END $bailey$;
@@ -167,7 +169,9 @@ extension QueueRowSQL {
         guard let retries = hold.retries else { return "" }
         // What the attempts column says of runs includes the one that failed.
         let before = retries.counts == .runs ? "greatest(bailey_done - 1, 0)" : "bailey_done"
-        let counted = retries.counts == .runs ? [] : ["\(bare("attempts")) = bailey_done + 1"]
+        let counted =
+            retries.counts == .runs
+            ? [] : profile.countedUp("attempts", of: "j").map { ["\(bare("attempts")) = \($0)"] } ?? []
         let next = moment("bailey_next", of: "due")
         let dueColumn = hold.method == .due ? [] : column("due").map { ["\($0) = \(next)"] } ?? []
         let common = counted + dueColumn + profile.writingError("bailey_error")
@@ -181,7 +185,7 @@ extension QueueRowSQL {
             : ""
         return """
             ELSIF bailey_done < bailey_most THEN
-                bailey_next := clock_timestamp() + least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay)) * interval '1 second';
+                bailey_next := clock_timestamp() + \(retries.wait(after: before)) * interval '1 second';
                 IF switch.state IN ('closing', 'airflow') THEN
                     said := 'retry';
                     UPDATE \(table) j SET \(set(again)) WHERE \(theRow);\(keepDue)
@@ -229,7 +233,7 @@ extension QueueRowSQL {
                     bailey_job := claim.job;
                     UPDATE \(table) j SET \(set((heldAgain + started + attempts).isEmpty(or: [nothing])))
                     WHERE \(theRow) AND \(isClaimed("j"));
-                    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL
+                    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL, stored = NULL
                     WHERE c.place = claim.place;
                     IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
                         UPDATE \(table) j SET \(set(releasing("j"))) WHERE \(theRow) AND \(isHeld("j"));

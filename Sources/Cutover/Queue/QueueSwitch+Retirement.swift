@@ -95,7 +95,7 @@ extension QueueSwitch {
                 "SELECT to_jsonb(s)::text AS row FROM bailey.switch s WHERE s.queue = $1 AND s.job_type = ANY ($2) ORDER BY s.job_type"
             ),
             "claims": try await documents(
-                "SELECT (to_jsonb(c) - 'payload')::text AS row FROM bailey.claim c WHERE c.queue = $1 AND c.job_type = ANY ($2) ORDER BY c.place DESC LIMIT 1000"
+                "SELECT (to_jsonb(c) - 'payload' - 'stored')::text AS row FROM bailey.claim c WHERE c.queue = $1 AND c.job_type = ANY ($2) ORDER BY c.place DESC LIMIT 1000"
             ),
         ]
     }

@@ -54,7 +54,7 @@ public struct LostSwitches: Sendable {
         let taken = Set(known)
         var standing: [[UInt8]] = []
         var gone: [[UInt8]] = []
-        let replies = try await redis.pipeline(
+        let replies = try await redis.read(
             candidates.flatMap { key in
                 [
                     RedisCommand("HGET", raw: [key, Array("meta".utf8)]),

@@ -98,7 +98,7 @@ public struct RedBeatCrossing: Crossing {
     public func askedFor(_ runs: [String]) async throws -> Set<String> {
         // What the DAG sends to the workers has a mark of its own beside the queue.
         let asked = runs.map { RedisCommand("EXISTS", "bailey:sent:\($0)") }
-        let sent = try await RedisConnection.use(try bridge.address) { try await $0.pipeline(asked) }
+        let sent = try await RedisConnection.use(try bridge.address) { try await $0.read(asked) }
         return Set(zip(runs, sent).filter { $1.int != 0 }.map(\.0))
     }
 

@@ -1,3 +1,5 @@
+public import Legacy
+
 /// The least that a Redis user needs for what Bailey does with a RedBeat source, as an ACL says it. `DBSIZE`, `SCRIPT LOAD` and
 /// `CONFIG GET` are used where they are allowed, and needed only where nothing else tells the same; so is `INFO` for an import.
 public enum RedisRights: String, Sendable, Hashable, CaseIterable {
@@ -27,23 +29,26 @@ public enum RedisRights: String, Sendable, Hashable, CaseIterable {
         case .watchRuns: RedisRights.read.redisCommands + ["psubscribe"]
         case .look:
             [
-                "ping", "scan", "hmget", "eval", "evalsha", "hget", "hgetall", "hkeys", "exists", "get", "pttl", "time",
+                "ping", "scan", "hmget", "eval", "hget", "hgetall", "hkeys", "exists", "get", "pttl", "time",
                 "zscore", "zrangebyscore", "info",
             ]
         case .move:
             RedisRights.look.redisCommands + [
-                "hset", "hdel", "hlen", "del", "zadd", "zrem", "persist", "pexpire",
+                "evalsha", "hset", "hdel", "hlen", "del", "zadd", "zrem", "persist", "pexpire",
             ]
         }
     }
 
     /// The keys, as patterns of an ACL.
     ///
-    /// - Parameter prefix: `redbeat_key_prefix`.
-    public func keys(prefix: String) -> [String] {
+    /// - Parameters:
+    ///   - prefix: `redbeat_key_prefix`.
+    ///   - results: how the keys of results begin.
+    public func keys(prefix: String, results: CeleryResultKeys = CeleryResultKeys()) -> [String] {
         switch self {
-        case .read, .watchRuns: [RedisRights.pattern(prefix), "celery-task-meta-*"]
-        case .look, .move: [RedisRights.pattern(prefix), "bailey:*"]
+        case .read, .watchRuns: [RedisRights.pattern(prefix)] + results.patterns
+        // The results show whether legacy ran what is Airflow's.
+        case .look, .move: [RedisRights.pattern(prefix)] + results.patterns + ["bailey:*"]
         }
     }
 
@@ -51,12 +56,19 @@ public enum RedisRights: String, Sendable, Hashable, CaseIterable {
     ///
     /// - Parameters:
     ///   - prefix: `redbeat_key_prefix`.
+    ///   - results: how the keys of results begin.
     ///   - database: the logical database, which is chosen with a command of its own unless it is 0.
-    public func line(user: String = "bailey", password: String = "PASSWORD", prefix: String, database: Int) -> String {
-        let channels = self == .watchRuns ? " &celery-task-meta-*" : ""
+    public func line(
+        user: String = "bailey",
+        password: String = "PASSWORD",
+        prefix: String,
+        results: CeleryResultKeys = CeleryResultKeys(),
+        database: Int
+    ) -> String {
+        let channels = self == .watchRuns ? results.patterns.map { " &" + $0 }.joined() : ""
         let commands = redisCommands + (database == 0 ? [] : ["select"])
         return "ACL SETUSER \(user) reset on >\(password) "
-            + keys(prefix: prefix).map { "~" + $0 }.joined(separator: " ") + channels + " "
+            + keys(prefix: prefix, results: results).map { "~" + $0 }.joined(separator: " ") + channels + " "
             + commands.map { "+" + $0 }.joined(separator: " ")
     }
 

@@ -47,7 +47,7 @@ public struct SwitchSearch: Sendable {
         var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
         while let switches = try await walk.next(on: redis) {
-            for reply in try await redis.pipeline(switches.map { RedisCommand("HMGET", raw: [$0] + fields) }) {
+            for reply in try await redis.read(switches.map { RedisCommand("HMGET", raw: [$0] + fields) }) {
                 guard let values = reply.array, values.count == 3, let pipeline = values[0].text,
                     let members = try? JSON(parsing: values[2].bytes ?? []).array
                 else { continue }
@@ -64,7 +64,7 @@ public struct SwitchSearch: Sendable {
         async throws(RedisError) -> RedBeatKeys?
     {
         let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
-        let replies = try await redis.pipeline(switches.map { RedisCommand("HMGET", raw: [$0] + fields) })
+        let replies = try await redis.read(switches.map { RedisCommand("HMGET", raw: [$0] + fields) })
         for reply in replies {
             guard let values = reply.array, values.count == 3, values[0].text == pipeline,
                 resting || values[1].text != "legacy",

@@ -28,11 +28,12 @@ public struct BeatClock: Sendable {
 
     /// What it says now. An entry that is gone, was never fired or is parked in the future says nothing.
     func sightings(_ redis: RedisConnection) async throws(RedisError) -> [ClockSighting] {
-        let commands = keys.map { RedisCommand("HGET", raw: [$0.key, Array("meta".utf8)]) }
+        let commands = keys.map { RedisCommand("HMGET", raw: [$0.key, Array("meta".utf8)]) }
         let seen = now()
         var sightings: [ClockSighting] = []
-        for (key, value) in zip(keys, try await redis.pipeline(commands)) {
-            guard let bytes = value.bytes, let count = (try? JSON(parsing: bytes))?["total_run_count"]?.int, count > 0,
+        for (key, value) in zip(keys, try await redis.read(commands)) {
+            guard let bytes = value.array?.first?.bytes,
+                let count = (try? JSON(parsing: bytes))?["total_run_count"]?.int, count > 0,
                 let last = ((try? RedBeatBytes.lastRun(bytes, zones: zones)) ?? nil)?.instant,
                 // A record of ten years ago or of tomorrow is no clock that runs.
                 last < seen.adding(seconds: 86_400), last > seen.adding(seconds: -3653 * 86_400)

@@ -40,9 +40,8 @@ final class CeleryEvents: Sendable {
 
     private func take(_ event: JSON, _ seen: Instant) {
         guard let id = event["uuid"]?.string, let type = event["type"]?.string,
-            let stamp = event["timestamp"]?.double, stamp > 0, stamp < 1e11
+            let stamp = event["timestamp"]?.double, stamp > 0, let at = Instant(timestamp: stamp)
         else { return }
-        let at = Instant(microseconds: Int64(stamp * 1e6))
         switch type {
         case "task-sent", "task-received":
             var origin: String?

@@ -23,7 +23,7 @@ public struct CeleryResultKeys: Sendable, Hashable {
     }
 
     /// They, as globs of Redis.
-    var patterns: [String] {
+    public var patterns: [String] {
         beginnings.map { beginning in
             beginning.reduce(into: "") { pattern, character in
                 if "*?[]\\".contains(character) { pattern.append("\\") }

@@ -91,10 +91,7 @@ public struct CeleryRuns: LegacyRuns {
         for pattern in keys.patterns {
             var walk = KeyWalk(matching: pattern)
             while let found = try await walk.next(on: redis) {
-                for (key, value) in zip(found, try await redis.pipeline(found.map { RedisCommand("GET", raw: [$0]) })) {
-                    if case .error(let message) = value, message.hasPrefix("NOPERM") {
-                        throw redis.refusal("GET", message)
-                    }
+                for (key, value) in zip(found, try await redis.read(found.map { RedisCommand("GET", raw: [$0]) })) {
                     // A result may expire between the two commands.
                     guard let bytes = value.bytes, let id = keys.id(String(decoding: key, as: UTF8.self)) else {
                         continue

@@ -1,3 +1,4 @@
+import Foundation
 import Settings
 
 /// How the rows of a queue table are kept out of the legacy worker's sight, and what is written when Airflow runs them.
@@ -108,6 +109,15 @@ extension QueueHold.Retries {
         backoff = fields.double("backoff") ?? 1
         maximumDelay = fields.duration("maximum_delay") ?? 86_400
         limit = fields.int("limit") ?? 0
-        if backoff < 1 { problems.note(node, "“backoff” must be 1 or more") }
+        if !(1...1000).contains(backoff) { problems.note(node, "“backoff” must be from 1 to 1000") }
+    }
+
+    /// Seconds to wait, as SQL.
+    ///
+    /// - Parameter repetitions: how many have been before, as SQL. A row may say any number: one whose power PostgreSQL could not compute would
+    ///   keep its job from ever ending.
+    public func wait(after repetitions: String) -> String {
+        let most = backoff > 1 ? Int(600 / log(backoff)) : Int(Int32.max)
+        return "least(\(delay) * \(backoff)::float8 ^ least(\(repetitions), \(most)), \(maximumDelay))"
     }
 }

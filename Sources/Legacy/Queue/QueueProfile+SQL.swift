@@ -55,6 +55,16 @@ extension QueueProfile {
         value(meaning, of: row).map { "least(greatest(coalesce(\($0)::numeric, 0), 0), 1000000)::integer" }
     }
 
+    /// How far attempts are counted: a `smallint` holds no more, and would refuse all that is written with them.
+    public static let mostAttempts = 32_767
+
+    /// Attempts and one more, to be written into their column; a row that says so many that nobody counts further keeps what it says.
+    public func countedUp(_ meaning: String, of row: String) -> String? {
+        guard let value = value(meaning, of: row), let count = count(meaning, of: row) else { return nil }
+        let more = "\(count) < \(QueueProfile.mostAttempts)"
+        return "CASE WHEN \(more) THEN (\(count) + 1)::numeric ELSE \(value)::numeric END"
+    }
+
     /// A moment, given as `timestamptz`, as a kind of column holds it.
     ///
     /// - Parameter naive: how a moment becomes one without a zone; by the session's if nothing is said.

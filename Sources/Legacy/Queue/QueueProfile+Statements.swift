@@ -35,7 +35,7 @@ private struct StatementMaker {
                 + "SELECT \(text("id")), \(attempts), \(text("key")) FROM \(table) j"
                 + " WHERE \(text("type")) = %(type)s AND \(waits) ORDER BY \(order) LIMIT %(limit)s",
             claim: change(
-                written("running") + (counts(.runs) ? set("attempts", "\(attempts) + 1") : []),
+                written("running") + (counts(.runs) ? set("attempts", countedUp) : []),
                 where:
                     "\(id) = (SELECT \(id) FROM \(table) j WHERE \(isIt) AND \(attempts) = %(attempts)s AND \(waits) FOR UPDATE SKIP LOCKED)"
             ),
@@ -49,7 +49,7 @@ private struct StatementMaker {
     private func retry(_ retries: QueueHold.Retries) -> String {
         // What the column says of runs includes the one that failed.
         let before = retries.counts == .runs ? "greatest(\(attempts) - 1, 0)" : attempts
-        let wait = "least(\(retries.delay) * \(retries.backoff)::float8 ^ \(before), \(retries.maximumDelay))"
+        let wait = retries.wait(after: before)
         let most =
             profile.count("max_attempts", of: "j").map {
                 "coalesce(CASE WHEN \(profile.value("max_attempts", of: "j") ?? "NULL") IS NOT NULL THEN \($0) END, \(retries.limit))"
@@ -60,7 +60,7 @@ private struct StatementMaker {
             naive: naive
         )
         return change(
-            written("queued") + (retries.counts == .retries ? set("attempts", "\(attempts) + 1") : [])
+            written("queued") + (retries.counts == .retries ? set("attempts", countedUp) : [])
                 + set("due", due) + errorText,
             where: "\(begun) AND \(attempts) < \(most)"
         )
@@ -92,7 +92,11 @@ private struct StatementMaker {
 
     /// The row, as its claim has left it.
     private var begun: String {
-        "\(isIt) AND \(isOne(of: "running")) AND \(attempts) = %(attempts)s\(counts(.runs) ? " + 1" : "")"
+        let claimed =
+            counts(.runs)
+            ? "CASE WHEN %(attempts)s < \(QueueProfile.mostAttempts) THEN %(attempts)s + 1 ELSE %(attempts)s END"
+            : "%(attempts)s"
+        return "\(isIt) AND \(isOne(of: "running")) AND \(attempts) = \(claimed)"
     }
 
     /// Whether it may be claimed now. A row whose queue's name bears the mark is the switch's, until that is taken away.
@@ -114,6 +118,8 @@ private struct StatementMaker {
     }
 
     private func counts(_ what: QueueHold.Retries.Counts) -> Bool { hold.retries?.counts == what }
+
+    private var countedUp: String { doubled(profile.countedUp("attempts", of: "j") ?? "0") }
 
     private var attempts: String { profile.count("attempts", of: "j").map(doubled) ?? "0" }
 

@@ -15,6 +15,10 @@ extension QueueSource {
     }
 
     private func explained(_ error: PostgresError, _ connection: PostgresConnection) async -> PostgresError {
+        // What a value is, and not what the table is: some row holds it.
+        if let state = error.state, state.hasPrefix("22"), state != "22P02" {
+            return await explainedByValue(error, connection)
+        }
         // No such table or schema, no such column, no such function or operator for its type, a type that does not fit.
         guard let state = error.state, ["42P01", "3F000", "42703", "42883", "42804", "42846", "22P02"].contains(state)
         else { return error }
@@ -58,6 +62,21 @@ extension QueueSource {
         return error.explained(
             "the table \(profile.table) has no column \(missing.joined(separator: "; nor "))",
             "Write the right name under “columns” of the profile, or leave out what the table does not have. It has \(has)"
+        )
+    }
+
+    /// A row that an expression of the profile cannot take ends the statement for all: which expression it is, and how it lets that row be.
+    private func explainedByValue(_ error: PostgresError, _ connection: PostgresConnection) async -> PostgresError {
+        var at: [String] = []
+        for (meaning, sql) in profile.expressions.sorted(by: { $0.key < $1.key }) {
+            let all = "SELECT count(\(profile.text(meaning, of: "j"))) FROM \(profile.quotedTable) j"
+            do { _ = try await connection.query(all) } catch { at.append("“\(meaning)” (\(sql.prefix(200)))") }
+        }
+        guard !at.isEmpty else { return error }
+        return error.explained(
+            "\(error.found), where the profile “\(profile.name)” has \(at.joined(separator: ", ")): a row of \(profile.table) holds what that cannot take",
+            "Let the expression answer NULL for such a row: CASE WHEN … THEN … END. Of a json column whose text holds \\u0000 PostgreSQL can take nothing out: "
+                + "CASE WHEN strpos(payload::text, chr(92) || 'u0000') = 0 THEN payload->>'type' END"
         )
     }
 }

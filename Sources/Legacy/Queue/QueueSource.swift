@@ -69,6 +69,18 @@ public struct QueueSource: Sendable {
                 )
                 continue
             }
+            guard !type.contains("\u{FFFD}") else {
+                let count = try rows.first { try $0.bool("total") }?.int("rows") ?? 0
+                reading.unread.append(
+                    UnreadRecord(
+                        source: name,
+                        key: "\(profile.table) where the type is \(type)",
+                        reason: "no-utf8",
+                        detail: "\(count) rows have a job type that is no UTF-8, so nothing could ask for them by it"
+                    )
+                )
+                continue
+            }
             reading.entries.append(try entry(type, rows, zone: zone))
         }
         let unknown = Set(

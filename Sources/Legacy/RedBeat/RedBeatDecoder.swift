@@ -103,8 +103,8 @@ struct RedBeatDecoder {
         let micro = Int64(try part("microsecond", 0...999_999, or: 0))
         let isSecond = try part("fold", 0...1, or: 0) == 1
         let (zone, isNamed, rest) = try self.zone(object["timezone"] ?? "UTC")
-        let instant = zone.instant(of: local, second: isSecond).adding(microseconds: micro - rest)
-        guard RedBeatDecoder.pythonsTime.contains(instant) else {
+        let whole = zone.utcSeconds(of: local, second: isSecond)
+        guard let instant = Instant(exactMicroseconds: whole * 1_000_000 + micro - rest) else {
             throw RedBeatFault(
                 "malformed-meta",
                 "the time lies outside the years 1 to 9999 in UTC, in which Python computes (RedBeat 2.2 with Celery 5.4 may fire it)"
@@ -119,9 +119,8 @@ struct RedBeatDecoder {
 
     /// When the year 9999 ends, in seconds.
     static let endOfCalendar = 253_402_300_800.0
-
-    /// The years 1 to 9999.
-    static let pythonsTime = Instant(seconds: -62_135_596_800)...Instant(microseconds: 253_402_300_799_999_999)
+    /// When the year 1 begins, in seconds.
+    static let startOfCalendar = -62_135_596_800.0
 
     /// A zone: an IANA name, or a number of seconds east of UTC with the part of it that is no whole second, in microseconds.
     private func zone(_ json: JSON) throws(RedBeatFault) -> (zone: Zone, isNamed: Bool, rest: Int64) {

@@ -209,8 +209,8 @@ enum RedBeatRecord {
         /// That the next due time lies within Python's calendar.
         private func checkReach(_ fields: JSONObject, _ last: RedBeatTime?) throws(RedBeatFault) {
             guard let seconds = every(fields) else { return }
-            let from = last?.instant ?? RedBeatDecoder.pythonsTime.lowerBound
-            guard Double(from.seconds) + seconds < RedBeatDecoder.endOfCalendar else {
+            let from = last.map { Double($0.instant.seconds) } ?? RedBeatDecoder.startOfCalendar
+            guard from + seconds < RedBeatDecoder.endOfCalendar else {
                 throw RedBeatFault("bad-schedule", "\(seconds) seconds after its last run lies beyond the year 9999")
             }
         }

@@ -17,11 +17,12 @@ public struct RedBeatSystem: LegacySystem {
     public func read(zones: ZoneDatabase) async throws -> SourceReading { try await read(zones, workers: []) }
 
     public func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading {
-        let found = try await CeleryWorkers(url: try RedisURL(settings.url)).configurations(
+        // Who answers nothing, or cannot be asked so, leaves what is stored.
+        let found = try? await CeleryWorkers(url: RedisURL(settings.brokerURL ?? settings.url)).configurations(
             name: question.name,
             now: question.now
         )
-        return try await read(zones, workers: found.answers)
+        return try await read(zones, workers: found?.answers ?? [])
     }
 
     private func read(_ zones: ZoneDatabase, workers: [CeleryWorkers.Answer]) async throws -> SourceReading {

@@ -32,6 +32,9 @@ public struct RedBeatTime: Sendable, Hashable {
     /// 5.7 reads a crontab in the zone of `last_run_at`, and all versions a relative interval of whole days.
     public var text: String {
         let whole = Instant(seconds: instant.seconds)
+        // On the first and last day of the calendar a clock elsewhere may show a year that Python has not.
+        let isOutside = !(1...9999).contains(self.zone.local(at: whole).date.year)
+        let zone = isOutside ? Zone.utc : self.zone
         let local = zone.local(at: whole)
         let isSecondPass = zone.instant(of: local) != whole
         let name =

@@ -115,7 +115,7 @@ struct RedBeatZones {
                         .zoneContradicted,
                         configured == nil
                             ? "\(seen). Set “timezone” of source \(name) in bailey.yaml to what beat's application has"
-                            : "\(seen). Correct “timezone” of source \(name), or ask the live workers (bailey import --ask-workers)"
+                            : "\(seen). Correct “timezone” of source \(name), or run bailey import while its workers run, which are asked"
                     )
             )
         }

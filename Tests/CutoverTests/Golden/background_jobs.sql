@@ -73,6 +73,8 @@ CREATE TABLE IF NOT EXISTS bailey.claim (
 );
 -- Whether its row is gone: another one may have got its id.
 ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS former boolean NOT NULL DEFAULT false;
+-- The payload as its row holds it, which is what runs read; payload is what runs of an older bailey-runtime read.
+ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS stored text;
 CREATE UNIQUE INDEX IF NOT EXISTS claim_open ON bailey.claim (queue, job) WHERE finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS claim_run ON bailey.claim (queue, run, job_type);
 
@@ -106,6 +108,17 @@ BEGIN
 EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeric_value_out_of_range OR statement_too_complex
     OR program_limit_exceeded THEN
     RETURN to_jsonb(payload);
+END $bailey$;
+
+-- Says whether this transaction writes by Bailey's own hand, which the triggers leave alone, and answers what was said before. It is no
+-- setting of the functions that act so: only a superuser may give a function one of a name that the server does not know.
+CREATE OR REPLACE FUNCTION bailey.acting(word text) RETURNS text LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text := coalesce(current_setting('bailey.acting', true), '');
+BEGIN
+    PERFORM set_config('bailey.acting', word, true);
+    RETURN before;
 END $bailey$;
 
 -- Makes what this transaction writes outlive a crash of the server, and ends it if its client falls silent before it commits.
@@ -214,8 +227,9 @@ END $bailey$;
 -- Lets some held rows of a type wait for legacy as they were, those that nobody has locked; how many. A row whose type was changed while it was
 -- held goes with the first giving back. Needs the columns of id and type, and the one that marks a held row, however they are called now.
 CREATE OR REPLACE FUNCTION bailey.give_back(the_queue text, the_type text, most integer) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 DECLARE
+    before text;
     place record;
     mark record;
     found bigint;
@@ -226,6 +240,7 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
             WITH picked AS (
@@ -243,6 +258,7 @@ BEGIN
         total := total + found;
         EXIT WHEN total >= most;
     END LOOP;
+    PERFORM bailey.acting(before);
     RETURN total;
 END $bailey$;
 
@@ -444,9 +460,12 @@ CREATE OR REPLACE FUNCTION bailey.hold(the_queue text, the_type text, most integ
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     found integer;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2)', 'hold:' || the_queue) INTO found USING the_type, most;
+    PERFORM bailey.acting(before);
     RETURN found;
 END $bailey$;
 
@@ -517,10 +536,14 @@ END $bailey$;
 CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
+    PERFORM bailey.acting(before);
 END $bailey$;
 
 -- Settles one job of a run: success or failed. Answers what became of it: success, failed, retry (waits for its next attempt, Airflow's),
@@ -529,13 +552,16 @@ CREATE OR REPLACE FUNCTION bailey.finish(the_queue text, the_job text, the_run t
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     said text;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
     IF the_state NOT IN ('success', 'failed') THEN
         RAISE EXCEPTION 'BAILEY: a job ends in success or failed, not in %', quote_nullable(the_state);
     END IF;
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3, $4)', 'finish:' || the_queue) INTO said USING the_job, the_run, the_state, the_error;
+    PERFORM bailey.acting(before);
     RETURN said;
 END $bailey$;
 
@@ -544,10 +570,13 @@ CREATE OR REPLACE FUNCTION bailey.give_up(the_queue text, the_type text, the_run
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     number bigint;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3)', 'give_up:' || the_queue) INTO number USING the_type, the_runs, the_operator;
+    PERFORM bailey.acting(before);
     RETURN number;
 END $bailey$;
 
@@ -739,7 +768,7 @@ BEGIN
         VALUES ('jobs', the_job, the_type, seen, current_setting('application_name'));
     END IF;
     IF gone THEN
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'its row is gone; another one has its id' ELSE c.error END
         WHERE c.queue = 'jobs' AND c.job = the_job AND NOT c.former;
     END IF;
@@ -754,7 +783,7 @@ DECLARE
     the_type text;
 BEGIN
     IF tg_op = 'TRUNCATE' THEN
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'the table was emptied' ELSE c.error END
         WHERE c.queue = 'jobs' AND true AND NOT c.former;
         INSERT INTO bailey.sighting (queue, job, what, application)
@@ -771,7 +800,7 @@ BEGIN
         the_type := old."job_type"::text;
         INSERT INTO bailey.sighting (queue, job, job_type, what, application)
         VALUES ('jobs', the_job, the_type, CASE WHEN old."status"::text IN ('bailey_held') THEN 'deleted while held' ELSE 'deleted while a run had it' END, current_setting('application_name'));
-        UPDATE bailey.claim c SET former = true, payload = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
+        UPDATE bailey.claim c SET former = true, payload = NULL, stored = NULL, finished_at = coalesce(c.finished_at, clock_timestamp()),
             outcome = coalesce(c.outcome, 'overtaken'), error = CASE WHEN c.finished_at IS NULL THEN 'its row was deleted' ELSE c.error END
         WHERE c.queue = 'jobs' AND c.job = the_job AND NOT c.former;
         DELETE FROM bailey.held h WHERE h.queue = 'jobs' AND h.job = the_job;
@@ -788,7 +817,7 @@ BEGIN
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."hold:jobs"(the_type text, most integer) RETURNS integer LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -831,7 +860,7 @@ $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."take:jobs"(the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET bytea_output = 'hex' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -858,8 +887,8 @@ BEGIN
             RETURNING p.id, p.was_started, p.was_status, p.o0, p.o1, j."job_data"::text AS payload,
                 least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1 AS attempt, j."job_id"::text AS key
         )
-        INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, was_started, was_status)
-        SELECT 'jobs', t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.was_started, t.was_status
+        INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, stored, was_started, was_status)
+        SELECT 'jobs', t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.payload, t.was_started, t.was_status
         FROM taken t ORDER BY t.o0, t.o1;
         DELETE FROM bailey.claim c WHERE c.place IN (
             SELECT d.place FROM bailey.claim d WHERE d.queue = 'jobs' AND d.finished_at < now() - interval '90 days' LIMIT 200
@@ -870,7 +899,7 @@ BEGIN
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."finish:jobs"(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_job ALIAS FOR the_job;
@@ -901,25 +930,25 @@ BEGIN
         said := 'success';
         UPDATE "tasks"."background_jobs" j SET "status" = 'completed', "completed_at" = clock_timestamp() WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
     ELSIF bailey_done < bailey_most THEN
-        bailey_next := clock_timestamp() + least(60.0 * 2.0::float8 ^ bailey_done, 86400.0) * interval '1 second';
+        bailey_next := clock_timestamp() + least(60.0 * 2.0::float8 ^ least(bailey_done, 865), 86400.0) * interval '1 second';
         IF switch.state IN ('closing', 'airflow') THEN
             said := 'retry';
-            UPDATE "tasks"."background_jobs" j SET "status" = 'bailey_held', "retry_count" = bailey_done + 1, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
+            UPDATE "tasks"."background_jobs" j SET "status" = 'bailey_held', "retry_count" = CASE WHEN least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer < 32767 THEN (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1)::numeric ELSE j."retry_count"::numeric END, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
         ELSE
             said := 'released';
-            UPDATE "tasks"."background_jobs" j SET "status" = 'pending', "retry_count" = bailey_done + 1, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
+            UPDATE "tasks"."background_jobs" j SET "status" = 'pending', "retry_count" = CASE WHEN least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer < 32767 THEN (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer + 1)::numeric ELSE j."retry_count"::numeric END, "next_retry_at" = bailey_next WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
         END IF;
     ELSE
         said := 'failed';
         UPDATE "tasks"."background_jobs" j SET "status" = 'failed', "completed_at" = clock_timestamp() WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id");
     END IF;
-    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL
+    UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL, stored = NULL
     WHERE c.place = claim.place;
     RETURN said;
 END $bailey$;
 
 CREATE OR REPLACE FUNCTION bailey."give_up:jobs"(the_type text, the_runs text[], the_operator text) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
 DECLARE
     bailey_type ALIAS FOR the_type;
@@ -935,7 +964,7 @@ BEGIN
         bailey_job := claim.job;
         UPDATE "tasks"."background_jobs" j SET "status" = claim.was_status, "started_at" = claim.was_started::timestamp
         WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id") AND j."status"::text = 'bailey_claimed';
-        UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL
+        UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = 'returned', error = 'returned by ' || the_operator, payload = NULL, stored = NULL
         WHERE c.place = claim.place;
         IF switch.state IS DISTINCT FROM 'airflow' AND switch.state IS DISTINCT FROM 'closing' THEN
             UPDATE "tasks"."background_jobs" j SET "status" = 'pending' WHERE j."id" = (SELECT (jsonb_populate_record(NULL::"tasks"."background_jobs", jsonb_build_object('id', bailey_job)))."id") AND j."status"::text IN ('bailey_held');
@@ -971,7 +1000,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '80e35df07a729b00', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', 'fe6c8c27722489fe', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

@@ -93,6 +93,15 @@ def options(r: random.Random, queues: list[str]) -> dict[str, Any]:
         },
         often=0.05,
     )
+    failing = {
+        "task": "legacy.plain",
+        "args": ["n"],
+        "kwargs": {},
+        "options": {},
+        "subtask_type": None,
+        "immutable": False,
+    }
+    sometimes("link_error", failing, [failing, failing], often=0.05)
     sometimes("root_id", "root", often=0.1)
     sometimes("parent_id", "parent", often=0.1)
     if r.random() < 0.1:

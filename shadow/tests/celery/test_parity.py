@@ -19,6 +19,7 @@ from stack import Legacy, legacy, until
 
 from bailey_runtime import celery_wire
 from bailey_runtime.celery_text import text_of
+from bailey_runtime.celery_values import WireError
 from bailey_runtime.celery_workers import ask
 
 ENTRIES = int(os.environ.get("BAILEY_ENTRIES", "25"))
@@ -244,6 +245,27 @@ def check(url: str, port: int, route: str, form: str) -> None:
                 assert same(message) == same(beats[0]), (message["properties"], definition)
                 # To one moment, from moments of sending that are as far apart as these tests take.
                 assert abs(span(message) - span(beats[0])) < 300, (message["properties"], definition)
+
+
+def test_pickled_messages_are_made_by_the_application_alone(clean, monkeypatch):
+    # Such a worker does not run as root without it.
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
+    app_given["settings"] |= {"task_serializer": "pickle", "accept_content": ["pickle", "json"]}
+    r = random.Random(SEED)
+    definitions = [entry(r, number, []) | {"options": {}} for number in range(5)]
+    with legacy(app_given, "-Q", "work,celery") as app:
+        fire(app, definitions, clean)
+        app.received(5)
+        # Its workers answer in pickles too, which nobody here opens.
+        with pytest.raises(WireError, match="via: app"):
+            ask(app_given["settings"]["broker_url"])
+        for answer in child(app, [sending(one, app="legacy_celery:app") for one in definitions]):
+            assert answer.get("sent"), answer
+        messages = [same(message) for message in app.received(10)]
+        for one in messages:
+            assert messages.count(one) == 2, one
+            assert one["content"] == ["application/x-python-serialize", "binary"]
 
 
 def child(app: Legacy, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -116,13 +117,14 @@ def test_a_task_that_no_worker_knows(clean):
         assert found["state"]["error"]["type"] == "NotRegistered", found
 
 
-def test_a_form_that_the_workers_refuse(clean):
+@pytest.mark.parametrize("form", ["yaml", "pickle"])
+def test_a_form_that_the_workers_refuse(form, clean):
     """celery 5035: a serializer that is not among accept_content; the worker leaves the message and tells nobody."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     app_given["settings"]["accept_content"] = ["json"]
     with legacy(app_given, "-Q", "work") as app:
         configuration = asked(app_given)
-        one = wanted(app_given, configuration, options='{"serializer": "yaml"}', do="call", seconds=5)
+        one = wanted(app_given, configuration, options=json.dumps({"serializer": form}), do="call", seconds=5)
         found = celery_wire.answer(one)
         assert "failed" in found and "accept_content" in found["words"], (found, app.log("worker")[-500:])
 

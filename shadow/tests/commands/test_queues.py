@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from desk import OVERRIDE
 from office import Office
 
 from bailey_runtime import queue as switch
+from lab import poller
 from lab.record import Record
 from testing.server import wait_until
 
@@ -212,3 +215,53 @@ def test_a_rollback_names_who_has_a_job_locked_and_gives_back_the_others(
         assert any("held although the type is legacy" in unknown for unknown in pipeline["unknown"])
     assert queue.office.json("rollback", queue.pipeline, "--execute")["queues"][0]["unswept"] == []
     assert "bailey_held" not in dict(connection.execute(status, (jobs,)).fetchall()).values()
+
+
+@pytest.fixture
+def apart(company: Record, connection: psycopg.Connection[Any]) -> Iterator[Record]:
+    """A database of its own, with the company's table and nothing else."""
+    name = f"apart_{uuid.uuid4().hex[:8]}"
+    connection.execute(f"CREATE DATABASE {name}")
+    connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+    url = company.postgres_url.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(url, autocommit=True) as made:
+        made.execute(poller.TABLE)
+    yield replace(company, postgres_url=url)
+    connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'mover%%'").fetchall():
+        connection.execute(f"DROP ROLE {role}")
+
+
+def test_the_printed_rights_move_a_type_and_one_less_is_named(apart: Record, tmp_path: Path) -> None:
+    with psycopg.connect(apart.postgres_url, autocommit=True) as connection:
+        queue = Queue(Office(tmp_path, apart), connection)
+        queue.add()
+        printed = queue.office.json("doctor", "--rights")["needs"]
+        [lines] = [need["lines"] for need in printed if need["source"] == "jobs" and "retire" in need["commands"]]
+        role = f"mover_{uuid.uuid4().hex[:8]}"
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        grants = []
+        for line in lines:
+            rights, _, rest = line.removeprefix("GRANT ").removesuffix(" TO bailey;").partition(" ON ")
+            grants += [(right, rest) for right in rights.split(", ")]
+        assert len(grants) == 6, grants
+        for right, place in grants:
+            connection.execute(f"GRANT {right} ON {place} TO {role}")
+        settings = tmp_path / "bailey.yaml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(text.replace(apart.postgres_url, re.sub("//[^@/]*@", f"//{role}:x@", apart.postgres_url)))
+        cutover = ("cutover", queue.pipeline, "--execute", *OVERRIDE)
+        for right, place in grants:
+            connection.execute(f"REVOKE {right} ON {place} FROM {role}")
+            done = queue.office.run(*cutover)
+            said = done.stdout + done.stderr
+            connection.execute(f"GRANT {right} ON {place} TO {role}")
+            assert done.returncode != 0, f"without {right} on {place}: {said}"
+            assert re.search("permission denied|may not|must be|lacks", said), f"without {right} on {place}: {said}"
+            assert queue.state() in (None, "legacy"), f"without {right} on {place}: {said}"
+        for words in (("status",), cutover, ("status",), ("watch", "--once")):
+            done = queue.office.run(*words)
+            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        assert queue.state() == "airflow"
+        connection.execute("DROP SCHEMA bailey CASCADE")
+        connection.execute(f"DROP OWNED BY {role}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import subprocess
@@ -18,13 +20,14 @@ import pytest
 from commands import SHADOW, wait_until
 from psycopg.types.json import Jsonb
 
+from bailey_runtime import json_value
 from bailey_runtime import queue as switch
 from lab import poller
 from testing.postgres import cluster
 
 INSTALL = (SHADOW.parent / "Tests/CutoverTests/Golden/background_jobs.sql").read_text(encoding="utf-8")
 # The profile's waits are a minute and more.
-QUICK = INSTALL.replace("60.0 * 2.0::float8 ^ bailey_done", "0.1")
+QUICK = INSTALL.replace("60.0 * 2.0::float8 ^ least(bailey_done, 865)", "0.1")
 EFFECTS = """
 CREATE TABLE effects (
     place bigint GENERATED ALWAYS AS IDENTITY, job uuid, by text, attempt int, failed boolean, at timestamptz DEFAULT clock_timestamp()
@@ -284,7 +287,7 @@ def test_a_take_may_be_repeated_and_ends_once(database: Database) -> None:
     first = switch.take(database.connection, "jobs", "export", "dag/1", 3)
     assert switch.take(database.connection, "jobs", "export", "dag/1", 3) == first
     assert len(switch.take(database.connection, "jobs", "export", "dag/2", 9)) == 2
-    assert [(job["payload"], job["attempt"]) for job in first] == [('{"limit": 1}', 1)] * 3
+    assert [(job["payload"], job["attempt"]) for job in first] == [('{"limit":1}', 1)] * 3
     job = first[0]["job"]
     assert switch.finish(database.connection, "jobs", job, "dag/2", "success") == "unknown"
     for _ in range(2):
@@ -304,6 +307,37 @@ def test_a_take_may_be_repeated_and_ends_once(database: Database) -> None:
     assert said == "failed"
     database.connection.execute("DELETE FROM tasks.background_jobs WHERE id = %s", (first[1]["job"],))
     assert switch.finish(database.connection, "jobs", first[1]["job"], "dag/1", "success") == "overtaken"
+
+
+@pytest.mark.parametrize("column", ["text", "json"])
+def test_a_payload_is_taken_as_its_row_holds_it(database: Database, column: str) -> None:
+    """And read as Bailey reads it in the history, by the same table of cases."""
+    database.connection.execute(
+        f"ALTER TABLE tasks.background_jobs ALTER job_data TYPE {column} USING job_data::{column}"
+    )
+    lines = (SHADOW.parent / "Tests/LegacyTests/Fixtures/payloads.jsonl").read_text(encoding="utf-8").splitlines()
+    kept: dict[str, dict[str, str]] = {}
+    for case in map(json.loads, lines):
+        [job] = database.add(1)
+        # What a column of JSON refuses stands in none.
+        with contextlib.suppress(psycopg.errors.InvalidTextRepresentation, psycopg.errors.StatementTooComplex):
+            database.connection.execute(
+                "UPDATE tasks.background_jobs SET job_data = %s WHERE id = %s", (case["text"], job)
+            )
+            kept[job] = case
+    assert len(kept) == len(lines) if column == "text" else len(kept) > 20
+    database.cut_over()
+    for attempt in range(2):
+        taken = {job["job"]: job["payload"] for job in switch.take(database.connection, "jobs", "export", "dag/1", 200)}
+        for job, case in kept.items():
+            read = json_value.read(case["text"]) if case["kind"] == "json" else case["text"]
+            assert taken[job] == json_value.write(read), case
+        # A repeated take tells the same.
+        assert attempt == 0 or len(taken) >= len(kept)
+    # What an older Bailey has installed keeps what the server makes of it, and is used all the same.
+    database.connection.execute("ALTER TABLE bailey.claim DROP COLUMN stored")
+    [first, *_] = switch.take(database.connection, "jobs", "export", "dag/1", 200)
+    assert first["payload"] is not None and json_value.read(first["payload"]) is not None
 
 
 def test_a_share_moves_no_job_that_is_held_or_taken(database: Database) -> None:

@@ -12,6 +12,17 @@ EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeri
     RETURN to_jsonb(payload);
 END $bailey$;
 
+-- Says whether this transaction writes by Bailey's own hand, which the triggers leave alone, and answers what was said before. It is no
+-- setting of the functions that act so: only a superuser may give a function one of a name that the server does not know.
+CREATE OR REPLACE FUNCTION bailey.acting(word text) RETURNS text LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text := coalesce(current_setting('bailey.acting', true), '');
+BEGIN
+    PERFORM set_config('bailey.acting', word, true);
+    RETURN before;
+END $bailey$;
+
 -- Makes what this transaction writes outlive a crash of the server, and ends it if its client falls silent before it commits.
 CREATE OR REPLACE FUNCTION bailey.lasting() RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$

@@ -39,9 +39,12 @@ CREATE OR REPLACE FUNCTION bailey.hold(the_queue text, the_type text, most integ
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     found integer;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2)', 'hold:' || the_queue) INTO found USING the_type, most;
+    PERFORM bailey.acting(before);
     RETURN found;
 END $bailey$;
 

@@ -48,8 +48,9 @@ END $bailey$;
 -- Lets some held rows of a type wait for legacy as they were, those that nobody has locked; how many. A row whose type was changed while it was
 -- held goes with the first giving back. Needs the columns of id and type, and the one that marks a held row, however they are called now.
 CREATE OR REPLACE FUNCTION bailey.give_back(the_queue text, the_type text, most integer) RETURNS bigint LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' SET "bailey.acting" = 'on' AS $bailey$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 DECLARE
+    before text;
     place record;
     mark record;
     found bigint;
@@ -60,6 +61,7 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
             WITH picked AS (
@@ -77,6 +79,7 @@ BEGIN
         total := total + found;
         EXIT WHEN total >= most;
     END LOOP;
+    PERFORM bailey.acting(before);
     RETURN total;
 END $bailey$;
 

@@ -2,10 +2,14 @@
 CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
+    PERFORM bailey.acting(before);
 END $bailey$;
 
 -- Settles one job of a run: success or failed. Answers what became of it: success, failed, retry (waits for its next attempt, Airflow's),
@@ -14,13 +18,16 @@ CREATE OR REPLACE FUNCTION bailey.finish(the_queue text, the_job text, the_run t
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     said text;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
     IF the_state NOT IN ('success', 'failed') THEN
         RAISE EXCEPTION 'BAILEY: a job ends in success or failed, not in %', quote_nullable(the_state);
     END IF;
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3, $4)', 'finish:' || the_queue) INTO said USING the_job, the_run, the_state, the_error;
+    PERFORM bailey.acting(before);
     RETURN said;
 END $bailey$;
 
@@ -29,10 +36,13 @@ CREATE OR REPLACE FUNCTION bailey.give_up(the_queue text, the_type text, the_run
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     number bigint;
+    before text;
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    before := bailey.acting('on');
     EXECUTE format('SELECT bailey.%I($1, $2, $3)', 'give_up:' || the_queue) INTO number USING the_type, the_runs, the_operator;
+    PERFORM bailey.acting(before);
     RETURN number;
 END $bailey$;
 

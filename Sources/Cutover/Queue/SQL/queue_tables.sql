@@ -73,6 +73,8 @@ CREATE TABLE IF NOT EXISTS bailey.claim (
 );
 -- Whether its row is gone: another one may have got its id.
 ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS former boolean NOT NULL DEFAULT false;
+-- The payload as its row holds it, which is what runs read; payload is what runs of an older bailey-runtime read.
+ALTER TABLE bailey.claim ADD COLUMN IF NOT EXISTS stored text;
 CREATE UNIQUE INDEX IF NOT EXISTS claim_open ON bailey.claim (queue, job) WHERE finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS claim_run ON bailey.claim (queue, run, job_type);
 

@@ -1,7 +1,8 @@
 -- bound: Airflow's window ends after its newest claim, all or none; legacy's clock stays parked. A Redis that then loses its last second forgets
 -- the giving back and what legacy has fired since, but not this: the ticks that legacy ran are not Airflow's again.
 usage('bound', 0, 1)
-rights('HSET')
+-- Also what giving back needs: a window that is ended and not given back is nobody's.
+rights('HSET', 'HDEL', 'ZADD')
 
 local fields, work = {}, {}
 for i = 1, COUNT do

@@ -6,7 +6,7 @@ local tick, run, policy, late_after = number(ARGV[1]), ARGV[2], ARGV[3], number(
 local now, began, installation = time(), number(ARGV[5]), ARGV[6]
 -- A tick that was asked for so soon was not missed, whatever ran late before it.
 local PUNCTUAL = 1000000
-rights('CLAIM', 'HDEL')
+rights('CLAIM', 'HDEL', 'HLEN')
 -- A claim of a far tick would make legacy, when it has its clock back, skip all ticks before it.
 if tick > now + 60000000 then return { 'denied', 'future', text(now) } end
 

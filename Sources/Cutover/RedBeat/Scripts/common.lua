@@ -189,9 +189,31 @@ local function claimed_ticks(i)
   return known
 end
 
+-- That this Redis user may read what scripts read: a script that is refused in its middle would only tell its own digest and line.
+local function readable()
+  if not redis.acl_check_cmd then return end
+  local function may(command, ...)
+    if redis.acl_check_cmd(command, ...) then return end
+    error({ err = 'NOPERM BAILEY-RIGHTS this Redis user may not ' .. command .. ' what lies at ' .. entry_key(1)
+      .. ', its switch, or the lock and schedule of beat' })
+  end
+  may('TIME')
+  may('GET', LOCK)
+  may('PTTL', LOCK)
+  for i = 1, COUNT do
+    may('ZSCORE', SCHEDULE, entry_key(i))
+    may('EXISTS', entry_key(i))
+    may('HGET', entry_key(i), 'f')
+    may('HGETALL', switch_key(i))
+    may('HGET', claims_key(i), 'f')
+    may('HKEYS', claims_key(i))
+  end
+end
+
 local function usage(name, first, each)
   if #ARGV ~= first + each * COUNT or COUNT < 1 or COUNT ~= math.floor(COUNT) then
     error('BAILEY ' .. name .. ' takes ' .. first .. ' arguments and ' .. each .. ' for each of '
       .. tostring(COUNT) .. ' entries, not ' .. #ARGV, 0)
   end
+  readable()
 end

@@ -1,6 +1,7 @@
 -- retire: marks entries that Airflow owns without an end, because their DAG loses its gate: nothing gives them back any more. Or takes the mark away.
 usage('retire', 2, 0)
-rights('HSET', 'HDEL')
+-- Also what finishing needs: what cannot be finished is not begun.
+rights('HSET', 'HDEL', 'DEL', 'ZREM')
 local expected_fence, way = ARGV[1], ARGV[2]
 for i = 1, COUNT do
   local fields = switch(i)
