@@ -67,7 +67,7 @@ def test_a_binding_that_redis_has_evicted(clean):
 
 @pytest.mark.full
 def test_a_local_clock_and_no_utc(clean):
-    """celery 4169, 1805: enable_utc off and a zone of one's own; countdown and expires meant another moment."""
+    """With enable_utc off and a zone of one's own; countdown and expires meant another moment."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     app_given["settings"] |= {"enable_utc": False, "timezone": "America/New_York"}
     entries = [
@@ -131,7 +131,7 @@ def test_a_form_that_the_workers_refuse(form, clean):
 
 @pytest.mark.full
 def test_the_first_node_of_several_is_away(clean):
-    """celery 4912, 7268: a list of brokers of which the first is down."""
+    """A list of brokers of which the first is down."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     place = {"conn_type": "redis", "host": "127.0.0.1", "port": 1, "extra": {"hosts": [f"127.0.0.1:{clean}"]}}
     with legacy(app_given, "-Q", "work") as app:
@@ -144,7 +144,7 @@ def test_the_first_node_of_several_is_away(clean):
 
 @pytest.mark.full
 def test_variables_of_the_worker_that_name_other_brokers(clean, monkeypatch):
-    """celery 4284, airflow 13680: CELERY_BROKER_URL and CELERY_RESULT_BACKEND win over what is configured."""
+    """CELERY_BROKER_URL and CELERY_RESULT_BACKEND win over what is configured."""
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     with legacy(app_given, "-Q", "work") as app:
         configuration = asked(app_given)
