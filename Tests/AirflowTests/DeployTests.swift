@@ -297,16 +297,19 @@ import Testing
             let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
                 "git_server.py"
             )
+            // The interpreter looks for its library by PATH, which must be the one that it was found by.
+            let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
             let server = try Running(
                 ["python3", script.path, folder],
-                environment: ["PATH": "/usr/bin:/bin", "WANTED": "ada:hu@sh%pass/word"]
+                environment: ["PATH": path, "WANTED": "ada:hu@sh%pass/word"]
             )
             defer {
                 server.signal(SIGKILL)
                 _ = server.ended()
             }
             try await waitUntil("the server listens") { server.errorsSoFar.contains("\n") }
-            let port = server.errorsSoFar.prefix { $0 != "\n" }
+            let first = server.errorsSoFar
+            let port = try #require(Int(first.prefix { $0 != "\n" }), "\(first)")
             let place = "127.0.0.1:\(port)/repository.git"
             // Every process of the machine is looked at for as long as git works.
             let watch = Task.detached {
@@ -321,6 +324,8 @@ import Testing
                 }
                 return seen
             }
+            // Whatever fails below, it does not go on for ever.
+            defer { watch.cancel() }
             let delivery = DAGDelivery.git(
                 repository: "http://ada:hu%40sh%25pass%2Fword@\(place)",
                 branch: "main",

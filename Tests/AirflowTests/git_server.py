@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from urllib.parse import urlsplit
 
 
@@ -53,6 +54,15 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+class Server(ThreadingHTTPServer):
+    """One that asks no name server for the name of this machine."""
+
+    def server_bind(self) -> None:
+        """Takes the port."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+
+server = Server(("127.0.0.1", 0), Handler)
 print(server.server_port, file=sys.stderr, flush=True)
 server.serve_forever()

@@ -49,12 +49,7 @@ import Testing
             )
             let sessions =
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bailey'"
-            try await waitUntil("the table is locked") {
-                try server.psql(
-                    url,
-                    "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'tasks.background_jobs'::regclass"
-                ) == "1"
-            }
+            try await waitUntilLocked(server, url)
             let process = try bailey.start(["import"])
             try await waitUntil("its query waits") {
                 try server.psql(url, sessions + " AND wait_event_type = 'Lock'") == "1"
@@ -63,6 +58,15 @@ import Testing
             try await waitUntil("its session has ended") { try server.psql(url, sessions) == "0" }
             lock.signal(SIGKILL)
             _ = lock.ended()
+        }
+    }
+
+    private func waitUntilLocked(_ server: PostgresServer, _ url: String) async throws {
+        try await waitUntil("the table is locked") {
+            try server.psql(
+                url,
+                "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'tasks.background_jobs'::regclass"
+            ) == "1"
         }
     }
 
@@ -82,6 +86,7 @@ import Testing
                     lock.signal(SIGKILL)
                     _ = lock.ended()
                 }
+                try await waitUntilLocked(server, url)
                 let process = try bailey.start(["import"])
                 var pid: pid_t?
                 try await waitUntil("its query waits") {

@@ -30,7 +30,7 @@ import Testing
                 ("version: 7\nsources:\n  s: {kind: redbeat, url: redis://h}\n", ["version 7"]),
                 (
                     "version: 1\nsources:\n  s: {kind: rabbit, url: redis://h}\n",
-                    ["bailey.yaml:3", "redbeat, celery, queue"]
+                    ["bailey.yaml:3", "redbeat, celery, django_celery_beat, queue"]
                 ),
                 (
                     "version: 1\nsources:\n  s: {kind: redbeat, url: redis://h}\nsources: {}\n",
