@@ -205,7 +205,8 @@ let package = Package(
         tests(
             "ContractTests",
             [
-                "Commands", "Operations", "Cutover", "Legacy", "Settings", "Store", "Migration", "Schedules",
+                "Commands", "Operations", "Cutover", "Legacy", "Postgres", "Settings", "Store", "Migration",
+                "Schedules",
                 "LosslessJSON", "TestSupport", arguments, grdb,
             ]
         ),

@@ -51,11 +51,12 @@ public protocol Bridge: Sendable {
     func lost(of pipeline: String, _ dag: DAGDefinition?, _ inventory: Inventory?, taken: (any Crossing)?) async throws
         -> (any LostCrossing)?
 
-    /// Why rows or entries that are held for nobody, and that no pipeline can be named for, are an error; nil if there are none, or it could
-    /// not be asked.
+    /// Why rows or entries that are held for nobody, and that no pipeline can be named for, are an error; nil if it was seen that there are
+    /// none.
     ///
     /// - Parameter guesses: whether what only looks as if it were held counts.
-    func stranded(guesses: Bool) async -> Refusal?
+    /// - Throws: an error of the legacy system if it cannot be asked.
+    func stranded(guesses: Bool) async throws -> Refusal?
 
     /// Does what has to be done beside the pipelines, such as sweeping up what dead rehearsals left; tells what was seen.
     ///
@@ -138,7 +139,7 @@ extension Bridge {
     public func lost(of pipeline: String, _ dag: DAGDefinition?, _ inventory: Inventory?, taken: (any Crossing)?)
         async throws -> (any LostCrossing)?
     { nil }
-    public func stranded(guesses: Bool) async -> Refusal? { nil }
+    public func stranded(guesses: Bool) async throws -> Refusal? { nil }
     public func tend() async throws -> [BridgeNotice] { [] }
 }
 

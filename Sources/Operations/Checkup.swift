@@ -40,7 +40,14 @@ package struct Checkup: Sendable {
         // Of a source that cannot be read the lines above tell.
         let survey = await Survey(workspace)
         for bridge in survey.bridges {
-            if let error = await bridge.stranded(guesses: false) { add(bridge.source, false, "\(error)") }
+            do {
+                if let refusal = try await bridge.stranded(guesses: false) { add(bridge.source, false, "\(refusal)") }
+            } catch {
+                let isTold = checks.contains { $0.name == bridge.source && !$0.holds }
+                if !isTold {
+                    add(bridge.source, false, "whether jobs are held for nobody is not known: \(describe(error))")
+                }
+            }
         }
         for work in survey.lost { add("\(work.source) clocks", false, work.text) }
         for (source, durability) in survey.durabilities.sorted(by: { $0.key < $1.key }) {

@@ -140,7 +140,13 @@ package struct CuttingOver: Sendable {
             do {
                 reports[index] = try await crossing.cutOver(request, reports[index])
             } catch {
-                if allOrNone { try? await undo(crossings[..<index], &reports) }
+                if allOrNone {
+                    do { try await undo(crossings[..<index], &reports) } catch let second {
+                        workspace.tell(
+                            "not everything could be given back (\(second)); bailey status says what Airflow owns"
+                        )
+                    }
+                }
                 throw error
             }
             switch reports[index].outcome {

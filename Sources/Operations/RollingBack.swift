@@ -77,7 +77,7 @@ package struct RollingBack: Sendable {
         if let error = unasked.first { throw error }
         // Nor is it nothing where something is held that no switch knows.
         for bridge in bridges {
-            guard let refusal = await bridge.stranded(guesses: true) else { continue }
+            guard let refusal = try await bridge.stranded(guesses: true) else { continue }
             var report = QueueReport(pipeline: pipeline, queue: bridge.source, types: [])
             report.refusals = [refusal]
             reports.append(.jobs(report))

@@ -1,8 +1,13 @@
 import Cutover
+import Foundation
+import Legacy
 import Migration
+import Postgres
 import Store
 import TestSupport
 import Testing
+
+@testable import Settings
 
 /// What every bridge promises, whatever moves over it.
 @Suite("Every bridge", .timeLimit(.minutes(5))) struct BridgePromisesTests {
@@ -156,6 +161,20 @@ import Testing
             #expect(try await bench.standing().state == .airflow)
             request.fence = try await bench.standing().fence
             #expect(try await bench.rollBack(request).outcome == "done")
+        }
+    }
+
+    /// What could not be looked at is not nothing.
+    @Test func aQueueThatCannotBeAskedIsNotOneThatHoldsNothing() async throws {
+        try await withFolder { folder in
+            var settings = SourceSettings(name: "s", kind: "queue", url: "postgresql://u@127.0.0.1:1/d")
+            settings.profile = "background_jobs"
+            let system = QueueSystem(settings, profiles: QueueProfiles(folder: folder.path, shown: "profiles"))
+            let around = try BridgeBench.around(folder)
+            let bridge = QueueBridge(source: "s", table: { try system.source() }, surroundings: around)
+            await #expect(throws: PostgresError.self) { try await bridge.stranded(guesses: true) }
+            await #expect(throws: PostgresError.self) { try await bridge.taken(by: "p") }
+            await #expect(throws: PostgresError.self) { try await bridge.tend() }
         }
     }
 }

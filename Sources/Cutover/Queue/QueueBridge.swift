@@ -69,12 +69,12 @@ public struct QueueBridge: Bridge {
         return found
     }
 
-    public func stranded(guesses: Bool) async -> Refusal? {
-        guard let queue = (try? await held()) ?? nil else { return nil }
+    public func stranded(guesses: Bool) async throws -> Refusal? {
+        guard let queue = try await held() else { return nil }
         do {
             return try await queue.strandedError("looking for rows that are held for nobody", guesses: guesses)
-        } catch {
-            return error as? Refusal
+        } catch let refusal as Refusal {
+            return refusal
         }
     }
 
