@@ -1,32 +1,34 @@
 import LosslessJSON
+public import Migration
 
 /// What DAG files need of their Airflow, as files beside them.
 public struct DAGNotes: Sendable {
-    /// The slots of a pool that is made: what a pool guards may bear more, which only people know.
-    public static let poolSlots = 1
-
     private let files: [DAGFile]
+    private let declared: [Pool]
 
-    /// The needs of some files.
-    public init(files: [DAGFile]) { self.files = files }
+    /// The needs of some files; of their pools those are noted that are declared, for of others nobody knows the slots.
+    public init(files: [DAGFile], pools: [Pool]) {
+        self.files = files
+        declared = pools
+    }
+
+    /// What Airflow shows beside a pool that Bailey makes.
+    public static func note(_ pool: Pool) -> String { pool.summary ?? "used by pipelines that Bailey generated" }
 
     /// The notes by file name: Python requirements, pools in the form of `airflow pools import`,
     /// connections, and the environment variables of workers.
     public var texts: [(name: String, text: String)] {
         let requirements = files.reduce(into: Set<String>()) { $0.formUnion($1.requirements) }.sorted()
-        let pools = files.reduce(into: Set<String>()) { $0.formUnion($1.pools) }.sorted()
+        let used = files.reduce(into: Set<String>()) { $0.formUnion($1.pools) }
         var connections: [String: String] = [:]
         for file in files { connections.merge(file.connections) { first, _ in first } }
         let variables = files.reduce(into: Set<String>()) { $0.formUnion($1.workerVariables) }.sorted()
         let poolJSON = JSON.object(
             JSONObject(
-                pools.map {
+                declared.filter { used.contains($0.name) }.map {
                     (
-                        $0,
-                        [
-                            "slots": .number(JSONNumber(DAGNotes.poolSlots)),
-                            "description": "used by pipelines that Bailey generated",
-                        ]
+                        $0.name,
+                        ["slots": .number(JSONNumber($0.slots)), "description": .string(DAGNotes.note($0))]
                     )
                 }
             )

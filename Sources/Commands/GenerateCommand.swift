@@ -44,7 +44,7 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         var changes = written.map { (name: $0.file.name, change: $0.change) }
         if pipelines.isEmpty {
-            for (name, text) in DAGNotes(files: written.map(\.file)).texts {
+            for (name, text) in DAGNotes(files: written.map(\.file), pools: plan.pools).texts {
                 changes.append((name, try folder.write(note: text, name: name)))
             }
         }

@@ -62,7 +62,7 @@ struct ShadowCommand: AsyncParsableCommand {
         let plan = try workspace.plan(inventory)
         let chosen = try workspace.unblocked(pipelines, of: plan).map(\.dag)
         let losses: [String]
-        do { losses = try await shadow(chosen, workspace, inventory) } catch {
+        do { losses = try await shadow(chosen, plan.pools, workspace, inventory) } catch {
             // A policy must know that what was not compared may have differed.
             if !(error is CancellationError) { note(.brokenOff, "\(error)", chosen, workspace) }
             throw error
@@ -93,12 +93,15 @@ struct ShadowCommand: AsyncParsableCommand {
     }
 
     /// - Returns: what was lost, a line each.
-    private func shadow(_ chosen: [DAGDefinition], _ workspace: Workspace, _ inventory: Inventory) async throws
-        -> [String]
-    {
+    private func shadow(
+        _ chosen: [DAGDefinition],
+        _ pools: [Pool],
+        _ workspace: Workspace,
+        _ inventory: Inventory
+    ) async throws -> [String] {
         switch engine {
         case .embedded:
-            let engine = EmbeddedShadow(workspace.engine())
+            let engine = EmbeddedShadow(workspace.engine(pools: pools))
             let shadowing = try Shadowing(workspace, pipelines: chosen, inventory: inventory, engine: engine)
             try await run(shadowing)
             return try print(shadowing)

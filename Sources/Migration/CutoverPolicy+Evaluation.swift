@@ -3,7 +3,7 @@ import Schedules
 extension CutoverPolicy {
     /// Judges the evidence: one line for each rule that is asked for. Pure: the same evidence gives the same lines.
     public func evaluate(_ evidence: PolicyEvidence, override: PolicyOverride? = nil) -> PolicyEvaluation {
-        var lines = [plan(evidence)]
+        var lines = [plan(evidence.findings)]
         lines += ComparisonRules(policy: self, evidence: evidence).lines
         if !evidence.absorbed.isEmpty { lines.append(approvals(evidence)) }
         if let rehearsalWithin { lines.append(rehearsal(evidence, within: rehearsalWithin)) }
@@ -19,13 +19,13 @@ extension CutoverPolicy {
         return PolicyEvaluation(pipeline: evidence.pipeline, at: evidence.now, lines: lines, override: override)
     }
 
-    private func plan(_ evidence: PolicyEvidence) -> PolicyLine {
-        let errors = evidence.findings.filter { $0.severity == .error }
+    func plan(_ findings: [Finding]) -> PolicyLine {
+        let errors = findings.filter { $0.severity == .error }
         if let first = errors.first {
             let more = errors.count > 1 ? " (and \(errors.count - 1) more)" : ""
             return PolicyLine(.plan, .fail, "\(first.code): \(first.text.withoutFullStop)\(more)")
         }
-        let warnings = evidence.findings.filter { $0.severity == .warning }.count
+        let warnings = findings.filter { $0.severity == .warning }.count
         return PolicyLine(.plan, .pass, "no finding of error severity, \(count(warnings, "warning"))")
     }
 
@@ -111,7 +111,7 @@ extension CutoverPolicy {
     /// Seconds after a tick in which its gate may not have asked yet.
     public static let gatePatience: Int64 = 300
 
-    private func allowed(_ hours: AllowedHours, at now: Instant) -> PolicyLine {
+    func allowed(_ hours: AllowedHours, at now: Instant) -> PolicyLine {
         if hours.contains(now) { return PolicyLine(.hours, .pass, "now is in \(hours.text)") }
         return PolicyLine(
             .hours,

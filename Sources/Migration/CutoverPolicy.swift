@@ -28,6 +28,8 @@ public struct CutoverPolicy: Sendable, Hashable {
     public var approvals: [EntryID: Approval] = [:]
     /// What gives a pipeline back by itself.
     public var rollback = RollbackConditions()
+    /// What must hold before a pipeline without a legacy side is launched.
+    public var launch = LaunchPolicy()
     /// How many of the newest live ticks must have succeeded before `retire`.
     public var cleanTicks = 20
 

@@ -61,7 +61,11 @@ extension FindingCode {
     public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
     public static let airflowLimit = FindingCode(59, "airflow-limit", .error)
 
-    // Airflow: 70–79
+    public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
+    public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
+    public static let poolDiffers = FindingCode(67, "pool-differs", .error)
+
+    // Airflow: 68–79
     public static let connectionElsewhere = FindingCode(68, "connection-elsewhere", .error)
     public static let connectionUnseen = FindingCode(69, "connection-unseen", .warning)
     public static let dagIDTaken = FindingCode(70, "dag-id-taken", .error)
@@ -92,7 +96,8 @@ extension FindingCode {
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
         .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
-        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .poolUndeclared, .poolTooSmall,
+        .poolDiffers,
         .connectionElsewhere, .connectionUnseen,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,
         .airflowUntested,

@@ -9,6 +9,15 @@ extension Plan {
             "holds": .bool(holds),
             "entries": .array(judgements.map(\.json)), "pipelines": .array(pipelines.map(\.json)),
             "findings": .array(findings.map(\.json)),
+            "pools": .array(
+                pools.map {
+                    [
+                        "name": .string($0.name), "slots": .number(JSONNumber($0.slots)),
+                        "description": JSON($0.summary),
+                        "location": .string($0.location.description),
+                    ]
+                }
+            ),
             "set_aside": .array(
                 setAside.map {
                     [
@@ -41,17 +50,34 @@ extension PlannedPipeline {
             "timetable": JSON(dag.clock.timetable?.shortText),
             "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
             "missed_ticks": .string(dag.missedTicks.rawValue), "sla_seconds": JSON(dag.sla),
-            "sequential_seconds": JSON(sequentialSeconds),
-            "projected_seconds": JSON(projectedSeconds),
+            "sequential_seconds": JSON(projection.sequential),
+            "unlimited_seconds": JSON(projection.unlimited),
+            "projected_seconds": JSON(projection.projected),
+            "held_back_by": JSON(projection.narrowest?.name),
+            "pools": .array(projection.pools.map(\.json)),
             "tasks": .array(
                 dag.tasks.map { task in
                     [
                         "id": .string(task.id), "entry": JSON(task.entry?.description), "runs": .string(task.body.kind),
                         "after": JSON(task.after), "trigger_rule": .string(task.triggerRule.rawValue),
                         "when": task.condition?.json ?? .null, "shadow": .string(task.shadow.rawValue),
+                        "pool": JSON(task.pool), "seconds": JSON(projection.lengths[task.id]?.seconds),
+                        "known_by": JSON(projection.lengths[task.id]?.origin.rawValue),
                     ]
                 }
             ),
+        ]
+    }
+}
+
+extension RunProjection.PoolLoad {
+    var json: JSON {
+        [
+            "name": .string(name), "slots": slots.map { .number(JSONNumber($0)) } ?? .null,
+            "tasks": .array(tasks.map { .number(JSONNumber($0)) }),
+            "enough": enough.map { .number(JSONNumber($0)) } ?? .null, "seconds": JSON(seconds),
+            "seconds_if_enough": JSON(secondsIfEnough), "run_seconds_if_enough": JSON(runIfEnough),
+            "holds_back": .bool(holdsBack),
         ]
     }
 }

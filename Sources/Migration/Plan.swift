@@ -12,6 +12,8 @@ public struct Plan: Sendable, Hashable {
     public var findings: [Finding]
     /// Entries, and keys that are none, which `ignore` of `bailey.yaml` sets aside.
     public var setAside: [SetAside] = []
+    /// The pools that `bailey.yaml` and the mappings declare, by name.
+    public var pools: [Pool] = []
 
     /// Makes a plan.
     public init(
@@ -81,10 +83,8 @@ public struct PlannedPipeline: Sendable, Hashable {
     public var scheduleWords: String
     /// The next ticks.
     public var nextTicks: [Instant]
-    /// Seconds legacy takes for the same work one after another, from its history; nil when it recorded no durations.
-    public var sequentialSeconds: Double?
-    /// Seconds of the longest path through the DAG; nil when a duration on it is unknown.
-    public var projectedSeconds: Double?
+    /// How long a run takes, one task after another, and as a DAG with the pools as declared.
+    public var projection: RunProjection
     /// What must hold before it is cut over.
     public var policy = CutoverPolicy()
 
@@ -93,14 +93,12 @@ public struct PlannedPipeline: Sendable, Hashable {
         dag: DAGDefinition,
         scheduleWords: String,
         nextTicks: [Instant],
-        sequentialSeconds: Double? = nil,
-        projectedSeconds: Double? = nil
+        projection: RunProjection? = nil
     ) {
         self.dag = dag
         self.scheduleWords = scheduleWords
         self.nextTicks = nextTicks
-        self.sequentialSeconds = sequentialSeconds
-        self.projectedSeconds = projectedSeconds
+        self.projection = projection ?? RunProjection(dag.tasks, lengths: [:], declared: [:])
     }
 }
 

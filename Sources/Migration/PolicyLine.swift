@@ -27,6 +27,7 @@ public enum PolicyRule: String, Sendable, Hashable, CaseIterable {
     case deployed
     case durable
     case hours
+    case trialRuns = "trial-runs"
     case cleanTicks = "clean-ticks"
     case owner
     case everyTick = "every-tick"

@@ -15,6 +15,8 @@ package struct DeployReport {
         package var name: String
         package var leadsTo: String
         package var state: State
+        /// Whether it is known how to make it.
+        package var canBeMade = true
     }
 
     package var executed: Bool
@@ -35,7 +37,7 @@ package struct DeployReport {
         var lines = ["Airflow \(version) at \(address)"]
         for file in files { lines.append("\(changeWord(file.change))  \(file.name) → \(file.place)") }
         for setup in setups where setup.state != .exists {
-            let word = setup.state == .made ? "made" : executed ? "missing" : "would make"
+            let word = setup.state == .made ? "made" : executed || !setup.canBeMade ? "missing" : "would make"
             lines.append("\(word)  \(setup.kind) \(setup.name): \(setup.leadsTo)")
         }
         for (id, standing) in standings { lines.append("\(id): \(words(id, standing))") }

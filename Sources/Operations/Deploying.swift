@@ -26,9 +26,12 @@ package struct Deploying: Sendable {
     /// - Throws: `OperationFailure`, `AirflowError` or `DeliveryError`.
     package func run(_ pipelines: [String], of plan: Plan) async throws -> DeployReport {
         let findings = plan.findingsByPipeline()
+        let pools = plan.pools
         let prepared = try workspace.unblocked(pipelines, of: plan).map { try prepare($0, findings) }
         let delivery = workspace.delivery
-        return try await workspace.withAirflow("deploy") { client in try await deploy(prepared, delivery, client) }
+        return try await workspace.withAirflow("deploy") { client in
+            try await deploy(prepared, pools, delivery, client)
+        }
     }
 
     private struct Prepared {
@@ -57,9 +60,12 @@ package struct Deploying: Sendable {
         )
     }
 
-    private func deploy(_ prepared: [Prepared], _ delivery: DAGDelivery, _ client: AirflowClient)
-        async throws -> DeployReport
-    {
+    private func deploy(
+        _ prepared: [Prepared],
+        _ pools: [Pool],
+        _ delivery: DAGDelivery,
+        _ client: AirflowClient
+    ) async throws -> DeployReport {
         let items = prepared.map(\.item)
         let deployment = Deployment(client: client) { workspace.tell($0) }
         var report = DeployReport(
@@ -72,11 +78,14 @@ package struct Deploying: Sendable {
         report.findings = findings
         report.files = try await delivery.preview(items.map(\.file))
         report.findings += report.files.compactMap(obstacle)
-        report.setups = try await setups(prepared, client)
+        let deployed = DeployedPools(prepared.map(\.item.dag), declared: pools)
+        let (poolSetups, poolFindings) = try await deployed.compare(client)
+        report.findings += poolFindings
+        report.setups = try await poolSetups + connections(prepared, client)
         report.findings += try await proven(report.setups, client)
         guard execute, report.holds else {
             report.executed = false
-            report.findings += report.setups.filter { $0.state == .missing }.map(missing)
+            report.findings += report.setups.filter { $0.state == .missing && $0.canBeMade }.map(missing)
             if unpause {
                 for item in items {
                     report.unpausing.append((item.dag.id, try await Unpausing(client: client).preview(item.dag.id)))
@@ -84,7 +93,7 @@ package struct Deploying: Sendable {
             }
             return report
         }
-        try await make(&report, client)
+        try await make(&report, deployed, client)
         let before = try await deployment.importTraces(items)
         report.files = try await delivery.put(items.map(\.file))
         let put = workspace.surroundings.now()
@@ -142,27 +151,15 @@ package struct Deploying: Sendable {
         }
     }
 
-    // MARK: Pools and connections
+    // MARK: Connections, and what is made
 
-    private func setups(_ prepared: [Prepared], _ client: AirflowClient) async throws
+    private func connections(_ prepared: [Prepared], _ client: AirflowClient) async throws
         -> [DeployReport.Setup]
     {
-        let pools = prepared.reduce(into: Set<String>()) { $0.formUnion($1.needs.pools) }
         let connections = prepared.reduce(into: [String: String]()) {
             $0.merge($1.needs.connections) { first, _ in first }
         }
         var found: [DeployReport.Setup] = []
-        if !pools.isEmpty {
-            let there = Set(try await client.pools().map(\.name))
-            found += pools.sorted().map {
-                DeployReport.Setup(
-                    kind: "pool",
-                    name: $0,
-                    leadsTo: "\(DAGNotes.poolSlots) slot",
-                    state: there.contains($0) ? .exists : .missing
-                )
-            }
-        }
         if !connections.isEmpty {
             let there = Set(try await client.connections().map(\.id))
             for (id, meaning) in connections.sorted(by: { $0.key < $1.key }) {
@@ -192,16 +189,13 @@ package struct Deploying: Sendable {
         return findings
     }
 
-    private func make(_ report: inout DeployReport, _ client: AirflowClient) async throws {
+    private func make(_ report: inout DeployReport, _ pools: DeployedPools, _ client: AirflowClient) async throws {
         for index in report.setups.indices where report.setups[index].state == .missing {
             let setup = report.setups[index]
             let made: Bool
             if setup.kind == "pool" {
-                made = try await client.create(
-                    pool: setup.name,
-                    slots: DAGNotes.poolSlots,
-                    note: "used by pipelines that Bailey generated"
-                )
+                guard let pool = pools.declared(setup.name) else { continue }
+                made = try await client.create(pool: pool.name, slots: pool.slots, note: DAGNotes.note(pool))
             } else {
                 do {
                     let source = try workspace.sourceConnection(setup.name)

@@ -145,6 +145,7 @@ package struct Workspace {
                 uniquingKeysWith: { first, _ in first }
             ),
             policy: policy,
+            pools: settings.pools,
             aside: aside,
             now: surroundings.now()
         )
@@ -219,7 +220,9 @@ package struct Workspace {
     // MARK: Shadow
 
     /// The embedded engine.
-    package func engine() -> EmbeddedEngine {
+    ///
+    /// - Parameter pools: those of the plan; what `shadow.pools` says of one counts more on this machine.
+    package func engine(pools: [Pool]) -> EmbeddedEngine {
         let environments = settings.environments.mapValues { settings in
             BodyRunner.Environment(
                 python: settings.python,
@@ -236,7 +239,9 @@ package struct Workspace {
         return EmbeddedEngine(
             runner: runner,
             parallelism: settings.parallelism,
-            pools: settings.pools,
+            pools: Dictionary(pools.map { ($0.name, $0.slots) }, uniquingKeysWith: { $1 }).merging(
+                settings.enginePools
+            ) { $1 },
             bodySeconds: settings.bodySeconds,
             now: surroundings.now,
             sleep: surroundings.sleep

@@ -25,6 +25,8 @@ public struct Mapping: Sendable, Hashable {
     public var missedTicks = MissedTickPolicy.coalesce
     public var lateAfter: Double?
     public var maxActiveRuns = 1
+    /// Pools that it declares.
+    public var pools: [PoolSettings] = []
     public var tasks: [MappedTask] = []
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?
@@ -40,6 +42,8 @@ public struct MappedTask: Sendable, Hashable {
     public var hasBody: Bool
     /// For a job type: how many jobs one run takes at most.
     public var jobLimit = 100
+    /// How long it takes, where a person says so.
+    public var expected: Double?
     /// How a Celery message is sent, where the mapping says it.
     public var sending: MappedSending?
 }

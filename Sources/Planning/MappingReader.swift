@@ -7,14 +7,14 @@ public import Settings
 extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
-        "late_after", "max_active_runs", "policy", "tasks",
+        "late_after", "max_active_runs", "policy", "pools", "tasks",
     ]
     static let taskKeys = [
         "entry", "celery", "python", "command", "after", "when", "retries", "retry_delay", "retry_backoff",
         "retry_max_delay",
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
-        "send",
+        "send", "expected",
     ]
 
     /// The mapping of a file's text.
@@ -52,6 +52,7 @@ extension Mapping {
         }
         maxActiveRuns = fields.int("max_active_runs") ?? 1
         policy = fields.node("policy")
+        pools = PoolSettings.read(fields, problems)
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if clock != nil, schedule != nil { problems.note(fields.node, "“clock” and “schedule” exclude each other") }
@@ -167,6 +168,7 @@ extension MappedTask {
             problems.note(member.value, "“retries” must be 0 or more and “retry_backoff” 1 or more")
         }
         definition.timeout = fields.duration("timeout")
+        expected = fields.duration("expected")
         definition.pool = fields.string("pool")
         definition.priority = fields.int("priority") ?? 1
         definition.queue = fields.string("queue")

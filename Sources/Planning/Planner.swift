@@ -9,6 +9,7 @@ public struct Planner {
     private let zones: ZoneDatabase
     private let environments: Set<String>
     private let policy: CutoverPolicy
+    private let pools: [PoolSettings]
     private let aside: SettingAside
     private let judge: EntryJudge
     private let timetables: ProvenTimetables
@@ -21,6 +22,7 @@ public struct Planner {
     ///   - environments: the names of `environments` in `bailey.yaml`.
     ///   - celery: what `bailey.yaml` says of the Celery applications, by source.
     ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
+    ///   - pools: those that `bailey.yaml` declares.
     ///   - aside: the entries that `bailey.yaml` sets aside.
     ///   - now: the instant from which ticks are computed.
     public init(
@@ -29,6 +31,7 @@ public struct Planner {
         environments: Set<String>,
         celery: [String: CelerySettings] = [:],
         policy: CutoverPolicy = CutoverPolicy(),
+        pools: [PoolSettings] = [],
         aside: SettingAside = .none,
         now: Instant
     ) {
@@ -37,6 +40,7 @@ public struct Planner {
         self.zones = zones
         self.environments = environments
         self.policy = policy
+        self.pools = pools
         self.aside = aside
         self.now = now
         timetables = ProvenTimetables(now: now)
@@ -95,6 +99,8 @@ public struct Planner {
         }
         let checker = MappingChecker(inventory: inventory, environments: environments)
         findings += checker.check(mappings)
+        let pools = PoolDeclarations(pools, mappings)
+        findings += pools.findings(of: mappings)
 
         var owner: [EntryID: String] = [:]
         for mapping in mappings {
@@ -150,7 +156,8 @@ public struct Planner {
         }
         let broken = Set(findings.filter { $0.severity == .error }.compactMap { $0.pipeline ?? $0.location?.file })
         for mapping in mappings where !broken.contains(mapping.location.file) && !broken.contains(mapping.pipeline) {
-            let (pipeline, found) = mapped(mapping)
+            var (pipeline, found) = mapped(mapping)
+            pipeline.projection = projection(of: pipeline.dag, mapping, pools)
             pipelines.append(pipeline)
             findings += found
         }
@@ -171,6 +178,7 @@ public struct Planner {
             findings: findings
         )
         plan.setAside = setAside
+        plan.pools = pools.all
         return plan
     }
 
@@ -306,31 +314,29 @@ public struct Planner {
         let zone = (try? zones.zone(dag.clock.timezone)) ?? .utc
         let words = dag.clock.schedule?.words(in: zone) ?? "when a person starts it"
         let ticks = dag.clock.timetable.map { Array($0.ticks(after: now).prefix(5)) } ?? []
-        let durations = Dictionary(
-            dag.tasks.map { task in (task.id, task.entry.flatMap { inventory[$0]?.history?.p50 }) },
-            uniquingKeysWith: { first, _ in first }
-        )
-        let known = durations.values.compactMap { $0 }
-        let sequential = known.count == dag.tasks.count ? known.reduce(0, +) : nil
         return PlannedPipeline(
             dag: dag,
             scheduleWords: words,
             nextTicks: ticks,
-            sequentialSeconds: sequential,
-            projectedSeconds: longestPath(dag, durations)
+            projection: RunProjection(dag.tasks, lengths: recorded(dag), declared: [:])
         )
     }
 
-    /// Seconds of the longest path; nil when a duration is unknown.
-    private func longestPath(_ dag: DAGDefinition, _ durations: [String: Double?]) -> Double? {
-        var ends: [String: Double] = [:]
-        for _ in dag.tasks {
-            for task in dag.tasks where ends[task.id] == nil {
-                let before = task.after.compactMap { ends[$0] }
-                guard before.count == task.after.count, case let duration?? = durations[task.id] else { continue }
-                ends[task.id] = (before.max() ?? 0) + duration
-            }
+    /// How long tasks take by what legacy recorded of their entries.
+    private func recorded(_ dag: DAGDefinition) -> [String: RunProjection.Length] {
+        dag.tasks.reduce(into: [:]) { found, task in
+            guard let median = task.entry.flatMap({ inventory[$0]?.history?.p50 }) else { return }
+            found[task.id] = RunProjection.Length(seconds: median, origin: .recorded)
         }
-        return ends.count == dag.tasks.count ? ends.values.max() : nil
+    }
+
+    /// What a person says of a task counts more: the entry it stands for may have done more than it does.
+    private func projection(of dag: DAGDefinition, _ mapping: Mapping, _ pools: PoolDeclarations) -> RunProjection {
+        var lengths = recorded(dag)
+        for task in mapping.tasks {
+            guard let seconds = task.expected else { continue }
+            lengths[task.definition.id] = RunProjection.Length(seconds: seconds, origin: .stated)
+        }
+        return RunProjection(dag.tasks, lengths: lengths, declared: pools.slots)
     }
 }

@@ -7,7 +7,7 @@ extension CutoverPolicy {
     static let keys = [
         "compared_ticks", "in_a_row", "tolerate", "observed_counts", "slowest_ratio", "rehearsal", "hours", "approvals",
         "rollback", "clean_ticks",
-        "coverage", "message_parity", "round_trip",
+        "coverage", "message_parity", "round_trip", "launch",
     ]
 
     /// A policy with every key that a node gives in the place of what was said before. Approvals are added to those there are.
@@ -58,6 +58,7 @@ extension CutoverPolicy {
             let within = inner.duration("within") ?? 7 * 86_400
             rehearsalWithin = inner.bool("required") ?? true ? within : nil
         }
+        if let node = fields.node("launch") { launch.read(node, problems) }
         if let node = fields.node("message_parity") { messageParity.read(node, problems) }
         if let node = fields.node("round_trip"),
             let inner = YAMLFields(node, known: ["required"], problems: problems)
@@ -103,6 +104,25 @@ extension MessageParityPolicy {
             let inner = YAMLFields(node, known: Approval.keys, problems: problems)
         {
             offlineCounts = Approval(inner, problems)
+        }
+    }
+}
+
+extension LaunchPolicy {
+    fileprivate mutating func read(_ node: YAMLNode, _ problems: Problems) {
+        guard let fields = YAMLFields(node, known: ["trial_runs", "approval"], problems: problems) else { return }
+        if let runs = fields.int("trial_runs") {
+            trialRuns = runs
+            if !(0...1000).contains(runs) { problems.note(node, "“trial_runs” is \(runs); it must be 0 to 1000") }
+        }
+        guard let given = fields.node("approval") else { return }
+        if case .scalar(let text, _) = given.content {
+            approvalRequired = text == "required"
+            if !approvalRequired {
+                problems.note(given, "“approval” is “\(text)”; write required, or who approves: {approver, because}")
+            }
+        } else if let inner = YAMLFields(given, known: Approval.keys, problems: problems) {
+            approval = Approval(inner, problems)
         }
     }
 }

@@ -33,11 +33,7 @@ extension Plan {
                 let after = task.after.isEmpty ? "" : " after " + task.after.joined(separator: ", ")
                 lines.append("    \(task.id) (\(task.body.kind), shadow: \(task.shadow.rawValue))\(after)")
             }
-            if let sequential = pipeline.sequentialSeconds, let projected = pipeline.projectedSeconds, sequential > 0 {
-                lines.append(
-                    "    one after another \(seconds(sequential)), as a DAG \(seconds(projected)) (\(percent(1 - projected / sequential)) less)"
-                )
-            }
+            lines += pipeline.projection.textLines.map { "    " + $0 }
         }
         lines += ["", findings.isEmpty ? "No findings." : "Findings:"]
         for finding in findings {

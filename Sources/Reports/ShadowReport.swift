@@ -47,7 +47,7 @@ public struct ShadowReport: Sendable {
             self.coverage = coverage
             self.policy = policy
             self.ticks = ticks
-            times = (planned?.sequentialSeconds, planned?.projectedSeconds)
+            times = (planned?.projection.sequential, planned?.projection.projected)
         }
 
         /// How many have a verdict.

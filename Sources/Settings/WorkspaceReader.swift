@@ -40,6 +40,7 @@ extension WorkspaceSettings {
     private mutating func read(_ root: YAMLNode, _ kinds: [SourceKind], _ problems: Problems) {
         let known = [
             "version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts", "ignore",
+            "pools", "savings",
         ]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
@@ -76,9 +77,11 @@ extension WorkspaceSettings {
                     problems.note(member.value, "“\(member.key)” is a pool; write how many slots it has, 1 or more")
                     continue
                 }
-                pools[member.key] = slots
+                enginePools[member.key] = slots
             }
         }
+        pools = PoolSettings.read(fields, problems)
+        savings = fields.node("savings").map { SavingsSettings($0, problems) }
         policy = fields.node("policy")
         for item in fields.items("ignore") ?? [] {
             if let rule = SetAsideRule(item, problems) { ignore.append(rule) }

@@ -16,14 +16,18 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var environments: [String: EnvironmentSettings] = [:]
     /// How many bodies the embedded engine runs at once.
     public var parallelism = 4
-    /// How many bodies of each pool the embedded engine runs at once, over all pipelines; a pool that is not named has no limit of its own.
-    public var pools: [String: Int] = [:]
+    /// The Airflow pools that are declared, in the file's order.
+    public var pools: [PoolSettings] = []
+    /// The slots that pools have on this machine's embedded engine, where that is to bear other than what is declared.
+    public var enginePools: [String: Int] = [:]
     /// How many seconds a body without a timeout of its own may last on the embedded engine.
     public var bodySeconds = 3600.0
     /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
     public var policy: YAMLNode?
     /// Entries that are set aside, in the file's order.
     public var ignore: [SetAsideRule] = []
+    /// What time is worth; nil if nobody says.
+    public var savings: SavingsSettings?
     /// Where alerts go, in the file's order.
     public var alerts: [AlertChannelSettings] = []
 }

@@ -15,7 +15,7 @@ public struct EmbeddedEngine: Sendable {
     ///
     /// - Parameters:
     ///   - parallelism: how many bodies run at once.
-    ///   - pools: how many bodies of each pool run at once; one that is not named has no limit of its own.
+    ///   - pools: the slots of pools, of which a running body takes as many as its task says; a pool that is not named has no limit of its own.
     ///   - bodySeconds: how long an attempt may take whose task has no timeout.
     ///   - now: the clock.
     ///   - sleep: waits so many seconds before a retry.
@@ -72,16 +72,18 @@ public struct EmbeddedEngine: Sendable {
     public func run(_ tasks: [TaskDefinition], payload: JSON?) async throws -> DAGRun {
         var progress = DAGProgress(tasks)
         var runs: [String: TaskRun] = [:]
+        let urgencies = tasks.urgencies
         try await withThrowingTaskGroup(of: TaskRun.self) { group in
             func startReady() {
                 // A task that is skipped may let others start.
                 while let task = progress.ready.first {
+                    let urgency = urgencies[task.id] ?? task.priority
                     switch decision(task, runs) {
-                    case .run: group.addTask { try await attempt(task, payload: payload) }
+                    case .run: group.addTask { try await attempt(task, urgency, payload: payload) }
                     case .observe:
                         var observed = task
                         observed.shadow = .observe
-                        group.addTask { [observed] in try await attempt(observed, payload: payload) }
+                        group.addTask { [observed] in try await attempt(observed, urgency, payload: payload) }
                     case .skip:
                         progress.end(task.id, .skipped)
                         continue
@@ -118,11 +120,11 @@ public struct EmbeddedEngine: Sendable {
         return condition.holds(for: earlier.state == .success ? earlier.result : nil) ? .run : .skip
     }
 
-    private func attempt(_ task: TaskDefinition, payload: JSON?) async throws -> TaskRun {
+    private func attempt(_ task: TaskDefinition, _ urgency: Int, payload: JSON?) async throws -> TaskRun {
         var run = TaskRun(task: task.id, state: .success, observedOnly: task.shadow == .observe, attempts: 0)
         guard !run.observedOnly else { return run }
         while true {
-            let ending = try await placed(task) {
+            let ending = try await placed(task, urgency) {
                 if run.start == nil { run.start = now() }
                 return try await runner.run(
                     task.body,
@@ -148,13 +150,15 @@ public struct EmbeddedEngine: Sendable {
         }
     }
 
-    /// Runs a body in a place of its pool and of the engine.
-    private func placed(_ task: TaskDefinition, _ body: () async throws -> BodyRunner.Ending) async throws
-        -> BodyRunner.Ending
+    /// Runs a body in its pool's slots and in a place of the engine.
+    private func placed(_ task: TaskDefinition, _ urgency: Int, _ body: () async throws -> BodyRunner.Ending)
+        async throws -> BodyRunner.Ending
     {
-        guard let pool = task.pool.flatMap({ pools[$0] }) else {
-            return try await slots.with(priority: task.priority, body)
+        guard let pool = pools[task.pool ?? Pool.standard] else {
+            return try await slots.with(priority: urgency, body)
         }
-        return try await pool.with(priority: task.priority) { try await slots.with(priority: task.priority, body) }
+        return try await pool.with(priority: urgency, places: task.slotsTaken) {
+            try await slots.with(priority: urgency, body)
+        }
     }
 }

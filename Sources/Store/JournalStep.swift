@@ -5,6 +5,8 @@ public enum JournalStep: String, Sendable, Hashable, CaseIterable {
     // Giving back.
     case undo, bound, restore
     case giveBack = "give-back"
+    // A pipeline without a legacy side, and past ticks.
+    case launch, stop, backfill
     // Taking the bridge away.
     case mark, unmark, archive, pause, unpause, file, finish, uninstall
     case handOver = "hand-over"

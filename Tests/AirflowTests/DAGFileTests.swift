@@ -242,13 +242,20 @@ import Testing
         #expect(queue.connections.keys.sorted() == ["bailey_jobs"])
         #expect(file.pools == ["gpu"])
         #expect(file.connections.keys.sorted() == ["bailey_scheduler"])
-        let notes = DAGNotes(files: [file]).texts
+        let place = SourceLocation(file: "bailey.yaml", line: 3)
+        let pools = [
+            Pool(name: "gpu", slots: 3, summary: "two cards", location: place),
+            Pool(name: "other", slots: 2, location: place),
+        ]
+        let notes = DAGNotes(files: [file], pools: pools).texts
         #expect(
             notes.map(\.name) == [
                 "bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt", "bailey-variables.txt",
             ]
         )
-        #expect(try JSON(parsing: notes[1].text)["gpu"]?["slots"] == 1)
+        #expect(try JSON(parsing: notes[1].text) == ["gpu": ["slots": 3, "description": "two cards"]])
+        // Of a pool that nobody declared nobody knows the slots.
+        #expect(try JSON(parsing: DAGNotes(files: [file], pools: []).texts[1].text) == [:])
     }
 
     @Test func whatCannotBeTranslatedFailsWithItsReason() throws {

@@ -78,7 +78,7 @@ import Testing
         for name in ["APP_DB", "URL", "TWO"] { #expect(given.contains("\"\(name)\": ")) }
         #expect(given.contains("${PW:-x}") && !given.contains("MODE"))
         #expect(file.workerVariables == ["APP_DB", "ONE"])
-        #expect(DAGNotes(files: [file]).texts.last?.text == "APP_DB\nONE\n")
+        #expect(DAGNotes(files: [file], pools: []).texts.last?.text == "APP_DB\nONE\n")
     }
 
     @Test(arguments: [false, true]) func withoutAGateTheFileFillsThemIn(_ queue: Bool) throws {

@@ -1,0 +1,50 @@
+import Migration
+
+extension RunProjection {
+    /// How long a run takes, for a terminal; no line where nothing is known of any task.
+    var textLines: [String] {
+        var lines: [String] = []
+        if !unknown.isEmpty {
+            guard !lengths.isEmpty else { return [] }
+            let more = unknown.count > 3 ? " and \(unknown.count - 3) more" : ""
+            return [
+                "how long a run takes is not known: nobody recorded how long \(unknown.prefix(3).joined(separator: ", "))\(more) takes; say it with “expected”"
+            ]
+        }
+        guard let sequential, let unlimited, sequential > 0 else { return [] }
+        let stated = lengths.values.filter { $0.origin == .stated }.count
+        let basis =
+            stated == 0
+            ? "as recorded"
+            : stated == lengths.count ? "as stated" : "\(stated) of \(lengths.count) durations stated, else recorded"
+        if let projected {
+            var line =
+                "a run alone: one task after another \(seconds(sequential)), as a DAG \(seconds(projected)) (\(percent(1 - projected / sequential)) less)"
+            if unlimited < projected * 0.999 { line += ", were there no pools \(seconds(unlimited))" }
+            lines.append("\(line); \(basis)")
+        } else {
+            lines.append(
+                "a run alone: one task after another \(seconds(sequential)), as a DAG \(seconds(unlimited)) at best, for the slots of \(pools.filter { $0.slots == nil }.map(\.name).joined(separator: ", ")) are declared nowhere; \(basis)"
+            )
+        }
+        return lines + pools.compactMap(\.textLine)
+    }
+}
+
+extension RunProjection.PoolLoad {
+    /// `pool ml_training: 3 tasks × 2 slots in a pool of 2: 45 min, with 6: 20 min`; nil where it holds nothing up.
+    fileprivate var textLine: String? {
+        guard holdsBack, let slots, let enough, let took = self.seconds, let wide = secondsIfEnough, let runIfEnough
+        else {
+            return nil
+        }
+        let count = "\(tasks.count) \(tasks.count == 1 ? "task" : "tasks")"
+        let each = Set(tasks)
+        let wanted =
+            each.count == 1
+            ? "\(count) × \(each.first ?? 1) \(each.first == 1 ? "slot" : "slots")"
+            : "\(count) of \(tasks.map(String.init).joined(separator: " + ")) slots"
+        return
+            "pool \(name) holds it back: \(wanted) in a pool of \(slots): \(Reports.seconds(took)), with \(enough): \(Reports.seconds(wide)) (the run \(Reports.seconds(runIfEnough)))"
+    }
+}
