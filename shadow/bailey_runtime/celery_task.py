@@ -11,6 +11,8 @@ from .compat import BaseOperator, drop_params
 # What only a running task needs is imported by it: the DAG processor imports this anew for every file.
 
 _DAY = timedelta(days=1)
+# How long after the limit Airflow itself ends the task: until it is called again, and has asked workers why nothing came.
+_GRACE = timedelta(minutes=10)
 
 
 class CeleryTask(BaseOperator):
@@ -23,8 +25,8 @@ class CeleryTask(BaseOperator):
 
     `broker` and `results` are the suffixes of the connections that lead there, where that is not the source's own. `wait` says
     what ends the task: the worker's `result`, its `events`, or having `sent` the message. `unsure` says what an attempt does
-    after one that ended while it was sending: `fail`, or `resend`. `execution_timeout` is for the whole of it; a day if none is
-    given.
+    after one that ended while it was sending: `fail`, or `resend`. `execution_timeout` is for the whole of it, from the attempt's start; a day if none is
+    given. It is kept by the task itself, which says why nothing came; Airflow's own stands ten minutes behind it.
     """
 
     template_fields: ClassVar[Sequence[str]] = ()
@@ -69,11 +71,17 @@ class CeleryTask(BaseOperator):
         self.wait = wait
         self.unsure = unsure
         self.when = when
+        self.limit = self.execution_timeout
+
+    def pre_execute(self, context: Any) -> None:
+        """Puts Airflow's own end of this attempt behind the task's: 2.11 would end one that is called again at its limit, without a word."""
+        super().pre_execute(context)
+        if self.limit is not None:
+            self.execution_timeout = self.limit + _GRACE
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Sends the message, unless it was sent before, and waits in the triggerer."""
         import json
-        import time
 
         from .bodies import attempt, record
         from .celery_trigger import CeleryResultTrigger
@@ -100,7 +108,8 @@ class CeleryTask(BaseOperator):
             return self._ended(context, run, id, reply["state"])
         reads = json.loads(self.configuration or "{}") | (reply["reads"] if self.app else {})
         self.defer(
-            trigger=CeleryResultTrigger(self.source, id, time.time() + self._seconds, self.results, json.dumps(reads)),
+            trigger=CeleryResultTrigger(self.source, id, self._until(run), self.results, json.dumps(reads)),
+            timeout=timedelta(seconds=self._seconds(run)) + _GRACE,
             method_name="execute_complete",
             kwargs={
                 "id": id,
@@ -118,7 +127,7 @@ class CeleryTask(BaseOperator):
         from datetime import datetime
 
         from .bodies import attempt
-        from .celery_results import result_state
+        from .celery_results import answered, result_state
         from .connections import celery_url
 
         run = replace(attempt(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
@@ -132,7 +141,7 @@ class CeleryTask(BaseOperator):
             error = {"type": "no-result", "message": event["words"], "detail": ""}
             state = {"status": "UNREADABLE", "error": error}
         else:
-            state = result_state(celery_url(self.source, self.results), reads, id)
+            state = answered(lambda: result_state(celery_url(self.source, self.results), reads, id), id, event["ended"])
         return self._ended(context, run, id, state)
 
     def _ended(self, context: Mapping[str, Any], run: Any, id: str, state: Mapping[str, Any]) -> Any:
@@ -140,8 +149,9 @@ class CeleryTask(BaseOperator):
         from datetime import datetime, timezone
 
         from .bodies import record
+        from .celery_results import GONE
         from .celery_values import returnable
-        from .compat import AirflowException
+        from .compat import AirflowException, AirflowFailException
         from .kept import kept
         from .outcome import BodyError
 
@@ -153,14 +163,12 @@ class CeleryTask(BaseOperator):
         if state["status"] == "SUCCESS":
             record(context, run, "success", result=kept(state["result"]), end=end)
             return returnable(state["result"])
-        words = (
-            f"the result of Celery task {id} is gone: it expired (result_expires), or somebody deleted it, before it was read. See the "
-            "worker's log for how it ended"
-        )
-        told = state.get("error") or {"type": "unknown", "message": words, "detail": ""}
+        told = state["error"]
         problem = BodyError(told["type"], told["message"], told["detail"])
         record(context, run, "failed", error=problem, end=end)
-        raise AirflowException(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
+        # Another attempt would find no more of a result that is gone, and send nothing.
+        failure = AirflowFailException if problem.type == GONE else AirflowException
+        raise failure(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
 
     @property
     def _arguments(self) -> Any:
@@ -168,11 +176,15 @@ class CeleryTask(BaseOperator):
 
         return {"args": read(self.call_args, "the arguments"), "kwargs": read(self.call_kwargs, "the arguments")}
 
-    @property
-    def _seconds(self) -> float:
-        """How long the trigger waits: a little less than Airflow itself, which would end the task without an outcome."""
-        limit = (self.execution_timeout or _DAY).total_seconds()
-        return max(limit / 2, limit - 5)
+    def _until(self, run: Any) -> float:
+        """When the wait ends, in seconds since the epoch: the limit counts from the attempt's start, however long sending took."""
+        return run.start.timestamp() + (self.limit or _DAY).total_seconds()
+
+    def _seconds(self, run: Any) -> float:
+        """What is left until then."""
+        import time
+
+        return max(0.0, self._until(run) - time.time())
 
     def _why_not(self, id: str, to: str) -> str:
         """What results, workers and broker say of a message of which no result came."""
@@ -200,7 +212,7 @@ class CeleryTask(BaseOperator):
                 "ids": [task_id(key, number) for number in range(1, run.attempt + 1)],
                 "wait": self.wait,
                 "unsure": self.unsure,
-                "seconds": self._seconds,
+                "seconds": self._seconds(run),
                 "marks": redis_url(self.source),
             }
         )
