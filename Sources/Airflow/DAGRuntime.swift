@@ -69,27 +69,83 @@ public enum DAGRuntime {
             \(skipIn2)
         """
 
-    /// Skips a task whose condition on an earlier task's result does not hold.
+    /// Skips a task whose conditions on earlier tasks' results do not all hold.
     static let condition = #"""
         def _require(when):
-            """Skip this task unless an earlier task's result is as the condition, which is JSON, wants it."""
-            condition = json.loads(when)
-            value = get_current_context()["ti"].xcom_pull(task_ids=condition["task"])
+            """Skip this task unless earlier tasks' results are as the condition, or the list of them, wants it; it is JSON."""
+            wanted = json.loads(when)
+            for condition in wanted if isinstance(wanted, list) else [wanted]:
+                value = get_current_context()["ti"].xcom_pull(task_ids=condition["task"])
+                if not _holds(condition, value):
+                    raise AirflowSkipException(f"the result of {condition['task']} is not as {json.dumps(condition)} wants it")
+
+
+        def _holds(condition, value):
+            """Tell whether a condition holds for a result; null and a value that is not there are one."""
             for step in condition["path"]:
                 if isinstance(step, str):
                     value = value.get(step) if isinstance(value, dict) else None
                 else:
                     value = value[step] if isinstance(value, list) and step < len(value) else None
             number = None if isinstance(value, bool) or not isinstance(value, (int, float)) else value
+
+            def same(other):
+                return value == other and isinstance(value, bool) == isinstance(other, bool)
+
             tests = {
-                "equals": lambda wanted: value == wanted and isinstance(value, bool) == isinstance(wanted, bool),
-                "differs": lambda other: value != other or isinstance(value, bool) != isinstance(other, bool),
+                "equals": same,
+                "differs": lambda other: not same(other),
+                "in": lambda others: any(same(other) for other in others),
                 "exists": lambda wanted: (value is not None) == wanted,
                 "above": lambda bound: number is not None and number > bound,
                 "below": lambda bound: number is not None and number < bound,
             }
-            if not all(test(condition[name]) for name, test in tests.items() if name in condition):
-                raise AirflowSkipException(f"the result of {condition['task']} is not as {when} wants it")
+            return all(test(condition[name]) for name, test in tests.items() if name in condition)
+        """#
+
+    /// Fills in what a body's input takes from earlier results, the tick and the run's parameters.
+    static let inputs = #"""
+        def _given(template, inputs):
+            """Put what is known only now into the input of a body; both are JSON."""
+            context = get_current_context()
+            given = json.loads(template)
+            for part in json.loads(inputs):
+                if "from" in part:
+                    value = _at(part, context["ti"].xcom_pull(task_ids=part["from"]))
+                elif "param" in part:
+                    value = context["params"][part["param"]]
+                else:
+                    value = _instant(part, context["dag_run"].logical_date)
+                *way, last = part["at"]
+                place = given
+                for step in way:
+                    place = place[step]
+                place[last] = value
+            return given
+
+
+        def _at(part, value):
+            """Find what lies at a path of an earlier task's result."""
+            way = "$"
+            for step in part["path"]:
+                kind = dict if isinstance(step, str) else list
+                if not isinstance(value, kind) or (step not in value if kind is dict else step >= len(value)):
+                    raise RuntimeError(f"the result of “{part['from']}” has nothing at {way} for {json.dumps(step)}")
+                value = value[step]
+                way += f".{step}" if kind is dict else f"[{step}]"
+            return value
+
+
+        def _instant(part, tick):
+            """Write the run's tick, or the one before it, as an instant or a date."""
+            if tick is None:
+                raise RuntimeError("this run has no tick: start it with a logical date, or let its schedule start it")
+            at = tick if "tick" in part else previous_tick(part, tick)
+            if (part.get("tick") or part.get("previous_tick")) == "date":
+                return pendulum.instance(at).in_timezone(part["zone"]).to_date_string()
+            at = at.astimezone(datetime.timezone.utc)
+            digits = f".{at.microsecond:06d}".rstrip("0") if at.microsecond else ""
+            return at.strftime("%Y-%m-%dT%H:%M:%S") + digits + "Z"
         """#
 
     /// What an environment's interpreter runs to call a function: reads a `pythonCall`, prints the result last.

@@ -11,6 +11,7 @@ extension DAGWriter {
         var own: [String] = []
         if usesDuration { modules.insert("datetime") }
         if dag.tasks.contains(where: takes) { sdk.insert("task") }
+        if !dag.parameters.isEmpty { sdk.insert("Param") }
         if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
         if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
         if !gated, !dag.tasks.allSatisfy(takes) {
@@ -32,7 +33,8 @@ extension DAGWriter {
                 modules.formUnion(["contextlib", "json", "time"])
                 sdk.insert("get_current_context")
             }
-            if hasConditions {
+            if hasInputs { modules.formUnion(["datetime", "json"]) }
+            if hasConditions || hasInputs {
                 modules.insert("json")
                 sdk.insert("get_current_context")
             }
@@ -50,6 +52,7 @@ extension DAGWriter {
         case .ours?: own.append("from bailey_runtime.timetable import BaileyTimetable")
         case .stock(.exact)?, nil: break
         }
+        if !gated, needsPreviousTick { own.append("from bailey_runtime.inputs import previous_tick") }
         switch target {
         case .airflow3:
             lines.append(
@@ -59,7 +62,8 @@ extension DAGWriter {
             let places = [
                 "DAG": "airflow.models.dag", "task": "airflow.decorators", "TaskGroup": "airflow.utils.task_group",
                 "BaseHook": "airflow.hooks.base", "Dataset": "airflow.datasets",
-                "get_current_context": "airflow.operators.python", "PythonOperator": "airflow.operators.python",
+                "get_current_context": "airflow.operators.python", "Param": "airflow.models.param",
+                "PythonOperator": "airflow.operators.python",
             ]
             for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
                 lines.append(
@@ -110,6 +114,15 @@ extension DAGWriter {
     var helpers: [String] {
         var parts: [String] = []
         if hasConditions { parts.append(DAGRuntime.condition) }
+        if hasInputs {
+            // Only a file that takes the tick before the run's imports what finds it.
+            let called = "previous_tick(part, tick)"
+            parts.append(
+                needsPreviousTick
+                    ? DAGRuntime.inputs
+                    : DAGRuntime.inputs.replacing("tick if \"tick\" in part else \(called)", with: "tick")
+            )
+        }
         if uses({ $0.runsProgram || $0.call != nil }) { parts.append(DAGRuntime.program) }
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))

@@ -57,6 +57,8 @@ extension DAGWriter {
         }
         if let timeout = task.timeout { add("execution_timeout", seconds(timeout)) }
         if let pool = task.pool { add("pool", .string(pool)) }
+        if task.poolSlots != 1 { add("pool_slots", .integer(task.poolSlots)) }
+        if task.dependsOnPast { add("depends_on_past", .bool(true)) }
         if task.priority != 1 { add("priority_weight", .integer(task.priority)) }
         if let queue = task.queue { add("queue", .string(queue)) }
         if takes(task) {

@@ -62,7 +62,7 @@ struct DAGWriter {
         var found: Set<String> = []
         if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.formUnion(["celery", "redis"]) }
-        if gated || isExact { found.insert("bailey-runtime") }
+        if gated || isExact || needsPreviousTick { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
         }
@@ -96,7 +96,9 @@ struct DAGWriter {
 
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }
 
-    var hasConditions: Bool { dag.tasks.contains { $0.condition != nil } }
+    var hasConditions: Bool { dag.tasks.contains { !$0.conditions.isEmpty } }
+
+    var hasInputs: Bool { dag.tasks.contains { !$0.inputs.isEmpty } }
 
     /// Whether a body passes a test; that of each job counts where they are taken without a gate.
     func uses(_ test: (TaskBody) -> Bool) -> Bool {
@@ -196,6 +198,7 @@ struct DAGWriter {
         var defaults: [(key: String, value: PythonExpression)] = [("owner", .string(dag.owner))]
         if let sla = dag.sla, target == .airflow211 { defaults.append(("sla", seconds(sla))) }
         add("default_args", .dictionary(defaults))
+        if !dag.parameters.isEmpty { add("params", parameters) }
         if gated, dag.sla != nil, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
         add("tags", .list(dag.tags.map { .string($0) }))
         if gated, let sla = dag.sla, target == .airflow3 {

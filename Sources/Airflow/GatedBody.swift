@@ -11,7 +11,8 @@ extension DAGWriter {
         let (name, own) = operatorCall(task)
         var arguments = arguments(task) + own
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
-        if let condition = task.condition { arguments.append(("when", json(condition.json))) }
+        if !task.inputs.isEmpty { arguments.append(("inputs", json(inputs(task)))) }
+        if !task.conditions.isEmpty { arguments.append(("when", json(task.conditions.json))) }
         switch task.body {
         case .python, .command: arguments += shadow(task)
         case .celery, .queue, .untranslatable: break
@@ -60,7 +61,7 @@ extension DAGWriter {
         .call(
             "take_jobs",
             [.string(drain.entry.source), .string(drain.entry.name)],
-            [("limit", .integer(drain.limit))] + (task.condition.map { [("when", json($0.json))] } ?? [])
+            [("limit", .integer(drain.limit))] + (task.conditions.isEmpty ? [] : [("when", json(task.conditions.json))])
         )
     }
 
@@ -102,6 +103,7 @@ extension DAGWriter {
         var arguments: [(name: String, value: PythonExpression)] = []
         if !command.environment.isEmpty { arguments.append(("environment", dictionary(command.environment))) }
         if let directory = command.directory { arguments.append(("directory", .string(directory))) }
+        if !command.input.isNull { arguments.append(("input", json(command.input))) }
         return arguments
     }
 

@@ -4,9 +4,29 @@ import Migration
 /// Tasks of files without a gate: they carry along what they need and import nothing of Bailey's.
 extension DAGWriter {
     func ungatedBody(_ task: TaskDefinition) -> String {
-        guard let condition = task.condition else { return ungatedCall(task) }
-        let required = PythonExpression.call("_require", [.string(condition.json.text())], [])
-        return required.text(indent: 0) + "\n" + ungatedCall(task)
+        required(task) + given(task) + ungatedCall(task)
+    }
+
+    /// The line that skips a task whose conditions do not hold.
+    private func required(_ task: TaskDefinition) -> String {
+        guard !task.conditions.isEmpty else { return "" }
+        return PythonExpression.call("_require", [.string(task.conditions.json.text())], []).text(indent: 0) + "\n"
+    }
+
+    /// The line that fills a body's input in.
+    private func given(_ task: TaskDefinition) -> String {
+        guard !task.inputs.isEmpty else { return "" }
+        let call = PythonExpression.call(
+            "_given",
+            [.string(task.body.input.text()), .string(inputs(task).text())],
+            []
+        )
+        return "given = " + call.text(indent: 0) + "\n"
+    }
+
+    /// A part of a body's input as JSON text: what was filled in, or else as it stands.
+    private func text(_ task: TaskDefinition, _ name: String, _ value: JSON) -> PythonExpression {
+        task.inputs.isEmpty ? .string(value.text()) : .name("json.dumps(given[\"\(name)\"])")
     }
 
     private func ungatedCall(_ task: TaskDefinition) -> String {
@@ -18,21 +38,31 @@ extension DAGWriter {
         case .command(let command):
             return run(
                 .list(command.arguments.map { .string($0) }),
-                .string("null"),
+                text(task, "input", command.input),
                 environment(of: command)
             )
         case .python(let python):
+            var call = PythonExpression.string(
+                DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs).text()
+            )
+            if !task.inputs.isEmpty {
+                let members: [(key: String, value: PythonExpression)] = [
+                    ("callable", .string(python.callable)), ("args", text(task, "args", python.args)),
+                    ("kwargs", text(task, "kwargs", python.kwargs)),
+                ]
+                call = .call("json.dumps", [.dictionary(members)], [])
+            }
             return run(
                 caller(task.body),
-                .string(DAGRuntime.pythonCall(python.callable, args: python.args, kwargs: python.kwargs).text()),
+                call,
                 [("environment", ungatedVariables(task.body))]
             )
         case .celery(let celery):
             let (broker, results) = suffixes(celery.source)
             let id = DAGFile.connectionID(celery.source)
             var request: [(key: String, value: PythonExpression)] = [
-                ("task", .string(celery.task)), ("args", .string(celery.args.text())),
-                ("kwargs", .string(celery.kwargs.text())), ("options", .string(celery.options.text())),
+                ("task", .string(celery.task)), ("args", text(task, "args", celery.args)),
+                ("kwargs", text(task, "kwargs", celery.kwargs)), ("options", .string(celery.options.text())),
                 ("wait", .string(celery.sending.wait.rawValue)), ("unsure", .string(celery.sending.unsure.rawValue)),
                 ("seconds", .number(task.timeout ?? 86_400)),
             ]
@@ -81,15 +111,12 @@ extension DAGWriter {
 
     /// The body of the function that lists a queue's due jobs.
     func ungatedTake(_ task: TaskDefinition, _ drain: QueueDrain) -> String {
-        let required = task.condition.map { condition in
-            PythonExpression.call("_require", [.string(condition.json.text())], []).text(indent: 0) + "\n"
-        }
         let list = PythonExpression.call(
             "_due_jobs",
             [queue(drain), .string(drain.entry.name)],
             [("limit", .integer(drain.limit))]
         )
-        return (required ?? "") + "return " + list.text(indent: 0)
+        return required(task) + "return " + list.text(indent: 0)
     }
 
     /// The body of the function that is mapped over a queue's jobs.

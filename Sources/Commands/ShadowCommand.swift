@@ -101,7 +101,7 @@ struct ShadowCommand: AsyncParsableCommand {
     ) async throws -> [String] {
         switch engine {
         case .embedded:
-            let engine = EmbeddedShadow(workspace.engine(pools: pools))
+            let engine = EmbeddedShadow(workspace.engine(pools: pools), zones: workspace.zones)
             let shadowing = try Shadowing(workspace, pipelines: chosen, inventory: inventory, engine: engine)
             try await run(shadowing)
             return try print(shadowing)

@@ -22,6 +22,8 @@ public struct DAGDefinition: Sendable, Hashable {
     public var maxActiveRuns: Int
     /// The time from tick to end after which people are alerted, in seconds.
     public var sla: Double?
+    /// What a person who starts a run may give it.
+    public var parameters: [RunParameter] = []
     /// The legacy entries the pipeline stands for: the driver first, then the absorbed ones, then job types.
     public var entries: [EntryID]
     /// The tasks, in the mapping's order.
@@ -70,6 +72,8 @@ public struct PipelineClock: Sendable, Hashable {
     public var timezone: String
     /// How Airflow is told: a stock timetable if and only if it was proved equal.
     public var timetable: AirflowTimetable?
+    /// The URIs of assets each of which, once all were updated, makes it due; empty where it has a schedule or none.
+    public var assets: [String] = []
 
     /// Makes a clock.
     public init(driver: EntryID?, schedule: Schedule?, timezone: String, timetable: AirflowTimetable?) {
@@ -102,14 +106,20 @@ public struct TaskDefinition: Sendable, Hashable {
     public var after: [String]
     /// Which ends of those let it start.
     public var triggerRule: TriggerRule
-    /// What an earlier task's result must be for it to run; nil if nothing is asked.
-    public var condition: TaskCondition?
+    /// What earlier tasks' results must be for it to run: all of these.
+    public var conditions: [TaskCondition] = []
+    /// What of its body's input is known only when it runs.
+    public var inputs: [TaskInput] = []
+    /// Whether it waits until the run before has ended well for it, as Airflow's `depends_on_past`.
+    public var dependsOnPast = false
     /// How often and when a failed attempt is repeated.
     public var retry: RetryPolicy
     /// The time one attempt may take, in seconds; then its whole process group is killed.
     public var timeout: Double?
     /// The Airflow pool; nil for the default one.
     public var pool: String?
+    /// How many of the pool's slots it takes.
+    public var poolSlots = 1
     /// Higher runs first among waiting tasks.
     public var priority: Int
     /// The executor's queue; nil for the default one.
@@ -118,6 +128,10 @@ public struct TaskDefinition: Sendable, Hashable {
     public var group: String?
     /// The URIs of the assets that it produces; nothing is announced in shadow.
     public var produces: [String]
+    /// The URIs of the assets that it reads.
+    public var inlets: [String] = []
+    /// The time from the run's tick to the task's end after which people are alerted, in seconds.
+    public var sla: Double?
     /// What shadowing may do with its body.
     public var shadow: ShadowMode
     /// Environment variables that lead a shadowed body to connections of its own.

@@ -5,21 +5,26 @@ extension DAGDefinition {
     /// says nothing of this one. How a task is placed in Airflow (pool, priority, group, owner) is no part of it.
     public var form: String {
         let parts = tasks.map { task -> JSON in
-            [
+            var parts: JSONObject = [
                 "id": .string(task.id), "entry": JSON(task.entry?.description), "body": task.body.form,
                 "after": JSON(task.after), "rule": .string(task.triggerRule.rawValue),
-                "when": task.condition?.json ?? .null, "retries": JSON(task.retry.retries),
+                "when": task.conditions.json, "retries": JSON(task.retry.retries),
                 "timeout": JSON(task.timeout),
                 "shadow": .string(task.shadow.rawValue),
                 "redirect": .object(JSONObject(task.redirect.map { ($0, .string($1)) })),
                 "compare": task.compare.form,
             ]
+            // What came later is left out where it says nothing, so that what was compared before it came still counts.
+            if !task.inputs.isEmpty { parts["inputs"] = .array(task.inputs.map(\.json)) }
+            return .object(parts)
         }
-        let whole: JSON = [
+        var whole: JSONObject = [
             "entries": JSON(entries.map(\.description)), "driver": JSON(clock.driver?.description),
             "tasks": .array(parts),
         ]
-        return StableDigest(whole.text(.canonical)).description
+        let standards = parameters.filter { $0.standard != nil }.map { ($0.name, $0.standard ?? .null) }
+        if !standards.isEmpty { whole["params"] = .object(JSONObject(standards)) }
+        return StableDigest(JSON.object(whole).text(.canonical)).description
     }
 }
 
@@ -29,10 +34,14 @@ extension TaskBody {
         case .celery(let call): ["celery": [.string(call.source), .string(call.task), call.args, call.kwargs]]
         case .python(let call): ["python": [.string(call.callable), JSON(call.environment), call.args, call.kwargs]]
         case .command(let command):
-            [
-                "command": JSON(command.arguments), "directory": JSON(command.directory),
-                "environment": .object(JSONObject(command.environment.map { ($0, .string($1)) })),
-            ]
+            .object(
+                JSONObject(
+                    [
+                        ("command", JSON(command.arguments)), ("directory", JSON(command.directory)),
+                        ("environment", .object(JSONObject(command.environment.map { ($0, .string($1)) }))),
+                    ] + (command.input.isNull ? [] : [("input", command.input)])
+                )
+            )
         case .queue(let drain): ["queue": .string(drain.entry.description), "runs": drain.runs.form]
         case .untranslatable(let reason): ["untranslatable": .string(reason)]
         }

@@ -55,14 +55,25 @@ extension PlannedPipeline {
             "projected_seconds": JSON(projection.projected),
             "held_back_by": JSON(projection.narrowest?.name),
             "pools": .array(projection.pools.map(\.json)),
+            "params": .array(
+                dag.parameters.map { parameter in
+                    [
+                        "name": .string(parameter.name), "type": .string(parameter.kind.rawValue),
+                        "default": parameter.standard ?? .null, "required": .bool(parameter.standard == nil),
+                        "choices": .array(parameter.choices),
+                    ]
+                }
+            ),
             "tasks": .array(
                 dag.tasks.map { task in
                     [
                         "id": .string(task.id), "entry": JSON(task.entry?.description), "runs": .string(task.body.kind),
                         "after": JSON(task.after), "trigger_rule": .string(task.triggerRule.rawValue),
-                        "when": task.condition?.json ?? .null, "shadow": .string(task.shadow.rawValue),
+                        "when": task.conditions.json, "shadow": .string(task.shadow.rawValue),
                         "pool": JSON(task.pool), "seconds": JSON(projection.lengths[task.id]?.seconds),
                         "known_by": JSON(projection.lengths[task.id]?.origin.rawValue),
+                        "inputs": .array(task.inputs.map(\.json)), "pool_slots": JSON(task.poolSlots),
+                        "depends_on_past": .bool(task.dependsOnPast),
                     ]
                 }
             ),

@@ -23,7 +23,7 @@ public struct Pool: Sendable, Hashable {
 
 extension TaskDefinition {
     /// The slots that it takes of its pool while it runs.
-    public var slotsTaken: Int { 1 }
+    public var slotsTaken: Int { poolSlots }
 }
 
 extension [TaskDefinition] {

@@ -75,9 +75,17 @@ public struct CommandLine: Sendable, Hashable {
     public var environment: [String: String]
     /// The working directory; nil for the engine's.
     public var directory: String?
+    /// What it gets on standard input, unless it runs for a job, whose payload it gets.
+    public var input: JSON
 
     /// Makes a command line.
-    public init(arguments: [String], environment: [String: String] = [:], directory: String? = nil) {
+    public init(
+        arguments: [String],
+        environment: [String: String] = [:],
+        directory: String? = nil,
+        input: JSON = .null
+    ) {
+        self.input = input
         self.arguments = arguments
         self.environment = environment
         self.directory = directory
@@ -98,5 +106,37 @@ public struct QueueDrain: Sendable, Hashable {
         self.entry = entry
         self.runs = runs
         self.limit = limit
+    }
+}
+
+extension TaskBody {
+    /// What of it inputs may fill, by name.
+    public var input: JSON {
+        get {
+            switch self {
+            case .celery(let call): TaskBody.input(call.args, call.kwargs)
+            case .python(let call): TaskBody.input(call.args, call.kwargs)
+            case .command(let command): ["input": command.input]
+            case .queue, .untranslatable: [:]
+            }
+        }
+        set {
+            switch self {
+            case .celery(var call):
+                (call.args, call.kwargs) = (newValue["args"] ?? call.args, newValue["kwargs"] ?? call.kwargs)
+                self = .celery(call)
+            case .python(var call):
+                (call.args, call.kwargs) = (newValue["args"] ?? call.args, newValue["kwargs"] ?? call.kwargs)
+                self = .python(call)
+            case .command(var command):
+                command.input = newValue["input"] ?? command.input
+                self = .command(command)
+            case .queue, .untranslatable: break
+            }
+        }
+    }
+
+    private static func input(_ args: JSON, _ kwargs: JSON) -> JSON {
+        ["args": args.isNull ? [] : args, "kwargs": kwargs.isNull ? [:] : kwargs]
     }
 }

@@ -12,6 +12,7 @@ public struct TaskCondition: Sendable, Hashable {
     public enum Test: Sendable, Hashable {
         case equals(JSON)
         case differs(JSON)
+        case isIn([JSON])
         case exists(Bool)
         case above(Double)
         case below(Double)
@@ -65,6 +66,9 @@ public struct TaskCondition: Sendable, Hashable {
         switch test {
         case .equals(let wanted): return value.map { $0.text(.canonical) == wanted.text(.canonical) } ?? false
         case .differs(let other): return value.map { $0.text(.canonical) != other.text(.canonical) } ?? true
+        case .isIn(let wanted):
+            let text = value?.text(.canonical)
+            return wanted.contains { $0.text(.canonical) == text }
         case .exists(let wanted): return (value != nil) == wanted
         case .above(let bound): return number(value).map { $0 > bound } ?? false
         case .below(let bound): return number(value).map { $0 < bound } ?? false
@@ -79,21 +83,20 @@ public struct TaskCondition: Sendable, Hashable {
     public var json: JSON {
         var fields = JSONObject([])
         fields["task"] = .string(task)
-        fields["path"] = .array(
-            path.map { step in
-                switch step {
-                case .key(let key): .string(key)
-                case .index(let index): .number(JSONNumber(index))
-                }
-            }
-        )
+        fields["path"] = .array(path.map(\.json))
         switch test {
         case .equals(let value): fields["equals"] = value
         case .differs(let value): fields["differs"] = value
+        case .isIn(let values): fields["in"] = .array(values)
         case .exists(let wanted): fields["exists"] = .bool(wanted)
         case .above(let bound): fields["above"] = JSON(bound)
         case .below(let bound): fields["below"] = JSON(bound)
         }
         return .object(fields)
     }
+}
+
+extension [TaskCondition] {
+    /// As the runtime and documents have them: one as it is, several as a list, none as null.
+    public var json: JSON { isEmpty ? .null : count == 1 ? self[0].json : .array(map(\.json)) }
 }

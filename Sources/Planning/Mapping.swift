@@ -27,6 +27,10 @@ public struct Mapping: Sendable, Hashable {
     public var maxActiveRuns = 1
     /// Pools that it declares.
     public var pools: [PoolSettings] = []
+    /// Whether only people start it.
+    public var isManual = false
+    /// What they may give a run that they start.
+    public var parameters: [RunParameter] = []
     public var tasks: [MappedTask] = []
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?

@@ -86,6 +86,7 @@ struct MappingChecker {
                 )
             }
         }
+        checkInputs(mapping, find)
         if let cycle = cycle(mapping) {
             let location = mapping.tasks.first { $0.definition.id == cycle[0] }?.location ?? mapping.location
             find(
@@ -94,7 +95,16 @@ struct MappingChecker {
                 "The tasks wait for each other in a circle: \((cycle + [cycle[0]]).joined(separator: " → "))."
             )
         }
-        if mapping.clock == nil, mapping.schedule == nil {
+        if mapping.isManual {
+            for task in mapping.tasks {
+                guard let entry = task.definition.entry, inventory[entry]?.schedule != nil else { continue }
+                find(
+                    .clockAmbiguous,
+                    task.location,
+                    "The entry “\(entry)” has a schedule, and “manual: true” says that only people start the pipeline: nobody would run its ticks."
+                )
+            }
+        } else if mapping.clock == nil, mapping.schedule == nil {
             let scheduled = Set(mapping.tasks.compactMap(\.definition.entry).filter { inventory[$0]?.schedule != nil })
             if scheduled.count > 1 {
                 find(
@@ -106,7 +116,7 @@ struct MappingChecker {
                 find(
                     .clockAmbiguous,
                     mapping.location,
-                    "Nothing says when it is due: give “clock” (an entry) or “schedule”."
+                    "Nothing says when it is due: give “clock” (an entry), “schedule”, or “manual: true”."
                 )
             }
         }
@@ -118,6 +128,70 @@ struct MappingChecker {
             )
         }
         return findings
+    }
+
+    /// What inputs refer to must be there, and known when the task runs.
+    private func checkInputs(_ mapping: Mapping, _ find: (FindingCode, SourceLocation, String) -> Void) {
+        let names = mapping.parameters.map(\.name)
+        if !mapping.isManual {
+            for parameter in mapping.parameters where parameter.standard == nil {
+                find(
+                    .invalidMapping,
+                    mapping.location,
+                    "The parameter “\(parameter.name)” is required, and nobody gives it where the pipeline is due by itself: give it a default, or say “manual: true”."
+                )
+            }
+        }
+        for task in mapping.tasks {
+            let definition = task.definition
+            if !definition.inputs.isEmpty, let entry = definition.entry, inventory[entry]?.kind == .jobType {
+                find(
+                    .invalidMapping,
+                    task.location,
+                    "Task “\(definition.id)” runs for each job and gets the job's payload: its arguments can refer to nothing."
+                )
+            }
+            let earlier = ancestors(of: definition.id, mapping)
+            for input in definition.inputs {
+                switch input.source {
+                case .result(let other, _) where !earlier.contains(other):
+                    let near = nearest(to: other, of: earlier)
+                    find(
+                        .unknownTask,
+                        task.location,
+                        "Task “\(definition.id)” takes the result of “\(other)”, which does not run before it\(near.map { "; did you mean “\($0)”?" } ?? ".") Put it under “after”."
+                    )
+                case .parameter(let name) where !names.contains(name):
+                    let near = nearest(to: name, of: names)
+                    find(
+                        .invalidMapping,
+                        task.location,
+                        "Task “\(definition.id)” takes the parameter “\(name)”, which is not among “params”\(near.map { "; did you mean “\($0)”?" } ?? ".")"
+                    )
+                case .previousTick where mapping.isManual:
+                    find(
+                        .invalidMapping,
+                        task.location,
+                        "Task “\(definition.id)” takes the previous tick, and a pipeline that only people start has none."
+                    )
+                default: break
+                }
+            }
+        }
+    }
+
+    /// The ids of all tasks that end before a task begins.
+    private func ancestors(of id: String, _ mapping: Mapping) -> Set<String> {
+        let after = Dictionary(
+            mapping.tasks.map { ($0.definition.id, $0.definition.after) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        var found: Set<String> = []
+        var waiting = after[id] ?? []
+        while let next = waiting.popLast() {
+            if after[next] != nil, found.insert(next).inserted { waiting += after[next] ?? [] }
+        }
+        return found
     }
 
     /// Tasks that wait for each other, in order; nil if there are none.

@@ -202,7 +202,8 @@ public struct Planner {
 
     private func mapped(_ mapping: Mapping) -> (PlannedPipeline, [Finding]) {
         var findings: [Finding] = []
-        let driver = mapping.clock.flatMap { inventory[$0] } ?? (mapping.schedule == nil ? onlyClock(mapping) : nil)
+        let isOwn = mapping.schedule != nil || mapping.isManual
+        let driver = mapping.clock.flatMap { inventory[$0] } ?? (isOwn ? nil : onlyClock(mapping))
         let tasks = mapping.tasks.map { task -> TaskDefinition in
             var definition = task.definition
             let entry = definition.entry.flatMap { inventory[$0] }
@@ -272,6 +273,7 @@ public struct Planner {
             entries: MappingChecker.entries(of: mapping),
             tasks: tasks
         )
+        dag.parameters = mapping.parameters
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)
     }

@@ -106,6 +106,12 @@ public enum Schedule: Sendable, Hashable {
         return ticks.next()
     }
 
+    /// The tick before one of its ticks; nil if that is the first.
+    public func previous(before tick: Instant, in zone: Zone) -> Instant? {
+        if case .interval(let interval) = self { return tick.adding(microseconds: -interval.microseconds) }
+        return last(until: tick.adding(microseconds: -1), in: zone)
+    }
+
     /// The last tick until an instant, which may be one itself; nil if there is none in the ten years before. Not for intervals, whose
     /// ticks follow from where they begin.
     public func last(until instant: Instant, in zone: Zone) -> Instant? {

@@ -28,11 +28,11 @@ public final class Problems {
 
     /// Notes a problem at a node.
     public func note(_ node: YAMLNode, _ message: String) {
-        all.append(Problem(file: node.file, line: node.line, message))
+        note(Problem(file: node.file, line: node.line, message))
     }
 
-    /// Notes a problem.
-    public func note(_ problem: Problem) { all.append(problem) }
+    /// Notes a problem; what stands once in a file and is read for many is told once.
+    public func note(_ problem: Problem) { if !all.contains(problem) { all.append(problem) } }
 }
 
 /// A file with problems.

@@ -43,9 +43,9 @@ public struct YAMLNode: Sendable, Hashable {
             return
         }
         // Without aliases no file has more nodes than bytes.
-        var left = text.utf8.count + YAMLNode.mostRepeated
-        self.init(root, file: file, left: &left)
-        guard left >= 0 else {
+        var reading = Reading(left: text.utf8.count + YAMLNode.mostRepeated)
+        self.init(root, file: file, &reading)
+        guard reading.left >= 0 else {
             throw SettingsError([
                 Problem(
                     file: file,
@@ -54,6 +54,14 @@ public struct YAMLNode: Sendable, Hashable {
                 )
             ])
         }
+        guard reading.problems.isEmpty else { throw SettingsError(reading.problems) }
+    }
+
+    /// What is known while a file is read.
+    private struct Reading {
+        /// How many nodes there may still be; below zero the rest is left out.
+        var left: Int
+        var problems: [Problem] = []
     }
 
     /// How many values aliases may repeat in a file.
@@ -65,11 +73,10 @@ public struct YAMLNode: Sendable, Hashable {
         self.content = content
     }
 
-    /// - Parameter left: how many nodes there may still be; below zero the rest is left out.
-    private init(_ node: Node, file: String, left: inout Int) {
+    private init(_ node: Node, file: String, _ reading: inout Reading) {
         let line = node.mark?.line ?? 1
-        left -= 1
-        guard left >= 0 else {
+        reading.left -= 1
+        guard reading.left >= 0 else {
             self.init(file: file, line: line, content: .scalar("", plain: true))
             return
         }
@@ -82,23 +89,64 @@ public struct YAMLNode: Sendable, Hashable {
             )
         case .sequence(let sequence):
             var items: [YAMLNode] = []
-            for node in sequence where left >= 0 { items.append(YAMLNode(node, file: file, left: &left)) }
+            for node in sequence where reading.left >= 0 { items.append(YAMLNode(node, file: file, &reading)) }
             self.init(file: file, line: line, content: .sequence(items))
         case .mapping(let mapping):
             var members: [Member] = []
-            for (key, value) in mapping where left >= 0 {
-                members.append(
-                    Member(
-                        key: key.string ?? "",
-                        line: key.mark?.line ?? line,
-                        value: YAMLNode(value, file: file, left: &left)
-                    )
+            var merged: [Member] = []
+            for (key, value) in mapping where reading.left >= 0 {
+                let member = Member(
+                    key: key.string ?? "",
+                    line: key.mark?.line ?? line,
+                    value: YAMLNode(value, file: file, &reading)
                 )
+                if case .scalar(let scalar) = key, scalar.string == "<<", scalar.style == .plain {
+                    merged += YAMLNode.merged(member, &reading)
+                } else {
+                    members.append(member)
+                }
             }
+            // What stands here goes before what is merged, and of two that are merged the first.
+            var keys = Set(members.map(\.key))
+            for member in merged where keys.insert(member.key).inserted { members.append(member) }
             self.init(file: file, line: line, content: .mapping(members))
         case .alias:
             self.init(file: file, line: line, content: .scalar("", plain: true))
         }
+    }
+
+    /// The members that a merge key (`<<`) brings: those of a mapping, or of a list of them.
+    private static func merged(_ member: Member, _ reading: inout Reading) -> [Member] {
+        switch member.value.content {
+        case .mapping(let members): return members
+        case .sequence(let items):
+            let inner = items.map { item -> [Member]? in
+                if case .mapping(let members) = item.content { members } else { nil }
+            }
+            if inner.allSatisfy({ $0 != nil }) { return inner.flatMap { $0 ?? [] } }
+        case .scalar: break
+        }
+        reading.problems.append(
+            Problem(
+                file: member.value.file,
+                line: member.line,
+                "“<<” merges a mapping (such as <<: *name) or a list of them, not \(member.value.kind)"
+            )
+        )
+        return []
+    }
+
+    /// The same mapping, with members of another that it has not; any other node as it is.
+    public func completed(with others: [Member]) -> YAMLNode {
+        guard case .mapping(let members) = content else { return self }
+        let keys = Set(members.map(\.key))
+        return YAMLNode(file: file, line: line, content: .mapping(members + others.filter { !keys.contains($0.key) }))
+    }
+
+    /// The same mapping without members whose keys begin so, which hold what is repeated elsewhere in the file.
+    public func without(prefix: String) -> YAMLNode {
+        guard case .mapping(let members) = content else { return self }
+        return YAMLNode(file: file, line: line, content: .mapping(members.filter { !$0.key.hasPrefix(prefix) }))
     }
 
     private static func problem(_ error: any Error, file: String) -> Problem {

@@ -70,7 +70,7 @@ public struct BodyRunner: Sendable {
         case .queue(let drain):
             return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout)
         case .command(let command):
-            call = (command.arguments, (payload ?? .null).text(), command.environment, command.directory)
+            call = (command.arguments, (payload ?? command.input).text(), command.environment, command.directory)
         case .python(let python):
             let arguments = python.args.isNull ? JSON.array(payload.map { [$0] } ?? []) : python.args
             let environment =

@@ -53,6 +53,8 @@ public struct EmbeddedEngine: Sendable {
         public var end: Instant?
         /// How many attempts it took.
         public var attempts: Int
+        /// What it was called with, where its inputs were filled in.
+        public var input: JSON?
     }
 
     /// A whole run.
@@ -68,22 +70,39 @@ public struct EmbeddedEngine: Sendable {
     /// - Parameters:
     ///   - tasks: the tasks; those they wait for must be among them.
     ///   - payload: the job's payload, for job types.
+    ///   - facts: what the run knows of itself.
     /// - Throws: `CancellationError`; by then no child process is left.
-    public func run(_ tasks: [TaskDefinition], payload: JSON?) async throws -> DAGRun {
+    public func run(_ tasks: [TaskDefinition], payload: JSON?, facts: RunFacts = RunFacts()) async throws -> DAGRun {
         var progress = DAGProgress(tasks)
         var runs: [String: TaskRun] = [:]
         let urgencies = tasks.urgencies
+        let ids = Set(tasks.map(\.id))
         try await withThrowingTaskGroup(of: TaskRun.self) { group in
             func startReady() {
                 // A task that is skipped may let others start.
                 while let task = progress.ready.first {
                     let urgency = urgencies[task.id] ?? task.priority
-                    switch decision(task, runs) {
-                    case .run: group.addTask { try await attempt(task, urgency, payload: payload) }
+                    switch decision(task, runs, facts, among: ids) {
+                    case .run(let filled): group.addTask { try await attempt(filled, urgency, payload: payload) }
                     case .observe:
                         var observed = task
                         observed.shadow = .observe
+                        observed.inputs = []
                         group.addTask { [observed] in try await attempt(observed, urgency, payload: payload) }
+                    case .refuse(let error):
+                        // Nothing that a repetition would mend.
+                        let moment = now()
+                        group.addTask {
+                            TaskRun(
+                                task: task.id,
+                                state: .failed,
+                                observedOnly: false,
+                                error: RunError(type: "input", message: error.description),
+                                start: moment,
+                                end: moment,
+                                attempts: 1
+                            )
+                        }
                     case .skip:
                         progress.end(task.id, .skipped)
                         continue
@@ -110,18 +129,51 @@ public struct EmbeddedEngine: Sendable {
         return DAGRun(tasks: all, succeeded: progress.succeeded)
     }
 
-    private enum Decision { case run, observe, skip }
+    private enum Decision {
+        case run(TaskDefinition)
+        case observe
+        case skip
+        case refuse(TaskInputError)
+    }
 
-    /// What a task's condition makes of it: where the earlier task was only observed, or is no part of the run, nobody can tell.
-    private func decision(_ task: TaskDefinition, _ runs: [String: TaskRun]) -> Decision {
-        guard let condition = task.condition, task.after.contains(condition.task) else { return .run }
-        guard let earlier = runs[condition.task] else { return condition.holds(for: nil) ? .run : .skip }
-        if earlier.observedOnly { return .observe }
-        return condition.holds(for: earlier.state == .success ? earlier.result : nil) ? .run : .skip
+    /// What a task's conditions and inputs make of it: where an earlier task was only observed, or is no part of the run, nobody can tell.
+    private func decision(
+        _ task: TaskDefinition,
+        _ runs: [String: TaskRun],
+        _ facts: RunFacts,
+        among ids: Set<String>
+    ) -> Decision {
+        var isUnknown = false
+        for condition in task.conditions where task.after.contains(condition.task) {
+            let earlier = runs[condition.task]
+            if earlier?.observedOnly == true {
+                isUnknown = true
+            } else if !condition.holds(for: earlier?.state == .success ? earlier?.result : nil) {
+                return .skip
+            }
+        }
+        guard !task.inputs.isEmpty else { return isUnknown ? .observe : .run(task) }
+        var results: [String: JSON] = [:]
+        for name in Set(task.inputs.compactMap(\.task)) {
+            // A task that ran and returned nothing has null for its result, as in Airflow.
+            if let earlier = runs[name], !earlier.observedOnly, earlier.state == .success {
+                results[name] = earlier.result ?? .null
+            }
+            isUnknown = isUnknown || runs[name]?.observedOnly == true || !ids.contains(name)
+        }
+        if isUnknown { return .observe }
+        do {
+            var filled = task
+            filled.body = try task.filledBody(facts, results: results)
+            return .run(filled)
+        } catch {
+            return .refuse(error)
+        }
     }
 
     private func attempt(_ task: TaskDefinition, _ urgency: Int, payload: JSON?) async throws -> TaskRun {
         var run = TaskRun(task: task.id, state: .success, observedOnly: task.shadow == .observe, attempts: 0)
+        if !task.inputs.isEmpty { run.input = task.body.input }
         guard !run.observedOnly else { return run }
         while true {
             let ending = try await placed(task, urgency) {

@@ -1,16 +1,24 @@
 import LosslessJSON
 public import Migration
-import Schedules
+public import Schedules
 
 /// Shadows on this machine.
 public struct EmbeddedShadow: ShadowEngine {
     private let engine: EmbeddedEngine
+    private let zones: ZoneDatabase
 
     /// Shadows on an engine.
-    public init(_ engine: EmbeddedEngine) { self.engine = engine }
+    ///
+    /// - Parameter zones: where the zones of pipelines are found.
+    public init(_ engine: EmbeddedEngine, zones: ZoneDatabase = ZoneDatabase()) {
+        self.engine = engine
+        self.zones = zones
+    }
 
     public func shadow(_ legacy: Outcome, as part: ShadowPart) async throws -> ShadowAnswer {
-        let run = try await engine.run(part.tasks, payload: part.isJob ? legacy.arguments : nil)
+        let zone = (try? zones.zone(part.dag.clock.timezone)) ?? .utc
+        let facts = RunFacts(part.dag, tick: legacy.key.tick, zone: zone)
+        let run = try await engine.run(part.tasks, payload: part.isJob ? legacy.arguments : nil, facts: facts)
         guard let ended = run.tasks.first(where: { $0.task == part.standing.id }) else {
             return .nothing(.broken, reason: "the engine did not run the task “\(part.standing.id)”")
         }
@@ -21,7 +29,7 @@ public struct EmbeddedShadow: ShadowEngine {
             run: "shadow/\(part.dag.id)/\(legacy.run)",
             state: state(ended, run, part.isWhole)
         )
-        outcome.arguments = arguments(part.standing, legacy: legacy)
+        outcome.arguments = arguments(part.standing, ended, legacy: legacy)
         outcome.take(kindOf: legacy, isGiven: outcome.arguments.isSame(as: legacy.arguments))
         outcome.start = run.tasks.compactMap(\.start).min()
         outcome.end = run.tasks.compactMap(\.end).max()
@@ -45,9 +53,14 @@ public struct EmbeddedShadow: ShadowEngine {
     }
 
     /// What the shadow task was called with, in the legacy outcome's shape.
-    private func arguments(_ task: TaskDefinition, legacy: Outcome) -> JSON {
+    private func arguments(_ task: TaskDefinition, _ ended: EmbeddedEngine.TaskRun, legacy: Outcome) -> JSON {
         func call(_ args: JSON, _ kwargs: JSON) -> JSON {
             ["args": args.isNull ? [] : args, "kwargs": kwargs.isNull ? [:] : kwargs]
+        }
+        if !task.inputs.isEmpty {
+            // Where one of them is not known, there is nothing to compare.
+            guard task.entry != nil, let args = ended.input?["args"] else { return legacy.arguments }
+            return call(args, ended.input?["kwargs"] ?? .null)
         }
         switch task.body {
         case .celery(let celery): return call(celery.args, celery.kwargs)

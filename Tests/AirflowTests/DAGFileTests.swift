@@ -50,7 +50,7 @@ import Testing
             kwargs: ["deep": true]
         )
         var report = TaskDefinition(id: "report", body: .python(python), after: ["first"])
-        report.condition = TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn"))
+        report.conditions = [TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn"))]
         return DAGDefinition(
             id: "ml-training",
             name: "ml-training",
@@ -109,9 +109,62 @@ import Testing
         exact.missedTicks = .every
         exact.name = "Ménage of the last Sunday"
         try golden("exact.py", file(exact).text)
+        try golden("flows.py", file(flows()).text)
+        try golden("ungated_flows.py", file(flows(), gated: false).text)
+        try golden("ungated_flows211.py", file(flows(), .airflow211, gated: false).text)
         try golden("queue.py", file(queue()).text)
         try golden("ungated_queue.py", ungatedQueue().text)
         try golden("ungated_queue211.py", ungatedQueue(.airflow211).text)
+    }
+
+    /// A pipeline whose tasks hand values on, and that a person may give some.
+    private func flows() throws -> DAGDefinition {
+        let zone = try zones.zone("Europe/Berlin")
+        let nightly = Schedule.crontab(try Crontab(cronOrder: "0 2 * * *"))
+        var prepare = TaskDefinition(
+            id: "prepare",
+            body: .python(PythonCall(callable: "ml:prepare", args: [nil], kwargs: ["since": nil, "day": nil]))
+        )
+        prepare.inputs = [
+            TaskInput(place: [.key("args"), .index(0)], source: .parameter("models")),
+            TaskInput(place: [.key("kwargs"), .key("since")], source: .previousTick(.iso)),
+            TaskInput(place: [.key("kwargs"), .key("day")], source: .tick(.date)),
+        ]
+        (prepare.pool, prepare.poolSlots, prepare.dependsOnPast) = ("ml", 2, true)
+        var train = TaskDefinition(
+            id: "train",
+            body: .command(CommandLine(arguments: ["train"], input: ["rows": nil])),
+            after: ["prepare"],
+            shadow: .pure
+        )
+        train.inputs = [
+            TaskInput(
+                place: [.key("input"), .key("rows")],
+                source: .result(task: "prepare", path: [.key("rows"), .index(0)])
+            )
+        ]
+        train.conditions = [
+            TaskCondition(task: "prepare", path: [.key("drift")], test: .isIn(["high", "medium"])),
+            TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)),
+        ]
+        var dag = DAGDefinition(
+            id: "flows",
+            name: "flows",
+            clock: PipelineClock(
+                driver: nil,
+                schedule: nightly,
+                timezone: "Europe/Berlin",
+                timetable: Equivalence.target(for: nightly, in: zone, from: Instant(seconds: 1_795_392_000)).0
+            ),
+            entries: [],
+            tasks: [prepare, train]
+        )
+        dag.parameters = [
+            RunParameter(name: "models", kind: .array, standard: ["a", "«é»"], summary: "which models"),
+            RunParameter(name: "level", kind: .string, standard: "low", choices: ["low", "high"]),
+            RunParameter(name: "rate", kind: .number, standard: try JSON(parsing: "2.50")),
+        ]
+        return dag
     }
 
     /// A pipeline of job types, with a schedule of its own.

@@ -27,7 +27,7 @@ import Testing
             "airflow.providers.standard.operators", "airflow.providers.standard.operators.python",
             "airflow.models", "airflow.models.dag", "airflow.decorators", "airflow.utils", "airflow.utils.task_group",
             "airflow.hooks", "airflow.hooks.base", "airflow.datasets", "airflow.operators", "airflow.operators.python",
-            "bailey_runtime", "bailey_runtime.dag", "bailey_runtime.timetable",
+            "bailey_runtime", "bailey_runtime.dag", "bailey_runtime.timetable", "bailey_runtime.inputs",
         ):
             sys.modules[name] = MagicMock(name=name)
         text = open(sys.argv[1], encoding="utf-8").read()
@@ -80,7 +80,8 @@ import Testing
         }
         for at in tasks.indices.dropFirst() where at % 7 == 0 {
             tasks[at].after = [tasks[at - 1].id]
-            tasks[at].condition = TaskCondition(task: tasks[at - 1].id, path: [], test: .exists(true))
+            tasks[at].conditions = [TaskCondition(task: tasks[at - 1].id, path: [], test: .exists(true))]
+            tasks[at].inputs = [TaskInput(place: [.key("args"), .index(0)], source: .previousTick(.iso))]
             tasks[at].produces = ["s3://bucket/made"]
         }
         return DAGDefinition(

@@ -22,6 +22,8 @@ import Testing
                 .equals(value)
             } else if let value = json["differs"] {
                 .differs(value)
+            } else if let values = json["in"]?.array {
+                .isIn(values)
             } else if let value = json["exists"]?.bool {
                 .exists(value)
             } else if let value = json["above"]?.double {

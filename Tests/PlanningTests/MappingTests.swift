@@ -31,6 +31,10 @@ import Testing
         ("{task: a, path: '$.n', above: 3}", []), ("{task: a, exists: false}", []),
         ("{task: a, equals: {n: [1, null]}}", []), ("{task: c, exists: true}", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a}", ["BLY057 mappings/p.yaml:4"]), ("{task: a, above: 1, below: 2}", ["BLY057 mappings/p.yaml:4"]),
+        ("{task: a, in: [1, x]}", []), ("[{task: a, in: [1]}, {task: a, path: $.n, above: 2}]", []),
+        ("{task: a, in: []}", ["BLY057 mappings/p.yaml:4"]), ("{task: a, in: [null]}", ["BLY057 mappings/p.yaml:4"]),
+        ("{task: a, in: x}", ["BLY057 mappings/p.yaml:4"]), ("[]", ["BLY057 mappings/p.yaml:4"]),
+        ("[{task: a, exists: true}, {task: c, exists: true}]", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a, path: n, above: 1}", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a, equals: null}", ["BLY057 mappings/p.yaml:4"]), ("{exists: true}", ["BLY057 mappings/p.yaml:4"]),
     ].map { condition, found in

@@ -64,9 +64,9 @@ import Testing
 
     @Test func oneBranchRunsAndTheOtherIsSkipped() async throws {
         var many = shell("many", "echo 1", after: ["count"])
-        many.condition = TaskCondition(task: "count", path: [.key("n")], test: .above(1))
+        many.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .above(1))]
         var few = shell("few", "echo 2", after: ["count"])
-        few.condition = TaskCondition(task: "count", path: [.key("n")], test: .below(1.5))
+        few.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .below(1.5))]
         var joined = shell("joined", "echo 3", after: ["many", "few"])
         joined.triggerRule = .noneFailedMinOneSuccess
         let after = shell("after", "echo 4", after: ["few"])
@@ -80,6 +80,67 @@ import Testing
         let observed = try await engine().run(unseen, payload: nil)
         #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false])
         #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 5))
+    }
+
+    @Test func resultsOfTasksAreTheInputOfLaterOnes() async throws {
+        func takes(_ id: String, _ path: [TaskCondition.Step], after: [String] = ["first"]) -> TaskDefinition {
+            var task = TaskDefinition(
+                id: id,
+                body: .command(CommandLine(arguments: ["cat"], input: ["x": nil, "day": nil, "p": nil])),
+                after: after,
+                retry: RetryPolicy(retries: 3),
+                shadow: .pure
+            )
+            task.inputs = [
+                TaskInput(place: [.key("input"), .key("x")], source: .result(task: "first", path: path)),
+                TaskInput(place: [.key("input"), .key("day")], source: .tick(.date)),
+                TaskInput(place: [.key("input"), .key("p")], source: .parameter("p")),
+            ]
+            return task
+        }
+        let tick = try #require(Instant(iso8601: "2026-11-29T23:30:00Z"))
+        let facts = RunFacts(
+            tick: tick,
+            zone: try ZoneDatabase().zone("Europe/Berlin"),
+            parameters: ["p": "it's {{ ds }} $HOME"]
+        )
+        let tasks = [
+            shell("first", "echo '{\"rows\": [2.50]}'"), takes("good", [.key("rows"), .index(0)]),
+            takes("wrong", [.key("row")]), takes("later", [], after: ["good"]),
+        ]
+        let run = try await engine().run(tasks, payload: nil, facts: facts)
+        #expect(run.tasks.map(\.state) == [.success, .success, .failed, .success])
+        #expect(
+            run.tasks[1].result?.text() == #"{"x":2.50,"day":"2026-11-30","p":"it's {{ ds }} $HOME"}"#
+        )
+        #expect(run.tasks[1].input == run.tasks[1].result.map { ["input": $0] })
+        #expect(run.tasks[2].error?.type == "input" && run.tasks[2].attempts == 1)
+        #expect(run.tasks[2].error?.message.contains("at $ is an object with “rows”") == true)
+        #expect(run.tasks[3].result?["x"] == (try JSON(parsing: #"{"rows":[2.50]}"#)))
+
+        // What was only observed gave no result: nobody knows what the later ones would get.
+        var unseen = tasks
+        unseen[0].shadow = .observe
+        let observed = try await engine().run(unseen, payload: nil, facts: facts)
+        #expect(observed.tasks.allSatisfy { $0.observedOnly && $0.state == .success && $0.input == nil })
+
+        // A run without a tick cannot say it.
+        let byHand = try await engine().run(tasks, payload: nil, facts: RunFacts(parameters: ["p": 1]))
+        #expect(byHand.tasks[1].error?.message.contains("logical date") == true)
+    }
+
+    @Test func aTaskTakesAsManySlotsOfItsPoolAsItSays() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let script = "touch \(folder)/$$; sleep 0.2; ls \(folder) | wc -l; rm \(folder)/$$"
+        var tasks = (0..<5).map { shell("t\($0)", script) }
+        for index in tasks.indices { (tasks[index].pool, tasks[index].poolSlots) = ("ml", 2) }
+        let run = try await engine(parallelism: 5, pools: ["ml": 5]).run(tasks, payload: nil)
+        #expect(run.tasks.compactMap { $0.result?.int }.max() == 2)
+        // One that wants more than the pool has gets it alone.
+        for index in tasks.indices { tasks[index].poolSlots = 9 }
+        let alone = try await engine(parallelism: 5, pools: ["ml": 3]).run(tasks, payload: nil)
+        #expect(alone.tasks.compactMap { $0.result?.int }.max() == 1)
     }
 
     @Test func theLegacySecretsAreNotHandedOn() async throws {

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from .compat import AirflowException, AirflowFailException, AirflowSkipException
 from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
 from .guard import alone
+from .inputs import InputError
+from .inputs import filled as filled_in
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, call_of, filled, run_program
 
@@ -37,18 +40,19 @@ def run_python(
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
     when: str | None = None,
+    inputs: str | None = None,
 ) -> Any:
     """Calls `module:function` in an interpreter of its own and returns its result.
 
     `args` and `kwargs` are JSON text; `variables` are texts in which `${NAME}` stands for a variable of this worker. `entry` is the legacy entry that the task stands for; `shadow` what may happen to the
     body while the tick is not Airflow's; `redirect` the variables that lead it elsewhere then; `when` the condition on an earlier
-    task's result under which there is anything to do.
+    task's result under which there is anything to do; `inputs` what of the arguments is known only now.
     """
     given = {"args": value_of(args, "args"), "kwargs": value_of(kwargs, "kwargs")}
     arguments = [interpreter or sys.executable, "-c", CALL_FUNCTION]
     return perform(
         context,
-        lambda extra, limit: run_program(
+        lambda extra, limit, given: run_program(
             arguments, call_of(callable, **given), {**(environment or {}), **filled(variables), **extra}, limit=limit
         ),
         given,
@@ -56,6 +60,7 @@ def run_python(
         shadow=shadow,
         redirect=redirect,
         when=when,
+        inputs=inputs,
     )
 
 
@@ -69,23 +74,33 @@ def run_command(
     shadow: str = "observe",
     redirect: Mapping[str, str] | None = None,
     when: str | None = None,
+    input: str = "null",
+    inputs: str | None = None,
 ) -> Any:
-    """Runs a program and returns the JSON that it printed last. The keywords are those of `run_python`."""
+    """Runs a program, which reads `input`, and returns the JSON that it printed last. The keywords are those of `run_python`."""
+    payload = value_of(input, "input")
+
+    def body(extra: Mapping[str, str], limit: float | None, given: Any) -> str | None:
+        return run_program(
+            arguments, json_value.write(given.get("input")), {**(environment or {}), **extra}, directory, limit
+        )
+
     return perform(
         context,
-        lambda extra, limit: run_program(arguments, "null", {**(environment or {}), **extra}, directory, limit),
-        {"args": list(arguments), "kwargs": {}},
+        body,
+        {"args": list(arguments), "kwargs": {}, **({} if payload is None and inputs is None else {"input": payload})},
         entry=entry,
         shadow=shadow,
         redirect=redirect,
         when=when,
+        inputs=inputs,
     )
 
 
 def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, when: str | None = None) -> None:
     """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
 
-    def body(_: Mapping[str, str], limit: float | None) -> str | None:
+    def body(_: Mapping[str, str], limit: float | None, given: Any) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
     perform(context, body, None, entry=entry, shadow="observe", redirect=None, when=when)
@@ -93,24 +108,36 @@ def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, w
 
 def perform(
     context: Mapping[str, Any],
-    body: Callable[[Mapping[str, str], float | None], str | None],
+    body: Callable[[Mapping[str, str], float | None, Any], str | None],
     arguments: Any,
     *,
     entry: str | None,
     shadow: str,
     redirect: Mapping[str, str] | None,
     when: str | None = None,
+    inputs: str | None = None,
 ) -> Any:
-    """Runs a body, or not, and records its outcome. The body gets the variables that its mode adds and its seconds, and gives JSON text."""
+    """Runs a body, or not, and records its outcome.
+
+    The body gets the variables that its mode adds, its seconds and its input, and gives JSON text.
+    """
     run = attempt(context, arguments, entry)
     undecided = is_undecided(context, when)
+    try:
+        given, known = filled_in(context, inputs, arguments)
+    except InputError as error:
+        record(context, run, "failed", error=BodyError("input", str(error)))
+        raise AirflowFailException(str(error)) from error
+    # Arguments of which a part is not known are none that could be compared.
+    run = replace(run, arguments=given if known else None)
+    undecided = undecided or not known
     if run.mode == "shadow" and (undecided or shadow == "observe"):
         record(context, run, "observed")
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
         with alone(f"{run.run}/{run.task}"):
-            result = body(extra, shadow_limit(context, run))
+            result = body(extra, shadow_limit(context, run), given)
     except BodyFailed as failure:
         record(context, run, "failed", error=failure.error)
         raise AirflowException(str(failure)) from failure

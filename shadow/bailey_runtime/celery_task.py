@@ -51,6 +51,7 @@ class CeleryTask(BaseOperator):
         wait: str = "result",
         unsure: str = "fail",
         when: str | None = None,
+        inputs: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -71,6 +72,7 @@ class CeleryTask(BaseOperator):
         self.wait = wait
         self.unsure = unsure
         self.when = when
+        self.inputs = inputs
         self.limit = self.execution_timeout
 
     def pre_execute(self, context: Any) -> None:
@@ -89,6 +91,7 @@ class CeleryTask(BaseOperator):
 
         run = attempt(context, self._arguments, self.entry)
         is_undecided(context, self.when)
+        run = self._filled(context, run)
         if run.mode == "shadow":
             record(context, run, "observed")
             return None
@@ -130,7 +133,8 @@ class CeleryTask(BaseOperator):
         from .celery_results import answered, result_state
         from .connections import celery_url
 
-        run = replace(attempt(context, self._arguments, self.entry), start=datetime.fromisoformat(start))
+        run = self._filled(context, attempt(context, self._arguments, self.entry))
+        run = replace(run, start=datetime.fromisoformat(start))
         if event["ended"] == "timeout":
             words = f"{self.task} gave no result in time (Celery task {id}): {self._why_not(id, to)}"
             state: Mapping[str, Any] = {
@@ -169,6 +173,26 @@ class CeleryTask(BaseOperator):
         # Another attempt would find no more of a result that is gone, and send nothing.
         failure = AirflowFailException if problem.type == GONE else AirflowException
         raise failure(f"{problem.type}: {problem.message}\n{problem.detail}".rstrip())
+
+    def _filled(self, context: Mapping[str, Any], run: Any) -> Any:
+        """The same attempt with arguments that are known only now; they become those of the message."""
+        if self.inputs is None:
+            return run
+        from dataclasses import replace
+
+        from .bodies import record
+        from .compat import AirflowFailException
+        from .inputs import InputError, filled
+        from .json_value import write
+        from .outcome import BodyError
+
+        try:
+            given, known = filled(context, self.inputs, run.arguments)
+        except InputError as error:
+            record(context, run, "failed", error=BodyError("input", str(error)))
+            raise AirflowFailException(str(error)) from error
+        self.call_args, self.call_kwargs = write(given["args"]), write(given["kwargs"])
+        return replace(run, arguments=given if known else None)
 
     @property
     def _arguments(self) -> Any:

@@ -24,6 +24,8 @@ class CommandTask(BaseOperator):
         shadow: str = "observe",
         redirect: Mapping[str, str] | None = None,
         when: str | None = None,
+        input: str = "null",
+        inputs: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -35,6 +37,8 @@ class CommandTask(BaseOperator):
         self.shadow = shadow
         self.redirect = redirect
         self.when = when
+        self.input = input
+        self.inputs = inputs
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """The JSON that the program printed last."""
@@ -49,4 +53,6 @@ class CommandTask(BaseOperator):
             shadow=self.shadow,
             redirect=self.redirect,
             when=self.when,
+            input=self.input,
+            inputs=self.inputs,
         )

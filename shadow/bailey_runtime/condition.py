@@ -16,11 +16,16 @@ _ABSENT = object()
 def is_undecided(context: Mapping[str, Any], when: str | None) -> bool:
     """Whether the earlier task was only observed, so that nobody can tell; its result then decides nothing in shadow either.
 
-    `when` is JSON text. Raises AirflowSkipException where the condition does not hold.
+    `when` is JSON text: a condition, or a list of which all must hold. Raises AirflowSkipException where one does not.
     """
     if when is None:
         return False
-    condition = json.loads(when, parse_float=Decimal)
+    wanted = json.loads(when, parse_float=Decimal)
+    unknown = [_unknown(context, condition) for condition in (wanted if isinstance(wanted, list) else [wanted])]
+    return any(unknown)
+
+
+def _unknown(context: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
     stored = context["ti"].xcom_pull(task_ids=condition["task"], key=KEY, map_indexes=-1)
     outcome = json.loads(stored, parse_float=Decimal) if isinstance(stored, str) else {}
     if outcome.get("state") == "observed":
@@ -29,7 +34,8 @@ def is_undecided(context: Mapping[str, Any], when: str | None) -> bool:
     if isinstance(result, dict) and "bailey_truncated" in result:
         raise AirflowException(f"the result of {condition['task']} is too long to decide on")
     if not holds(condition, result):
-        raise AirflowSkipException(f"The result of {condition['task']} is not as {when} wants it.")
+        said = json.dumps(condition, default=str, ensure_ascii=False)
+        raise AirflowSkipException(f"The result of {condition['task']} is not as {said} wants it.")
     return False
 
 
@@ -46,6 +52,8 @@ def holds(condition: Mapping[str, Any], value: Any = _ABSENT) -> bool:
         return value is not _ABSENT and _same(value, condition["equals"])
     if "differs" in condition:
         return value is _ABSENT or not _same(value, condition["differs"])
+    if "in" in condition:
+        return value is not _ABSENT and any(_same(value, wanted) for wanted in condition["in"])
     if "exists" in condition:
         return (value is not _ABSENT) == condition["exists"]
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):

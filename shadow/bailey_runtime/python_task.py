@@ -27,6 +27,7 @@ class PythonTask(BaseOperator):
         shadow: str = "observe",
         redirect: Mapping[str, str] | None = None,
         when: str | None = None,
+        inputs: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -41,6 +42,7 @@ class PythonTask(BaseOperator):
         self.shadow = shadow
         self.redirect = redirect
         self.when = when
+        self.inputs = inputs
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """What the function returned."""
@@ -58,4 +60,5 @@ class PythonTask(BaseOperator):
             shadow=self.shadow,
             redirect=self.redirect,
             when=self.when,
+            inputs=self.inputs,
         )

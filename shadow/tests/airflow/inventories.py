@@ -36,6 +36,13 @@ HOSTILE = (
 )
 TASKS = ("company.ml.check_model_drift", "company.ops.refresh_cache", "company.ops.heartbeat_metrics", "etl.load-rows")
 RULES = ("all_success", "all_done", "one_success", "none_failed", "none_failed_min_one_success", "all_failed")
+PARAMETERS = (
+    {"type": "array", "default": ["a", HOSTILE[2], 2.5]},
+    {"type": "string", "default": HOSTILE[1], "choices": [HOSTILE[1], HOSTILE[6]]},
+    {"type": "integer", "default": 10**20, "description": HOSTILE[3]},
+    {"type": "boolean", "default": True},
+    {"type": "object", "default": {HOSTILE[5]: [None, {}]}},
+)
 SECONDLY_TO_YEARLY = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 
 
@@ -84,6 +91,9 @@ class RandomCompany:
         for number in range(draw.randrange(5)):
             tasks[f"step.{number}"] = self._task({}, list(tasks))
         mapping: dict[str, Any] = {"pipeline": name, "tasks": tasks, "clock": f"{self.source}/{entries[0]}"}
+        mapping["params"] = {"models": draw.choice(PARAMETERS)}
+        if draw.random() < 0.5:
+            mapping["params"]["other.one"] = draw.choice(PARAMETERS)
         if len(entries) > 1:
             mapping["absorbs"] = [f"{self.source}/{entry}" for entry in entries[1:]]
         for key, values in {
@@ -91,6 +101,7 @@ class RandomCompany:
             "owner": ("ml", "O'Neil & co.", "Анна"),
             "tags": (["a"], ["b", "ü\"'"], []),
             "sla": ("30m", "2h", 90),
+            "defaults": ({"retries": 2, "pool": "gpu", "depends_on_past": True}, {"timeout": "2h", "queue": "heavy"}),
             "missed_ticks": ("coalesce", "every", "none"),
             "max_active_runs": (1, 3),
         }.items():
@@ -111,12 +122,10 @@ class RandomCompany:
             task["after"] = draw.sample(before, draw.randrange(1, min(3, len(before)) + 1))
             task["trigger_rule"] = draw.choice(RULES)
             if draw.random() < 0.3:
-                test = draw.choice(({"exists": True}, {"equals": draw.choice(HOSTILE)}, {"differs": 1.5}, {"above": 0}))
-                task["when"] = {
-                    "task": draw.choice(task["after"]),
-                    "path": draw.choice(("$", "$.a[0]", "$.имя")),
-                    **test,
-                }
+                conditions = [self._condition(task["after"]) for _ in range(draw.choice((1, 1, 2)))]
+                task["when"] = conditions if len(conditions) > 1 else conditions[0]
+            if "python" in task and "args" in task["python"]:
+                task["python"]["args"] += [self._reference(task["after"]) for _ in range(draw.randrange(3))]
         for key, values in {
             "retries": (0, 1, 5),
             "retry_delay": ("30s", 5),
@@ -124,6 +133,8 @@ class RandomCompany:
             "retry_max_delay": ("10m",),
             "timeout": ("90s", "1h"),
             "pool": ("default_pool", "gpu"),
+            "pool_slots": (1, 3),
+            "depends_on_past": (True, False),
             "priority": (1, 7),
             "queue": ("heavy",),
             "group": ("train", "load"),
@@ -132,6 +143,26 @@ class RandomCompany:
             if draw.random() < 0.3:
                 task[key] = draw.choice(values)
         return task
+
+    def _condition(self, before: list[str]) -> dict[str, Any]:
+        draw = self.draw
+        test = draw.choice(
+            ({"exists": True}, {"equals": draw.choice(HOSTILE)}, {"differs": 1.5}, {"above": 0}, {"in": [1, "a"]})
+        )
+        return {"task": draw.choice(before), "path": draw.choice(("$", "$.a[0]", "$.имя")), **test}
+
+    def _reference(self, before: list[str]) -> Any:
+        draw = self.draw
+        source = draw.choice(
+            (
+                {"from": draw.choice(before), "path": draw.choice(("$", "$.rows[0].имя"))},
+                {"tick": draw.choice(("iso", "date"))},
+                {"previous_tick": draw.choice(("iso", "date"))},
+                {"param": "models"},
+                {"literal": {"from": draw.choice(HOSTILE)}},
+            )
+        )
+        return draw.choice((source, [source], {"deep": [self._value(1), source]}))
 
     def _schedule(self) -> Any:
         kind = self.draw.random()

@@ -168,7 +168,7 @@ def assert_as_planned(workspace: Workspace, *sights: dict[str, Any], gates: tupl
         for name, pipeline in pipelines.items():
             dag = seen["dags"][name]
             assert dag["catchup"] is False
-            assert dag["params"] == ({"bailey_mode": ["shadow", {"enum": ["shadow", "live"]}]} if gated else {})
+            assert_parameters(pipeline, dag["params"], gated)
             assert_structure(pipeline, dag["tasks"], gated)
         assert_ticks(workspace, pipelines, seen)
     return len(pipelines)
@@ -187,6 +187,16 @@ def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any], gated: boo
         assert upstream[entrance] == (set(task["after"]) or gate), f"{pipeline['id']}.{name}"
         assert tasks[entrance]["trigger_rule"] == task["trigger_rule"]
         assert entrance == name or upstream[name] == {entrance}
+
+
+def assert_parameters(pipeline: dict[str, Any], seen: dict[str, Any], gated: bool) -> None:
+    """The DAG's parameters are the plan's; behind a gate there is its own too."""
+    gate = {"bailey_mode": ["shadow", {"enum": ["shadow", "live"]}]} if gated else {}
+    planned = {
+        one["name"]: [one["default"], {"type": one["type"], **({"enum": one["choices"]} if one["choices"] else {})}]
+        for one in pipeline["params"]
+    }
+    assert seen == {**gate, **planned}
 
 
 def assert_ticks(workspace: Workspace, pipelines: dict[str, Any], seen: dict[str, Any]) -> None:

@@ -1,0 +1,119 @@
+import LosslessJSON
+import Migration
+import Settings
+
+/// Whether Airflow takes a text as an asset's URI.
+func isAsset(_ text: String) -> Bool {
+    guard let scheme = text.firstRange(of: "://"), scheme.lowerBound != text.startIndex else { return false }
+    return scheme.upperBound != text.endIndex && text.utf8.count <= 1500 && !text.hasPrefix("airflow:")
+        && text.utf8.allSatisfy { (33...126).contains($0) }
+}
+
+extension MappedTask {
+    /// Reads a task.
+    ///
+    /// - Parameter defaults: what the mapping says for all tasks, which a task that says it too overrides; an empty value takes it away.
+    init?(_ member: YAMLNode.Member, defaults: [YAMLNode.Member], _ problems: Problems) {
+        let node = member.value.isNull ? member.value : member.value.completed(with: defaults)
+        guard let fields = YAMLFields(node, known: Mapping.taskKeys, problems: problems) else { return nil }
+        if !isIdentifier(member.key) {
+            problems.note(
+                Problem(
+                    file: member.value.file,
+                    line: member.line,
+                    "the task id “\(member.key)” may hold only letters, digits, “_”, “-” and “.”"
+                )
+            )
+        }
+        if member.key == "gate" {
+            problems.note(
+                Problem(
+                    file: member.value.file,
+                    line: member.line,
+                    "“gate” is the first task of every generated DAG; call this one something else"
+                )
+            )
+        }
+        location = SourceLocation(file: member.value.file, line: member.line)
+        let given = ["celery", "python", "command"].filter { fields.node($0) != nil }
+        if given.count > 1 {
+            problems.note(member.value, "a task runs one way; this one has \(given.joined(separator: " and "))")
+        }
+        var entry: EntryID?
+        if let text = fields.string("entry") {
+            entry = EntryID(text)
+            if entry == nil { problems.note(member.value, "“entry” is “\(text)”; write source/name") }
+        }
+        if entry == nil, given.isEmpty {
+            problems.note(member.value, "the task has neither an “entry” nor celery, python or command")
+        }
+        var inputs = InputReader(problems)
+        let body = TaskBody(fields, &inputs)
+        if let node = fields.node("send") { sending = MappedSending(node, problems) }
+        hasBody = body != nil
+        definition = TaskDefinition(
+            id: member.key,
+            entry: entry,
+            body: body ?? .untranslatable(reason: ""),
+            after: fields.strings("after") ?? []
+        )
+        definition.triggerRule = fields.choice("trigger_rule", TriggerRule.self) ?? .allSuccess
+        definition.inputs = inputs.inputs
+        if let node = fields.node("when") { definition.conditions = TaskCondition.all(node, problems) }
+        for task in definition.conditions.map(\.task) where !definition.after.contains(task) {
+            problems.note(member.value, "“when” asks for the result of “\(task)”, which must stand under “after”")
+        }
+        definition.dependsOnPast = fields.bool("depends_on_past") ?? false
+        definition.retry = RetryPolicy(
+            retries: fields.int("retries") ?? 0,
+            delay: fields.duration("retry_delay") ?? 300,
+            backoff: fields.double("retry_backoff") ?? 1,
+            maximumDelay: fields.duration("retry_max_delay")
+        )
+        if definition.retry.retries < 0 || definition.retry.backoff < 1 {
+            problems.note(member.value, "“retries” must be 0 or more and “retry_backoff” 1 or more")
+        }
+        definition.timeout = fields.duration("timeout")
+        expected = fields.duration("expected")
+        definition.pool = fields.string("pool")
+        definition.poolSlots = fields.int("pool_slots") ?? 1
+        if definition.poolSlots < 1 { problems.note(member.value, "“pool_slots” must be 1 or more") }
+        definition.priority = fields.int("priority") ?? 1
+        definition.queue = fields.string("queue")
+        definition.group = fields.string("group")
+        definition.produces = fields.strings("produces") ?? []
+        for name in definition.produces where !isAsset(name) {
+            problems.note(
+                member.value,
+                "“\(name)” cannot name an asset; write a URI such as s3://bucket/path, of ASCII characters (at most 1,500)"
+            )
+        }
+        definition.redirect = fields.texts("redirect") ?? [:]
+        switch fields.string("shadow") {
+        case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected
+        case "observe": definition.shadow = .observe
+        case "pure": definition.shadow = .pure
+        case let other?:
+            problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
+        }
+        if let limit = fields.int("limit") { jobLimit = min(max(1, limit), 1_000_000) }
+        if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
+    }
+}
+
+extension MappedSending {
+    fileprivate init?(_ node: YAMLNode, _ problems: Problems) {
+        let known = ["via", "app", "environment", "wait", "unsure", "options"]
+        guard let fields = YAMLFields(node, known: known, problems: problems) else { return nil }
+        via = fields.choice("via", Via.self)
+        app = fields.string("app")
+        environment = fields.string("environment")
+        wait = fields.choice("wait", CelerySending.Wait.self)
+        unsure = fields.choice("unsure", CelerySending.Unsure.self)
+        options = fields.json("options") ?? [:]
+        if options.object == nil { problems.note(node, "“options” is a mapping, such as {queue: work}") }
+        if app?.contains(":") == false {
+            problems.note(node, "“app” is “\(app ?? "")”; write package.module:attribute")
+        }
+    }
+}

@@ -1,0 +1,134 @@
+"""Values that tasks hand on, in a running Airflow: with a gate, live and in shadow, and without; the embedded engine gives the same."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from road import Road, probe
+
+GATED, UNGATED = "flows-gated", "flows-ungated"
+TICK = "2026-11-27T23:30:00Z"
+HOSTILE = "it's {{ ds }} $HOME '); DROP TABLE x; --"
+# What a run is given, and what each task would be called with then.
+GIVEN = {"models": ["a", HOSTILE, 12345678901234567890], "level": "high"}
+SAID = {
+    "models": {"type": "array", "default": ["standard"]},
+    "level": {"type": "string", "choices": ["low", "high"], "default": "low"},
+}
+RUNS = {"live": (GATED, "live"), "shadow": (GATED, "shadow"), "ungated": (UNGATED, None)}
+
+
+def tasks(gated: bool) -> dict[str, Any]:
+    """A task with a result, those that take of it, and one that asks for what is not there.
+
+    Without a gate nobody tells Airflow that no repetition mends that.
+    """
+    first = probe("echo", {"param": "models"}, {"tick": "date"}, [{"tick": "iso"}], {"literal": {"param": "models"}})
+    first["python"]["kwargs"] = {"level": {"param": "level"}, "before": {"previous_tick": "iso"}}
+    command = ["/bin/sh", "-c", "cat"]
+    return {
+        "first": first,
+        "second": probe(
+            "echo",
+            {"from": "first", "path": "$.args[0]"},
+            {"deep": [{"from": "first", "path": "$.kwargs.level"}]},
+            after=["first"],
+        ),
+        "third": {
+            "command": {"arguments": command, "input": {"all": {"from": "second"}}},
+            "after": ["second"],
+            "shadow": "pure",
+        },
+        "wrong": probe(
+            "echo",
+            {"from": "first", "path": "$.args[9].x"},
+            after=["first"],
+            retries=2 if gated else 0,
+            retry_delay="1h",
+        ),
+        "both": probe(
+            "nothing",
+            after=["first", "second"],
+            when=[
+                {"task": "first", "path": "$.kwargs.level", "in": ["medium", "high"]},
+                {"task": "second", "path": "$.args[0][0]", "in": ["a", "b"]},
+            ],
+        ),
+        "one": probe(
+            "nothing",
+            after=["first", "second"],
+            when=[
+                {"task": "first", "path": "$.kwargs.level", "in": ["medium", "high"]},
+                {"task": "second", "path": "$.args[0][0]", "in": ["c"]},
+            ],
+        ),
+        "end": probe("nothing", after=["wrong", "both", "one", "third"], trigger_rule="all_done"),
+    }
+
+
+@pytest.fixture(scope="module")
+def flows(road: Road) -> Iterator[Road]:
+    """The pipeline with a gate and without in the Airflow, and a run of each kind under way."""
+    for name in (GATED, UNGATED):
+        schedule = {"crontab": "30 0 * * *", "timezone": "Europe/Berlin"}
+        road.workspace.add_mapping(
+            {"pipeline": name, "schedule": schedule, "params": SAID, "tasks": tasks(name == GATED)}
+        )
+    road.workspace.run("import", status=(0, 1))
+    road.workspace.run("generate", GATED)
+    road.workspace.run("generate", "--ungated", UNGATED)
+    road.deploy(GATED, UNGATED)
+    for run, (dag, mode) in RUNS.items():
+        conf = {**GIVEN, **({"bailey_mode": mode} if mode else {})}
+        body: dict[str, Any] = {"dag_run_id": run, "conf": conf}
+        # One run of a DAG may have a logical date; the other says that it has no tick.
+        body["logical_date"] = TICK if run != "shadow" else TICK.replace("23:30", "23:31")
+        road.airflow.call("POST", f"/dags/{dag}/dagRuns", body)
+    yield road
+    for name in (GATED, UNGATED):
+        road.remove(name)
+
+
+@pytest.mark.parametrize("run", list(RUNS))
+def test_values_arrive_as_they_are(flows: Road, run: str) -> None:
+    dag, mode = RUNS[run]
+    assert flows.airflow.ended(dag, run) == "success"
+    states = flows.airflow.states(dag, run)
+    expected = {"both": "success", "end": "success", "first": "success", "one": "skipped"}
+    expected |= {"second": "success", "third": "success"}
+    expected |= {"wrong": "failed", **({"gate": "success"} if mode else {})}
+    assert states == expected
+    tick = TICK if run != "shadow" else TICK.replace("23:30", "23:31")
+    first = result(flows, dag, run, "first")
+    assert first["args"] == [GIVEN["models"], "2026-11-28", [tick], {"param": "models"}]
+    before = "2026-11-26T23:30:00Z" if run != "shadow" else TICK
+    assert first["kwargs"] == {"level": "high", "before": before}
+    second = result(flows, dag, run, "second")
+    assert second["args"] == [GIVEN["models"], {"deep": ["high"]}]
+    assert result(flows, dag, run, "third") == {"all": second}
+    if mode:
+        outcome = flows.airflow.outcome(dag, run, "wrong")
+        assert outcome is not None and outcome["attempts"] == 1
+        assert outcome["error"]["type"] == "input"
+        assert "“first” has nothing at $.args[9].x: at $.args is a list of 4" in outcome["error"]["message"]
+
+
+def result(road: Road, dag: str, run: str, task: str) -> Any:
+    """What a task returned: of its outcome, or of Airflow where there is none."""
+    outcome = road.airflow.outcome(dag, run, task)
+    if outcome is not None:
+        return outcome["result"]
+    value = road.airflow.xcom(dag, run, task)
+    return json.loads(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("conf", [{"level": "middle"}, {"models": "a"}])
+def test_a_parameter_of_the_wrong_type_is_refused_when_the_run_is_started(flows: Road, conf: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        flows.airflow.trigger(GATED, f"wrong-{'-'.join(conf)}", conf)
+    assert refused.value.code == 400
+    assert next(iter(conf.values())) in refused.value.read().decode()
