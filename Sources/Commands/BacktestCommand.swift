@@ -54,16 +54,14 @@ struct BacktestCommand: AsyncParsableCommand {
                 throw OperationFailure(.usage, "“\(pipeline.dag.id)” has no schedule whose ticks could be compared")
             }
             let zone = try workspace.zones.zone(pipeline.dag.clock.timezone)
-            func compare(_ reading: Reading) -> Backtest {
-                Backtest(schedule, in: zone, timetable: timetable, from: from, until: until, as: reading)
-            }
             try Task.checkCancellation()
+            let readings = Backtest.readings(of: schedule, in: zone, timetable: timetable, from: from, until: until)
             let ended = pipeline.dag.clock.driver.flatMap { inventory[$0]?.history?.ended } ?? []
             lines.append(
                 Line(
                     pipeline: pipeline,
-                    intended: compare(.intended),
-                    run: compare(.run),
+                    intended: readings.intended,
+                    run: readings.run,
                     legacy: LegacyDefects(schedule: schedule, in: zone, ended: ended)
                 )
             )

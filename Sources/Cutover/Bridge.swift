@@ -1,3 +1,4 @@
+public import Legacy
 public import Migration
 public import Store
 
@@ -57,6 +58,11 @@ public protocol Bridge: Sendable {
     /// - Parameter guesses: whether what only looks as if it were held counts.
     /// - Throws: an error of the legacy system if it cannot be asked.
     func stranded(guesses: Bool) async throws -> Refusal?
+
+    /// The least rights that moving needs, beyond those of looking at the system. Asks nobody.
+    ///
+    /// - Throws: an error of the source's URL or profile.
+    func rights() throws -> [NeededRights]
 
     /// Does what has to be done beside the pipelines, such as sweeping up what dead rehearsals left; tells what was seen.
     ///

@@ -65,6 +65,24 @@ public protocol LegacySystem: Sendable {
 
     /// Texts that must never be shown: passwords, as written and as decoded.
     var secrets: [String] { get }
+
+    /// The least rights that looking at it needs; those that moving its work needs are the bridge's. Asks nobody.
+    ///
+    /// - Throws: `UnusableSource`, or an error of its URL or profile.
+    func rights() throws -> [NeededRights]
+
+    /// What stands before the names of its entries in its own keys, which people may write too.
+    var keyPrefix: String { get }
+
+    /// Why its work is not taken over though its sort has a bridge, in words; nil if it is.
+    var unverified: String? { get }
+
+    /// How long its scheduler sleeps at most, in seconds, as its live workers say; nil if that is no question, or none answers. Each worker gets
+    /// a message.
+    ///
+    /// - Parameter name: a name for a reply queue that nobody else uses.
+    /// - Throws: as `read`.
+    func longestSleep(name: String, now: Instant) async throws -> Double?
 }
 
 extension LegacySystem {
@@ -87,6 +105,12 @@ extension LegacySystem {
     public func checkSettings() throws {}
 
     public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? { nil }
+
+    public var keyPrefix: String { "" }
+
+    public var unverified: String? { nil }
+
+    public func longestSleep(name: String, now: Instant) async throws -> Double? { nil }
 }
 
 /// What a connection to a source is for.

@@ -15,6 +15,8 @@ extension Unicode.Scalar {
 extension String {
     /// The text as one line that shows what it holds: a new line as `\n`, ESC as `\x1b`, a mark that turns the direction as `\u202e`.
     public var visible: String {
+        // Most text is plain, and of that nothing needs to be asked of Unicode's tables.
+        if utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return self }
         guard unicodeScalars.contains(where: \.isMisleading) else { return self }
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {
@@ -38,6 +40,7 @@ extension String {
 
     /// JSON text with every misleading character but its own line ends as an escape: the same values, safe on a terminal.
     public var visibleJSON: String {
+        if utf8.allSatisfy({ ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A }) { return self }
         guard unicodeScalars.contains(where: { $0.isMisleading && $0 != "\n" }) else { return self }
         var result = String.UnicodeScalarView()
         for scalar in unicodeScalars {

@@ -25,12 +25,12 @@ extension Workspace {
         let plan = try plan(inventory)
         let store = try store()
         let known = try store.comparedPipelines()
+        let index = EvidenceIndex(self, plan: plan, inventory: inventory, store: .known(store))
         let ids = Set(known).union(plan.pipelines.map(\.dag.id)).filter { pipeline == nil || $0 == pipeline }.sorted()
         if let pipeline, ids.isEmpty { throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”") }
         var rows: [ShadowReport.Row] = []
         for id in ids {
-            let planned = plan.pipelines.first { $0.dag.id == id }
-            rows.append(try row(id, planned, inventory, store, shown))
+            rows.append(try row(id, index.pipeline(id), inventory, store, shown))
         }
         if pipeline != nil, let id = ids.first, plan.pipelines.contains(where: { $0.dag.id == id }) {
             let survey = await Survey(self)

@@ -13,6 +13,8 @@ extension Survey {
     private struct Standings {
         /// Of its ticks; nil if it has none.
         var ticks: Result<CrossingStanding, any Error>?
+        /// The source that they lie in.
+        var source: String?
         var jobs: [Result<CrossingStanding, any Error>] = []
     }
 
@@ -37,6 +39,7 @@ extension Survey {
                 if let crossing = try ticks(id) {
                     let timetable = plannedPipeline(id)?.dag.clock.timetable
                     looks[crossing.source, default: []].append(Look(crossing, timetable: timetable))
+                    standings.source = crossing.source
                 }
             } catch {
                 standings.ticks = .failure(error)
@@ -72,7 +75,7 @@ extension Survey {
             if let standing = try standings.ticks?.get() {
                 ticks = standing
                 gate = standing.gate
-                if standing.isLegacys, let source = try? self.ticks(id)?.source { durability = durabilities[source] }
+                if standing.isLegacys, let source = standings.source { durability = durabilities[source] }
                 result.unknowns += disorder(id, standing)
                 result.owner = standing.state ?? .closing
             }

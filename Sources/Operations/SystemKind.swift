@@ -63,6 +63,7 @@ package struct SystemKind: Sendable {
         RedBeatBridge(
             url: source.url,
             place: RedBeatPlace(source),
+            rights: { try RedBeatSystem(source).rights(for: [.look, .move]) },
             surroundings: around
         )
     }

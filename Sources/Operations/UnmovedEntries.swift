@@ -8,8 +8,8 @@ extension Workspace {
         let names = Set(dag.entries.map(\.source))
         for source in settings.sources where names.contains(source.name) {
             let words =
-                if let queue = system(source.name) as? QueueSystem {
-                    queue.unverified
+                if let why = system(source.name)?.unverified {
+                    why
                 } else if SystemKind.all.contains(where: { $0.settings.name == source.kind && $0.bridge == nil }) {
                     "no switch moves entries of kind \(source.kind) yet"
                 } else {

@@ -157,11 +157,10 @@ package struct Workspace {
 
     /// What `ignore` of the settings sets aside.
     private var aside: SettingAside {
-        let redbeat = settings.sources.filter { $0.kind == "redbeat" }
-        return SettingAside(
+        SettingAside(
             settings.ignore,
             file: settings.file,
-            prefixes: Dictionary(redbeat.map { ($0.name, $0.prefix) }, uniquingKeysWith: { $1 })
+            prefixes: Dictionary(systems.map { ($0.name, $0.keyPrefix) }, uniquingKeysWith: { $1 })
         )
     }
 
@@ -203,11 +202,10 @@ package struct Workspace {
     /// message to each, so only commands do it that a person told to act.
     package func askingWorkers() async -> Workspace {
         var workspace = self
-        for (index, source) in settings.sources.enumerated() where source.kind == "redbeat" {
-            guard let url = try? RedisURL(source.url) else { continue }
+        for (index, source) in settings.sources.enumerated() {
             let name = "bailey-\(UUID().uuidString.lowercased())"
             // Where nobody answers, what is configured counts; what keeps it from being asked, the command itself meets.
-            let said = try? await CeleryWorkers(url: url).maxLoopInterval(name: name, now: surroundings.now())
+            let said = try? await system(source.name)?.longestSleep(name: name, now: surroundings.now())
             guard let said, said > Double(source.maxInterval) else { continue }
             tell(
                 "\(source.name): its workers say that beat sleeps up to \(said) s; max_interval of \(settings.file) says \(source.maxInterval), which is too short a fence. Their word counts"

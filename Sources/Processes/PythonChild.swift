@@ -7,6 +7,20 @@ import SystemPackage
 public struct PythonChild: Sendable {
     /// Why there is no answer, with what to do about it.
     public struct Failure: Error, Sendable, CustomStringConvertible {
+        /// What kept the answer away.
+        public enum Cause: Sendable, Hashable {
+            /// The interpreter cannot be run.
+            case start
+            /// The program ended with another status than 0.
+            case status
+            /// It took longer than it may.
+            case deadline
+            /// It wrote more than is read.
+            case size
+        }
+
+        /// What kept the answer away.
+        public let cause: Cause
         /// What was found, in words.
         public let description: String
     }
@@ -47,7 +61,7 @@ public struct PythonChild: Sendable {
         let status = try await ended(["-c", program], input: request, (output, errors), seconds: seconds)
         guard status.isSuccess else {
             let last = try text(errors).split(separator: "\n").last.map { ": \($0)" } ?? ""
-            throw Failure(description: "\(interpreter) ended with \(status)\(last)")
+            throw Failure(cause: .status, description: "\(interpreter) ended with \(status)\(last)")
         }
         return try text(output)
     }
@@ -74,7 +88,10 @@ public struct PythonChild: Sendable {
                     return result.terminationStatus
                 } catch {
                     try Task.checkCancellation()
-                    throw Failure(description: "\(name) cannot be run (\(error)); see whether it is installed there")
+                    throw Failure(
+                        cause: .start,
+                        description: "\(name) cannot be run (\(error)); see whether it is installed there"
+                    )
                 }
             }
             group.addTask {
@@ -83,7 +100,10 @@ public struct PythonChild: Sendable {
             }
             defer { group.cancelAll() }
             guard let first = try await group.next(), let status = first else {
-                throw Failure(description: "\(name) gave no answer within \(Int(seconds)) s and was killed")
+                throw Failure(
+                    cause: .deadline,
+                    description: "\(name) gave no answer within \(Int(seconds)) s and was killed"
+                )
             }
             return status
         }
@@ -110,7 +130,10 @@ public struct PythonChild: Sendable {
 
     private func text(_ file: FileDescriptor) throws -> String {
         guard try file.seek(offset: 0, from: .end) <= PythonChild.answerLimit else {
-            throw Failure(description: "\(interpreter) wrote more than \(PythonChild.answerLimit >> 20) MiB")
+            throw Failure(
+                cause: .size,
+                description: "\(interpreter) wrote more than \(PythonChild.answerLimit >> 20) MiB"
+            )
         }
         try file.seek(offset: 0, from: .start)
         let handle = FileHandle(fileDescriptor: file.rawValue, closeOnDealloc: false)

@@ -47,7 +47,7 @@ public enum AirflowTimetable: Sendable, Hashable {
 }
 
 /// The ticks of an Airflow timetable, in order.
-public struct AirflowTicks: Sequence, IteratorProtocol, Sendable {
+public struct AirflowTicks: Sequence, IteratorProtocol, TickSource, Sendable {
     private let timetable: AirflowTimetable
     private var last: Instant
     private var single: WallClockTicks?
@@ -60,6 +60,15 @@ public struct AirflowTicks: Sequence, IteratorProtocol, Sendable {
         case .cron(let cron, let zone): single = AirflowTicks.walk(cron, zone, after: start)
         case .exact(let schedule, let zone): exact = schedule.ticks(after: start, in: zone)
         case .multipleCron, .delta: break
+        }
+    }
+
+    mutating func fill(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Instant) -> Int {
+        // What is there changes in place; one that is not has no more ticks than none.
+        switch timetable {
+        case .cron: single?.fill(buffer, until: end.seconds) ?? 0
+        case .exact: exact?.fill(buffer, until: end) ?? 0
+        case .delta, .multipleCron: fillSingly(buffer, until: end)
         }
     }
 

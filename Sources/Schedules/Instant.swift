@@ -7,31 +7,35 @@ public struct Instant: Sendable, Hashable, Comparable {
     /// Microseconds since the epoch.
     public let microseconds: Int64
 
-    /// An instant of so many microseconds since the epoch; what lies beyond ``calendar`` ends there.
+    /// An instant of so many microseconds since the epoch; what lies beyond ``first`` and ``last`` ends there.
     public init(microseconds: Int64) {
-        self.microseconds = max(Instant.calendar.lowerBound, min(Instant.calendar.upperBound, microseconds))
+        self.microseconds = max(Instant.first, min(Instant.last, microseconds))
     }
 
-    /// An instant of so many whole seconds since the epoch; what lies beyond ``calendar`` ends there.
+    /// An instant of so many whole seconds since the epoch; what lies beyond ``first`` and ``last`` ends there.
     public init(seconds: Int64) {
         let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
         self.init(microseconds: overflows ? (seconds < 0 ? .min : .max) : product)
     }
 
-    /// An instant of so many seconds since the epoch, rounded to the microsecond; nil for no number, or one beyond ``calendar``.
+    /// An instant of so many seconds since the epoch, rounded to the microsecond; nil for no number, or one beyond ``first`` and ``last``.
     public init?(timestamp seconds: Double) {
         guard let micro = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
         self.init(exactMicroseconds: micro)
     }
 
-    /// An instant of so many microseconds since the epoch; nil for one beyond ``calendar``.
+    /// An instant of so many microseconds since the epoch; nil for one beyond ``first`` and ``last``.
     public init?(exactMicroseconds micro: Int64) {
-        guard Instant.calendar.contains(micro) else { return nil }
+        guard micro >= Instant.first, micro <= Instant.last else { return nil }
         microseconds = micro
     }
 
-    /// The years 1 to 9999, in microseconds since the epoch.
-    private static let calendar: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
+    // Computed, so that they are literals where they are used: every tick of a long span is made by them.
+
+    /// The first instant of the year 1, in microseconds since the epoch.
+    private static var first: Int64 { -62_135_596_800_000_000 }
+    /// The last of the year 9999.
+    private static var last: Int64 { 253_402_300_799_999_999 }
 
     /// Whole seconds since the epoch, rounded down.
     public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }

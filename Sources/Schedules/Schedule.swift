@@ -130,8 +130,30 @@ public enum Schedule: Sendable, Hashable {
     }
 }
 
+/// Ticks in order that can be made many at once.
+protocol TickSource {
+    /// Fills the front of a buffer with the next ticks.
+    ///
+    /// - Parameter end: no tick is looked for after one that is not before this.
+    /// - Returns: how many, which may be fewer than there is room for; 0 when there are no more.
+    mutating func fill(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Instant) -> Int
+}
+
+extension TickSource where Self: IteratorProtocol<Instant> {
+    /// Fills the front of a buffer one by one.
+    mutating func fillSingly(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Instant) -> Int {
+        var made = 0
+        while made < buffer.count, let tick = next() {
+            buffer[made] = tick
+            made += 1
+            if tick >= end { break }
+        }
+        return made
+    }
+}
+
 /// The ticks of a schedule, in order, made as they are asked for: memory does not grow with their number.
-public struct Ticks: Sequence, IteratorProtocol, Sendable {
+public struct Ticks: Sequence, IteratorProtocol, TickSource, Sendable {
     private enum Walk: Sendable {
         case interval(Interval, Zone, last: Instant)
         case rule(RecurrenceTicks)
@@ -161,19 +183,8 @@ public struct Ticks: Sequence, IteratorProtocol, Sendable {
         isClock = true
     }
 
-    /// Fills the front of a buffer with the next ticks.
-    ///
-    /// - Parameter end: no tick is looked for after one that is not before this.
-    /// - Returns: how many, which may be fewer than there is room for; 0 when there are no more.
     mutating func fill(_ buffer: UnsafeMutableBufferPointer<Instant>, until end: Instant) -> Int {
-        if isClock { return clock.fill(buffer, until: end.seconds) }
-        var made = 0
-        while made < buffer.count, let tick = next() {
-            buffer[made] = tick
-            made += 1
-            if tick >= end { break }
-        }
-        return made
+        isClock ? clock.fill(buffer, until: end.seconds) : fillSingly(buffer, until: end)
     }
 
     public mutating func next() -> Instant? {

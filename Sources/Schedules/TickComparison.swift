@@ -140,7 +140,8 @@ private struct DifferingDays: Sequence, IteratorProtocol {
     init(_ legacy: CalendarRule, _ others: [CalendarRule], from start: Instant, in zone: Zone) {
         (self.legacy, self.others) = (legacy, others)
         legacyTimes = TimesOfDay([legacy])
-        day = Int(zone.wallSeconds(at: start).floorDivided(by: 86_400)) - 1
+        // Most timetables say a schedule's own rule, of which no day needs to be looked at.
+        day = others == [legacy] ? .max : Int(zone.wallSeconds(at: start).floorDivided(by: 86_400)) - 1
     }
 
     mutating func next() -> Int? {

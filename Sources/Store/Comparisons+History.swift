@@ -31,12 +31,13 @@ extension StateStore {
     {
         try read("reading all comparisons") { database in
             try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT c.id, c.form, c.verdict, c.compared_us, c.replaced, c.document, \(StateStore.counts) AS counted
-                    FROM compared c LEFT JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
-                    WHERE c.pipeline = ? AND c.id > ? ORDER BY c.id LIMIT ?
-                    """,
+                database.cachedStatement(
+                    sql: """
+                        SELECT c.id, c.form, c.verdict, c.compared_us, c.replaced, c.document, \(StateStore.counts) AS counted
+                        FROM compared c LEFT JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
+                        WHERE c.pipeline = ? AND c.id > ? ORDER BY c.id LIMIT ?
+                        """
+                ),
                 arguments: [pipeline, number, limit]
             ).map { row in
                 KeptComparison(

@@ -22,8 +22,9 @@ extension StateStore {
             var summary = ComparisonSummary()
             let arguments: StatementArguments = [pipeline, form]
             for row in try Row.fetchAll(
-                database,
-                sql: "SELECT verdict, count(*) AS number \(StateStore.present) GROUP BY verdict",
+                database.cachedStatement(
+                    sql: "SELECT verdict, count(*) AS number \(StateStore.present) GROUP BY verdict"
+                ),
                 arguments: arguments
             ) {
                 if let verdict = Comparison.Verdict(rawValue: row["verdict"]) {
@@ -32,17 +33,19 @@ extension StateStore {
             }
             summary.older =
                 try Int.fetchOne(
-                    database,
-                    sql: "SELECT count(*) FROM compared WHERE replaced = 0 AND pipeline = ?1 AND form <> ?2",
+                    database.cachedStatement(
+                        sql: "SELECT count(*) FROM compared WHERE replaced = 0 AND pipeline = ?1 AND form <> ?2"
+                    ),
                     arguments: arguments
                 ) ?? 0
             if let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT count(*) AS number, coalesce(sum(c.verdict = 'mismatch'), 0) AS differing
-                    FROM compared c JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
-                    WHERE c.replaced = 0 AND c.pipeline = ?1 AND c.form = ?2 AND NOT \(StateStore.counts)
-                    """,
+                database.cachedStatement(
+                    sql: """
+                        SELECT count(*) AS number, coalesce(sum(c.verdict = 'mismatch'), 0) AS differing
+                        FROM compared c JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
+                        WHERE c.replaced = 0 AND c.pipeline = ?1 AND c.form = ?2 AND NOT \(StateStore.counts)
+                        """
+                ),
                 arguments: arguments
             ) {
                 summary.notScheduled = row["number"]
@@ -52,8 +55,7 @@ extension StateStore {
             summary.shadow = try StateStore.durations(database, "c.shadow_us", arguments)
             try StateStore.causes(database, &summary, arguments, most: causes)
             let met = try Row.fetchAll(
-                database,
-                sql: "SELECT entry, rule FROM rule_met WHERE pipeline = ?1 AND form = ?2",
+                database.cachedStatement(sql: "SELECT entry, rule FROM rule_met WHERE pipeline = ?1 AND form = ?2"),
                 arguments: arguments
             )
             let known = Set(met.map { "\($0["entry"] as String)\n\($0["rule"] as String)" })
@@ -68,13 +70,13 @@ extension StateStore {
         -> ComparisonSummary.Durations?
     {
         let rows = "\(present) AND \(column) IS NOT NULL"
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) \(rows)", arguments: arguments) ?? 0
+        let count =
+            try Int.fetchOne(database.cachedStatement(sql: "SELECT count(*) \(rows)"), arguments: arguments) ?? 0
         guard count > 0 else { return nil }
         return try ComparisonSummary.Durations(count: count) { place in
             let found = try Int64.fetchOne(
-                database,
-                sql: "SELECT \(column) \(rows) ORDER BY \(column) LIMIT 1 OFFSET \(place)",
-                arguments: arguments
+                database.cachedStatement(sql: "SELECT \(column) \(rows) ORDER BY \(column) LIMIT 1 OFFSET ?3"),
+                arguments: arguments + [place]
             )
             return Double(found ?? 0) / 1e6
         }
@@ -87,12 +89,13 @@ extension StateStore {
         most: Int
     ) throws {
         let rows = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT k.kind, k.place, k.hidden, count(*) AS runs, max(k.comparison) AS example
-                FROM cause k JOIN (SELECT c.id \(present)) AS p ON p.id = k.comparison
-                GROUP BY k.kind, k.place, k.hidden ORDER BY k.hidden <> '', runs DESC, k.kind, k.place
-                """,
+            database.cachedStatement(
+                sql: """
+                    SELECT k.kind, k.place, k.hidden, count(*) AS runs, max(k.comparison) AS example
+                    FROM cause k JOIN (SELECT c.id \(present)) AS p ON p.id = k.comparison
+                    GROUP BY k.kind, k.place, k.hidden ORDER BY k.hidden <> '', runs DESC, k.kind, k.place
+                    """
+            ),
             arguments: arguments
         )
         for row in rows {
@@ -109,8 +112,7 @@ extension StateStore {
             // So many of each: what counts leaves room for what is hidden.
             guard number < most else { continue }
             let document = try String.fetchOne(
-                database,
-                sql: "SELECT document FROM compared WHERE id = ?",
+                database.cachedStatement(sql: "SELECT document FROM compared WHERE id = ?"),
                 arguments: [row["example"] as Int64]
             )
             summary.causes.append(
@@ -132,7 +134,9 @@ extension StateStore {
     /// - Throws: `StoreError`.
     public func comparedPipelines() throws(StoreError) -> [String] {
         try read("reading which pipelines were compared") { database in
-            try String.fetchAll(database, sql: "SELECT DISTINCT pipeline FROM compared WHERE replaced = 0")
+            try String.fetchAll(
+                database.cachedStatement(sql: "SELECT DISTINCT pipeline FROM compared WHERE replaced = 0")
+            )
         }
     }
 
@@ -142,8 +146,9 @@ extension StateStore {
     public func latestForm(pipeline: String) throws(StoreError) -> String {
         try read("reading the form of a mapping") { database in
             try String.fetchOne(
-                database,
-                sql: "SELECT form FROM compared WHERE pipeline = ? AND replaced = 0 ORDER BY id DESC LIMIT 1",
+                database.cachedStatement(
+                    sql: "SELECT form FROM compared WHERE pipeline = ? AND replaced = 0 ORDER BY id DESC LIMIT 1"
+                ),
                 arguments: [pipeline]
             ) ?? ""
         }

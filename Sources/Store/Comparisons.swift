@@ -120,16 +120,17 @@ extension StateStore {
     ) throws(StoreError) -> [Comparison] {
         let documents = try read("reading comparisons") { database in
             try String.fetchAll(
-                database,
-                sql: """
-                    SELECT document FROM (
-                        SELECT c.id, document, row_number() OVER (PARTITION BY pipeline ORDER BY c.id DESC) AS place
-                        FROM compared c LEFT JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
-                        WHERE replaced = 0 AND (?1 IS NULL OR pipeline = ?1) AND (?2 IS NULL OR form = ?2)
-                        AND (?3 IS NULL OR compared_us >= ?3) AND instr(?4, '|' || verdict || '|')
-                        AND (NOT ?5 OR \(StateStore.counts)))
-                    WHERE place <= ?6 ORDER BY id
-                    """,
+                database.cachedStatement(
+                    sql: """
+                        SELECT document FROM (
+                            SELECT c.id, document, row_number() OVER (PARTITION BY pipeline ORDER BY c.id DESC) AS place
+                            FROM compared c LEFT JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
+                            WHERE replaced = 0 AND (?1 IS NULL OR pipeline = ?1) AND (?2 IS NULL OR form = ?2)
+                            AND (?3 IS NULL OR compared_us >= ?3) AND instr(?4, '|' || verdict || '|')
+                            AND (NOT ?5 OR \(StateStore.counts)))
+                        WHERE place <= ?6 ORDER BY id
+                        """
+                ),
                 arguments: [
                     pipeline, form, since?.microseconds, "|" + verdicts.map(\.rawValue).joined(separator: "|") + "|",
                     counting, limitPerPipeline,

@@ -12,27 +12,30 @@ extension StateStore {
         let start = from?.microseconds ?? Int64.min
         try write("telling whose runs were seen") { database in
             var sightings = try Row.fetchAll(
-                database,
-                sql:
-                    "SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us >= ? ORDER BY seen_us",
+                database.cachedStatement(
+                    sql:
+                        "SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us >= ? ORDER BY seen_us"
+                ),
                 arguments: [name, start]
             ).map { StateStore.sighting($0, entry) }
             if from != nil,
                 let before = try Row.fetchOne(
-                    database,
-                    sql: """
-                        SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us < ?
-                        ORDER BY seen_us DESC LIMIT 1
-                        """,
+                    database.cachedStatement(
+                        sql: """
+                            SELECT seen_us, last_us, count FROM clock_sighting WHERE entry = ? AND seen_us < ?
+                            ORDER BY seen_us DESC LIMIT 1
+                            """
+                    ),
                     arguments: [name, start]
                 )
             {
                 sightings.insert(StateStore.sighting(before, entry), at: 0)
             }
             let runs = try Row.fetchAll(
-                database,
-                sql:
-                    "SELECT run, sent_us, started_us, ended_us, origin FROM legacy_run WHERE entry = ? AND ended_us >= ?",
+                database.cachedStatement(
+                    sql:
+                        "SELECT run, sent_us, started_us, ended_us, origin FROM legacy_run WHERE entry = ? AND ended_us >= ?"
+                ),
                 arguments: [name, start]
             ).map { row -> ObservedRun in
                 ObservedRun(
@@ -93,8 +96,9 @@ extension StateStore {
             var coverage = Coverage(entry: entry)
             let name = entry.description
             let gaps = try Row.fetchAll(
-                database,
-                sql: "SELECT from_us, until_us, reason FROM gap WHERE source = ? ORDER BY from_us",
+                database.cachedStatement(
+                    sql: "SELECT from_us, until_us, reason FROM gap WHERE source = ? ORDER BY from_us"
+                ),
                 arguments: [entry.source]
             ).map { row in
                 ObservationGap(
@@ -105,22 +109,24 @@ extension StateStore {
                 )
             }
             if let row = try Row.fetchOne(
-                database,
-                sql: "SELECT count(*) AS number, max(seen_us) AS last FROM unread WHERE source = ?",
+                database.cachedStatement(
+                    sql: "SELECT count(*) AS number, max(seen_us) AS last FROM unread WHERE source = ?"
+                ),
                 arguments: [entry.source]
             ) {
                 coverage.unreadable = row["number"]
                 coverage.lastUnreadable = (row["last"] as Int64?).map { Instant(microseconds: $0) }
             }
             let states = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT CASE WHEN c.id IS NULL THEN 'none' WHEN c.verdict IN ('match', 'mismatch') THEN 'compared'
-                        WHEN c.state = 'observed' THEN 'observed' ELSE 'unpaired' END AS what, count(*) AS number
-                    FROM legacy_run r LEFT JOIN compared c
-                        ON c.pipeline = ?2 AND c.entry = r.entry AND c.run = r.run AND c.replaced = 0 AND c.form = ?3
-                    WHERE r.entry = ?1 AND r.standing IN ('tick', 'by-schedule', 'job') GROUP BY what
-                    """,
+                database.cachedStatement(
+                    sql: """
+                        SELECT CASE WHEN c.id IS NULL THEN 'none' WHEN c.verdict IN ('match', 'mismatch') THEN 'compared'
+                            WHEN c.state = 'observed' THEN 'observed' ELSE 'unpaired' END AS what, count(*) AS number
+                        FROM legacy_run r LEFT JOIN compared c
+                            ON c.pipeline = ?2 AND c.entry = r.entry AND c.run = r.run AND c.replaced = 0 AND c.form = ?3
+                        WHERE r.entry = ?1 AND r.standing IN ('tick', 'by-schedule', 'job') GROUP BY what
+                        """
+                ),
                 arguments: [name, pipeline, form]
             )
             for row in states {
@@ -132,9 +138,10 @@ extension StateStore {
                 }
             }
             let standings = try Row.fetchAll(
-                database,
-                sql:
-                    "SELECT standing, count(*) AS number, min(ended_us) AS first FROM legacy_run WHERE entry = ? GROUP BY standing",
+                database.cachedStatement(
+                    sql:
+                        "SELECT standing, count(*) AS number, min(ended_us) AS first FROM legacy_run WHERE entry = ? GROUP BY standing"
+                ),
                 arguments: [name]
             )
             for row in standings {
@@ -160,12 +167,13 @@ extension StateStore {
     /// Seconds after a fire in which its run may yet end: thrice what nearly all take; nil where none was seen.
     private static func patience(_ database: Database, _ name: String) throws -> Double? {
         let rows = "FROM legacy_run WHERE entry = ? AND fired_us IS NOT NULL"
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) \(rows)", arguments: [name]) ?? 0
+        let count = try Int.fetchOne(database.cachedStatement(sql: "SELECT count(*) \(rows)"), arguments: [name]) ?? 0
         guard count > 2 else { return nil }
         let lag = try Int64.fetchOne(
-            database,
-            sql:
-                "SELECT ended_us - fired_us AS lag \(rows) ORDER BY lag LIMIT 1 OFFSET \(min(count - 1, count * 95 / 100))",
+            database.cachedStatement(
+                sql:
+                    "SELECT ended_us - fired_us AS lag \(rows) ORDER BY lag LIMIT 1 OFFSET \(min(count - 1, count * 95 / 100))"
+            ),
             arguments: [name]
         )
         return lag.map { max(TickAttribution.patience, 3 * Double($0) / 1e6) }
@@ -196,11 +204,12 @@ extension StateStore {
         let patience = try StateStore.patience(database, name) ?? patience
         // What happened after anybody looked last is not known, and no defect of anybody's.
         let looked = try Int64.fetchOne(
-            database,
-            sql: """
-                SELECT max((SELECT coalesce(max(seen_us), 0) FROM clock_sighting WHERE entry = ?1),
-                    (SELECT coalesce(max(until_us), 0) FROM watched WHERE source = ?2))
-                """,
+            database.cachedStatement(
+                sql: """
+                    SELECT max((SELECT coalesce(max(seen_us), 0) FROM clock_sighting WHERE entry = ?1),
+                        (SELECT coalesce(max(until_us), 0) FROM watched WHERE source = ?2))
+                    """
+            ),
             arguments: [name, coverage.entry.source]
         )
         let now = min(now, Instant(microseconds: looked ?? 0))

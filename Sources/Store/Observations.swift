@@ -132,8 +132,7 @@ extension StateStore {
     public func watched(source: String) throws(StoreError) -> (began: Instant, until: Instant)? {
         try read("reading when a source was watched") { database in
             try Row.fetchOne(
-                database,
-                sql: "SELECT began_us, until_us FROM watched WHERE source = ?",
+                database.cachedStatement(sql: "SELECT began_us, until_us FROM watched WHERE source = ?"),
                 arguments: [source]
             )
             .map { (Instant(microseconds: $0["began_us"]), Instant(microseconds: $0["until_us"])) }
@@ -161,10 +160,11 @@ extension StateStore {
     public func isCompared(_ entry: EntryID, run: String, pipeline: String, form: String) throws(StoreError) -> Bool {
         try read("looking whether a run was compared") { database in
             try Bool.fetchOne(
-                database,
-                sql: """
-                    SELECT EXISTS (SELECT 1 FROM compared WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0 AND form = ?)
-                    """,
+                database.cachedStatement(
+                    sql: """
+                        SELECT EXISTS (SELECT 1 FROM compared WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0 AND form = ?)
+                        """
+                ),
                 arguments: [pipeline, entry.description, run, form]
             ) ?? false
         }
@@ -180,11 +180,12 @@ extension StateStore {
             var earliest: Int64?
             for entry in entries {
                 let found = try Int64.fetchOne(
-                    database,
-                    sql: """
-                        SELECT min(ended_us) FROM legacy_run r WHERE entry = ?1 AND NOT EXISTS (
-                            SELECT 1 FROM compared c WHERE c.entry = r.entry AND c.run = r.run)
-                        """,
+                    database.cachedStatement(
+                        sql: """
+                            SELECT min(ended_us) FROM legacy_run r WHERE entry = ?1 AND NOT EXISTS (
+                                SELECT 1 FROM compared c WHERE c.entry = r.entry AND c.run = r.run)
+                            """
+                    ),
                     arguments: [entry.description]
                 )
                 if let found { earliest = min(earliest ?? found, found) }
@@ -199,8 +200,9 @@ extension StateStore {
     public func hasOpenRuns(_ entry: EntryID) throws(StoreError) -> Bool {
         try read("looking for runs that nobody has judged") { database in
             try Bool.fetchOne(
-                database,
-                sql: "SELECT EXISTS (SELECT 1 FROM legacy_run WHERE entry = ? AND standing = 'open')",
+                database.cachedStatement(
+                    sql: "SELECT EXISTS (SELECT 1 FROM legacy_run WHERE entry = ? AND standing = 'open')"
+                ),
                 arguments: [entry.description]
             ) ?? false
         }
@@ -214,8 +216,9 @@ extension StateStore {
     public func fires(_ entry: EntryID, limit: Int) throws(StoreError) -> [Fire] {
         try read("reading when \(entry) was fired") { database in
             try Row.fetchAll(
-                database,
-                sql: "SELECT at_us, tick_us, exact, run FROM fire WHERE entry = ? ORDER BY at_us DESC LIMIT ?",
+                database.cachedStatement(
+                    sql: "SELECT at_us, tick_us, exact, run FROM fire WHERE entry = ? ORDER BY at_us DESC LIMIT ?"
+                ),
                 arguments: [entry.description, limit]
             ).map { row in
                 Fire(

@@ -1,4 +1,5 @@
 import Cutover
+import Legacy
 import Foundation
 import LosslessJSON
 import Migration
@@ -13,6 +14,10 @@ struct AlmanacBridge: Bridge {
     let surroundings: BridgeSurroundings
 
     var cargo: Cargo { .ticks }
+
+    func rights() -> [NeededRights] {
+        [NeededRights(commands: "cutover, rollback", lines: ["GRANT UPDATE ON almanac TO bailey;"])]
+    }
 
     func crossing(of dag: DAGDefinition, in inventory: Inventory) throws -> (any Crossing)? {
         let mine = dag.entries.filter { $0.source == source }

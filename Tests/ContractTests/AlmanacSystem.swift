@@ -88,6 +88,10 @@ struct AlmanacSystem: LegacySystem {
         throw UnusableSource("an almanac is a file, which no Airflow connection holds")
     }
 
+    func rights() -> [NeededRights] {
+        [NeededRights(commands: "import, shadow", lines: ["GRANT SELECT ON almanac TO bailey;"])]
+    }
+
     var secrets: [String] { settings.own["secret"].map { [$0] } ?? [] }
 }
 

@@ -203,7 +203,7 @@ struct BridgeBench: Sendable {
             kind: .redbeat,
             folder: folder,
             around: around,
-            make: { [place] in RedBeatBridge(url: server.url, place: place, surroundings: $0) },
+            make: { [place] in RedBeatBridge(url: server.url, place: place, rights: { [] }, surroundings: $0) },
             dag: dag(ids, driven: true),
             inventory: inventory,
             contents: { try dump("redbeat:[ab]") },

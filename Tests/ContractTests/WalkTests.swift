@@ -81,6 +81,12 @@ import Testing
             let store = try StateStore(path: folder.path + "/.bailey/state.sqlite")
             #expect(try store.comparisons(pipeline: "nightly").isEmpty == false)
             #expect(try await bailey(["doctor"], folder) == 0)
+            let rights = try SystemKind.$added.withValue([.almanac]) {
+                try RightsReport(
+                    Workspace(config: folder.path + "/bailey.yaml", surroundings: .machine(tell: { _ in }))
+                )
+            }
+            #expect(rights.needs.map(\.commands) == ["import, shadow", "cutover, rollback"])
             let status = try await status(folder)
             #expect(status.stage == .shadowing, "\(status)")
         }

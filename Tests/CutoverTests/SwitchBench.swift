@@ -70,7 +70,7 @@ struct SwitchBench {
             known: .known(store),
             journal: { [store] in store }
         )
-        let bridge = RedBeatBridge(url: server.url, place: place, surroundings: surroundings)
+        let bridge = RedBeatBridge(url: server.url, place: place, rights: { [] }, surroundings: surroundings)
         let (dag, inventory) = try planned()
         guard let crossing = try bridge.crossing(of: dag, in: inventory) as? RedBeatCrossing else {
             throw SwitchError("making a crossing", "no entries", "")

@@ -23,6 +23,20 @@ public struct QueueBridge: Bridge {
 
     public var cargo: Cargo { .jobs }
 
+    public func rights() throws -> [NeededRights] {
+        let table = try table()
+        guard table.layout.hold != nil else { return [] }
+        return [
+            NeededRights(
+                commands: "cutover, rollback, retire, watch (or give the output of cutover --sql to the administrator)",
+                lines: table.entryRights + [
+                    "GRANT CREATE ON DATABASE \(PostgresConnection.identifier(table.database)) TO bailey;",
+                    "GRANT SELECT, UPDATE, TRIGGER ON \(table.quotedTable) TO bailey;",
+                ]
+            )
+        ]
+    }
+
     /// The switch of the table.
     func connected() async throws -> QueueSwitch { try await QueueSwitch(table()) }
 

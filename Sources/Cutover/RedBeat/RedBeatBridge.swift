@@ -1,4 +1,4 @@
-import Legacy
+public import Legacy
 import LosslessJSON
 public import Migration
 import Redis
@@ -11,14 +11,25 @@ public struct RedBeatBridge: Bridge {
     let url: String
     /// How the source keeps its schedule.
     public let place: RedBeatPlace
+    private let needs: @Sendable () throws -> [NeededRights]
     let surroundings: BridgeSurroundings
 
     /// The bridge of a source.
-    public init(url: String, place: RedBeatPlace, surroundings: BridgeSurroundings) {
+    ///
+    /// - Parameter rights: what moving needs there.
+    public init(
+        url: String,
+        place: RedBeatPlace,
+        rights: @escaping @Sendable () throws -> [NeededRights],
+        surroundings: BridgeSurroundings
+    ) {
         self.url = url
         self.place = place
+        needs = rights
         self.surroundings = surroundings
     }
+
+    public func rights() throws -> [NeededRights] { try needs() }
 
     public var source: String { place.source }
     public var cargo: Cargo { .ticks }

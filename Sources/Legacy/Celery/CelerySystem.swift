@@ -41,6 +41,8 @@ public struct CelerySystem: LegacySystem {
 
     public var name: String { settings.name }
 
+    public func rights() throws -> [NeededRights] { try application.rights() }
+
     public func reading(_ code: ApplicationCode) -> (any LegacySystem)? {
         CelerySystem(settings, code: { code }, now: now, replyName: replyName)
     }

@@ -21,14 +21,13 @@ public struct DjangoBeatSystem: LegacySystem {
 
     public var name: String { settings.name }
 
-    /// What a role needs to read the tables, as SQL.
-    ///
-    /// - Parameter schema: where they lie, quoted.
-    public static func readingRights(schema: String) -> [String] {
+    public func rights() -> [NeededRights] {
         let names = DjangoBeatRow.Kind.allCases.map { "django_celery_beat_\($0.rawValue)schedule" }
         let tables = [DjangoBeatTables.tasks] + names + [DjangoBeatTables.results]
-        return ["GRANT USAGE ON SCHEMA \(schema) TO bailey;"]
-            + tables.map { "GRANT SELECT ON \(schema).\($0) TO bailey;" }
+        // Where Django puts them; nobody is asked whether this one did.
+        let lines =
+            ["GRANT USAGE ON SCHEMA public TO bailey;"] + tables.map { "GRANT SELECT ON public.\($0) TO bailey;" }
+        return [NeededRights(commands: "import, doctor, shadow", lines: lines)]
     }
 
     private func tables() throws -> DjangoBeatTables {

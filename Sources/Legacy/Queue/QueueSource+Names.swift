@@ -12,6 +12,12 @@ extension QueueSource {
         return parts.count > 1 ? PostgresConnection.identifier(parts[0]) : nil
     }
 
+    /// SQL that lets the role `bailey` in, to the database and to the table's schema.
+    public var entryRights: [String] {
+        let connect = "GRANT CONNECT ON DATABASE \(PostgresConnection.identifier(database)) TO bailey;"
+        return [connect] + [quotedSchema.map { "GRANT USAGE ON SCHEMA \($0) TO bailey;" }].compactMap { $0 }
+    }
+
     /// The database's name, as the URL has it; empty where the URL names none.
     public var database: String {
         String(url.address.split(separator: "/", omittingEmptySubsequences: false).last ?? "").removingPercentEncoding

@@ -33,6 +33,19 @@ public struct QueueSystem: LegacySystem {
         )
     }
 
+    public func rights() throws -> [NeededRights] {
+        let queue = try source()
+        // A profile's query may read more tables of the schema.
+        let tables =
+            queue.layout.view == nil ? queue.quotedTable : "ALL TABLES IN SCHEMA \(queue.quotedSchema ?? "public")"
+        return [
+            NeededRights(
+                commands: "import, doctor, shadow, status before a cutover",
+                lines: queue.entryRights + ["GRANT SELECT ON \(tables) TO bailey;"]
+            )
+        ]
+    }
+
     /// Why its jobs are not taken over; nil where its profile says how, or cannot be read.
     public var unverified: String? {
         guard let layout = try? source().layout, layout.hold == nil else { return nil }

@@ -116,6 +116,26 @@ public struct RedBeatSystem: LegacySystem {
         )
     }
 
+    public var keyPrefix: String { settings.prefix }
+
+    public func longestSleep(name: String, now: Instant) async throws -> Double? {
+        try await CeleryWorkers(url: RedisURL(settings.url)).maxLoopInterval(name: name, now: now)
+    }
+
+    public func rights() throws -> [NeededRights] { try rights(for: [.read, .watchRuns]) }
+
+    /// What steps need, each a line of `redis-cli`.
+    ///
+    /// - Throws: `RedisError` for a URL that cannot be used.
+    public func rights(for steps: [RedisRights]) throws -> [NeededRights] {
+        let database = try RedisURL(settings.url).database
+        let results = CeleryResultKeys(settings: settings.celery?.settings)
+        return steps.map { step in
+            let line = step.line(prefix: settings.prefix, results: results, database: database)
+            return NeededRights(commands: step.commands, lines: [line])
+        }
+    }
+
     public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
         let broker = settings.brokerURL ?? settings.url
         // Other brokers speak protocols that only kombu knows.

@@ -1,5 +1,3 @@
-public import Legacy
-
 /// The least that a Redis user needs for what Bailey does with a RedBeat source, as an ACL says it. `DBSIZE`, `SCRIPT LOAD` and
 /// `CONFIG GET` are used where they are allowed, and needed only where nothing else tells the same; so is `INFO` for an import.
 public enum RedisRights: String, Sendable, Hashable, CaseIterable {
