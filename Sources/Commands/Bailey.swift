@@ -13,7 +13,9 @@ public struct Bailey: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, DoctorCommand.self, ImportCommand.self, TicksCommand.self, PlanCommand.self,
+            InitCommand.self, DiscoverCommand.self, ProfileCommand.self, DoctorCommand.self,
+            ImportCommand.self,
+            TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
             BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,
             VerifyBundleCommand.self,

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Foundation
+import Migration
 import Operations
 import Postgres
 import Redis
+import Reports
 
 struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,6 +37,9 @@ struct InitCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("RedBeat's key prefix.", valueName: "text"))
     var prefix = "redbeat:"
+
+    @Flag(help: "Look at the servers, and write what is found there instead of what their variables' names say.")
+    var discover = false
 
     func run() async throws {
         let here = FileManager.default.currentDirectoryPath
@@ -99,6 +104,11 @@ struct InitCommand: AsyncParsableCommand {
             "target:", "  airflow:", "    version: \"3\"", "    dags_folder: dags", "state:",
             "  path: .bailey/state.sqlite", "mappings: mappings",
         ]
+        if discover {
+            lines = try await discovered(
+                ([redis, database, backend] + [messages.flatMap { isRedis($0) ? $0 : nil }]).compactMap { $0 }
+            )
+        }
         try FileManager.default.createDirectory(atPath: here + "/mappings", withIntermediateDirectories: true)
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(
             to: URL(fileURLWithPath: path),
@@ -109,5 +119,26 @@ struct InitCommand: AsyncParsableCommand {
             try Data(".bailey/\n".utf8).write(to: URL(fileURLWithPath: ignore))
         }
         Console.note("Wrote bailey.yaml and mappings/. Next: bailey import")
+    }
+
+    /// The lines of the settings that read what is found on the servers that some variables name.
+    private func discovered(_ names: [String]) async throws -> [String] {
+        var once: [String] = []
+        for name in names where !once.contains(name) { once.append(name) }
+        let found = try await Discovering(
+            servers: DiscoverCommand.servers(once),
+            surroundings: .machine(tell: Console.note)
+        ).run { ExitStatus.of($0).lines.joined(separator: "; ") }
+        Console.print(found.textLines())
+        guard found.isWhole else {
+            throw OperationFailure(.unreachable, "a server did not answer, so bailey.yaml was not written; see above")
+        }
+        guard found.hasSources else {
+            throw OperationFailure(
+                .doesNotHold,
+                "nothing was found that a source reads, so bailey.yaml was not written"
+            )
+        }
+        return found.settings.split(separator: "\n").map(String.init)
     }
 }

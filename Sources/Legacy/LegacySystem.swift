@@ -83,9 +83,16 @@ public protocol LegacySystem: Sendable {
     /// - Parameter name: a name for a reply queue that nobody else uses.
     /// - Throws: as `read`.
     func longestSleep(name: String, now: Instant) async throws -> Double?
+
+    /// What of this sort one look at a server shows. It only looks, and what of it cannot be read is found all the same.
+    ///
+    /// - Throws: what keeps it from looking at the server.
+    static func discover(at server: ServerLook) async throws -> [DiscoveredSystem]
 }
 
 extension LegacySystem {
+    public static func discover(at server: ServerLook) async throws -> [DiscoveredSystem] { [] }
+
     public func readAsking(_ question: WorkerQuestion, zones: ZoneDatabase) async throws -> SourceReading {
         try await read(zones: zones)
     }

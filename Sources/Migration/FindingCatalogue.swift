@@ -84,6 +84,8 @@ extension FindingCode {
     public static let timetableStays = FindingCode(91, "timetable-stays", .warning)
     public static let jobsNeedTheSwitch = FindingCode(92, "jobs-need-the-switch", .error)
     public static let noSwitch = FindingCode(93, "no-switch", .info)
+    public static let flushesRedis = FindingCode(94, "flushes-redis", .error)
+    public static let purgesQueues = FindingCode(95, "purges-queues", .error)
 
     /// All of them, by number.
     public static let all: [FindingCode] = [
@@ -103,5 +105,6 @@ extension FindingCode {
         .airflowUntested,
         .unpauseUnsafe, .setupMissing, .notParsed,
         .cannotPark, .ungatedMissedTicks, .timetableStays, .jobsNeedTheSwitch, .noSwitch,
+        .flushesRedis, .purgesQueues,
     ]
 }

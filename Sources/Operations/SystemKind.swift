@@ -1,25 +1,31 @@
 package import Cutover
 import Foundation
 package import Legacy
+package import Migration
 package import Schedules
 package import Settings
 
 /// A sort of legacy system: how `bailey.yaml` names it, how a source of it is made, and what moves its work.
 package struct SystemKind: Sendable {
+    package typealias Discovering = @Sendable (ServerLook) async throws -> [DiscoveredSystem]
     package typealias Bridging = @Sendable (SourceSettings, any LegacySystem, BridgeSurroundings) -> any Bridge
 
     package let settings: SourceKind
     package let make: @Sendable (SourceSettings, Place) -> any LegacySystem
     /// Nil of one that has no switch: it can be read and shadowed.
     package let bridge: Bridging?
+    /// What of this sort one look at a server shows.
+    package let discover: Discovering
 
     package init(
         _ settings: SourceKind,
         bridge: Bridging? = nil,
+        discover: @escaping Discovering = { _ in [] },
         make: @escaping @Sendable (SourceSettings, Place) -> any LegacySystem
     ) {
         self.settings = settings
         self.bridge = bridge
+        self.discover = discover
         self.make = make
     }
 
@@ -45,16 +51,27 @@ package struct SystemKind: Sendable {
 
     /// Every sort there is. The one place that lists them.
     private static let shipped = [
-        SystemKind(SourceKind(name: "redbeat"), bridge: redBeat) { source, _ in RedBeatSystem(source) },
-        SystemKind(SourceKind(name: "celery")) { source, place in
+        SystemKind(SourceKind(name: "redbeat"), bridge: redBeat, discover: { try await RedBeatSystem.discover(at: $0) })
+        {
+            source,
+            _ in RedBeatSystem(source)
+        },
+        SystemKind(SourceKind(name: "celery"), discover: { try await CelerySystem.discover(at: $0) }) {
+            source,
+            place in
             CelerySystem(source, code: place.code(source), now: place.now) {
                 "bailey-\(UUID().uuidString.lowercased())"
             }
         },
-        SystemKind(SourceKind(name: "django_celery_beat")) { source, _ in DjangoBeatSystem(source) },
-        SystemKind(SourceKind(name: "queue", required: ["profile": "background_jobs"]), bridge: queue) {
-            source,
-            place in
+        SystemKind(
+            SourceKind(name: "django_celery_beat"),
+            discover: { try await DjangoBeatSystem.discover(at: $0) }
+        ) { source, _ in DjangoBeatSystem(source) },
+        SystemKind(
+            SourceKind(name: "queue", required: ["profile": "background_jobs"]),
+            bridge: queue,
+            discover: { try await QueueSystem.discover(at: $0) }
+        ) { source, place in
             QueueSystem(source, profiles: place.profiles)
         },
     ]

@@ -1,4 +1,7 @@
+public import Migration
 public import Postgres
+import Schedules
+import Settings
 
 /// Queue tables that profiles know, found by their columns: whatever the schema is, and whatever the table is called.
 public enum QueueDetection {
@@ -16,37 +19,107 @@ public enum QueueDetection {
     ///
     /// - Throws: `PostgresError`.
     public static func tables(of connection: PostgresConnection) async throws -> [Table] {
-        let profiles = try QueueProfile.shipped.map { try QueueProfile(yaml: $0.value, file: $0.key) }.filter {
-            !$0.detect.isEmpty
-        }
-        let rows = try await connection.query(
-            """
-            SELECT n.nspname || '.' || c.relname AS name, c.relname, c.reltuples::bigint AS rows,
-                   string_agg(a.attname, ' ' ORDER BY a.attnum) AS columns
-            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-            GROUP BY 1, 2, 3 ORDER BY 1
-            """
-        )
-        var found: [Table] = []
-        for row in rows {
-            let columns = Set(try row.text("columns").split(separator: " ").map(String.init))
+        let found = try await PostgresCatalogue(connection, signatures: signatures()).tables
+        return found.compactMap { table in
             // Of several that fit, the one that asks for most.
-            let fitting = profiles.filter { QueueDetection.fits($0, columns) }
-            guard let profile = fitting.max(by: { $0.detect.count < $1.detect.count }) else { continue }
-            let estimate = try row.int("rows")
-            found.append(
-                Table(profile: profile.name, table: try row.text("name"), rows: estimate < 0 ? nil : estimate)
-            )
-        }
-        return found.sorted { ($0.profile, $0.table) < ($1.profile, $1.table) }
+            table.marks.first.map { Table(profile: $0, table: table.full, rows: table.rows) }
+        }.sorted { ($0.profile, $0.table) < ($1.profile, $1.table) }
     }
 
-    /// Whether a table has what a profile's `detect` asks for, and not what it excludes (`!name`).
-    private static func fits(_ profile: QueueProfile, _ columns: Set<String>) -> Bool {
-        profile.detect.allSatisfy {
-            $0.hasPrefix("!") ? !columns.contains(String($0.dropFirst())) : columns.contains($0)
+    /// What the shipped profiles ask for.
+    static func signatures() throws -> [PostgresCatalogue.Signature] {
+        try profiles().values.filter { !$0.detect.isEmpty }.map { PostgresCatalogue.Signature($0.name, $0.detect) }
+    }
+
+    private static func profiles() throws -> [String: QueueProfile] {
+        var profiles: [String: QueueProfile] = [:]
+        for (name, text) in QueueProfile.shipped { profiles[name] = try QueueProfile(yaml: text, file: name) }
+        return profiles
+    }
+}
+
+/// The tables of a database that profiles know, with what is in them.
+extension QueueSystem {
+    /// A job type of which more than one a minute comes is high-rate; it must have been seen so often, and for so many seconds.
+    private static let (mostPerDay, leastRuns, leastSeconds) = (1440.0, 20, 300.0)
+
+    public static func discover(at server: ServerLook) async throws -> [DiscoveredSystem] {
+        guard case .postgres(let look) = server else { return [] }
+        var found: [DiscoveredSystem] = []
+        for table in look.tables {
+            guard let name = table.marks.first, let text = QueueProfile.shipped[name] else { continue }
+            let profile = try QueueProfile(yaml: text, file: "profiles/\(name).yaml")
+            found.append(await discovered(table, profile, look))
         }
+        return found
+    }
+
+    private static func discovered(
+        _ table: PostgresCatalogue.Table,
+        _ known: QueueProfile,
+        _ look: PostgresLook
+    ) async -> DiscoveredSystem {
+        var profile = known
+        profile.table = table.full
+        var found = DiscoveredSystem(
+            what: "a job queue of the profile \(profile.name)",
+            kind: "queue",
+            address: look.url.address,
+            place: table.full,
+            certainty: .likely,
+            evidence: [
+                "\(table.full) has the columns \(profile.detect.filter { !$0.hasPrefix("!") }.joined(separator: ", "))"
+            ]
+                + look.counted(table),
+            amount: table.rows,
+            unit: "rows",
+            outlook: profile.hold == nil ? .readOnly : .moves,
+            advice: profile.hold == nil ? profile.unverified : "Its jobs can be moved to Airflow and given back"
+        )
+        found.writers = look.writers(of: table)
+        guard table.canBeNamed else {
+            found.outlook = .notRead
+            found.advice = "Its name holds a dot or a character that “table” cannot name"
+            return found
+        }
+        found.settings = [DiscoveredSystem.Setting("profile", profile.name)]
+        if table.full != known.table { found.settings?.append(DiscoveredSystem.Setting("table", table.full)) }
+        var source = QueueSource(name: "discovered", url: look.url, profile: profile)
+        source.statementTimeout = PostgresLook.patience
+        do {
+            let reading = try await source.read(zones: look.zones)
+            found.certainty = .certain
+            found.entries = reading.entries.map(\.id.name)
+            let jobs = reading.entries.reduce(0) { $0 + ($1.history?.states.values.reduce(0, +) ?? 0) }
+            found.amount = jobs
+            found.unit = "jobs"
+            found.evidence.append("\(reading.summary.found) job types")
+            found.evidence += reading.summary.notes.filter {
+                $0.code == .unknownStatus || $0.code == .incompleteReading
+            }
+            .map(\.detail)
+            found.keeps = reading.entries.compactMap(highRate)
+        } catch let error as PostgresError where error.code == .timeout {
+            found.evidence.append(
+                "its jobs could not be counted within \(Int(PostgresLook.patience)) s; how much there is is the server's guess"
+            )
+        } catch {
+            found.blocked = "\((error as? PostgresError)?.found ?? "\(error)")"
+        }
+        return found
+    }
+
+    private static func highRate(_ entry: LegacyEntry) -> DiscoveredSystem.Kept? {
+        guard let history = entry.history, history.runs >= leastRuns, let first = history.first,
+            let last = history.last, last.seconds(since: first) >= leastSeconds
+        else { return nil }
+        let perDay = Double(history.runs) / last.seconds(since: first) * 86_400
+        guard perDay > mostPerDay else { return nil }
+        return DiscoveredSystem.Kept(
+            name: entry.id.name,
+            perDay: perDay,
+            seconds: history.p50,
+            reason: "more than one job a minute comes, and a DAG takes jobs when it is due, not when they arrive"
+        )
     }
 }

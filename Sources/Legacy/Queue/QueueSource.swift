@@ -10,6 +10,8 @@ public struct QueueSource: Sendable {
     let url: PostgresURL
     let profile: QueueProfile
     let zoneName: String?
+    /// Seconds that each statement may take.
+    var statementTimeout = 60.0
 
     /// A source.
     ///
@@ -111,7 +113,11 @@ public struct QueueSource: Sendable {
 
     /// A read-only connection whose session reads columns without a zone as the application wrote them, and that zone's name.
     func connect() async throws(PostgresError) -> (PostgresConnection, zone: String) {
-        let connection = try await PostgresConnection(to: url, timezone: zoneName)
+        let connection = try await PostgresConnection(
+            to: url,
+            timezone: zoneName,
+            statementTimeout: statementTimeout
+        )
         return (connection, try await connection.timezone())
     }
 
