@@ -40,8 +40,8 @@ let switchScripts = [
     "status",
 ]
 let celeryParts = [
-    "values", "app", "workers", "answers", "once", "sending", "silence", "wire", "messages", "copies", "round_trip",
-    "proof",
+    "values", "places", "app", "workers", "answers", "once", "sending", "silence", "wire", "messages", "copies",
+    "round_trip", "proof",
 ]
 let queueProfiles = [
     "background_jobs", "delayed_job", "django_q2", "django_tasks_db", "good_job", "graphile_worker", "oban", "pg_boss",

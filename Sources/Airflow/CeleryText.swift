@@ -8,9 +8,9 @@ enum CeleryText {
     static let proving = joined(sendingParts + provingParts)
 
     private static let sendingParts = [
-        PackageResources.celery_values_py, PackageResources.celery_app_py, PackageResources.celery_workers_py,
-        PackageResources.celery_answers_py, PackageResources.celery_once_py, PackageResources.celery_sending_py,
-        PackageResources.celery_silence_py, PackageResources.celery_wire_py,
+        PackageResources.celery_values_py, PackageResources.celery_places_py, PackageResources.celery_app_py,
+        PackageResources.celery_workers_py, PackageResources.celery_answers_py, PackageResources.celery_once_py,
+        PackageResources.celery_sending_py, PackageResources.celery_silence_py, PackageResources.celery_wire_py,
     ]
     private static let provingParts = [
         PackageResources.celery_messages_py, PackageResources.celery_copies_py, PackageResources.celery_round_trip_py,

@@ -64,7 +64,8 @@ extension DAGWriter {
                 ("task", .string(celery.task)), ("args", text(task, "args", celery.args)),
                 ("kwargs", text(task, "kwargs", celery.kwargs)), ("options", .string(celery.options.text())),
                 ("wait", .string(celery.sending.wait.rawValue)), ("unsure", .string(celery.sending.unsure.rawValue)),
-                ("seconds", .number(task.timeout ?? 86_400)),
+                // A little less than Airflow, which would end the task without a word of why nothing came.
+                ("seconds", .number(task.timeout.map { max($0 / 2, $0 - 15) } ?? 86_400)),
             ]
             var places: [(key: String, value: PythonExpression)] = [("marks", .string(id))]
             if let app = celery.sending.app {

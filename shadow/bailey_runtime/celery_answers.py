@@ -77,6 +77,24 @@ def state(app: Any, id: str) -> dict[str, Any]:
         return {"status": "UNREADABLE", "error": {"type": "unreadable", "message": words, "detail": ""}}
 
 
+class ResultsAway(Exception):
+    """Results that give no answer, with what to do about it."""
+
+
+def told_of(app: Any, id: str) -> str:
+    """What a worker has said of a message, in one word; results that are away are not taken for a broker that is."""
+    try:
+        return str(state(app, id)["status"])
+    except WireError:
+        raise
+    except Exception as error:
+        place = app.backend.as_uri(include_password=False)
+        words = f"the results at {place} give no answer ({type(error).__name__}: {error}), so nobody knows whether an earlier attempt has ended"
+        raise ResultsAway(
+            f"{words}; see whether they run, and host, port, password and TLS of their connection"
+        ) from error
+
+
 def result_keys(app: Any, id: str) -> list[Any]:
     """Where the result of a message may be: workers of another version may join the prefix of their keys to them in another way."""
     own = app.backend.get_key_for_task(id)

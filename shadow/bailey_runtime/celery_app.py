@@ -4,42 +4,9 @@ from __future__ import annotations
 
 import sys
 from typing import Any
-from urllib.parse import quote, urlencode
 
+from .celery_places import patient
 from .celery_values import SECONDS, WireError
-
-
-def url_of(place: Any) -> str:
-    """An Airflow connection, given by its fields, as the URL that Celery and kombu take.
-
-    Redis (`redis`, `rediss`), RabbitMQ (`amqp`, `amqps`), Redis Sentinel (`sentinel`). Another kind of broker or backend is a
-    connection of any type whose extra `scheme` is the URL's. `hosts` among the extras are further nodes, `host:port` each.
-    """
-    if isinstance(place, str):
-        return place
-    extra = place.get("extra") or {}
-    kind = extra.get("scheme") or place["conn_type"]
-    query: dict[str, str] = {}
-    if kind in ("redis", "rediss", "sentinel"):
-        secure = kind == "rediss" or (kind == "redis" and bool(extra.get("ssl")))
-        scheme = "rediss" if secure else kind
-        path = str(place.get("schema") or extra.get("db") or 0)
-        if secure:
-            query["ssl_cert_reqs"] = "required"
-            query.update({key: str(value) for key, value in extra.items() if key.startswith("ssl_")})
-        port = place.get("port") or (26379 if kind == "sentinel" else 6379)
-    else:
-        scheme = {"rabbitmq": "amqp"}.get(kind, kind)
-        path = quote(place.get("schema") or "/", safe="")
-        port = place.get("port") or {"amqp": 5672, "amqps": 5671}.get(scheme)
-    user = quote(place.get("login") or "", safe="")
-    word = ":" + quote(place["password"], safe="") if place.get("password") else ""
-    credentials = f"{user}{word}@" if user or word else ""
-    host = place.get("host") or "localhost"
-    nodes = [(f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")]
-    nodes += [str(node) for node in extra.get("hosts") or []]
-    tail = f"/{path}" + (f"?{urlencode(query)}" if query else "")
-    return ";".join(f"{scheme}://{credentials}{node}{tail}" for node in nodes)
 
 
 def opened(request: dict[str, Any]) -> Any:
@@ -47,7 +14,7 @@ def opened(request: dict[str, Any]) -> Any:
     from celery import Celery
 
     if request.get("app"):
-        return _own(request["app"])
+        return patient(_own(request["app"]))
     known = request.get("configuration") or {}
     app = Celery("bailey", set_as_current=False, fixups=[])
     # What workers accept is no reason to unpickle anything here.
@@ -55,6 +22,8 @@ def opened(request: dict[str, Any]) -> Any:
     app.bailey_known = known
     # Which transport it is decides what becomes of a countdown.
     app.conf.broker_url = request.get("broker")
+    app.conf.broker_use_ssl = request.get("broker_tls")
+    patient(app)
     app.conf.update(redis_socket_timeout=SECONDS, redis_socket_connect_timeout=SECONDS)
     queues = [_queue(queue) for queue in known.get("queues") or []]
     if queues:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
-from .celery_answers import readable, state
+from .celery_answers import ResultsAway, readable, told_of
 from .celery_once import MARK_SECONDS, Once, mark_key, marked_as, marks_of
+from .celery_places import untrusted
 from .celery_values import SECONDS, WireError, arguments, values
 
 # How long a broker may be away before the attempt fails, and how long one answer may take.
@@ -39,14 +40,23 @@ def send(app: Any, request: dict[str, Any]) -> dict[str, Any]:
             ) from error
         except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
             told = f"{type(error).__name__}: {error}"
+            if untrusted(error):
+                words = f"the certificate of the broker {connection.as_uri()} is not trusted: {told}; name its authority (“ssl_ca_certs” among the "
+                raise WireError(
+                    "broker", f"{words}extras of its connection), and a host that it is made for"
+                ) from error
             if _refuses(error):
                 words = f"the broker {connection.as_uri()} refuses this: {told}; see the user, password and rights of its connection, and "
                 raise WireError(
                     "broker", f"{words}whether its queues have other arguments than the application declares"
                 ) from error
             if time.monotonic() > ends:
-                words = f"the broker {connection.as_uri()} cannot be reached: {told}; see whether it runs, and host and port of its connection"
-                raise WireError("broker", words) from error
+                words = f"the broker {connection.as_uri()} cannot be reached: {told}; see whether it runs, host and port of its connection, "
+                raise WireError("broker", f"{words}and whether both sides mean TLS") from error
+            time.sleep(1)
+        except ResultsAway as error:
+            if time.monotonic() > ends:
+                raise WireError("results", str(error)) from error
             time.sleep(1)
         finally:
             connection.release()
@@ -128,10 +138,10 @@ def _chosen(app: Any, connection: Any, request: dict[str, Any]) -> tuple[str, bo
     *earlier, last = request["ids"]
     waits = request.get("wait", "result") == "result"
     for id in earlier:
-        status = state(app, id)["status"] if waits else None
+        status = told_of(app, id) if waits else None
         if not (status in ("FAILURE", "REVOKED") if waits else marked_as(connection, request, id) == b"failed"):
             return str(id), status not in (None, "PENDING")
-    return str(last), waits and state(app, last)["status"] != "PENDING"
+    return str(last), waits and told_of(app, last) != "PENDING"
 
 
 def _reads(app: Any) -> dict[str, Any]:

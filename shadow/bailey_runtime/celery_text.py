@@ -8,6 +8,7 @@ from pathlib import Path
 # What is joined, in this order; Sources/Airflow/CeleryText.swift joins the same.
 SENDING = (
     "celery_values",
+    "celery_places",
     "celery_app",
     "celery_workers",
     "celery_answers",

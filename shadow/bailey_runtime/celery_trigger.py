@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from .celery_app import missing, url_of
+from .celery_app import missing
+from .celery_places import url_of
 from .celery_results import result_state
 from .celery_values import WireError
 from .compat import BaseHook, BaseTrigger, TriggerEvent

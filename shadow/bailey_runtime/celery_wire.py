@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .celery_answers import state
-from .celery_app import missing, opened, url_of
+from .celery_app import missing, opened
+from .celery_places import divided, url_of
 from .celery_sending import send
 from .celery_silence import unanswered
 from .celery_values import FINAL, WireError, returnable
@@ -68,8 +69,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         for name in ("broker", "results", "marks"):
             if request.get(name):
                 request = {**request, name: url_of(request[name])}
+        if request.get("broker"):
+            url, tls = divided(request["broker"])
+            request = {**request, "broker": url, "broker_tls": tls}
         if request["do"] == "ask":
-            return ask(request["broker"], options=request.get("transport_options"))
+            return ask(request["broker"], options=request.get("transport_options"), tls=request["broker_tls"])
         if not request.get("app"):
             known = request.get("configuration") or {}
             reason = "options" in request and unknown(known, request["task"], json.loads(request["options"]))

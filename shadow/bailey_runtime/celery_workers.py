@@ -8,6 +8,7 @@ import re
 import sys
 from typing import Any
 
+from .celery_places import patient
 from .celery_values import SECONDS, WireError
 
 # Celery says this of a setting whose name looks like a secret's.
@@ -87,10 +88,12 @@ TASK_OPTIONS = {
 }  # fmt: skip
 
 
-def ask(broker: str, seconds: float = 2, options: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask(
+    broker: str, seconds: float = 2, options: dict[str, Any] | None = None, tls: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """How the live workers of a broker say that they are configured, without secrets; see `learnt`.
 
-    `options` are the transport's, of which Sentinel needs `master_name`.
+    `options` are the transport's, of which Sentinel needs `master_name`; `tls` is RabbitMQ's `broker_use_ssl`.
     """
     from celery import Celery
     from kombu.exceptions import ContentDisallowed
@@ -100,6 +103,8 @@ def ask(broker: str, seconds: float = 2, options: dict[str, Any] | None = None) 
         os.environ.pop(name, None)
     app = Celery("bailey", broker=broker, set_as_current=False, fixups=[])
     app.conf.broker_transport_options = options or {}
+    app.conf.broker_use_ssl = tls
+    patient(app)
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=SECONDS)
     app.conf.accept_content = ["json", "yaml", "msgpack"]
@@ -188,9 +193,10 @@ def asking(app: Any, request: dict[str, Any], limit: int | None = None) -> Any:
         from celery import Celery
 
         # Questions go out through the pool of their application, whatever connection they are given.
-        options = app.conf.broker_transport_options
+        known = app.conf
         app = Celery("bailey", broker=request["broker"], set_as_current=False, fixups=[])
-        app.conf.broker_transport_options = options
+        app.conf.broker_transport_options = known.broker_transport_options
+        app.conf.broker_use_ssl = known.broker_use_ssl
     # Answers are read in any form that holds no code.
     app.conf.accept_content = ["json", "yaml", "msgpack"]
     return app.control.inspect(timeout=2, limit=limit)

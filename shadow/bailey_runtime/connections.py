@@ -32,18 +32,22 @@ def redis_options(connection: Any) -> dict[str, Any]:
     if connection.conn_type == "rediss" or extra.get("ssl"):
         options["ssl"] = True
         options.update({key: value for key, value in extra.items() if key.startswith("ssl_")})
+        # As Celery spells it, too.
+        reqs = options.get("ssl_cert_reqs")
+        if isinstance(reqs, str):
+            options["ssl_cert_reqs"] = reqs.removeprefix("CERT_").lower()
     return options
 
 
 def place_of(connection: Any) -> dict[str, Any]:
-    """A connection as `celery_app.url_of` takes it."""
+    """A connection as `celery_places.url_of` takes it."""
     names = ("conn_type", "host", "port", "login", "password", "schema")
     return {name: getattr(connection, name) for name in names} | {"extra": connection.extra_dejson}
 
 
 def celery_url(source: str, suffix: str = "") -> str:
     """The URL of a source's broker or results."""
-    from .celery_app import url_of
+    from .celery_places import url_of
 
     return url_of(place_of(BaseHook.get_connection(connection_id(source, suffix))))
 
@@ -54,7 +58,7 @@ def redis_url(source: str) -> str | None:
         connection = BaseHook.get_connection(connection_id(source))
     except Exception:
         return None
-    from .celery_app import url_of
+    from .celery_places import url_of
 
     return url_of(place_of(connection)) if connection.conn_type in ("redis", "rediss") else None
 

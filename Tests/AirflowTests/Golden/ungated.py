@@ -221,11 +221,11 @@ MOST_RETURNED = 768 * 1024
 FINAL = ("SUCCESS", "FAILURE", "REVOKED")
 SECONDS = 10
 
-"""The Celery application that makes a message: the company's own, or one that is configured as its workers told."""
+"""Where brokers and results are: Airflow's connections as the URLs that kombu takes, with TLS, and no wait for them without an end."""
 
-import sys
+import ssl
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 
 
@@ -233,28 +233,36 @@ def url_of(place: Any) -> str:
     """An Airflow connection, given by its fields, as the URL that Celery and kombu take.
 
     Redis (`redis`, `rediss`), RabbitMQ (`amqp`, `amqps`), Redis Sentinel (`sentinel`). Another kind of broker or backend is a
-    connection of any type whose extra `scheme` is the URL's. `hosts` among the extras are further nodes, `host:port` each.
+    connection of any type whose extra `scheme` is the URL's; that of a Redis at a Unix socket is `redis+socket`, and its host the
+    socket's path. `hosts` among the extras are further nodes, `host:port` each. TLS is checked as extras say: `ssl_ca_certs`,
+    `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs` (required), `ssl_check_hostname` (true).
     """
     if isinstance(place, str):
         return place
     extra = place.get("extra") or {}
     kind = extra.get("scheme") or place["conn_type"]
     query: dict[str, str] = {}
+    user = quote(place.get("login") or "", safe="")
+    word = ":" + quote(place["password"], safe="") if place.get("password") else ""
+    credentials = f"{user}{word}@" if user or word else ""
+    if kind == "redis+socket":
+        number = str(place.get("schema") or extra.get("db") or 0)
+        return f"{kind}://{credentials}{place.get('host')}?{urlencode({'virtual_host': number})}"
     if kind in ("redis", "rediss", "sentinel"):
         secure = kind == "rediss" or (kind == "redis" and bool(extra.get("ssl")))
         scheme = "rediss" if secure else kind
         path = str(place.get("schema") or extra.get("db") or 0)
         if secure:
-            query["ssl_cert_reqs"] = "required"
-            query.update({key: str(value) for key, value in extra.items() if key.startswith("ssl_")})
+            query = checks(extra)
         port = place.get("port") or (26379 if kind == "sentinel" else 6379)
     else:
         scheme = {"rabbitmq": "amqp"}.get(kind, kind)
         path = quote(place.get("schema") or "/", safe="")
+        if scheme == "amqp" and extra.get("ssl"):
+            scheme = "amqps"
+        if scheme == "amqps":
+            query = checks(extra)
         port = place.get("port") or {"amqp": 5672, "amqps": 5671}.get(scheme)
-    user = quote(place.get("login") or "", safe="")
-    word = ":" + quote(place["password"], safe="") if place.get("password") else ""
-    credentials = f"{user}{word}@" if user or word else ""
     host = place.get("host") or "localhost"
     nodes = [(f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")]
     nodes += [str(node) for node in extra.get("hosts") or []]
@@ -262,12 +270,74 @@ def url_of(place: Any) -> str:
     return ";".join(f"{scheme}://{credentials}{node}{tail}" for node in nodes)
 
 
+def checks(extra: dict[str, Any]) -> dict[str, str]:
+    """How a connection's extras say that TLS is to be checked, as a URL's query. All is checked unless they say otherwise."""
+    found = {"ssl_cert_reqs": "required"}
+    for name, value in extra.items():
+        if name.startswith("ssl_"):
+            text = str(value)
+            # Celery takes both spellings, Redis's own client only one.
+            found[name] = text.removeprefix("CERT_").lower() if name == "ssl_cert_reqs" else text
+    return found
+
+
+def divided(url: str) -> tuple[str, dict[str, Any] | None]:
+    """A broker's URL, and what RabbitMQ's client wants to know of TLS beside it (`broker_use_ssl`)."""
+    nodes, options = [], None
+    for node in url.split(";"):
+        address, _, query = node.partition("?")
+        if address.startswith("amqps://") and query:
+            given = dict(parse_qsl(query))
+            reqs = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL}.get(
+                given.pop("ssl_cert_reqs", ""), ssl.CERT_REQUIRED
+            )
+            options = {"cert_reqs": reqs}
+            if given.pop("ssl_check_hostname", "true").lower() != "false" and reqs != ssl.CERT_NONE:
+                # The URL's own.
+                options["server_hostname"] = None
+            options |= {name.removeprefix("ssl_"): value for name, value in given.items()}
+            node = address
+        nodes.append(node)
+    return ";".join(nodes), options
+
+
+def patient(app: Any) -> Any:
+    """The same application, that never waits without an end for a broker which takes connections and says nothing."""
+    url = str(app.conf.broker_write_url or app.conf.broker_url or "")
+    kind = url.partition("://")[0].partition("+")[0]
+    if kind in ("amqp", "amqps", "pyamqp"):
+        bounds = {"read_timeout": 3 * SECONDS, "write_timeout": 3 * SECONDS}
+    elif kind in ("redis", "rediss", "sentinel"):
+        bounds = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
+    else:
+        bounds = {}
+    app.conf.broker_transport_options = bounds | (app.conf.broker_transport_options or {})
+    return app
+
+
+def untrusted(error: BaseException | None) -> bool:
+    """Whether a server's certificate is not trusted, which it will not be the next time either."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+"""The Celery application that makes a message: the company's own, or one that is configured as its workers told."""
+
+import sys
+from typing import Any
+
+
+
 def opened(request: dict[str, Any]) -> Any:
     """The Celery application of a request: its own (`app`), or one that is configured as its workers say they are."""
     from celery import Celery
 
     if request.get("app"):
-        return _own(request["app"])
+        return patient(_own(request["app"]))
     known = request.get("configuration") or {}
     app = Celery("bailey", set_as_current=False, fixups=[])
     # What workers accept is no reason to unpickle anything here.
@@ -275,6 +345,8 @@ def opened(request: dict[str, Any]) -> Any:
     app.bailey_known = known
     # Which transport it is decides what becomes of a countdown.
     app.conf.broker_url = request.get("broker")
+    app.conf.broker_use_ssl = request.get("broker_tls")
+    patient(app)
     app.conf.update(redis_socket_timeout=SECONDS, redis_socket_connect_timeout=SECONDS)
     queues = [_queue(queue) for queue in known.get("queues") or []]
     if queues:
@@ -445,10 +517,12 @@ TASK_OPTIONS = {
 }  # fmt: skip
 
 
-def ask(broker: str, seconds: float = 2, options: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask(
+    broker: str, seconds: float = 2, options: dict[str, Any] | None = None, tls: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """How the live workers of a broker say that they are configured, without secrets; see `learnt`.
 
-    `options` are the transport's, of which Sentinel needs `master_name`.
+    `options` are the transport's, of which Sentinel needs `master_name`; `tls` is RabbitMQ's `broker_use_ssl`.
     """
     from celery import Celery
     from kombu.exceptions import ContentDisallowed
@@ -458,6 +532,8 @@ def ask(broker: str, seconds: float = 2, options: dict[str, Any] | None = None) 
         os.environ.pop(name, None)
     app = Celery("bailey", broker=broker, set_as_current=False, fixups=[])
     app.conf.broker_transport_options = options or {}
+    app.conf.broker_use_ssl = tls
+    patient(app)
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=SECONDS)
     app.conf.accept_content = ["json", "yaml", "msgpack"]
@@ -546,9 +622,10 @@ def asking(app: Any, request: dict[str, Any], limit: int | None = None) -> Any:
         from celery import Celery
 
         # Questions go out through the pool of their application, whatever connection they are given.
-        options = app.conf.broker_transport_options
+        known = app.conf
         app = Celery("bailey", broker=request["broker"], set_as_current=False, fixups=[])
-        app.conf.broker_transport_options = options
+        app.conf.broker_transport_options = known.broker_transport_options
+        app.conf.broker_use_ssl = known.broker_use_ssl
     # Answers are read in any form that holds no code.
     app.conf.accept_content = ["json", "yaml", "msgpack"]
     return app.control.inspect(timeout=2, limit=limit)
@@ -641,6 +718,24 @@ def state(app: Any, id: str) -> dict[str, Any]:
         # One record's form is no reason to end anything else.
         words = f"the result of {id} cannot be read ({len(stored)} bytes, {type(error).__name__}: {error})"
         return {"status": "UNREADABLE", "error": {"type": "unreadable", "message": words, "detail": ""}}
+
+
+class ResultsAway(Exception):
+    """Results that give no answer, with what to do about it."""
+
+
+def told_of(app: Any, id: str) -> str:
+    """What a worker has said of a message, in one word; results that are away are not taken for a broker that is."""
+    try:
+        return str(state(app, id)["status"])
+    except WireError:
+        raise
+    except Exception as error:
+        place = app.backend.as_uri(include_password=False)
+        words = f"the results at {place} give no answer ({type(error).__name__}: {error}), so nobody knows whether an earlier attempt has ended"
+        raise ResultsAway(
+            f"{words}; see whether they run, and host, port, password and TLS of their connection"
+        ) from error
 
 
 def result_keys(app: Any, id: str) -> list[Any]:
@@ -929,14 +1024,23 @@ def send(app: Any, request: dict[str, Any]) -> dict[str, Any]:
             ) from error
         except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
             told = f"{type(error).__name__}: {error}"
+            if untrusted(error):
+                words = f"the certificate of the broker {connection.as_uri()} is not trusted: {told}; name its authority (“ssl_ca_certs” among the "
+                raise WireError(
+                    "broker", f"{words}extras of its connection), and a host that it is made for"
+                ) from error
             if _refuses(error):
                 words = f"the broker {connection.as_uri()} refuses this: {told}; see the user, password and rights of its connection, and "
                 raise WireError(
                     "broker", f"{words}whether its queues have other arguments than the application declares"
                 ) from error
             if time.monotonic() > ends:
-                words = f"the broker {connection.as_uri()} cannot be reached: {told}; see whether it runs, and host and port of its connection"
-                raise WireError("broker", words) from error
+                words = f"the broker {connection.as_uri()} cannot be reached: {told}; see whether it runs, host and port of its connection, "
+                raise WireError("broker", f"{words}and whether both sides mean TLS") from error
+            time.sleep(1)
+        except ResultsAway as error:
+            if time.monotonic() > ends:
+                raise WireError("results", str(error)) from error
             time.sleep(1)
         finally:
             connection.release()
@@ -1018,10 +1122,10 @@ def _chosen(app: Any, connection: Any, request: dict[str, Any]) -> tuple[str, bo
     *earlier, last = request["ids"]
     waits = request.get("wait", "result") == "result"
     for id in earlier:
-        status = state(app, id)["status"] if waits else None
+        status = told_of(app, id) if waits else None
         if not (status in ("FAILURE", "REVOKED") if waits else marked_as(connection, request, id) == b"failed"):
             return str(id), status not in (None, "PENDING")
-    return str(last), waits and state(app, last)["status"] != "PENDING"
+    return str(last), waits and told_of(app, last) != "PENDING"
 
 
 def _reads(app: Any) -> dict[str, Any]:
@@ -1209,8 +1313,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         for name in ("broker", "results", "marks"):
             if request.get(name):
                 request = {**request, name: url_of(request[name])}
+        if request.get("broker"):
+            url, tls = divided(request["broker"])
+            request = {**request, "broker": url, "broker_tls": tls}
         if request["do"] == "ask":
-            return ask(request["broker"], options=request.get("transport_options"))
+            return ask(request["broker"], options=request.get("transport_options"), tls=request["broker_tls"])
         if not request.get("app"):
             known = request.get("configuration") or {}
             reason = "options" in request and unknown(known, request["task"], json.loads(request["options"]))
@@ -1286,7 +1393,7 @@ with DAG(
                     "options": '{"queue":"ml","priority":3}',
                     "wait": "result",
                     "unsure": "fail",
-                    "seconds": 3600,
+                    "seconds": 3585,
                     "configuration": json.loads(
                         '{"celery":[5,7],"backend":"redis","settings":{"task_default_queue":"work"},"queues":[{"name":"ml","exchange":{"name":"ml","type":"direct"},"routing_key":"ml"}]}',
                     ),

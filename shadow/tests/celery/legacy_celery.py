@@ -28,7 +28,11 @@ if GIVEN.get("by_function"):
 if GIVEN.get("queues"):
     app.conf.task_queues = [
         Queue(
-            name, Exchange(exchange, type=kind), routing_key=key, max_priority=10 if GIVEN.get("max_priority") else None
+            name,
+            Exchange(exchange, type=kind),
+            routing_key=key,
+            max_priority=10 if GIVEN.get("max_priority") else None,
+            binding_arguments=GIVEN.get("bound", {}).get(name),
         )
         for name, exchange, kind, key in GIVEN["queues"]
     ]

@@ -37,15 +37,27 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def certificates(folder: Path) -> None:
+    """An authority, `ca.pem`, and a certificate of it for 127.0.0.1, `server.pem` with `server.key`."""
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n", encoding="ascii")
+    for words in (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Company -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=broker -keyout server.key -out server.csr",
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    ):
+        subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
+
+
 @contextmanager
-def redis_server() -> Iterator[int]:
+def redis_server(*options: str, password: str | None = None) -> Iterator[int]:
     """The port of a Redis server."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bailey-redis-") as folder:
-        command = ["redis-server", "--port", str(port), "--dir", folder, "--bind", "127.0.0.1", "--save", ""]
+        command = ["redis-server", "--port", str(port), "--dir", folder, "--bind", "127.0.0.1", "--save", "", *options]
+        command += ["--requirepass", password, "--masterauth", password] if password else []
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            client = redis.Redis(port=port)
+            client = redis.Redis(port=port, password=password)
 
             def answers() -> bool:
                 try:
@@ -61,16 +73,20 @@ def redis_server() -> Iterator[int]:
 
 
 @contextmanager
-def sentinel(master: int) -> Iterator[int]:
-    """The port of a Sentinel that watches a Redis server, which it calls `legacy`."""
+def sentinel(master: int, password: str | None = None, servers: str | None = None) -> Iterator[int]:
+    """The port of a Sentinel that watches a Redis server, which it calls `legacy`. `servers` is the password of those it watches."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bailey-sentinel-") as folder:
         settings = Path(folder, "sentinel.conf")
-        settings.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor legacy 127.0.0.1 {master} 1\n")
+        lines = [f"port {port}", "bind 127.0.0.1", f"sentinel monitor legacy 127.0.0.1 {master} 1"]
+        lines += ["sentinel down-after-milliseconds legacy 1000"]
+        lines += [f'requirepass "{password}"'] if password else []
+        lines += [f'sentinel auth-pass legacy "{servers}"'] if servers else []
+        settings.write_text("\n".join(lines) + "\n")
         # What redis-sentinel is a link to.
         process = subprocess.Popen(["redis-server", str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
         try:
-            client = redis.Redis(port=port)
+            client = redis.Redis(port=port, password=password)
 
             def knows() -> bool:
                 try:
@@ -86,8 +102,8 @@ def sentinel(master: int) -> Iterator[int]:
 
 
 @contextmanager
-def rabbitmq_server() -> Iterator[str]:
-    """The URL of a RabbitMQ broker: Debian's, as a node of its own."""
+def rabbitmq_server(tls: Path | None = None) -> Iterator[str]:
+    """The URL of a RabbitMQ broker: Debian's, as a node of its own. `tls` is a folder of `certificates`."""
     port, distribution, names = free_port(), free_port(), free_port()
     name = f"bailey{port}@localhost"
     with tempfile.TemporaryDirectory(prefix="bailey-rabbit-") as folder:
@@ -107,6 +123,13 @@ def rabbitmq_server() -> Iterator[str]:
             "RABBITMQ_CONFIG_FILE": f"{folder}/none",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
         }
+        secure = free_port()
+        if tls:
+            files = (("cacertfile", "ca.pem"), ("certfile", "server.pem"), ("keyfile", "server.key"))
+            lines = [f"listeners.ssl.1 = 127.0.0.1:{secure}", "ssl_options.verify = verify_none"]
+            lines += [f"ssl_options.{name} = {tls / file}" for name, file in files]
+            Path(folder, "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+            variables["RABBITMQ_CONFIG_FILE"] = f"{folder}/rabbitmq"
         program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
         log = open(f"{folder}/out", "w")
         # Erlang would leave its own behind as a daemon.
@@ -129,7 +152,7 @@ def rabbitmq_server() -> Iterator[str]:
                         return False
 
             until(answers, "rabbitmq-server did not start", 120)
-            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+            yield f"amqps://guest:guest@127.0.0.1:{secure}//" if tls else f"amqp://guest:guest@127.0.0.1:{port}//"
         finally:
             os.killpg(process.pid, 9)
             process.wait()

@@ -1,0 +1,1 @@
+../../shadow/bailey_runtime/celery_places.py
