@@ -9,7 +9,7 @@ import time
 
 import redis
 from celery import Celery, Task, signals
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, binding
 
 GIVEN = json.loads(os.environ["LEGACY_CELERY"])
 LEDGER = redis.Redis.from_url(GIVEN["ledger"])
@@ -33,6 +33,7 @@ if GIVEN.get("queues"):
             routing_key=key,
             max_priority=10 if GIVEN.get("max_priority") else None,
             binding_arguments=GIVEN.get("bound", {}).get(name),
+            bindings=[binding(Exchange(exchange, type=kind), one) for one in GIVEN.get("keys", {}).get(name, [])],
         )
         for name, exchange, kind, key in GIVEN["queues"]
     ]
@@ -84,7 +85,7 @@ def odd(what):
         "surrogate": "half \ud800 of one",
         "nul": "a\0b",
         "bytes": b"\x00\xff",
-        "large": "x" * 5_000_000,
+        "large": "x" * 50_000_000,
         "deep": json.loads("[" * 200 + "]" * 200),
     }[what]
 

@@ -103,7 +103,7 @@ def sentinel(master: int, password: str | None = None, servers: str | None = Non
 
 @contextmanager
 def rabbitmq_server(tls: Path | None = None) -> Iterator[str]:
-    """The URL of a RabbitMQ broker: Debian's, as a node of its own. `tls` is a folder of `certificates`."""
+    """The URL of a RabbitMQ broker: Debian's, as a node of its own. `tls` is a folder of `certificates`, one of which a client must show."""
     port, distribution, names = free_port(), free_port(), free_port()
     name = f"bailey{port}@localhost"
     with tempfile.TemporaryDirectory(prefix="bailey-rabbit-") as folder:
@@ -126,7 +126,8 @@ def rabbitmq_server(tls: Path | None = None) -> Iterator[str]:
         secure = free_port()
         if tls:
             files = (("cacertfile", "ca.pem"), ("certfile", "server.pem"), ("keyfile", "server.key"))
-            lines = [f"listeners.ssl.1 = 127.0.0.1:{secure}", "ssl_options.verify = verify_none"]
+            lines = [f"listeners.ssl.1 = 127.0.0.1:{secure}", "ssl_options.verify = verify_peer"]
+            lines += ["ssl_options.fail_if_no_peer_cert = true"]
             lines += [f"ssl_options.{name} = {tls / file}" for name, file in files]
             Path(folder, "rabbitmq.conf").write_text("\n".join(lines) + "\n")
             variables["RABBITMQ_CONFIG_FILE"] = f"{folder}/rabbitmq"

@@ -92,6 +92,7 @@ def test_a_certificate_for_another_host(secure, folder):
         assert words in found["words"] if words else found.get("sent"), found
 
 
+@pytest.mark.full
 def test_beats_messages_over_tls_are_the_dags(secure, folder, clean):
     """celery 5371, 10312: `broker_use_ssl` and `redis_backend_use_ssl` beside a URL whose password must be quoted."""
     word, ca = quote(PASSWORD, safe=""), str(folder / "ca.pem")
@@ -109,29 +110,41 @@ def test_beats_messages_over_tls_are_the_dags(secure, folder, clean):
         exchanged(app, clean, broker, results, learnt(broker), [definition(1), definition(2, args=[1])])
 
 
+@pytest.mark.full
 def test_rabbitmq_behind_tls(folder, clean):
-    """celery 6209 and many: `amqps://` with an authority of one's own; kombu takes no such thing from a URL."""
+    """kombu 1149, celery 2149, 2490: `amqps://` with an authority of one's own and a client's certificate; a URL tells kombu of neither."""
+    own = {"ssl_certfile": str(folder / "server.pem"), "ssl_keyfile": str(folder / "server.key")}
+    ca = {"ssl_ca_certs": str(folder / "ca.pem")}
     with rabbitmq_server(folder) as url:
         app_given = given(url, clean, "default", "json")
-        app_given["settings"]["broker_use_ssl"] = {"ca_certs": str(folder / "ca.pem"), "cert_reqs": 2}
+        checks = {"ca_certs": ca["ssl_ca_certs"], "certfile": own["ssl_certfile"], "keyfile": own["ssl_keyfile"]}
+        app_given["settings"]["broker_use_ssl"] = checks | {"cert_reqs": 2}
         broker = {"conn_type": "amqps", "host": "127.0.0.1", "port": int(url.split(":")[-1].rstrip("/"))}
         broker |= {"login": "guest", "password": "guest", "schema": "/"}
-        trusted = broker | {"extra": {"ssl_ca_certs": str(folder / "ca.pem")}}
+        trusted = broker | {"extra": own | ca}
         results = app_given["settings"]["result_backend"]
-        for extra, words in (({}, "not trusted"), ({"ssl_cert_reqs": "none"}, None)):
-            one = wanted(app_given, KNOWN, broker=broker | {"extra": extra}, wait="sent", ids=[str(extra)])
-            one["options"] = json.dumps({"queue": "nobody"})
-            found = celery_wire.answer(one)
-            assert words in found["words"] if words else found.get("sent"), found
-        # Made for an address, and asked for by a name.
-        one = wanted(app_given, KNOWN, broker=trusted | {"host": "localhost.localdomain"}, wait="sent", ids=["name"])
-        assert celery_wire.answer(one).get("failed") == "broker"
+        one = wanted(app_given, KNOWN, wait="sent") | {"options": json.dumps({"queue": "nobody"})}
+        for number, (extra, words) in enumerate(
+            [
+                (own, "not trusted"),
+                (own | {"ssl_cert_reqs": "none"}, None),
+                (own | ca | {"ssl_check_hostname": False}, None),
+                (ca, "cannot be reached"),
+            ]
+        ):
+            found = celery_wire.answer(one | {"broker": broker | {"extra": extra}, "ids": [str(number)]})
+            assert words in found["words"] if words else found.get("sent"), (found, extra)
+        # Made for an address, and asked for by a name. A name of the type RabbitMQ with `ssl` is the same.
+        for kind, host, words in (("amqps", "localhost.localdomain", "broker"), ("rabbitmq", "127.0.0.1", None)):
+            place_of_it = broker | {"conn_type": kind, "host": host, "extra": own | ca | {"ssl": True}}
+            assert celery_wire.answer(one | {"broker": place_of_it, "ids": [kind]}).get("failed") == words
         with legacy(app_given, "-Q", "work") as app:
             exchanged(app, clean, trusted, results, learnt(trusted), [definition(1), definition(2, args=[1])])
 
 
+@pytest.mark.full
 def test_a_redis_at_a_socket(secure, folder, clean):
-    """celery 2903, pretix, weblate: `redis+socket://`."""
+    """celery 1283, 1722, 2995: `redis+socket://`, for the broker and for results."""
     word, path = quote(PASSWORD, safe=""), folder / "redis.sock"
     redis.Redis(unix_socket_path=str(path), password=PASSWORD).flushall()
     app_given = given(f"redis+socket://:{word}@{path}?virtual_host=0", clean, "default", "json")
@@ -142,7 +155,7 @@ def test_a_redis_at_a_socket(secure, folder, clean):
 
 
 def test_what_speaks_no_tls_or_nothing_at_all_is_not_waited_for_without_an_end(clean, monkeypatch):
-    """celery 4627, kombu 1047: a worker or a sender that hangs for hours on a connection that was made."""
+    """celery 4296, 4627: a sender that hangs on a broker which takes connections and does not answer."""
     monkeypatch.setattr(celery_places, "SECONDS", 1)
     app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
     began = time.monotonic()
@@ -165,6 +178,15 @@ def test_what_speaks_no_tls_or_nothing_at_all_is_not_waited_for_without_an_end(c
     finally:
         server.kill()
         server.wait()
+    # One that takes no writes for a while: what was asked for in vain may be done afterwards, and is done once.
+    broker = redis.Redis(port=clean)
+    broker.execute_command("CLIENT", "PAUSE", "5000", "WRITE")
+    known = app_given["settings"]["broker_url"]
+    monkeypatch.setattr(celery_sending, "_PATIENCE", 30)
+    celery_wire.answer(wanted(app_given, KNOWN, broker=known, wait="sent", ids=["paused"]))
+    assert celery_wire.answer(wanted(app_given, KNOWN, broker=known, wait="sent", ids=["paused"]))["sent"] is False
+    assert broker.llen("work") == 1
+    monkeypatch.setattr(celery_sending, "_PATIENCE", 1)
     # As what stands behind a firewall that has forgotten the connection.
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -261,6 +261,28 @@ def test_what_cannot_be_sent_says_what_to_do(more, code, words, clean, monkeypat
     assert answer.get("failed") == code and words in answer["words"], answer
 
 
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [
+        ("disabled", "no result backend"),
+        ("disabled://", "no result backend"),
+        ("rpc://", "come back to the process"),
+        ("db+postgresql://u@h/d", "unpickles nothing"),
+        ("database", "unpickles nothing"),
+        ("django-db", "unpickles nothing"),
+        ("mongodb://h/d", "unpickles nothing"),
+    ],
+)
+def test_a_backend_that_nobody_else_reads_is_not_waited_for(backend, words, clean):
+    app_given = given(f"redis://127.0.0.1:{clean}/0", clean, "default", "json")
+    known = {"celery": [5, 7], "backend": backend, "settings": {"task_default_queue": "work"}}
+    refused = celery_wire.answer(wanted(app_given, known))
+    assert refused["failed"] == "no-result" and words in refused["words"] and "wait: sent" in refused["words"], refused
+    # Nothing was sent of which the answer would be lost.
+    assert not redis.Redis(port=clean).exists("work")
+    assert celery_wire.answer(wanted(app_given, known, wait="sent"))["sent"]
+
+
 def test_a_queue_that_nobody_consumes_is_known(clean):
     configuration = {"settings": {"task_default_queue": "work"}, "silent": ["old"]}
     assert "old" in unknown(configuration, "t", {"queue": "old"})

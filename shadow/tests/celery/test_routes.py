@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -110,6 +111,29 @@ def test_an_exchange_that_routes_by_headers(clean, vhost):
         exchanged(app, clean, vhost, app_given["settings"]["result_backend"], known, [entry])
         # Without the header no queue takes it, which RabbitMQ says.
         lost = wanted(app_given, known, ids=["lost"], options='{"queue": "ml"}', wait="sent")
+        assert celery_wire.answer(lost).get("failed") == "unrouted"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_a_queue_with_several_bindings(broker, clean, request):
+    """celery 4415: more than one key leads to a queue of a topic exchange."""
+    url = f"redis://127.0.0.1:{clean}/0" if broker == "redis" else request.getfixturevalue("vhost")
+    app_given = given(url, clean, "default", "json")
+    del app_given["settings"]["task_default_priority"]
+    app_given["queues"] = [["ml", "company", "topic", "work.ml"]]
+    app_given["keys"] = {"ml": ["train.#", "score.*"]}
+    app_given["settings"] |= {"task_default_queue": "ml"}
+    ways = [{}, {"queue": "ml"}, {"exchange": "company", "routing_key": "train.a.b"}]
+    ways += [{"exchange": "company", "routing_key": "score.x"}]
+    entries = [definition(n, options=options) for n, options in enumerate(ways)]
+    with legacy(app_given, "-Q", "ml") as app:
+        results = app_given["settings"]["result_backend"]
+        known = learnt(url)
+        exchanged(app, clean, url, results, known, entries)
+        # A key that leads nowhere.
+        lost = wanted(app_given, known, ids=["lost"], wait="sent", broker=url)
+        lost["options"] = json.dumps({"exchange": "company", "routing_key": "else"})
         assert celery_wire.answer(lost).get("failed") == "unrouted"
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from commands import Lab
+from queue_database import Database
+
+from testing.postgres import cluster
 
 
 @pytest.fixture
@@ -28,3 +33,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
     finally:
         lab.run("down")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A PostgreSQL for queues; its URL without a database."""
+    with cluster("max_prepared_transactions=5") as url:
+        yield url.removesuffix("/postgres")
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Database]:
+    """A new database."""
+    name = f"q{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    database = Database(f"{server}/{name}")
+    yield database
+    database.connection.close()

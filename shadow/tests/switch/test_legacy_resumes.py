@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from torture import OVERRIDE
+from moving import OVERRIDE
 
 from testing.entry import Entry
 from testing.server import wait_until

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from dags import Airflow
 from ledger import Verdict, judge_interval
-from torture import OVERRIDE, run_of
+from moving import OVERRIDE
+from verdicts import run_of
 
 from testing.entry import Entry
 from testing.server import wait_until

@@ -7,7 +7,8 @@ import os
 import time
 
 import pytest
-from torture import report, torture
+from tally import report
+from torture import torture
 
 
 def run(capsys: pytest.CaptureFixture[str], **options: object) -> None:
