@@ -13,7 +13,7 @@ public struct Bailey: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, DiscoverCommand.self, ProfileCommand.self, DoctorCommand.self,
+            InitCommand.self, DiscoverCommand.self, ProfileCommand.self, AdoptCommand.self, DoctorCommand.self,
             ImportCommand.self,
             TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,

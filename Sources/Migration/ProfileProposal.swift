@@ -17,7 +17,7 @@ public struct ProfileProposal: Sendable, Hashable {
 
     /// What a column, an expression or a word means.
     public struct Guess: Sendable, Hashable {
-        /// What it means: `id`, `type`, `status`, a status such as `queued`.
+        /// What it means: `id`, `type`, `status`, or the words of one, such as `status queued`.
         public var meaning: String
         /// The column, the expression, or the words.
         public var says: String

@@ -76,8 +76,14 @@ extension DiscoveredSystem {
         ]
     }
 
+    /// `entry` of `entries`.
+    private static func one(of unit: String) -> String {
+        unit.hasSuffix("ies") ? unit.dropLast(3) + "y" : unit.hasSuffix("s") ? String(unit.dropLast()) : unit
+    }
+
     fileprivate var textLines: [String] {
-        let many = amount.map { "\($0) \(unit)" } ?? "an unknown number of \(unit)"
+        let many =
+            amount.map { "\($0) \($0 == 1 ? DiscoveredSystem.one(of: unit) : unit)" } ?? "an unknown number of \(unit)"
         let outlook =
             switch outlook {
             case .moves: "moves"

@@ -68,6 +68,8 @@ import Testing
                 (["backtest", "--days", "3", "--ahead", "3"], "backtest", 0),
                 (["shadow", "--from-history"], "shadow", 0),
                 (["report"], "report", 1), (["ticks", "s/a"], "ticks", 0),
+                (["discover", redis.url, url], "discovery", 0),
+                (["profile", "init", "tasks.background_jobs", "--url", url], "profile", 0),
             ]
             for (command, title, status) in table {
                 let ended = try await bailey.start(command + ["--json"]).ended(within: 60)

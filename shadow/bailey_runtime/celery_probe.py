@@ -75,7 +75,13 @@ def schedule(found: Any) -> dict[str, Any]:
         return {"unsupported": name, "words": f"{name} with a clock of its own (nowfun)"}
     if kind is schedules.crontab:
         fields = {field: cronspec(getattr(found, f"_orig_{field}")) for field in FIELDS}
-        return {"schedule": {"__type__": "crontab", **fields}}
+        # RedBeat writes what JSON can hold: a list, and no set or range.
+        odd = [
+            field
+            for field in FIELDS
+            if not isinstance(getattr(found, f"_orig_{field}"), (str, int, list, tuple, type(None)))
+        ]
+        return {"schedule": {"__type__": "crontab", **fields}, **({"unstorable": odd} if odd else {})}
     if kind is schedules.schedule:
         every = found.run_every
         whole, part = divmod(every // timedelta(microseconds=1), 1_000_000)

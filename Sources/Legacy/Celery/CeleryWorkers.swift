@@ -13,6 +13,9 @@ public struct CeleryWorkers: Sendable {
     /// The workers of a broker.
     public init(url: RedisURL) { self.url = url }
 
+    /// The broker.
+    var place: RedisURL { url }
+
     /// What one worker says of its application's configuration.
     public struct Answer: Sendable {
         /// The worker's name, `celery@host`.
@@ -76,6 +79,11 @@ public struct CeleryWorkers: Sendable {
                 .answers,
             report: try await ask("report", [:], name: name + "5", now: now(), seconds: 2).answers
         )
+    }
+
+    /// Asks every worker a question without arguments.
+    func asking(_ method: String, name: String, now: Instant) async throws(RedisError) -> Answers {
+        try await ask(method, [:], name: name, now: now, seconds: 2)
     }
 
     private func ask(_ method: String, _ arguments: JSON, name: String, now: Instant, seconds: Int)

@@ -93,11 +93,12 @@ extension QueueSystem {
             let jobs = reading.entries.reduce(0) { $0 + ($1.history?.states.values.reduce(0, +) ?? 0) }
             found.amount = jobs
             found.unit = "jobs"
-            found.evidence.append("\(reading.summary.found) job types")
+            let types = reading.summary.found
+            found.evidence.append(types == 0 ? "it holds no job" : "\(types) job \(types == 1 ? "type" : "types")")
+            // That it is empty is said already.
             found.evidence += reading.summary.notes.filter {
-                $0.code == .unknownStatus || $0.code == .incompleteReading
-            }
-            .map(\.detail)
+                $0.code == .unknownStatus || ($0.code == .incompleteReading && types > 0)
+            }.map(\.detail)
             found.keeps = reading.entries.compactMap(highRate)
         } catch let error as PostgresError where error.code == .timeout {
             found.evidence.append(

@@ -35,7 +35,9 @@ extension RedBeatSource {
                 .sorted()
             var seen = "database \(url.database) is a Celery broker"
             if !queues.isEmpty { seen += " (bindings of \(queues.prefix(5).joined(separator: ", ")))" }
-            if listening > 0 { seen += " with \(listening) live \(listening == 1 ? "worker" : "workers")" }
+            if listening > 0 {
+                seen += " where \(listening) \(listening == 1 ? "worker takes" : "workers take") questions"
+            }
             if schedules.isEmpty {
                 seen +=
                     " without RedBeat: beat here is not RedBeat's. Its schedule is in a file or a database; see --scheduler of celery beat"
@@ -77,10 +79,11 @@ extension RedBeatSource {
         return (found ?? []).sorted()
     }
 
-    /// How many workers listen for questions in this database.
+    /// How many workers have a place for questions in this database, if anybody listens at all: kombu listens by patterns, which Redis counts
+    /// over all databases alone.
     private func listeners(_ redis: RedisConnection) async -> Int {
-        let reply = try? await redis.send("PUBSUB", "NUMSUB", "/\(url.database).celery.pidbox")
-        return reply?.array?.last?.int ?? 0
+        guard let patterns = try? await redis.send("PUBSUB", "NUMPAT").int, patterns > 0 else { return 0 }
+        return (try? await redis.members(of: Array("_kombu.binding.celery.pidbox".utf8)))?.count ?? 0
     }
 
     /// What keys begin with, up to their first colon, the most frequent first.

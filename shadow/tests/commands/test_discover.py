@@ -144,6 +144,43 @@ def test_every_prefix_in_every_database_is_found_and_what_is_alike_is_not(server
     assert sorted(one["name"] for one in inventory["entries"]) == ["a", "b", "bare", "c", "d"]
 
 
+def test_a_user_who_may_only_read_finds_the_same(server: Server, tmp_path: Path) -> None:
+    redis = server.client()
+    redis.flushall()
+    redis.hset("redbeat:a", "definition", entry("a"))
+    redis.zadd("redbeat::schedule", {"redbeat:a": 1})
+    redis.sadd("_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    reading = (
+        "ping",
+        "auth",
+        "select",
+        "info",
+        "scan",
+        "dbsize",
+        "type",
+        "zcard",
+        "zrange",
+        "hexists",
+        "exists",
+        "hmget",
+        "smembers",
+    )
+    redis.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">word", "~*", *(f"+{word}" for word in reading))
+    url = server.url.replace("redis://", "redis://reader:word@")
+    found = discovered(tmp_path, url, "--no-ask-workers")
+    assert {one["what"]: one["outlook"] for one in found["systems"]} == {
+        "RedBeat": "moves",
+        "Celery's broker": "not-read",
+    }
+    assert found["servers"][0]["unseen"] == []
+    # With less than that it is told what was not seen, and nothing is called empty.
+    redis.execute_command("ACL", "SETUSER", "reader", "-info", "-hmget")
+    less = discovered(tmp_path, url, "--no-ask-workers")
+    assert "its other databases" in less["servers"][0]["unseen"][0]
+    (redbeat,) = [one for one in less["systems"] if one["kind"] == "redbeat"]
+    assert "1 of 1 keys are no entries that can be read" in redbeat["evidence"]
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in SCHEMAS.glob("*.sql")))
 def test_the_queues_of_other_projects_are_found_under_any_name(name: str, postgres: str, tmp_path: Path) -> None:
     url = database(postgres, f"d_{name}", schemas=(name,))
@@ -157,6 +194,38 @@ def test_the_queues_of_other_projects_are_found_under_any_name(name: str, postgr
     # A queue without a row is no whole reading, and is told so.
     assert done.returncode in (0, 1), done.stderr
     assert json.loads(done.stdout)["sources"][0]["kind"] == "queue"
+
+
+# As the package's migrations make them, without what only Django asks for.
+DJANGO = (
+    "CREATE SCHEMA beat",
+    """CREATE TABLE beat.django_celery_beat_crontabschedule (id serial PRIMARY KEY, minute varchar(240), hour varchar(96), day_of_week varchar(64),
+    day_of_month varchar(124), month_of_year varchar(64), timezone varchar(63))""",
+    """CREATE TABLE beat.django_celery_beat_intervalschedule (id serial PRIMARY KEY, every int, period varchar(24))""",
+    """CREATE TABLE beat.django_celery_beat_periodictask (id serial PRIMARY KEY, name varchar(200) UNIQUE, task varchar(200), args text DEFAULT '[]',
+    kwargs text DEFAULT '{}', queue varchar(200), exchange varchar(200), routing_key varchar(200), expires timestamptz, enabled boolean DEFAULT true,
+    last_run_at timestamptz, total_run_count integer DEFAULT 0, date_changed timestamptz DEFAULT now(), description text DEFAULT '', crontab_id integer,
+    interval_id integer, solar_id integer, one_off boolean DEFAULT false, start_time timestamptz, priority integer, headers text DEFAULT '{}',
+    clocked_id integer, expire_seconds integer)""",
+    "INSERT INTO beat.django_celery_beat_crontabschedule VALUES (1, '0', '2', '*', '*', '*', 'Europe/Paris')",
+    "INSERT INTO beat.django_celery_beat_intervalschedule VALUES (1, 10, 'seconds')",
+    "INSERT INTO beat.django_celery_beat_periodictask (name, task, crontab_id) VALUES ('nightly', 't', 1)",
+    "INSERT INTO beat.django_celery_beat_periodictask (name, task, interval_id, last_run_at) VALUES ('often', 't', 1, '2026-11-01Z')",
+)
+
+
+def test_djangos_scheduler_is_found_in_any_schema_with_its_broker(
+    server: Server, postgres: str, tmp_path: Path
+) -> None:
+    server.client().flushall()
+    server.client().sadd("_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    url = database(postgres, "django", *DJANGO)
+    found = discovered(tmp_path, url, server.url)
+    (django,) = [one for one in found["systems"] if one["kind"]]
+    assert (django["kind"], django["amount"], django["outlook"]) == ("django_celery_beat", 2, "read-only")
+    assert django["certainty"] == "certain" and [kept["name"] for kept in django["keep"]] == ["often"]
+    assert "?schema=beat" in found["settings"] and f'broker_url: "{server.url}"' in found["settings"]
+    assert sorted(one["name"] for one in imported(tmp_path, found)["entries"]) == ["nightly", "often"]
 
 
 HAND_MADE = """CREATE TABLE work.%s (id serial PRIMARY KEY, job_type text, payload jsonb, status text, attempts int, created_at timestamptz,

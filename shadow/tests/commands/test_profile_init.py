@@ -120,7 +120,7 @@ def test_each_guess_has_evidence_and_what_cannot_be_known_is_said(forty: str, tm
     # What its rows alone explain is doubtful, and says so.
     doubtful = proposed(tmp_path, forty, "f.t34")
     assert any("“kaput” of status means" in text and "failed" in text for text in doubtful["unknown"])
-    assert {guess["meaning"]: guess["confidence"] for guess in doubtful["guesses"]}["failed"] == "medium"
+    assert {guess["meaning"]: guess["confidence"] for guess in doubtful["guesses"]}["status failed"] == "medium"
 
 
 def test_a_profile_that_is_there_is_left_alone(forty: str, tmp_path: Path) -> None:
