@@ -1,0 +1,69 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import Commands
+
+/// The page of commands says what the program can do, and nothing that it cannot.
+@Suite("What docs/commands.md says of options") struct DocumentedCommandsTests {
+    private static let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("docs")
+
+    private func page(_ name: String) throws -> String {
+        try String(contentsOf: DocumentedCommandsTests.docs.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    /// Options that a text names.
+    private func options(_ text: some StringProtocol) -> Set<String> {
+        Set(String(text).matches(of: /--[a-z][a-z-]*[a-z]/).map { String($0.output) })
+    }
+
+    /// Every command that does something, by the words that call it.
+    private func commands(_ root: any ParsableCommand.Type = Bailey.self, _ words: [String] = []) -> [String:
+        any ParsableCommand.Type]
+    {
+        let children = root.configuration.subcommands
+        guard !children.isEmpty else { return [words.joined(separator: " "): root] }
+        return children.reduce(into: [:]) { found, child in
+            let name = child.configuration.commandName ?? ""
+            found.merge(commands(child, words + [name])) { first, _ in first }
+        }
+    }
+
+    /// What `--help` names of a command itself.
+    private func offered(_ command: any ParsableCommand.Type) -> Set<String> {
+        options(Bailey.helpMessage(for: command, columns: 400).split(separator: "\nOPTIONS:").last ?? "")
+    }
+
+    @Test func everyCommandAndOptionThatIsThereIsDocumented() throws {
+        let page = try page("commands.md")
+        let all = try FileManager.default.contentsOfDirectory(atPath: DocumentedCommandsTests.docs.path).filter {
+            $0.hasSuffix(".md")
+        }.map { try self.page($0) }.joined()
+        let known = commands()
+        #expect(known.count > 15)
+        for (name, command) in known {
+            #expect(page.contains("`\(name)") || page.contains(", `\(name)"), "no row of the table begins with \(name)")
+            // Of a pair the page names the one that changes something.
+            let missing = offered(command).subtracting(options(all)).subtracting(["--version", "--help"]).filter {
+                !all.contains("--no-" + $0.dropFirst(2))
+            }
+            #expect(missing.isEmpty, "\(name): \(missing.sorted())")
+        }
+    }
+
+    @Test func everyOptionThatARowNamesIsThere() throws {
+        let known = commands()
+        for line in try page("commands.md").split(separator: "\n") where line.hasPrefix("| `") {
+            let cell = line.dropFirst(2).prefix { $0 != "|" }
+            // A cell may name several commands: each in its own quotes.
+            for call in cell.matches(of: /`([^`]+)`/).map({ String($0.output.1) }) {
+                let words = call.split(separator: " ").prefix { $0.allSatisfy { $0.isLowercase || $0 == "-" } }
+                let names = [words.prefix(2).joined(separator: " "), words.prefix(1).joined()]
+                guard let command = names.compactMap({ known[$0] }).first else { continue }
+                let unknown = options(call).subtracting(offered(command))
+                #expect(unknown.isEmpty, "`\(call)`: \(unknown.sorted())")
+            }
+        }
+    }
+}
