@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 from stage import HERE, Stage, wait_until
 
+from lab.poller import TABLE
+from testing.postgres import cluster
 from testing.server import Server
 
 SECONDS = 0.5
@@ -207,6 +212,66 @@ def test_a_source_that_does_not_answer_does_not_end_the_watching_of_another(stag
     assert watching.returncode == 3 and "other does not answer" in errors, errors
     coverage = adds_up(stage)
     assert coverage["compared"] >= 12 and coverage["lost"] == 0, coverage
+
+
+def with_jobs(stage: Stage, url: str) -> None:
+    """A job type beside the entry, and one job of it that the application has run."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLE)
+    end_job(url, "now()")
+    stage.settle(jobs={"kind": "queue", "url": url, "profile": "background_jobs", "timezone": "UTC"})
+    mapping = {
+        "pipeline": "jobs",
+        "schedule": {"crontab": "* * * * *", "timezone": "UTC"},
+        "tasks": {"run": {"entry": "jobs/mail", "shadow": "pure", "command": ["true"]}},
+    }
+    (stage.folder / "mappings" / "jobs.yaml").write_text(json.dumps(mapping), encoding="utf-8")
+    stage.json("import", status=(0, 1))
+
+
+def end_job(url: str, ended: str) -> None:
+    """A job that a worker ends now, or at a moment that it makes up; `ended` is SQL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO tasks.background_jobs (id, job_type, job_data, status, created_at, started_at, completed_at) "
+            f"VALUES (gen_random_uuid(), 'mail', '{{}}', 'completed', now(), now(), {ended})"
+        )
+
+
+def test_a_postgres_that_goes_away_does_not_end_the_watching_of_a_redis(stage: Stage) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(cluster())
+        with_jobs(stage, url)
+        watching = stage.start("shadow", "--for", "14s")
+        wait_until("it watches", lambda: stage.coverage("tick")["compared"] > 2, 60)
+        with psycopg.connect(url) as connection:
+            backend = connection.info.backend_pid
+            # Its parent is the server, which goes at once and leaves its sessions.
+            parent = re.search(
+                r"^PPid:\s+(\d+)$", Path(f"/proc/{backend}/status").read_text(encoding="ascii"), re.MULTILINE
+            )
+        assert parent
+        os.kill(int(parent[1]), signal.SIGQUIT)
+        output, errors = watching.communicate(timeout=180)
+    # What the queue did since is not known, and said to be lost or unseen; never a zero.
+    assert watching.returncode in (1, 3) and "jobs" in errors + output, (watching.returncode, output, errors)
+    coverage = adds_up(stage)
+    assert coverage["compared"] >= 14 and coverage["lost"] == 0, coverage
+
+
+def test_a_row_whose_end_is_no_time_is_compared_like_the_others(stage: Stage) -> None:
+    with cluster() as url:
+        with_jobs(stage, url)
+        # What no time finds is looked for every 15 s.
+        watching = stage.start("shadow", "--for", "24s")
+        wait_until("it watches", lambda: stage.coverage("tick")["compared"] > 2, 60)
+        for ended in ["now()", "'infinity'", "'0044-03-15 BC'", "'294276-12-31'", "now()"]:
+            end_job(url, ended)
+        output, errors = watching.communicate(timeout=180)
+    assert watching.returncode == 0, (output, errors)
+    jobs = stage.coverage("jobs")
+    assert jobs["compared"] == 5 and jobs["lost"] == 0, (jobs, output, errors)
+    assert adds_up(stage)["lost"] == 0
 
 
 def test_calls_by_hand_and_by_other_tasks_are_no_ticks(stage: Stage) -> None:
