@@ -106,6 +106,7 @@ let package = Package(
             ],
             // Links to shadow/bailey_runtime.
             resources: celeryParts.map { .embedInCode("celery_\($0).py") }
+                + [.embedInCode("http_program.py"), .embedInCode("sql_program.py")]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
@@ -116,7 +117,7 @@ let package = Package(
                 systemPackage,
             ],
             // A link to the runtime's.
-            resources: [.embedInCode("call_function.py")]
+            resources: ["call_function", "http_program", "sql_program"].map { .embedInCode("\($0).py") }
         ),
         room(
             "Cutover",

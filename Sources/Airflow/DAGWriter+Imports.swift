@@ -28,6 +28,11 @@ extension DAGWriter {
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
+            if uses(\.isSkippedWhereObserved) {
+                modules.formUnion(["json", "os", "signal", "subprocess", "threading"])
+                if uses({ $0.isSkippedWhereObserved && environment($0) == nil }) { modules.insert("sys") }
+                sdk.insert(String(lookup.prefix { $0 != "." }))
+            }
             if uses(fillsVariables) { modules.insert("re") }
             if dag.tasks.contains(where: takes) {
                 modules.formUnion(["contextlib", "json", "time"])
@@ -97,6 +102,9 @@ extension DAGWriter {
             case .celery: names.insert("CeleryTask")
             case .python: names.insert("PythonTask")
             case .command: names.insert("CommandTask")
+            case .sql: names.insert("SQLTask")
+            case .copy: names.insert("CopyTask")
+            case .http: names.insert("HTTPTask")
             case .queue, .untranslatable: names.insert("FailingTask")
             }
         }
@@ -123,10 +131,20 @@ extension DAGWriter {
                     : DAGRuntime.inputs.replacing("tick if \"tick\" in part else \(called)", with: "tick")
             )
         }
-        if uses({ $0.runsProgram || $0.call != nil }) { parts.append(DAGRuntime.program) }
+        if uses({ $0.runsProgram || $0.call != nil || $0.isSkippedWhereObserved }) { parts.append(DAGRuntime.program) }
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
+        if uses({ if case .http = $0 { true } else { false } }) { parts.append(DAGRuntime.httpProgram) }
+        if uses({
+            switch $0 {
+            case .sql, .copy: true
+            default: false
+            }
+        }) {
+            parts.append(DAGRuntime.sqlProgram)
+        }
+        if uses(\.isSkippedWhereObserved) { parts.append(DAGRuntime.data(lookup: lookup)) }
         if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses(fillsVariables) { parts.append(DAGRuntime.filling) }
         if uses({ $0.call != nil }) { parts += [DAGRuntime.celeryProgram, DAGRuntime.celery(lookup: lookup)] }

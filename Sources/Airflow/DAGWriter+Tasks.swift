@@ -86,10 +86,22 @@ extension DAGWriter {
 
     /// A rule that lets a task start before the gate has answered is left out.
     private func rule(_ task: TaskDefinition) -> PythonExpression? {
+        guard needs(task).isEmpty else { return .string(TriggerRule.noneFailed.rawValue) }
         guard task.triggerRule != .allSuccess, !(gated && (task.triggerRule == .always || task.after.isEmpty)) else {
             return nil
         }
         return .string(task.triggerRule.rawValue)
+    }
+
+    /// The tasks before one of which it must know by itself whether they were skipped: to the scheduler a task that was only observed is
+    /// skipped, and this one is to run all the same.
+    func needs(_ task: TaskDefinition) -> [String] {
+        let before = task.after.compactMap { dag[$0] }
+        guard gated, task.triggerRule == .allSuccess, !takes(task),
+            before.contains(where: \.body.isSkippedWhereObserved),
+            !before.contains(where: takes)
+        else { return [] }
+        return before.map(\.id)
     }
 
     private func origin(_ task: TaskDefinition) -> String {
@@ -123,9 +135,8 @@ extension DAGWriter {
 
     func environment(_ body: TaskBody) -> (python: String, path: [String], variables: [String: String])? {
         switch body {
-        case .python(let python): python.environment.flatMap { environments[$0] }
         case .celery(let call): call.sending.environment.flatMap { environments[$0] }
-        default: nil
+        default: body.environment.flatMap { environments[$0] }
         }
     }
 

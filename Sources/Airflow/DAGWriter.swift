@@ -66,6 +66,12 @@ struct DAGWriter {
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
         }
+        for task in dag.tasks where environment(task.body) == nil {
+            switch task.body {
+            case .sql, .copy: found.insert("psycopg")
+            default: break
+            }
+        }
         return found
     }
 
@@ -76,6 +82,7 @@ struct DAGWriter {
                 found.merge(celeryConnections(call)) { first, _ in first }
             }
         }
+        for task in dag.tasks { found.merge(task.body.namedConnections) { first, _ in first } }
         guard gated else {
             for task in dag.tasks where takes(task) {
                 guard let name = task.body.drain?.entry.source else { continue }

@@ -13,8 +13,11 @@ extension DAGWriter {
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
         if !task.inputs.isEmpty { arguments.append(("inputs", json(inputs(task)))) }
         if !task.conditions.isEmpty { arguments.append(("when", json(task.conditions.json))) }
+        let needs = needs(task)
+        if !needs.isEmpty { arguments.append(("needs", .list(needs.map { .string($0) }))) }
         switch task.body {
         case .python, .command: arguments += shadow(task)
+        case .sql, .copy, .http: arguments.append(("shadow", .string(task.shadow.rawValue)))
         case .celery, .queue, .untranslatable: break
         }
         return .call(name, [], arguments)
@@ -35,6 +38,37 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return ("CommandTask", [("command", words)] + commandArguments(command))
+        case .sql(let call):
+            var own: [(name: String, value: PythonExpression)] = [
+                ("connection", .string(call.connection)), ("statements", .list(call.statements.map(parts))),
+            ]
+            if call.parameters != [:] { own.append(("parameters", json(call.parameters))) }
+            if !call.isTransaction { own.append(("transaction", .bool(false))) }
+            return ("SQLTask", own + interpreter(task.body))
+        case .copy(let call):
+            var own: [(name: String, value: PythonExpression)] = [
+                ("source", .string(call.source)), ("query", parts(call.query)), ("target", .string(call.target)),
+                ("table", .list(call.table.map { .string($0) })),
+            ]
+            if call.parameters != [:] { own.append(("parameters", json(call.parameters))) }
+            if !call.columns.isEmpty { own.append(("columns", .list(call.columns.map { .string($0) }))) }
+            if let column = call.column { own += [("column", .string(column)), ("window", json(call.window))] }
+            return ("CopyTask", own + interpreter(task.body))
+        case .http(let call):
+            var own: [(name: String, value: PythonExpression)] = [
+                ("method", .string(call.method)), ("url", .string(call.url)),
+            ]
+            if let connection = call.connection { own.append(("connection", .string(connection))) }
+            if !call.headers.isEmpty { own.append(("headers", dictionary(call.headers))) }
+            if call.query != [:] { own.append(("query", json(call.query))) }
+            if !call.body.isNull || task.inputs.contains(where: { $0.place.first == .key("json") }) {
+                own.append(("json", json(call.body)))
+            }
+            if !call.expected.isEmpty { own.append(("expect", .list(call.expected.map { .integer($0) }))) }
+            if call.repeated != HTTPCall(url: "").repeated {
+                own.append(("retry_on", .list(call.repeated.map { .integer($0) })))
+            }
+            return ("HTTPTask", own)
         case .untranslatable(let reason):
             return ("FailingTask", [("reason", .string(reason))])
         case .queue(let drain):
@@ -78,7 +112,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_job_command", job + [words], commandArguments(command) + shadow(task))
-        case .untranslatable, .celery, .queue:
+        case .untranslatable, .celery, .queue, .sql, .copy, .http:
             return "pass"
         }
     }
@@ -89,6 +123,14 @@ extension DAGWriter {
         _ named: [(name: String, value: PythonExpression)]
     ) -> String {
         "return " + PythonExpression.call(function, positional, named).text(indent: 0)
+    }
+
+    /// A statement: texts and names of parameters by turns.
+    private func parts(_ statement: SQLStatement) -> PythonExpression { .list(statement.parts.map { .string($0) }) }
+
+    private func interpreter(_ body: TaskBody) -> [(name: String, value: PythonExpression)] {
+        guard let environment = environment(body) else { return [] }
+        return [("interpreter", .string(environment.python))] + gatedVariables(body)
     }
 
     private func pythonArguments(_ python: PythonCall, _ body: TaskBody) -> [(name: String, value: PythonExpression)] {

@@ -35,6 +35,40 @@ extension DAGWriter {
             return failure(reason)
         case .queue(let drain):
             return failure(reasonAgainst(drain))
+        case .sql(let call):
+            return data(
+                task,
+                "_SQL",
+                [
+                    ("statements", .list(call.statements.map { .list($0.parts.map { .string($0) }) })),
+                    ("transaction", .bool(call.isTransaction)), ("read_only", .bool(false)),
+                ],
+                places: [("connection", call.connection)]
+            )
+        case .copy(let call):
+            let copied: [(key: String, value: PythonExpression)] = [
+                ("query", .list(call.query.parts.map { .string($0) })),
+                ("table", .list(call.table.map { .string($0) })),
+                ("columns", .list(call.columns.map { .string($0) })),
+                ("column", call.column.map { .string($0) } ?? .none),
+            ]
+            return data(
+                task,
+                "_SQL",
+                [("copy", .dictionary(copied))],
+                places: [("from", call.source), ("to", call.target)]
+            )
+        case .http(let call):
+            return data(
+                task,
+                "_HTTP",
+                [
+                    ("method", .string(call.method)), ("url", .string(call.url)), ("headers", dictionary(call.headers)),
+                    ("expect", .list(call.expected.map { .integer($0) })),
+                    ("retry_on", .list(call.repeated.map { .integer($0) })),
+                ],
+                places: call.connection.map { [("connection", $0)] } ?? []
+            )
         case .command(let command):
             return run(
                 .list(command.arguments.map { .string($0) }),
@@ -85,6 +119,28 @@ extension DAGWriter {
                     [("environment", ungatedVariables(task.body))]
                 ).text(indent: 0)
         }
+    }
+
+    /// A body that moves data: its request and its connections go to the program that the gated body runs too.
+    private func data(
+        _ task: TaskDefinition,
+        _ program: String,
+        _ request: [(key: String, value: PythonExpression)],
+        places: [(key: String, value: String)]
+    ) -> String {
+        let interpreter = environment(task.body).map { PythonExpression.string($0.python) }
+        let input: PythonExpression =
+            task.inputs.isEmpty ? .call("json.loads", [.string(task.body.input.text())], []) : .name("given")
+        return "return "
+            + PythonExpression.call(
+                "_move_data",
+                [
+                    .list([interpreter ?? .name("sys.executable"), .string("-c"), .name(program)]),
+                    .dictionary(request + [("seconds", .number(task.timeout ?? 86_400))]), input,
+                    .dictionary(places.map { ($0.key, .string($0.value)) }),
+                ],
+                [("environment", ungatedVariables(task.body))]
+            ).text(indent: 0)
     }
 
     private func run(
@@ -141,7 +197,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             body = .call("_run_program", [words, .name("payload")], environment(of: command))
-        case .celery, .queue, .untranslatable:
+        case .celery, .queue, .untranslatable, .sql, .copy, .http:
             return failure(reasonAgainst(drain))
         }
         return [

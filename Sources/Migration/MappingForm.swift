@@ -42,6 +42,25 @@ extension TaskBody {
                     ] + (command.input.isNull ? [] : [("input", command.input)])
                 )
             )
+        case .sql(let call):
+            [
+                "sql": .array(call.statements.map { JSON($0.parts) }), "connection": .string(call.connection),
+                "params": call.parameters, "transaction": .bool(call.isTransaction),
+            ]
+        case .copy(let call):
+            [
+                "copy": JSON(call.query.parts), "from": .string(call.source), "to": .string(call.target),
+                "table": JSON(call.table), "columns": JSON(call.columns), "column": JSON(call.column),
+                "params": call.parameters, "window": call.window,
+            ]
+        case .http(let call):
+            [
+                "http": [.string(call.method), .string(call.url), JSON(call.connection)],
+                "headers": .object(
+                    JSONObject(call.headers.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+                ),
+                "query": call.query, "json": call.body, "expect": .array(call.expected.map { JSON($0) }),
+            ]
         case .queue(let drain): ["queue": .string(drain.entry.description), "runs": drain.runs.form]
         case .untranslatable(let reason): ["untranslatable": .string(reason)]
         }

@@ -105,12 +105,15 @@ extension Finding {
 }
 
 extension TaskBody {
-    /// How the task runs: `celery`, `python`, `command`, `queue` or `untranslatable`.
+    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `queue` or `untranslatable`.
     public var kind: String {
         switch self {
         case .celery: "celery"
         case .python: "python"
         case .command: "command"
+        case .sql: "sql"
+        case .copy: "copy"
+        case .http: "http"
         case .queue: "queue"
         case .untranslatable: "untranslatable"
         }

@@ -8,6 +8,12 @@ public indirect enum TaskBody: Sendable, Hashable {
     case python(PythonCall)
     /// Runs a program.
     case command(CommandLine)
+    /// Runs SQL in a PostgreSQL.
+    case sql(SQLCall)
+    /// Copies rows from one PostgreSQL to another.
+    case copy(CopyCall)
+    /// Sends a request to an HTTP server.
+    case http(HTTPCall)
     /// Takes the due jobs of one job type and runs a body for each.
     case queue(QueueDrain)
     /// Could not be translated: the task fails loudly with this reason.
@@ -117,6 +123,9 @@ extension TaskBody {
             case .celery(let call): TaskBody.input(call.args, call.kwargs)
             case .python(let call): TaskBody.input(call.args, call.kwargs)
             case .command(let command): ["input": command.input]
+            case .sql(let call): ["params": call.parameters]
+            case .copy(let call): ["params": call.parameters, "window": call.window]
+            case .http(let call): ["query": call.query, "json": call.body]
             case .queue, .untranslatable: [:]
             }
         }
@@ -131,6 +140,17 @@ extension TaskBody {
             case .command(var command):
                 command.input = newValue["input"] ?? command.input
                 self = .command(command)
+            case .sql(var call):
+                call.parameters = newValue["params"] ?? call.parameters
+                self = .sql(call)
+            case .copy(var call):
+                (call.parameters, call.window) = (
+                    newValue["params"] ?? call.parameters, newValue["window"] ?? call.window
+                )
+                self = .copy(call)
+            case .http(var call):
+                (call.query, call.body) = (newValue["query"] ?? call.query, newValue["json"] ?? call.body)
+                self = .http(call)
             case .queue, .untranslatable: break
             }
         }

@@ -150,7 +150,9 @@ package struct Workspace {
             now: surroundings.now()
         )
         let files = try mappingFiles()
-        let plan = withProgress({ "proving timetables equal …" }, tell: tell) { planner.plan(files: files) }
+        let plan = withProgress({ "proving timetables equal …" }, tell: tell) {
+            planner.plan(files: files, reading: mappedFile)
+        }
         try Task.checkCancellation()
         return plan
     }
@@ -180,6 +182,17 @@ package struct Workspace {
                 throw OperationFailure(.usage, "\(shown) cannot be read as UTF-8")
             }
             return (shown, text)
+        }
+    }
+
+    /// The text of a file that a mapping names, by its path from the mapping's folder; nil if it cannot be read.
+    private func mappedFile(_ mapping: String, _ path: String) -> String? {
+        let folder = absolute(
+            mapping.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        )
+        guard (try? refuseOthers([folder + "/" + path])) != nil else { return nil }
+        return FileManager.default.contents(atPath: folder + "/" + path).flatMap {
+            String(validating: $0, as: UTF8.self)
         }
     }
 
@@ -230,6 +243,7 @@ package struct Workspace {
         }
         let runner = BodyRunner(
             environments: environments,
+            connections: settings.connections,
             directory: folder,
             inherited: ProcessInfo.processInfo.environment,
             guardProgram: "/proc/self/exe"

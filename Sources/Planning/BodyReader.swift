@@ -6,7 +6,7 @@ extension TaskBody {
     /// What the task runs; nil if it says nothing of it.
     ///
     /// - Parameter inputs: gets what of it is known only at run time.
-    init?(_ fields: YAMLFields, _ inputs: inout InputReader) {
+    init?(_ fields: YAMLFields, _ files: MappingFiles, _ inputs: inout InputReader) {
         let problems = inputs.problems
         if let node = fields.node("celery") {
             guard
@@ -62,6 +62,15 @@ extension TaskBody {
                     input: inputs.read(inner, "input", whole: true) ?? .null
                 )
             )
+        } else if let node = fields.node("sql") {
+            guard let call = SQLCall(node, files, &inputs) else { return nil }
+            self = .sql(call)
+        } else if let node = fields.node("copy") {
+            guard let call = CopyCall(node, files, &inputs) else { return nil }
+            self = .copy(call)
+        } else if let node = fields.node("http") {
+            guard let call = HTTPCall(node, &inputs) else { return nil }
+            self = .http(call)
         } else {
             return nil
         }

@@ -77,8 +77,7 @@ struct MappingChecker {
                     "Task “\(task.definition.id)” is to run after “\(before)”, which is no task of this pipeline\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                 )
             }
-            if case .python(let call) = task.definition.body, let name = call.environment, !environments.contains(name)
-            {
+            if let name = task.definition.body.environment, !environments.contains(name) {
                 find(
                     .unknownEnvironment,
                     task.location,

@@ -14,8 +14,11 @@ extension Mapping {
         "retries", "retry_delay", "retry_backoff", "retry_max_delay", "timeout", "pool", "pool_slots", "priority",
         "queue", "depends_on_past", "shadow",
     ]
+    /// The ways in which a task runs.
+    static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http"]
     static let taskKeys = [
-        "entry", "celery", "python", "command", "after", "when", "retries", "retry_delay", "retry_backoff",
+        "entry", "celery", "python", "command", "sql", "copy", "http", "after", "when", "retries", "retry_delay",
+        "retry_backoff",
         "retry_max_delay",
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
@@ -25,16 +28,23 @@ extension Mapping {
     /// The mapping of a file's text.
     ///
     /// - Throws: `SettingsError` with every problem, each with its line.
-    public init(yaml text: String, file: String) throws(SettingsError) {
+    ///
+    /// - Parameter read: gives the text of a file that the mapping names, by its path from the mapping's folder; nil if there is none.
+    public init(
+        yaml text: String,
+        file: String,
+        reading read: @escaping (String) -> String? = { _ in nil }
+    ) throws(SettingsError) {
         let problems = Problems()
         // Keys that begin with x- hold what anchors repeat.
         let root = try YAMLNode(yaml: text, file: file).without(prefix: "x-")
         self.init(location: SourceLocation(file: file, line: root.line), pipeline: "")
-        if let fields = YAMLFields(root, known: Mapping.keys, problems: problems) { read(fields, problems) }
+        let files = MappingFiles(read: read, problems: problems)
+        if let fields = YAMLFields(root, known: Mapping.keys, problems: problems) { self.read(fields, files, problems) }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
     }
 
-    private mutating func read(_ fields: YAMLFields, _ problems: Problems) {
+    private mutating func read(_ fields: YAMLFields, _ files: MappingFiles, _ problems: Problems) {
         name = fields.required("pipeline") ?? ""
         location.line = fields.line("pipeline")
         pipeline = fields.string("dag_id") ?? name
@@ -80,7 +90,7 @@ extension Mapping {
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
         let defaults = defaults(fields, problems)
         for member in fields.members("tasks") ?? [] {
-            if let task = MappedTask(member, defaults: defaults, problems) { tasks.append(task) }
+            if let task = MappedTask(member, defaults: defaults, files, problems) { tasks.append(task) }
         }
     }
 

@@ -50,13 +50,18 @@ public struct Planner {
     /// The plan of mapping files, given with their texts. What is wrong in them becomes findings that name file and line.
     ///
     /// Proofs take a while: once the task is cancelled, the plan is given without the entries that were not looked at yet.
-    public func plan(files: [(file: String, text: String)]) -> Plan {
+    ///
+    /// - Parameter read: gives the text of a file that a mapping names: by the mapping's file, and the path from its folder.
+    public func plan(
+        files: [(file: String, text: String)],
+        reading read: @escaping (_ mapping: String, _ path: String) -> String? = { _, _ in nil }
+    ) -> Plan {
         var mappings: [Mapping] = []
         var policies: [String: CutoverPolicy] = [:]
         var findings: [Finding] = []
         for (file, text) in files {
             do {
-                let mapping = try Mapping(yaml: text, file: file)
+                let mapping = try Mapping(yaml: text, file: file) { read(file, $0) }
                 if let node = mapping.policy {
                     policies[mapping.pipeline] = try CutoverPolicy(node, over: policy, zones: zones)
                 }

@@ -13,7 +13,7 @@ extension MappedTask {
     /// Reads a task.
     ///
     /// - Parameter defaults: what the mapping says for all tasks, which a task that says it too overrides; an empty value takes it away.
-    init?(_ member: YAMLNode.Member, defaults: [YAMLNode.Member], _ problems: Problems) {
+    init?(_ member: YAMLNode.Member, defaults: [YAMLNode.Member], _ files: MappingFiles, _ problems: Problems) {
         let node = member.value.isNull ? member.value : member.value.completed(with: defaults)
         guard let fields = YAMLFields(node, known: Mapping.taskKeys, problems: problems) else { return nil }
         if !isIdentifier(member.key) {
@@ -35,7 +35,7 @@ extension MappedTask {
             )
         }
         location = SourceLocation(file: member.value.file, line: member.line)
-        let given = ["celery", "python", "command"].filter { fields.node($0) != nil }
+        let given = Mapping.bodyKeys.filter { fields.node($0) != nil }
         if given.count > 1 {
             problems.note(member.value, "a task runs one way; this one has \(given.joined(separator: " and "))")
         }
@@ -45,10 +45,13 @@ extension MappedTask {
             if entry == nil { problems.note(member.value, "“entry” is “\(text)”; write source/name") }
         }
         if entry == nil, given.isEmpty {
-            problems.note(member.value, "the task has neither an “entry” nor celery, python or command")
+            problems.note(
+                member.value,
+                "the task has neither an “entry” nor any of \(Mapping.bodyKeys.joined(separator: ", "))"
+            )
         }
         var inputs = InputReader(problems)
-        let body = TaskBody(fields, &inputs)
+        let body = TaskBody(fields, files, &inputs)
         if let node = fields.node("send") { sending = MappedSending(node, problems) }
         hasBody = body != nil
         definition = TaskDefinition(
@@ -95,6 +98,25 @@ extension MappedTask {
         case "pure": definition.shadow = .pure
         case let other?:
             problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
+        }
+        if body?.isSkippedWhereObserved == true, !definition.redirect.isEmpty {
+            problems.note(
+                member.value,
+                "“redirect” leads a program elsewhere by its variables; \(given[0]) goes where its connection leads"
+            )
+        }
+        switch body {
+        case .copy? where definition.shadow == .pure:
+            problems.note(
+                member.value,
+                "“copy” writes, so that it is never pure: leave “shadow” out, and it is observed"
+            )
+        case .sql(let call)? where definition.shadow == .pure && !call.isTransaction:
+            problems.note(
+                member.value,
+                "in shadow “sql” runs in a read-only transaction, and “transaction: false” has none: leave one of them out"
+            )
+        default: break
         }
         if let limit = fields.int("limit") { jobLimit = min(max(1, limit), 1_000_000) }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }

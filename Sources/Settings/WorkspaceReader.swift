@@ -40,7 +40,7 @@ extension WorkspaceSettings {
     private mutating func read(_ root: YAMLNode, _ kinds: [SourceKind], _ problems: Problems) {
         let known = [
             "version", "sources", "target", "state", "mappings", "environments", "shadow", "policy", "alerts", "ignore",
-            "pools", "savings",
+            "pools", "savings", "connections",
         ]
         guard let fields = YAMLFields(root, known: known, problems: problems) else { return }
         switch fields.int("version") {
@@ -88,6 +88,19 @@ extension WorkspaceSettings {
         }
         for item in fields.items("alerts") ?? [] {
             if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
+        }
+        for member in fields.members("connections") ?? [] {
+            guard let inner = YAMLFields(member.value, known: ["url"], problems: problems),
+                let url = inner.required("url")
+            else { continue }
+            let schemes = ["postgres://", "postgresql://", "http://", "https://"]
+            if !schemes.contains(where: { url.hasPrefix($0) }) {
+                problems.note(
+                    member.value,
+                    "the URL of the connection “\(member.key)” begins with one of \(schemes.joined(separator: ", "))"
+                )
+            }
+            connections[member.key] = url
         }
         for member in fields.members("environments") ?? [] {
             guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),

@@ -14,6 +14,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var mappings = "mappings"
     /// Where Python callables run, by name.
     public var environments: [String: EnvironmentSettings] = [:]
+    /// URLs of the connections that bodies name, by name: the embedded engine's, as Airflow has its own.
+    public var connections: [String: String] = [:]
     /// How many bodies the embedded engine runs at once.
     public var parallelism = 4
     /// The Airflow pools that are declared, in the file's order.

@@ -5,6 +5,8 @@ import Migration
 enum BodyReport {
     case result(JSON)
     case error(RunError)
+    /// An error that no repetition would mend.
+    case refusal(RunError)
 
     /// What an interpreter runs to call a function and report, as the runtime in Airflow does.
     static let caller = String(decoding: PackageResources.call_function_py, as: UTF8.self)
@@ -13,15 +15,14 @@ enum BodyReport {
     init?(_ line: some StringProtocol) {
         guard line.hasPrefix("{\"bailey_body\":1,"), let json = try? JSON(parsing: String(line)) else { return nil }
         if let error = json["error"] {
-            self = .error(
-                RunError(
-                    type: error["type"]?.string ?? "unknown",
-                    message: error["message"]?.string ?? "",
-                    detail: error["detail"]?.string,
-                    module: error["module"]?.string,
-                    arguments: error["arguments"]
-                )
+            let told = RunError(
+                type: error["type"]?.string ?? "unknown",
+                message: error["message"]?.string ?? "",
+                detail: error["detail"]?.string,
+                module: error["module"]?.string,
+                arguments: error["arguments"]
             )
+            self = error["final"]?.bool == true ? .refusal(told) : .error(told)
         } else if let result = json["result"] {
             self = .result(result)
         } else {

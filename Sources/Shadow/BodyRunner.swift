@@ -31,9 +31,12 @@ public struct BodyRunner: Sendable {
     enum Ending: Sendable {
         case success(JSON?)
         case failure(RunError)
+        /// A failure that no repetition would mend.
+        case refusal(RunError)
     }
 
     private let environments: [String: Environment]
+    private let connections: [String: String]
     private let directory: String
     private let inherited: [String: String]
     private let guardProgram: String
@@ -42,17 +45,20 @@ public struct BodyRunner: Sendable {
     /// A runner.
     ///
     /// - Parameters:
+    ///   - connections: URLs of the connections that bodies name, by name.
     ///   - directory: the working directory of bodies that name none.
     ///   - inherited: the environment that bodies start from; what leads to legacy systems is not handed on unless an environment names it.
     ///   - guardProgram: Bailey's own program, which stands between it and each body; see `BodyGuard`.
     public init(
         environments: [String: Environment],
+        connections: [String: String] = [:],
         directory: String,
         inherited: [String: String],
         guardProgram: String
     ) {
         self.guardProgram = guardProgram
         self.environments = environments
+        self.connections = connections
         self.directory = directory
         self.inherited = PlainEnvironment.of(inherited)
     }
@@ -81,6 +87,21 @@ public struct BodyRunner: Sendable {
             let input = DAGRuntime.pythonCall(python.callable, args: arguments, kwargs: python.kwargs).text()
             call = ([environment.python, "-c", BodyReport.caller], input, variables, nil)
             reports = true
+        case .sql, .http:
+            let environment =
+                body.environment.flatMap { environments[$0] }
+                ?? Environment(python: "python3", path: [], variables: [:])
+            do {
+                let request = try DataRequest(body, connections: connections, seconds: timeout)
+                call = ([environment.python, "-c", request.program], request.text, environment.variables, nil)
+            } catch {
+                return .refusal(RunError(type: "connection", message: error.description))
+            }
+            reports = true
+        case .copy:
+            return .refusal(
+                RunError(type: "not-run", message: "a copy writes to its target; it is never run in shadow")
+            )
         case .celery:
             return .failure(
                 RunError(
@@ -195,6 +216,7 @@ public struct BodyRunner: Sendable {
             switch last.flatMap({ BodyReport(Substring($0)) }) {
             case .result(let result)?: return .success(result)
             case .error(let error)?: return .failure(error)
+            case .refusal(let error)?: return .refusal(error)
             case nil:
                 let lines = (errors ?? "").split(separator: "\n")
                 let message = "\(name) ended with \(status) before the function did"

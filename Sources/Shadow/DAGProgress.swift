@@ -5,6 +5,8 @@ public struct DAGProgress: Sendable {
     private let tasks: [TaskDefinition]
     /// The state of each task.
     public private(set) var states: [String: RunState]
+    /// The tasks that Airflow shows as skipped because they were only observed.
+    private var observed: Set<String> = []
 
     /// The start of a run: all tasks wait.
     public init(_ tasks: [TaskDefinition]) {
@@ -30,8 +32,11 @@ public struct DAGProgress: Sendable {
     public mutating func start(_ id: String) { states[id] = .running }
 
     /// Notes how a task ended, and what follows for those that wait for it.
-    public mutating func end(_ id: String, _ state: RunState) {
+    ///
+    /// - Parameter isObserved: whether no body ran, and nothing is known but that it would have.
+    public mutating func end(_ id: String, _ state: RunState, observed isObserved: Bool = false) {
         states[id] = state
+        if isObserved, tasks.first(where: { $0.id == id })?.body.isSkippedWhereObserved == true { observed.insert(id) }
         settle()
     }
 
@@ -55,7 +60,10 @@ public struct DAGProgress: Sendable {
 
     /// Airflow 3.3's trigger rules.
     private func decision(_ task: TaskDefinition) -> Decision {
-        let before = task.after.compactMap { states[$0] }
+        // A task that asks for success alone goes on after one that was only observed; to other rules that one is skipped, as in Airflow.
+        let before = task.after.compactMap { id -> RunState? in
+            observed.contains(id) && task.triggerRule != .allSuccess ? .skipped : states[id]
+        }
         if before.isEmpty { return .start }
         let done = before.allSatisfy { $0 != .queued && $0 != .running }
         let failed = before.contains { $0 == .failed || $0 == .upstreamFailed }

@@ -113,7 +113,7 @@ public struct EmbeddedEngine: Sendable {
             startReady()
             while let run = try await group.next() {
                 runs[run.task] = run
-                progress.end(run.task, run.state)
+                progress.end(run.task, run.state, observed: run.observedOnly)
                 startReady()
             }
         }
@@ -198,6 +198,10 @@ public struct EmbeddedEngine: Sendable {
                 run.error = error
                 guard run.attempts <= task.retry.retries else { return run }
                 try await sleep(task.retry.wait(afterAttempt: run.attempts))
+            case .refusal(let error):
+                run.state = .failed
+                run.error = error
+                return run
             }
         }
     }

@@ -109,6 +109,9 @@ struct RecordedRun: Sendable {
         switch (instance.state, record?.state) {
         case ("success"?, let state?):
             outcome.state = state
+        case ("skipped"?, .observed?):
+            // A body that moves data is shown as skipped where it was only observed.
+            outcome.state = .observed
         case ("skipped"?, _):
             outcome.state = .skipped
         case ("failed"?, _), ("upstream_failed"?, _):
@@ -169,7 +172,7 @@ struct RecordedRun: Sendable {
         switch task.body {
         case .celery, .queue: return recorded
         case .python: return task.entry == nil ? legacy.arguments : recorded
-        case .command, .untranslatable: return legacy.arguments
+        case .command, .untranslatable, .sql, .copy, .http: return legacy.arguments
         }
     }
 }

@@ -112,6 +112,8 @@ import Testing
         try golden("flows.py", file(flows()).text)
         try golden("ungated_flows.py", file(flows(), gated: false).text)
         try golden("ungated_flows211.py", file(flows(), .airflow211, gated: false).text)
+        try golden("data.py", file(data()).text)
+        try golden("ungated_data.py", file(data(), gated: false).text)
         try golden("queue.py", file(queue()).text)
         try golden("ungated_queue.py", ungatedQueue().text)
         try golden("ungated_queue211.py", ungatedQueue(.airflow211).text)
@@ -163,6 +165,57 @@ import Testing
             RunParameter(name: "models", kind: .array, standard: ["a", "«é»"], summary: "which models"),
             RunParameter(name: "level", kind: .string, standard: "low", choices: ["low", "high"]),
             RunParameter(name: "rate", kind: .number, standard: try JSON(parsing: "2.50")),
+        ]
+        return dag
+    }
+
+    /// A pipeline whose tasks move data.
+    private func data() throws -> DAGDefinition {
+        var dag = try flows()
+        (dag.id, dag.name, dag.parameters) = ("data", "data", [])
+        let statements = SQLStatement.all("-- it's 100 %\nDELETE FROM t WHERE day = :day;\nSELECT '«é»'")
+        var clean = TaskDefinition(
+            id: "clean",
+            body: .sql(SQLCall(connection: "warehouse", statements: statements, parameters: ["day": nil])),
+            shadow: .pure
+        )
+        clean.inputs = [TaskInput(place: [.key("params"), .key("day")], source: .tick(.date))]
+        let query = SQLStatement.all("SELECT * FROM sales WHERE at >= :since")[0]
+        var load = TaskDefinition(
+            id: "load",
+            body: .copy(
+                CopyCall(
+                    source: "shop",
+                    query: query,
+                    parameters: ["since": "2026-01-01"],
+                    target: "warehouse",
+                    table: ["mart", "sales"],
+                    column: "at",
+                    window: ["from": "2026-01-01", "until": nil],
+                    environment: "company"
+                )
+            ),
+            after: ["clean"]
+        )
+        load.inputs = [TaskInput(place: [.key("window"), .key("until")], source: .tick(.iso))]
+        var ask = TaskDefinition(
+            id: "ask",
+            body: .http(HTTPCall(method: "POST", url: "/analyse", connection: "agents", expected: [200, 202])),
+            after: ["load"],
+            retry: RetryPolicy(retries: 2, delay: 60)
+        )
+        ask.inputs = [TaskInput(place: [.key("json")], source: .result(task: "load", path: []))]
+        dag.tasks = [
+            clean, load, ask,
+            TaskDefinition(id: "after", body: .command(CommandLine(arguments: ["x"])), after: ["ask"]),
+            TaskDefinition(
+                id: "vacuum",
+                body: .sql(
+                    SQLCall(connection: "warehouse", statements: SQLStatement.all("VACUUM t"), isTransaction: false)
+                ),
+                after: ["ask"],
+                triggerRule: .allDone
+            ),
         ]
         return dag
     }
@@ -284,6 +337,19 @@ import Testing
         #expect(text.contains("\\n* finding \(FindingCode.absorbedEntry)"))
         #expect(!text.contains("something that changes"))
         #expect(text.contains("outlets=[Asset(\"s3://models/churn\")]"))
+    }
+
+    @Test func connectionsThatBodiesNameAreAirflowsOwn() throws {
+        let file = file(try data())
+        #expect(file.connections.keys.sorted() == ["agents", "shop", "warehouse"])
+        #expect(file.requirements.contains("psycopg"))
+        #expect(!self.file(try data(), gated: false).text.contains("bailey_runtime.dag"))
+        // A copy within one database has one connection.
+        var within = try data()
+        guard case .copy(var call) = within.tasks[1].body else { return }
+        call.source = call.target
+        within.tasks[1].body = .copy(call)
+        #expect(self.file(within).connections.keys.sorted() == ["agents", "warehouse"])
     }
 
     @Test func requirementsPoolsAndConnectionsAreNamed() throws {

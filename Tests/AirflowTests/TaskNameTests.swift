@@ -74,6 +74,7 @@ import Testing
             python, .command(CommandLine(arguments: ["true"])), .untranslatable(reason: "unknown"),
             .celery(CeleryCall(source: "scheduler", task: "t", args: [], kwargs: [:], options: [:])),
             .queue(QueueDrain(entry: TaskNameTests.entry, runs: python)),
+            .sql(SQLCall(connection: "c", statements: SQLStatement.all("SELECT 1"))), .http(HTTPCall(url: "http://h/")),
         ]
         var tasks = ids.enumerated().map { at, id in
             TaskDefinition(id: id, entry: TaskNameTests.entry, body: bodies[at % bodies.count])
@@ -115,7 +116,11 @@ import Testing
     func noNameOfATaskHidesWhatItsFileUses(_ target: DAGFile.Target, gated: Bool) throws {
         let folder = FileManager.default.temporaryDirectory.path + "/bailey-names-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let plain = file(["one", "two.two", "three", "four", "five", "six", "seven", "eight"], target, gated: gated)
+        let plain = file(
+            ["one", "two.two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+            target,
+            gated: gated
+        )
         _ = try DAGFolder(path: folder).write(plain)
         let place = folder + "/" + plain.name
         var ids = try python(["-c", TaskNameTests.words, place]).filter { $0 != "gate" && $0.utf8.count <= 200 }

@@ -17,7 +17,9 @@ import Testing
             environments: ["company"],
             celery: Samples.celery,
             now: Samples.now
-        ).plan(files: [("p.yaml", text)])
+        ).plan(files: [("mappings/p.yaml", text)]) { mapping, path in
+            mapping == "mappings/p.yaml" && path == "sql/load.sql" ? "DELETE FROM t WHERE day = :day; SELECT 1" : nil
+        }
     }
 
     private func dag(_ text: String) throws -> DAGDefinition {
@@ -105,6 +107,40 @@ import Testing
         #expect(dag.parameters.map(\.name) == ["models", "deep"])
     }
 
+    @Test func bodiesThatMoveDataAreRead() throws {
+        let dag = try dag(
+            """
+            pipeline: p
+            schedule: {interval: 1h}
+            tasks:
+              a: {sql: {connection: dwh, file: sql/load.sql, params: {day: {tick: date}}}, shadow: pure}
+              b:
+                copy:
+                  from: {connection: shop, text: "SELECT * FROM s WHERE at >= :since"}
+                  to: {connection: dwh, table: mart.s, columns: [id, at]}
+                  params: {since: {previous_tick: iso}}
+                  window: {column: at, from: {previous_tick: iso}, until: {tick: iso}}
+                after: [a]
+              c: {http: {connection: agents, url: /x, json: {from: b}, expect: [200, 404]}, after: [b]}
+              d: {copy: {from: {connection: shop, text: TABLE s}, to: {connection: dwh, table: s}, window: all}}
+            """
+        )
+        guard case .sql(let sql) = dag.tasks[0].body, case .copy(let copy) = dag.tasks[1].body,
+            case .http(let http) = dag.tasks[2].body, case .copy(let all) = dag.tasks[3].body
+        else {
+            Issue.record("\(dag.tasks.map(\.body))")
+            return
+        }
+        #expect(sql.statements.map(\.parts) == [["DELETE FROM t WHERE day = ", "day", ""], ["SELECT 1"]])
+        #expect(sql.parameters == ["day": nil] && dag.tasks[0].inputs[0].place == [.key("params"), .key("day")])
+        #expect(copy.table == ["mart", "s"] && copy.columns == ["id", "at"] && copy.column == "at")
+        #expect(copy.window == ["from": nil, "until": nil])
+        #expect(dag.tasks[1].inputs.map(\.place).contains([.key("window"), .key("until")]))
+        #expect(http.method == "POST" && http.expected == [200, 404] && http.repeated == [429, 502, 503, 504])
+        #expect(dag.tasks[2].inputs.map(\.place) == [[.key("json")]])
+        #expect(all.column == nil && all.window.isNull)
+    }
+
     /// Mappings that are wrong, with the line, and a word of what is said.
     private static let wrong: [(String, Int, String)] = [
         ("defaults: {retires: 3}\ntasks: {a: {command: [x]}}\nmanual: true", 2, "retries"),
@@ -141,6 +177,16 @@ import Testing
             4, "job"
         ),
     ]
+
+    private static func sql(_ sql: String, _ rest: String = "") -> String {
+        "tasks:\n  a: {sql: {\(sql)}\(rest)}\nmanual: true"
+    }
+
+    private static func copy(_ query: String, _ window: String, _ rest: String = "") -> String {
+        "tasks:\n  a: {copy: {from: {connection: a, text: '\(query)'}, to: {connection: b, table: t}, window: \(window)}\(rest)}\nmanual: true"
+    }
+
+    private static func http(_ http: String) -> String { "tasks:\n  a: {http: {\(http)}}\nmanual: true" }
 
     @Test func whatIsWrongIsSaidWithItsLine() throws {
         for (text, line, word) in VocabularyTests.wrong {

@@ -41,6 +41,7 @@ def run_python(
     redirect: Mapping[str, str] | None = None,
     when: str | None = None,
     inputs: str | None = None,
+    needs: Sequence[str] = (),
 ) -> Any:
     """Calls `module:function` in an interpreter of its own and returns its result.
 
@@ -61,6 +62,7 @@ def run_python(
         redirect=redirect,
         when=when,
         inputs=inputs,
+        needs=needs,
     )
 
 
@@ -76,6 +78,7 @@ def run_command(
     when: str | None = None,
     input: str = "null",
     inputs: str | None = None,
+    needs: Sequence[str] = (),
 ) -> Any:
     """Runs a program, which reads `input`, and returns the JSON that it printed last. The keywords are those of `run_python`."""
     payload = value_of(input, "input")
@@ -94,16 +97,24 @@ def run_command(
         redirect=redirect,
         when=when,
         inputs=inputs,
+        needs=needs,
     )
 
 
-def fail(context: Mapping[str, Any], reason: str, *, entry: str | None = None, when: str | None = None) -> None:
+def fail(
+    context: Mapping[str, Any],
+    reason: str,
+    *,
+    entry: str | None = None,
+    when: str | None = None,
+    needs: Sequence[str] = (),
+) -> None:
     """The body that could not be translated: it says why and fails, once its tick is Airflow's."""
 
     def body(_: Mapping[str, str], limit: float | None, given: Any) -> str | None:
         raise BodyFailed(BodyError("untranslatable", reason))
 
-    perform(context, body, None, entry=entry, shadow="observe", redirect=None, when=when)
+    perform(context, body, None, entry=entry, shadow="observe", redirect=None, when=when, needs=needs)
 
 
 def perform(
@@ -116,12 +127,16 @@ def perform(
     redirect: Mapping[str, str] | None,
     when: str | None = None,
     inputs: str | None = None,
+    needs: Sequence[str] = (),
+    skips: bool = False,
 ) -> Any:
     """Runs a body, or not, and records its outcome.
 
-    The body gets the variables that its mode adds, its seconds and its input, and gives JSON text.
+    The body gets the variables that its mode adds, its seconds and its input, and gives JSON text. `needs` are tasks before this one, none of which
+    may have been skipped but for being observed; one that `skips` is shown as skipped where it is only observed.
     """
     run = attempt(context, arguments, entry)
+    check_needs(context, needs)
     undecided = is_undecided(context, when)
     try:
         given, known = filled_in(context, inputs, arguments)
@@ -133,6 +148,10 @@ def perform(
     undecided = undecided or not known
     if run.mode == "shadow" and (undecided or shadow == "observe"):
         record(context, run, "observed")
+        if skips:
+            raise AirflowSkipException(
+                "Observed only: this tick is not Airflow's, and nothing says that the body may run in shadow."
+            )
         return None
     extra = {"BAILEY_SHADOW": "1", **(redirect or {})} if run.mode == "shadow" else {}
     try:
@@ -140,12 +159,19 @@ def perform(
             result = body(extra, shadow_limit(context, run), given)
     except BodyFailed as failure:
         record(context, run, "failed", error=failure.error)
-        raise AirflowException(str(failure)) from failure
+        raise (AirflowFailException if failure.final else AirflowException)(str(failure)) from failure
     except BaseException as error:
         record(context, run, "failed", error=described(error))
         raise
     record(context, run, "success", result=result)
     return returned(result)
+
+
+def check_needs(context: Mapping[str, Any], needs: Sequence[str]) -> None:
+    """Skips a task where one before it was skipped: to the scheduler a task that was only observed is skipped too, and to this one it is not."""
+    for task in needs:
+        if context["ti"].xcom_pull(task_ids=task, key=KEY, map_indexes=-1) is None:
+            raise AirflowSkipException(f"{task} was skipped.")
 
 
 def shadow_limit(context: Mapping[str, Any], run: TaskRun) -> float | None:

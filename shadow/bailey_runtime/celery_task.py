@@ -52,6 +52,7 @@ class CeleryTask(BaseOperator):
         unsure: str = "fail",
         when: str | None = None,
         inputs: str | None = None,
+        needs: Sequence[str] = (),
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -73,6 +74,7 @@ class CeleryTask(BaseOperator):
         self.unsure = unsure
         self.when = when
         self.inputs = inputs
+        self.needs = needs
         self.limit = self.execution_timeout
 
     def pre_execute(self, context: Any) -> None:
@@ -85,11 +87,12 @@ class CeleryTask(BaseOperator):
         """Sends the message, unless it was sent before, and waits in the triggerer."""
         import json
 
-        from .bodies import attempt, record
+        from .bodies import attempt, check_needs, record
         from .celery_trigger import CeleryResultTrigger
         from .condition import is_undecided
 
         run = attempt(context, self._arguments, self.entry)
+        check_needs(context, self.needs)
         is_undecided(context, self.when)
         run = self._filled(context, run)
         if run.mode == "shadow":

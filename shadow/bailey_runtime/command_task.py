@@ -26,6 +26,7 @@ class CommandTask(BaseOperator):
         when: str | None = None,
         input: str = "null",
         inputs: str | None = None,
+        needs: Sequence[str] = (),
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -39,6 +40,7 @@ class CommandTask(BaseOperator):
         self.when = when
         self.input = input
         self.inputs = inputs
+        self.needs = needs
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """The JSON that the program printed last."""
@@ -55,4 +57,5 @@ class CommandTask(BaseOperator):
             when=self.when,
             input=self.input,
             inputs=self.inputs,
+            needs=self.needs,
         )

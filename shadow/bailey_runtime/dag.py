@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .celery_task import CeleryTask
     from .command_task import CommandTask
+    from .data_tasks import CopyTask, HTTPTask, SQLTask
     from .failing_task import FailingTask
     from .gate_task import BaileyGate
     from .jobs import run_job_command, run_job_python, take_jobs
@@ -21,8 +22,11 @@ __all__ = [
     "BaileyGate",
     "CeleryTask",
     "CommandTask",
+    "CopyTask",
     "FailingTask",
+    "HTTPTask",
     "PythonTask",
+    "SQLTask",
     "alert_when_late",
     "log_late_tasks",
     "run_job_command",
@@ -34,8 +38,11 @@ _PLACES = {
     "BaileyGate": "gate_task",
     "CeleryTask": "celery_task",
     "CommandTask": "command_task",
+    "CopyTask": "data_tasks",
     "FailingTask": "failing_task",
+    "HTTPTask": "data_tasks",
     "PythonTask": "python_task",
+    "SQLTask": "data_tasks",
     "alert_when_late": "late",
     "log_late_tasks": "late",
 }

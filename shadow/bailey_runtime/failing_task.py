@@ -14,15 +14,24 @@ class FailingTask(BaseOperator):
     template_fields: ClassVar[Sequence[str]] = ()
     ui_color = "#f4c7c3"
 
-    def __init__(self, *, reason: str, entry: str | None = None, when: str | None = None, **airflow: Any) -> None:
+    def __init__(
+        self,
+        *,
+        reason: str,
+        entry: str | None = None,
+        when: str | None = None,
+        needs: Sequence[str] = (),
+        **airflow: Any,
+    ) -> None:
         super().__init__(**airflow)
         drop_params(self)
         self.reason = reason
         self.entry = entry
         self.when = when
+        self.needs = needs
 
     def execute(self, context: Mapping[str, Any]) -> None:
         """Fails, or is shadowed."""
         from .bodies import fail
 
-        fail(context, self.reason, entry=self.entry, when=self.when)
+        fail(context, self.reason, entry=self.entry, when=self.when, needs=self.needs)

@@ -43,10 +43,11 @@ class BodyError:
 
 
 class BodyFailed(Exception):
-    """A body that failed, with what it said."""
+    """A body that failed, with what it said, and whether no repetition would mend it."""
 
-    def __init__(self, error: BodyError) -> None:
+    def __init__(self, error: BodyError, final: bool = False) -> None:
         self.error = error
+        self.final = final
         super().__init__(f"{error.type}: {error.message}")
 
 

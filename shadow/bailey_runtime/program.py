@@ -66,10 +66,11 @@ def run_program(
     environment: Mapping[str, str] | None = None,
     directory: str | None = None,
     limit: float | None = None,
+    reports: bool = False,
 ) -> str | None:
     """The JSON text that a program printed last; None if it printed nothing. It reads `payload` on standard input.
 
-    `limit` is how many seconds it may last; None where Airflow alone ends it.
+    `limit` is how many seconds it may last; None where Airflow alone ends it. One that `reports` ends as `CALL_FUNCTION` does.
     Whatever ends this call, or this process, or the one above it, ends the program and all that it started. Raises BodyFailed
     with the type and message of a Python traceback if the program left one.
     """
@@ -95,7 +96,7 @@ def run_program(
     if guarded.is_late:
         text = f"it took longer than {limit:g} s and was ended with all it had started"
         raise BodyFailed(BodyError("timeout", text, "\n".join(tail)))
-    if list(arguments[1:]) == ["-c", CALL_FUNCTION]:
+    if reports or list(arguments[1:]) == ["-c", CALL_FUNCTION]:
         return _reported(arguments[0], process.returncode, output, list(tail))
     if process.returncode != 0:
         raise BodyFailed(_error(arguments[0], process.returncode, list(tail)))
@@ -131,7 +132,8 @@ def _reported(name: str, status: int, output: str, tail: Sequence[str]) -> str:
             error["detail"],
             module=error["module"],
             arguments=json.dumps(error["arguments"], ensure_ascii=False),
-        )
+        ),
+        final=bool(error.get("final")),
     )
 
 

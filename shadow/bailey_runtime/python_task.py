@@ -28,6 +28,7 @@ class PythonTask(BaseOperator):
         redirect: Mapping[str, str] | None = None,
         when: str | None = None,
         inputs: str | None = None,
+        needs: Sequence[str] = (),
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -43,6 +44,7 @@ class PythonTask(BaseOperator):
         self.redirect = redirect
         self.when = when
         self.inputs = inputs
+        self.needs = needs
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """What the function returned."""
@@ -61,4 +63,5 @@ class PythonTask(BaseOperator):
             redirect=self.redirect,
             when=self.when,
             inputs=self.inputs,
+            needs=self.needs,
         )

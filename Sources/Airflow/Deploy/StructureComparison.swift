@@ -11,11 +11,14 @@ public struct StructureComparison {
     /// The reported id of each planned task.
     private var places: [String: String] = [:]
     private var planned: [String: String] = [:]
+    /// The tasks that are shown as skipped where they were only observed.
+    private let moving: Set<String>
 
     /// The differences.
     ///
     /// - Parameter gated: whether the file begins with a gate.
     public init(_ dag: DAGDefinition, reported: [AirflowTask], gated: Bool) {
+        moving = Set(dag.tasks.filter(\.body.isSkippedWhereObserved).map(\.id))
         tasks = Dictionary(reported.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         for task in dag.tasks {
             // A group's id may stand in front of the task's.
@@ -83,7 +86,11 @@ public struct StructureComparison {
         if let queue = task.queue, found.queue != queue { say("the queue", queue, found.queue) }
         // The rule of a task that is mapped over the jobs of a queue is that of the one that takes them.
         let isFirst = gated && (task.after.isEmpty || task.triggerRule == .always || found.isMapped)
-        if found.triggerRule != task.triggerRule.rawValue, !isFirst {
+        // Behind a gate a task after one that may be skipped because it was only observed looks itself whether all succeeded.
+        let looks =
+            gated && task.triggerRule == .allSuccess && found.triggerRule == TriggerRule.noneFailed.rawValue
+            && moving.isDisjoint(with: task.after) == false
+        if found.triggerRule != task.triggerRule.rawValue, !isFirst, !looks {
             say("the trigger rule", task.triggerRule.rawValue, found.triggerRule)
         }
     }

@@ -1,0 +1,1 @@
+../../shadow/bailey_runtime/sql_program.py

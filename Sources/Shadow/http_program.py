@@ -1,0 +1,1 @@
+../../shadow/bailey_runtime/http_program.py
