@@ -13,8 +13,14 @@ extension DAGWriter {
         if dag.tasks.contains(where: takes) { sdk.insert("task") }
         if !dag.parameters.isEmpty { sdk.insert("Param") }
         if dag.tasks.contains(where: { $0.group != nil }) { sdk.insert("TaskGroup") }
-        if dag.tasks.contains(where: { !$0.produces.isEmpty }) { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
-        if !gated, !dag.tasks.allSatisfy(takes) {
+        let names = !dag.clock.assets.isEmpty || dag.tasks.contains { !$0.produces.isEmpty || !$0.inlets.isEmpty }
+        if names { sdk.insert(target == .airflow3 ? "Asset" : "Dataset") }
+        if !gated, waits {
+            let place = target == .airflow3 ? "airflow.providers.standard" : "airflow"
+            lines.append("from \(place).sensors.external_task import ExternalTaskSensor")
+            own.append("from bailey_runtime.inputs import last_tick")
+        }
+        if !gated, !dag.tasks.allSatisfy({ takes($0) || $0.body.wait != nil }) {
             if target == .airflow3 {
                 lines.append("from airflow.providers.standard.operators.python import PythonOperator")
             } else {
@@ -28,9 +34,9 @@ extension DAGWriter {
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
             if uses({ $0.runsPython && environment($0) == nil }) { modules.insert("sys") }
-            if uses(\.isSkippedWhereObserved) {
+            if uses(\.movesData) {
                 modules.formUnion(["json", "os", "signal", "subprocess", "threading"])
-                if uses({ $0.isSkippedWhereObserved && environment($0) == nil }) { modules.insert("sys") }
+                if uses({ $0.movesData && environment($0) == nil }) { modules.insert("sys") }
                 sdk.insert(String(lookup.prefix { $0 != "." }))
             }
             if uses(fillsVariables) { modules.insert("re") }
@@ -82,18 +88,21 @@ extension DAGWriter {
             + (outside + own.sorted()).joined(separator: "\n") + last
     }
 
+    /// Whether a task waits for another pipeline.
+    var waits: Bool { dag.tasks.contains { $0.body.wait != nil } }
+
     /// Whether functions that the file carries along skip their task.
     private var skipsTasks: Bool { !gated && (hasConditions || dag.tasks.contains(where: takes)) }
 
     private var usesDuration: Bool {
         if case .stock(.delta)? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || dag.sla != nil && gated
-            || dag.sla != nil && target == .airflow211
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || hasLimits && gated
+            || hasLimits && target == .airflow211
     }
 
     private var runtimeNames: [String] {
         var names: Set<String> = subject.own == nil ? ["BaileyGate"] : []
-        if dag.sla != nil { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
+        if hasLimits { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
         for task in dag.tasks {
             switch task.body {
             case .queue(let drain) where takes(task):
@@ -105,6 +114,7 @@ extension DAGWriter {
             case .sql: names.insert("SQLTask")
             case .copy: names.insert("CopyTask")
             case .http: names.insert("HTTPTask")
+            case .wait: names.insert("WaitTask")
             case .queue, .untranslatable: names.insert("FailingTask")
             }
         }
@@ -131,7 +141,7 @@ extension DAGWriter {
                     : DAGRuntime.inputs.replacing("tick if \"tick\" in part else \(called)", with: "tick")
             )
         }
-        if uses({ $0.runsProgram || $0.call != nil || $0.isSkippedWhereObserved }) { parts.append(DAGRuntime.program) }
+        if uses({ $0.runsProgram || $0.call != nil || $0.movesData }) { parts.append(DAGRuntime.program) }
         if uses({ $0.runsPython }) {
             parts.append("_CALL_FUNCTION = " + PythonExpression.literal(DAGRuntime.pythonRunner))
         }
@@ -144,7 +154,7 @@ extension DAGWriter {
         }) {
             parts.append(DAGRuntime.sqlProgram)
         }
-        if uses(\.isSkippedWhereObserved) { parts.append(DAGRuntime.data(lookup: lookup)) }
+        if uses(\.movesData) { parts.append(DAGRuntime.data(lookup: lookup)) }
         if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses(fillsVariables) { parts.append(DAGRuntime.filling) }
         if uses({ $0.call != nil }) { parts += [DAGRuntime.celeryProgram, DAGRuntime.celery(lookup: lookup)] }

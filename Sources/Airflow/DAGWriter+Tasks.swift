@@ -6,6 +6,9 @@ extension DAGWriter {
     /// `PythonOperator`, because importing Airflow's decorators takes the DAG processor longer than a whole file without them.
     func isOperator(_ task: TaskDefinition) -> Bool { gated && !takes(task) }
 
+    /// Whether nothing but an assignment makes a task.
+    func isAssigned(_ task: TaskDefinition) -> Bool { isOperator(task) || task.body.wait != nil }
+
     /// Whether a task's jobs are taken by another task before it.
     ///
     /// Jobs that nothing can run are not taken.
@@ -23,6 +26,7 @@ extension DAGWriter {
     func statements(_ task: TaskDefinition) -> String {
         let names = names[task.id]
         let name = names.function
+        if !gated, let wait = task.body.wait { return "\n\(names.variable) = " + sensor(task, wait).text(indent: 0) }
         if isOperator(task) { return "\n\(names.variable) = " + gatedTask(task).text(indent: 0) }
         guard takes(task), let drain = task.body.drain else {
             let made = PythonExpression.call(
@@ -67,9 +71,10 @@ extension DAGWriter {
             add("trigger_rule", rule)
         }
         if !task.produces.isEmpty {
-            let kind = target == .airflow3 ? "Asset" : "Dataset"
-            add("outlets", .list(task.produces.map { .call(kind, [.string($0)], []) }))
+            add("outlets", assets(task.produces))
         }
+        if !task.inlets.isEmpty { add("inlets", assets(task.inlets)) }
+        if let sla = task.sla, target == .airflow211 { add("sla", seconds(sla)) }
         add("doc_md", .string(origin(task)))
         return arguments
     }

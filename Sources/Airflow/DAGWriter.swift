@@ -62,7 +62,7 @@ struct DAGWriter {
         var found: Set<String> = []
         if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.formUnion(["celery", "redis"]) }
-        if gated || isExact || needsPreviousTick { found.insert("bailey-runtime") }
+        if gated || isExact || needsPreviousTick || waits { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
             found.insert("apache-airflow-providers-postgres")
         }
@@ -104,6 +104,14 @@ struct DAGWriter {
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }
 
     var hasConditions: Bool { dag.tasks.contains { !$0.conditions.isEmpty } }
+
+    /// Whether anything is to be done within a time.
+    var hasLimits: Bool { dag.sla != nil || dag.tasks.contains { $0.sla != nil } }
+
+    /// Assets by their URIs.
+    func assets(_ uris: [String]) -> PythonExpression {
+        .list(uris.map { .call(target == .airflow3 ? "Asset" : "Dataset", [.string($0)], []) })
+    }
 
     var hasInputs: Bool { dag.tasks.contains { !$0.inputs.isEmpty } }
 
@@ -149,10 +157,14 @@ struct DAGWriter {
             let tasks = dag.tasks.filter { $0.group == group }
             var block = tasks.map(statements).joined(separator: "\n")
             // Formatters keep an empty line at the start of a block before a decorator only.
-            if let first = tasks.first, isOperator(first) { block.removeFirst() }
+            if let first = tasks.first, isAssigned(first) { block.removeFirst() }
             lines.append(indented(indented(block)))
         }
-        for task in dag.tasks where task.group == nil { lines.append(indented(statements(task))) }
+        for task in dag.tasks where task.group == nil {
+            var block = statements(task)
+            if lines.count == 1, isAssigned(task) { block.removeFirst() }
+            lines.append(indented(block))
+        }
         let edges = edges.map { before, task in
             (before.count == 1 ? before[0] : "[\(before.joined(separator: ", "))]") + " >> " + task
         }
@@ -206,10 +218,12 @@ struct DAGWriter {
         if let sla = dag.sla, target == .airflow211 { defaults.append(("sla", seconds(sla))) }
         add("default_args", .dictionary(defaults))
         if !dag.parameters.isEmpty { add("params", parameters) }
-        if gated, dag.sla != nil, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
+        if gated, hasLimits, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
         add("tags", .list(dag.tags.map { .string($0) }))
-        if gated, let sla = dag.sla, target == .airflow3 {
-            add("**", .call("alert_when_late", [seconds(sla)], []))
+        if gated, hasLimits, target == .airflow3 {
+            let tasks = dag.tasks.compactMap { task in task.sla.map { (task.id, seconds($0)) } }
+            let named = tasks.isEmpty ? [] : [("tasks", PythonExpression.dictionary(tasks))]
+            add("**", .call("alert_when_late", [dag.sla.map(seconds) ?? .none], named))
         }
         return .call("DAG", [], arguments)
     }
@@ -260,6 +274,7 @@ struct DAGWriter {
             if dag.missedTicks == .every { arguments.append(("every", .bool(true))) }
             return .call("BaileyTimetable", [.string(schedule.redbeatJSON?.text() ?? "null")], arguments)
         case .stock(.exact)?: return .none
+        case nil where !dag.clock.assets.isEmpty: return assets(dag.clock.assets)
         case nil: return .none
         }
     }

@@ -17,6 +17,7 @@ extension DAGWriter {
         if !needs.isEmpty { arguments.append(("needs", .list(needs.map { .string($0) }))) }
         switch task.body {
         case .python, .command: arguments += shadow(task)
+        case .wait: break
         case .sql, .copy, .http: arguments.append(("shadow", .string(task.shadow.rawValue)))
         case .celery, .queue, .untranslatable: break
         }
@@ -69,6 +70,7 @@ extension DAGWriter {
                 own.append(("retry_on", .list(call.repeated.map { .integer($0) })))
             }
             return ("HTTPTask", own)
+        case .wait(let wait): return ("WaitTask", awaited(wait))
         case .untranslatable(let reason):
             return ("FailingTask", [("reason", .string(reason))])
         case .queue(let drain):
@@ -112,7 +114,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_job_command", job + [words], commandArguments(command) + shadow(task))
-        case .untranslatable, .celery, .queue, .sql, .copy, .http:
+        case .untranslatable, .celery, .queue, .sql, .copy, .http, .wait:
             return "pass"
         }
     }
@@ -123,6 +125,16 @@ extension DAGWriter {
         _ named: [(name: String, value: PythonExpression)]
     ) -> String {
         "return " + PythonExpression.call(function, positional, named).text(indent: 0)
+    }
+
+    private func awaited(_ wait: PipelineWait) -> [(name: String, value: PythonExpression)] {
+        var own: [(name: String, value: PythonExpression)] = [("dag_id", .string(wait.pipeline))]
+        if let task = wait.task { own.append(("awaited", .string(task))) }
+        own += [
+            ("schedule", json(wait.schedule)), ("timezone", .string(wait.timezone)), ("timeout", .number(wait.within)),
+            ("poke_interval", .number(wait.every)),
+        ]
+        return own
     }
 
     /// A statement: texts and names of parameters by turns.

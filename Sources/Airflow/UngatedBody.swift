@@ -35,6 +35,7 @@ extension DAGWriter {
             return failure(reason)
         case .queue(let drain):
             return failure(reasonAgainst(drain))
+        case .wait: return "pass"
         case .sql(let call):
             return data(
                 task,
@@ -143,6 +144,23 @@ extension DAGWriter {
             ).text(indent: 0)
     }
 
+    /// Airflow's own sensor; which run it looks for the runtime tells.
+    func sensor(_ task: TaskDefinition, _ wait: PipelineWait) -> PythonExpression {
+        let own: [(name: String, value: PythonExpression)] = [
+            ("external_dag_id", .string(wait.pipeline)), ("external_task_id", wait.task.map { .string($0) } ?? .none),
+            (
+                "execution_date_fn",
+                .call("last_tick", [.string(wait.schedule.text())], [("timezone", .string(wait.timezone))])
+            ),
+            (
+                "failed_states",
+                .list(["failed", "upstream_failed", "skipped"].prefix(wait.task == nil ? 1 : 3).map { .string($0) })
+            ),
+            ("mode", .string("reschedule")), ("timeout", .number(wait.within)), ("poke_interval", .number(wait.every)),
+        ]
+        return .call("ExternalTaskSensor", [], arguments(task) + own)
+    }
+
     private func run(
         _ program: PythonExpression,
         _ payload: PythonExpression,
@@ -197,7 +215,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             body = .call("_run_program", [words, .name("payload")], environment(of: command))
-        case .celery, .queue, .untranslatable, .sql, .copy, .http:
+        case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait:
             return failure(reasonAgainst(drain))
         }
         return [

@@ -107,19 +107,28 @@ extension TaskBody {
         case .sql(let call): [call.connection: "a PostgreSQL"]
         // Both may be one.
         case .copy(let call):
-            Dictionary([call.source, call.target].map { ($0, "a PostgreSQL") }, uniquingKeysWith: { first, _ in first })
+            Dictionary(
+                [call.source, call.target].map { ($0, "a PostgreSQL") },
+                uniquingKeysWith: { first, _ in first }
+            )
         case .http(let call): call.connection.map { [$0: "an HTTP server"] } ?? [:]
-        case .celery, .python, .command, .queue, .untranslatable: [:]
+        case .celery, .python, .command, .wait, .queue, .untranslatable: [:]
         }
     }
 
     /// Whether it is shown as skipped where it was only observed.
     public var isSkippedWhereObserved: Bool {
         switch self {
-        case .sql, .copy, .http: true
+        case .sql, .copy, .http, .wait: true
         case .celery, .python, .command, .queue, .untranslatable: false
         }
     }
+
+    /// The other pipeline that it waits for.
+    public var wait: PipelineWait? { if case .wait(let wait) = self { wait } else { nil } }
+
+    /// Whether it moves data: by a program that the gated and the ungated file share.
+    public var movesData: Bool { isSkippedWhereObserved && wait == nil }
 
     /// The environment of `bailey.yaml` that its program runs in; nil for the engine's own interpreter, or where it is no such program.
     public var environment: String? {
@@ -127,7 +136,7 @@ extension TaskBody {
         case .python(let call): call.environment
         case .sql(let call): call.environment
         case .copy(let call): call.environment
-        case .celery, .command, .http, .queue, .untranslatable: nil
+        case .celery, .command, .http, .wait, .queue, .untranslatable: nil
         }
     }
 }

@@ -60,6 +60,7 @@ extension FindingCode {
     public static let invalidMapping = FindingCode(57, "invalid-mapping", .error)
     public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
     public static let airflowLimit = FindingCode(59, "airflow-limit", .error)
+    public static let impossibleWait = FindingCode(60, "impossible-wait", .error)
 
     public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
     public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
@@ -98,7 +99,8 @@ extension FindingCode {
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
         .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
-        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .poolUndeclared, .poolTooSmall,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .poolUndeclared,
+        .poolTooSmall,
         .poolDiffers,
         .connectionElsewhere, .connectionUnseen,
         .dagIDTaken, .moduleMissing, .runtimeMissing, .importError, .timetableUnknown, .structureDiffers,

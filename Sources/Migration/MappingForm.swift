@@ -61,6 +61,7 @@ extension TaskBody {
                 ),
                 "query": call.query, "json": call.body, "expect": .array(call.expected.map { JSON($0) }),
             ]
+        case .wait(let wait): ["wait": .string(wait.pipeline), "task": JSON(wait.task)]
         case .queue(let drain): ["queue": .string(drain.entry.description), "runs": drain.runs.form]
         case .untranslatable(let reason): ["untranslatable": .string(reason)]
         }

@@ -47,7 +47,7 @@ extension PlannedPipeline {
             "id": .string(dag.id), "name": .string(dag.name), "entries": JSON(dag.entries.map(\.description)),
             "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords),
             "timezone": .string(dag.clock.timezone),
-            "timetable": JSON(dag.clock.timetable?.shortText),
+            "timetable": JSON(dag.clock.timetable?.shortText), "assets": JSON(dag.clock.assets),
             "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
             "missed_ticks": .string(dag.missedTicks.rawValue), "sla_seconds": JSON(dag.sla),
             "sequential_seconds": JSON(projection.sequential),
@@ -73,7 +73,7 @@ extension PlannedPipeline {
                         "pool": JSON(task.pool), "seconds": JSON(projection.lengths[task.id]?.seconds),
                         "known_by": JSON(projection.lengths[task.id]?.origin.rawValue),
                         "inputs": .array(task.inputs.map(\.json)), "pool_slots": JSON(task.poolSlots),
-                        "depends_on_past": .bool(task.dependsOnPast),
+                        "depends_on_past": .bool(task.dependsOnPast), "sla_seconds": JSON(task.sla),
                     ]
                 }
             ),
@@ -105,7 +105,7 @@ extension Finding {
 }
 
 extension TaskBody {
-    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `queue` or `untranslatable`.
+    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `wait`, `queue` or `untranslatable`.
     public var kind: String {
         switch self {
         case .celery: "celery"
@@ -114,6 +114,7 @@ extension TaskBody {
         case .sql: "sql"
         case .copy: "copy"
         case .http: "http"
+        case .wait: "wait"
         case .queue: "queue"
         case .untranslatable: "untranslatable"
         }

@@ -88,6 +88,11 @@ public struct PlannedPipeline: Sendable, Hashable {
     /// What must hold before it is cut over.
     public var policy = CutoverPolicy()
 
+    /// When a pipeline without a schedule is due.
+    public static func words(_ assets: [String]) -> String {
+        assets.isEmpty ? "when a person starts it" : "when all of these were updated: \(assets.joined(separator: ", "))"
+    }
+
     /// Makes a planned pipeline.
     public init(
         dag: DAGDefinition,

@@ -14,6 +14,8 @@ public indirect enum TaskBody: Sendable, Hashable {
     case copy(CopyCall)
     /// Sends a request to an HTTP server.
     case http(HTTPCall)
+    /// Waits for another pipeline.
+    case wait(PipelineWait)
     /// Takes the due jobs of one job type and runs a body for each.
     case queue(QueueDrain)
     /// Could not be translated: the task fails loudly with this reason.
@@ -126,7 +128,7 @@ extension TaskBody {
             case .sql(let call): ["params": call.parameters]
             case .copy(let call): ["params": call.parameters, "window": call.window]
             case .http(let call): ["query": call.query, "json": call.body]
-            case .queue, .untranslatable: [:]
+            case .wait, .queue, .untranslatable: [:]
             }
         }
         set {
@@ -151,7 +153,7 @@ extension TaskBody {
             case .http(var call):
                 (call.query, call.body) = (newValue["query"] ?? call.query, newValue["json"] ?? call.body)
                 self = .http(call)
-            case .queue, .untranslatable: break
+            case .wait, .queue, .untranslatable: break
             }
         }
     }

@@ -107,7 +107,7 @@ package struct QueueRetiring: Sendable {
             guard case .queue(let drain) = task.body else { return nil }
             switch drain.runs {
             case .python, .command: return drain.entry.name
-            case .celery, .queue, .untranslatable, .sql, .copy, .http: return nil
+            case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait: return nil
             }
         }
         let missing = bridge.parts.flatMap(\.part.types).first { !runnable.contains($0) }

@@ -22,10 +22,13 @@ extension Workspace {
     func mappedPolicies() -> [String: CutoverPolicy] {
         var policies: [String: CutoverPolicy] = [:]
         for (file, text) in (try? mappingFiles()) ?? [] {
-            guard let mapping = try? Mapping(yaml: text, file: file), let node = mapping.policy,
-                let policy = try? CutoverPolicy(node, over: policy, zones: zones)
-            else { continue }
-            policies[mapping.pipeline] = policy
+            for mapping in (try? Mapping.all(yaml: text, file: file, reading: { mappedFile(file, $0) })) ?? [] {
+                guard let node = mapping.policy, let policy = try? CutoverPolicy(node, over: policy, zones: zones)
+                else {
+                    continue
+                }
+                policies[mapping.pipeline] = policy
+            }
         }
         return policies
     }

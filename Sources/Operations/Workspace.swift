@@ -186,7 +186,7 @@ package struct Workspace {
     }
 
     /// The text of a file that a mapping names, by its path from the mapping's folder; nil if it cannot be read.
-    private func mappedFile(_ mapping: String, _ path: String) -> String? {
+    func mappedFile(_ mapping: String, _ path: String) -> String? {
         let folder = absolute(
             mapping.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         )

@@ -68,6 +68,22 @@ extension TaskBody {
         } else if let node = fields.node("copy") {
             guard let call = CopyCall(node, files, &inputs) else { return nil }
             self = .copy(call)
+        } else if let node = fields.node("wait_for") {
+            let known = ["pipeline", "task", "within", "every"]
+            guard let inner = YAMLFields(node, known: known, problems: problems),
+                let pipeline = inner.required("pipeline")
+            else { return nil }
+            if inner.node("within") == nil {
+                problems.note(node, "“within” is missing: how long it waits at most, such as 1h")
+            }
+            self = .wait(
+                PipelineWait(
+                    pipeline: pipeline,
+                    task: inner.string("task"),
+                    within: inner.duration("within") ?? 3600,
+                    every: inner.duration("every") ?? 60
+                )
+            )
         } else if let node = fields.node("http") {
             guard let call = HTTPCall(node, &inputs) else { return nil }
             self = .http(call)

@@ -27,6 +27,8 @@ public struct Mapping: Sendable, Hashable {
     public var maxActiveRuns = 1
     /// Pools that it declares.
     public var pools: [PoolSettings] = []
+    /// The assets that start it, once all were updated.
+    public var assets: [String] = []
     /// Whether only people start it.
     public var isManual = false
     /// What they may give a run that they start.

@@ -94,13 +94,16 @@ struct MappingChecker {
                 "The tasks wait for each other in a circle: \((cycle + [cycle[0]]).joined(separator: " → "))."
             )
         }
-        if mapping.isManual {
+        if mapping.isManual || !mapping.assets.isEmpty {
+            let why =
+                mapping.isManual
+                ? "“manual: true” says that only people start the pipeline" : "assets start the pipeline"
             for task in mapping.tasks {
                 guard let entry = task.definition.entry, inventory[entry]?.schedule != nil else { continue }
                 find(
                     .clockAmbiguous,
                     task.location,
-                    "The entry “\(entry)” has a schedule, and “manual: true” says that only people start the pipeline: nobody would run its ticks."
+                    "The entry “\(entry)” has a schedule, and \(why): nobody would run its ticks."
                 )
             }
         } else if mapping.clock == nil, mapping.schedule == nil {
@@ -115,7 +118,7 @@ struct MappingChecker {
                 find(
                     .clockAmbiguous,
                     mapping.location,
-                    "Nothing says when it is due: give “clock” (an entry), “schedule”, or “manual: true”."
+                    "Nothing says when it is due: give “clock” (an entry), “schedule” (of assets, too), or “manual: true”."
                 )
             }
         }
@@ -167,11 +170,12 @@ struct MappingChecker {
                         task.location,
                         "Task “\(definition.id)” takes the parameter “\(name)”, which is not among “params”\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                     )
-                case .previousTick where mapping.isManual:
+                case .previousTick where mapping.isManual || !mapping.assets.isEmpty,
+                    .tick where !mapping.assets.isEmpty:
                     find(
                         .invalidMapping,
                         task.location,
-                        "Task “\(definition.id)” takes the previous tick, and a pipeline that only people start has none."
+                        "Task “\(definition.id)” takes a tick or the previous tick, and a pipeline that \(mapping.isManual ? "only people start" : "assets start") has none."
                     )
                 default: break
                 }

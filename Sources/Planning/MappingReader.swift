@@ -7,17 +7,18 @@ public import Settings
 extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
-        "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params",
+        "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
         "retries", "retry_delay", "retry_backoff", "retry_max_delay", "timeout", "pool", "pool_slots", "priority",
-        "queue", "depends_on_past", "shadow",
+        "queue", "depends_on_past", "shadow", "sla",
     ]
     /// The ways in which a task runs.
-    static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http"]
+    static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http", "wait_for"]
     static let taskKeys = [
-        "entry", "celery", "python", "command", "sql", "copy", "http", "after", "when", "retries", "retry_delay",
+        "entry", "celery", "python", "command", "sql", "copy", "http", "wait_for", "inlets", "sla", "after", "when",
+        "retries", "retry_delay",
         "retry_backoff",
         "retry_max_delay",
         "timeout", "pool",
@@ -35,11 +36,14 @@ extension Mapping {
         file: String,
         reading read: @escaping (String) -> String? = { _ in nil }
     ) throws(SettingsError) {
-        let problems = Problems()
-        // Keys that begin with x- hold what anchors repeat.
         let root = try YAMLNode(yaml: text, file: file).without(prefix: "x-")
-        self.init(location: SourceLocation(file: file, line: root.line), pipeline: "")
-        let files = MappingFiles(read: read, problems: problems)
+        try self.init(root, MappingFiles(read: read, problems: Problems()))
+    }
+
+    /// The mapping of a file's root.
+    init(_ root: YAMLNode, _ files: MappingFiles) throws(SettingsError) {
+        let problems = files.problems
+        self.init(location: SourceLocation(file: root.file, line: root.line), pipeline: "")
         if let fields = YAMLFields(root, known: Mapping.keys, problems: problems) { self.read(fields, files, problems) }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
     }
@@ -71,9 +75,11 @@ extension Mapping {
         pools = PoolSettings.read(fields, problems)
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
-        if clock != nil, schedule != nil { problems.note(fields.node, "“clock” and “schedule” exclude each other") }
+        if clock != nil, schedule != nil || !assets.isEmpty {
+            problems.note(fields.node, "“clock” and “schedule” exclude each other")
+        }
         isManual = fields.bool("manual") ?? false
-        if isManual, clock != nil || schedule != nil {
+        if isManual, clock != nil || fields.node("schedule") != nil {
             problems.note(
                 fields.node,
                 "“manual: true” is a pipeline that only people start; leave out “\(clock == nil ? "schedule" : "clock")”"
@@ -103,7 +109,17 @@ extension Mapping {
     }
 
     private mutating func read(schedule node: YAMLNode, _ problems: Problems) {
-        guard let fields = YAMLFields(node, known: ["crontab", "interval", "timezone"], problems: problems) else {
+        guard let fields = YAMLFields(node, known: ["crontab", "interval", "timezone", "assets"], problems: problems)
+        else {
+            return
+        }
+        if fields.node("assets") != nil {
+            assets = fields.strings("assets") ?? []
+            for name in assets where !isAsset(name) { problems.note(node, noAsset(name)) }
+            if assets.isEmpty { problems.note(node, "“assets” lists the URIs of one asset or more") }
+            if ["crontab", "interval", "timezone"].contains(where: { fields.node($0) != nil }) {
+                problems.note(node, "a schedule has “assets”, or “crontab” or “interval”")
+            }
             return
         }
         timezone = fields.string("timezone") ?? timezone
@@ -113,7 +129,7 @@ extension Mapping {
             } else if let seconds = fields.duration("interval") {
                 schedule = .interval(try Interval(seconds: seconds))
             } else {
-                problems.note(node, "a schedule has “crontab” (five fields) or “interval”")
+                problems.note(node, "a schedule has “crontab” (five fields), “interval” or “assets”")
             }
         } catch {
             problems.note(node, "\(error)")

@@ -61,11 +61,12 @@ public struct Planner {
         var findings: [Finding] = []
         for (file, text) in files {
             do {
-                let mapping = try Mapping(yaml: text, file: file) { read(file, $0) }
-                if let node = mapping.policy {
-                    policies[mapping.pipeline] = try CutoverPolicy(node, over: policy, zones: zones)
+                for mapping in try Mapping.all(yaml: text, file: file, reading: { read(file, $0) }) {
+                    if let node = mapping.policy {
+                        policies[mapping.pipeline] = try CutoverPolicy(node, over: policy, zones: zones)
+                    }
+                    mappings.append(mapping)
                 }
-                mappings.append(mapping)
             } catch {
                 findings += error.problems.map {
                     Finding(
@@ -169,6 +170,7 @@ public struct Planner {
         findings += setAside.map {
             Finding(.setAside, entry: $0.entry, location: $0.location, text: sentence("set aside: \($0.reason)"))
         }
+        findings += WaitChecker(mappings: mappings, zones: zones).resolve(&pipelines)
         for index in pipelines.indices { findings += router.route(&pipelines[index].dag) }
         findings += AirflowLimits.likeIDs(pipelines)
         pipelines.sort { $0.dag.id < $1.dag.id }
@@ -207,7 +209,7 @@ public struct Planner {
 
     private func mapped(_ mapping: Mapping) -> (PlannedPipeline, [Finding]) {
         var findings: [Finding] = []
-        let isOwn = mapping.schedule != nil || mapping.isManual
+        let isOwn = mapping.schedule != nil || mapping.isManual || !mapping.assets.isEmpty
         let driver = mapping.clock.flatMap { inventory[$0] } ?? (isOwn ? nil : onlyClock(mapping))
         let tasks = mapping.tasks.map { task -> TaskDefinition in
             var definition = task.definition
@@ -238,7 +240,7 @@ public struct Planner {
                     )
                 )
             }
-            if definition.shadow == .observe {
+            if definition.shadow == .observe, definition.body.wait == nil {
                 findings.append(
                     Finding(
                         .unclassifiedBody,
@@ -279,6 +281,7 @@ public struct Planner {
             tasks: tasks
         )
         dag.parameters = mapping.parameters
+        dag.clock.assets = mapping.assets
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)
     }
@@ -319,7 +322,7 @@ public struct Planner {
 
     private func planned(_ dag: DAGDefinition) -> PlannedPipeline {
         let zone = (try? zones.zone(dag.clock.timezone)) ?? .utc
-        let words = dag.clock.schedule?.words(in: zone) ?? "when a person starts it"
+        let words = dag.clock.schedule?.words(in: zone) ?? PlannedPipeline.words(dag.clock.assets)
         let ticks = dag.clock.timetable.map { Array($0.ticks(after: now).prefix(5)) } ?? []
         return PlannedPipeline(
             dag: dag,

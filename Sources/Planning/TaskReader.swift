@@ -2,6 +2,11 @@ import LosslessJSON
 import Migration
 import Settings
 
+/// What is said of a text that is none.
+func noAsset(_ text: String) -> String {
+    "“\(text)” cannot name an asset; write a URI such as s3://bucket/path, of ASCII characters (at most 1,500)"
+}
+
 /// Whether Airflow takes a text as an asset's URI.
 func isAsset(_ text: String) -> Bool {
     guard let scheme = text.firstRange(of: "://"), scheme.lowerBound != text.startIndex else { return false }
@@ -85,12 +90,11 @@ extension MappedTask {
         definition.queue = fields.string("queue")
         definition.group = fields.string("group")
         definition.produces = fields.strings("produces") ?? []
-        for name in definition.produces where !isAsset(name) {
-            problems.note(
-                member.value,
-                "“\(name)” cannot name an asset; write a URI such as s3://bucket/path, of ASCII characters (at most 1,500)"
-            )
+        definition.inlets = fields.strings("inlets") ?? []
+        for name in definition.produces + definition.inlets where !isAsset(name) {
+            problems.note(member.value, noAsset(name))
         }
+        definition.sla = fields.duration("sla")
         definition.redirect = fields.texts("redirect") ?? [:]
         switch fields.string("shadow") {
         case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected
@@ -106,6 +110,13 @@ extension MappedTask {
             )
         }
         switch body {
+        case .wait? where !definition.conditions.isEmpty:
+            problems.note(member.value, "“wait_for” waits whatever came before; put “when” on a task after it")
+        case .wait? where definition.shadow == .pure:
+            problems.note(
+                member.value,
+                "“wait_for” waits for nothing in shadow: leave “shadow” out, and it is observed"
+            )
         case .copy? where definition.shadow == .pure:
             problems.note(
                 member.value,

@@ -98,6 +98,8 @@ public struct BodyRunner: Sendable {
                 return .refusal(RunError(type: "connection", message: error.description))
             }
             reports = true
+        case .wait:
+            return .refusal(RunError(type: "not-run", message: "another pipeline is waited for in Airflow alone"))
         case .copy:
             return .refusal(
                 RunError(type: "not-run", message: "a copy writes to its target; it is never run in shadow")

@@ -172,7 +172,7 @@ struct RecordedRun: Sendable {
         switch task.body {
         case .celery, .queue: return recorded
         case .python: return task.entry == nil ? legacy.arguments : recorded
-        case .command, .untranslatable, .sql, .copy, .http: return legacy.arguments
+        case .command, .untranslatable, .sql, .copy, .http, .wait: return legacy.arguments
         }
     }
 }

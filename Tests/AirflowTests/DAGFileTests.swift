@@ -114,6 +114,9 @@ import Testing
         try golden("ungated_flows211.py", file(flows(), .airflow211, gated: false).text)
         try golden("data.py", file(data()).text)
         try golden("ungated_data.py", file(data(), gated: false).text)
+        try golden("waits.py", file(waits()).text)
+        try golden("waits211.py", file(waits(), .airflow211).text)
+        try golden("ungated_waits.py", file(waits(), gated: false).text)
         try golden("queue.py", file(queue()).text)
         try golden("ungated_queue.py", ungatedQueue().text)
         try golden("ungated_queue211.py", ungatedQueue(.airflow211).text)
@@ -217,6 +220,25 @@ import Testing
                 triggerRule: .allDone
             ),
         ]
+        return dag
+    }
+
+    /// A pipeline that assets start, whose tasks wait, read assets and are to be done in time.
+    private func waits() throws -> DAGDefinition {
+        var dag = try flows()
+        (dag.id, dag.name, dag.parameters, dag.sla) = ("waits", "waits", [], nil)
+        dag.clock = PipelineClock(driver: nil, schedule: nil, timezone: "UTC", timetable: nil)
+        dag.clock.assets = ["s3://models/a", "x://b"]
+        var wait = PipelineWait(pipeline: "feature-store", task: "update", within: 3600)
+        wait.schedule = Schedule.crontab(try Crontab(cronOrder: "0 * * * *")).redbeatJSON ?? .null
+        var train = TaskDefinition(
+            id: "train",
+            body: .command(CommandLine(arguments: ["train"])),
+            after: ["wait"],
+            shadow: .pure
+        )
+        (train.inlets, train.sla) = (["s3://models/a"], 1800)
+        dag.tasks = [TaskDefinition(id: "wait", body: .wait(wait)), train]
         return dag
     }
 

@@ -24,7 +24,8 @@ import Testing
         for name in (
             "pendulum", "airflow", "airflow.sdk", "airflow.sdk.exceptions", "airflow.exceptions", "airflow.timetables",
             "airflow.timetables.trigger", "airflow.providers", "airflow.providers.standard",
-            "airflow.providers.standard.operators", "airflow.providers.standard.operators.python",
+            "airflow.providers.standard.operators", "airflow.providers.standard.sensors",
+            "airflow.providers.standard.sensors.external_task", "airflow.sensors", "airflow.sensors.external_task", "airflow.providers.standard.operators.python",
             "airflow.models", "airflow.models.dag", "airflow.decorators", "airflow.utils", "airflow.utils.task_group",
             "airflow.hooks", "airflow.hooks.base", "airflow.datasets", "airflow.operators", "airflow.operators.python",
             "bailey_runtime", "bailey_runtime.dag", "bailey_runtime.timetable", "bailey_runtime.inputs",
@@ -75,6 +76,7 @@ import Testing
             .celery(CeleryCall(source: "scheduler", task: "t", args: [], kwargs: [:], options: [:])),
             .queue(QueueDrain(entry: TaskNameTests.entry, runs: python)),
             .sql(SQLCall(connection: "c", statements: SQLStatement.all("SELECT 1"))), .http(HTTPCall(url: "http://h/")),
+            .wait(PipelineWait(pipeline: "p", within: 60)),
         ]
         var tasks = ids.enumerated().map { at, id in
             TaskDefinition(id: id, entry: TaskNameTests.entry, body: bodies[at % bodies.count])
@@ -117,7 +119,7 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.path + "/bailey-names-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let plain = file(
-            ["one", "two.two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+            ["one", "two.two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"],
             target,
             gated: gated
         )

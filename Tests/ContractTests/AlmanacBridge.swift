@@ -1,6 +1,6 @@
 import Cutover
-import Legacy
 import Foundation
+import Legacy
 import LosslessJSON
 import Migration
 import Schedules

@@ -18,9 +18,15 @@ import Testing
             celery: Samples.celery,
             now: Samples.now
         ).plan(files: [("mappings/p.yaml", text)]) { mapping, path in
-            mapping == "mappings/p.yaml" && path == "sql/load.sql" ? "DELETE FROM t WHERE day = :day; SELECT 1" : nil
+            mapping == "mappings/p.yaml" ? VocabularyTests.files[path] : nil
         }
     }
+
+    private static let files = [
+        "sql/load.sql": "DELETE FROM t WHERE day = :day; SELECT 1",
+        "shops.yaml": "- {name: eu, zone: Europe/Berlin, tables: [a, b]}\n- {name: us, zone: UTC, tables: []}\n",
+        "shops.json": #"[{"name": "eu", "zone": "UTC", "tables": []}]"#, "none.yaml": "a: b\n",
+    ]
 
     private func dag(_ text: String) throws -> DAGDefinition {
         let plan = try plan(text)
@@ -105,6 +111,134 @@ import Testing
             ]
         )
         #expect(dag.parameters.map(\.name) == ["models", "deep"])
+    }
+
+    @Test(arguments: [
+        "[{name: eu, zone: Europe/Berlin, tables: [a, b]}, {name: us, zone: UTC, tables: []}]", "{file: shops.yaml}",
+    ]) func eachItemOfAListIsAPipeline(_ list: String) throws {
+        let plan = try plan(
+            """
+            for_each: \(list)
+            pipeline: sync-${item.name}
+            schedule: {crontab: 0 2 * * *, timezone: "${item.zone}"}
+            tasks:
+              load_${item.name}:
+                command: {arguments: [load, "--shop=${item.name}"], input: {tables: "${item.tables}", all: "${item}"}}
+              count: {sql: {connection: "${item.name}", text: "SELECT * FROM ${item.name}_rows"}}
+            """
+        )
+        #expect(plan.holds, "\(plan.findings)")
+        let dags = plan.pipelines.map(\.dag).filter { $0.id.hasPrefix("sync") }
+        #expect(dags.map(\.id) == ["sync-eu", "sync-us"] && dags.map(\.clock.timezone) == ["Europe/Berlin", "UTC"])
+        #expect(dags[0].tasks.map(\.id) == ["load_eu", "count"])
+        guard case .command(let command) = dags[0].tasks[0].body, case .sql(let sql) = dags[1].tasks[1].body else {
+            Issue.record("\(dags)")
+            return
+        }
+        #expect(command.arguments == ["load", "--shop=eu"])
+        #expect(command.input["tables"] == ["a", "b"] && command.input["all"]?["zone"] == "Europe/Berlin")
+        #expect(sql.connection == "us" && sql.statements[0].parts == ["SELECT * FROM us_rows"])
+    }
+
+    @Test func whatIsWrongInAListOfItemsIsSaid() throws {
+        let table = [
+            (
+                "for_each: {file: none.yaml}\npipeline: p-${item}\nmanual: true\ntasks: {a: {command: [x]}}",
+                "none.yaml", "a list of items"
+            ),
+            (
+                "for_each: {file: x.yaml}\npipeline: p-${item}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml",
+                "cannot be read"
+            ),
+            (
+                "for_each: []\npipeline: p-${item}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml",
+                "a list of items"
+            ),
+            ("for_each: [a, b]\npipeline: p\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml", "an id of its own"),
+            (
+                "for_each: [a, a]\npipeline: p-${item}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml",
+                "ids are unique"
+            ),
+            (
+                "for_each: [{name: a}]\npipeline: p-${item.nam}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml",
+                "“name”?"
+            ),
+            ("for_each: [a]\npipeline: p-${items}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml", "is nothing"),
+            (
+                "for_each: [[a]]\npipeline: p-${item}\nmanual: true\ntasks: {a: {command: [x]}}", "p.yaml",
+                "within a text"
+            ),
+            (
+                "for_each: ['a; DROP']\npipeline: p\ndag_id: p-1${item}\nmanual: true\ntasks: {a: {sql: {connection: c, text: 'SELECT ${item}'}}}",
+                "p.yaml", "plain names"
+            ),
+        ]
+        for (text, file, word) in table {
+            let found = try plan(text + "\n").findings.filter { $0.severity == .error }
+            #expect(
+                found.contains { $0.location?.file == "mappings/" + file && $0.text.contains(word) },
+                "\(text): \(found.map { "\($0.location?.description ?? "-"): \($0.text)" })"
+            )
+        }
+    }
+
+    /// A pipeline that waits for another one, whose schedule and tasks are these.
+    private func waiting(
+        _ schedule: String,
+        wait: String = "{pipeline: store, task: load, within: 1h}",
+        more: String = ""
+    )
+        throws -> Plan
+    {
+        let store = "pipeline: store\n\(schedule)\ntasks:\n  load: {command: [x]}\n\(more)"
+        let waits =
+            "pipeline: p\nschedule: {crontab: 0 2 * * *, timezone: Europe/Berlin}\ntasks:\n  wait: {wait_for: \(wait)}\n  a: {command: [x], after: [wait]}\n"
+        return Planner(
+            inventory: Samples.inventory([]),
+            zones: ZoneDatabase(),
+            environments: [],
+            now: Samples.now
+        ).plan(files: [("store.yaml", store), ("p.yaml", waits)])
+    }
+
+    @Test func aWaitKnowsTheScheduleOfWhatItWaitsFor() throws {
+        let plan = try waiting("schedule: {crontab: 0 * * * *, timezone: Asia/Tokyo}")
+        #expect(plan.holds, "\(plan.findings)")
+        let wait = try #require(plan.pipelines.first { $0.dag.id == "p" }?.dag.tasks[0].body.wait)
+        #expect(wait.task == "load" && wait.within == 3600 && wait.every == 60 && wait.timezone == "Asia/Tokyo")
+        #expect(wait.schedule["minute"] == "0")
+    }
+
+    @Test func aWaitThatCanNeverEndIsAnError() throws {
+        let hourly = "schedule: {crontab: 0 * * * *}"
+        let table: [(Plan, String)] = [
+            (try waiting(hourly, wait: "{pipeline: stor, within: 1h}"), "“store”?"),
+            (try waiting(hourly, wait: "{pipeline: store, task: lod, within: 1h}"), "“load”?"),
+            (try waiting("manual: true"), "no schedule"),
+            (try waiting("schedule: {assets: ['s3://a/b']}"), "no schedule"),
+            (try waiting("schedule: {interval: 1h}"), "counts from when it began"),
+            (try waiting("schedule: {crontab: 0 0 30 2 *}"), "for ever"),
+            (try waiting(hourly, wait: "{pipeline: p, within: 1h}"), "waits in the end for “p”"),
+            (
+                try waiting(hourly, more: "  back: {wait_for: {pipeline: p, within: 1h}}\n"),
+                "waits in the end for “p”"
+            ),
+        ]
+        for (plan, word) in table {
+            let found = plan.findings.filter { $0.code == .impossibleWait }
+            #expect(
+                found.contains { $0.text.contains(word) && $0.location?.file == "p.yaml" },
+                "\(word): \(plan.findings)"
+            )
+        }
+    }
+
+    @Test func assetsStartAPipelineAndAreRead() throws {
+        let dag = try dag(
+            "pipeline: p\nschedule: {assets: ['s3://a/b', 'x://c']}\ntasks:\n  a: {command: [x], inlets: ['s3://a/b'], sla: 30m}\n"
+        )
+        #expect(dag.clock.assets == ["s3://a/b", "x://c"] && dag.clock.schedule == nil)
+        #expect(dag.tasks[0].inlets == ["s3://a/b"] && dag.tasks[0].sla == 1800)
     }
 
     @Test func bodiesThatMoveDataAreRead() throws {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .jobs import run_job_command, run_job_python, take_jobs
     from .late import alert_when_late, log_late_tasks
     from .python_task import PythonTask
+    from .wait_task import WaitTask
 
 __all__ = [
     "BaileyGate",
@@ -27,6 +28,7 @@ __all__ = [
     "HTTPTask",
     "PythonTask",
     "SQLTask",
+    "WaitTask",
     "alert_when_late",
     "log_late_tasks",
     "run_job_command",
@@ -43,6 +45,7 @@ _PLACES = {
     "HTTPTask": "data_tasks",
     "PythonTask": "python_task",
     "SQLTask": "data_tasks",
+    "WaitTask": "wait_task",
     "alert_when_late": "late",
     "log_late_tasks": "late",
 }

@@ -33,8 +33,9 @@ class DagRunInfo:
         """The run of a task's context, in 2.11 as in 3.x."""
         run = context["dag_run"]
         kind = getattr(run.run_type, "value", run.run_type)
-        by_schedule = kind in ("scheduled", "backfill", "backfill_job")
-        tick = run.logical_date if by_schedule else None
+        # One that assets have started is nobody's by hand; it has no tick.
+        by_schedule = kind in ("scheduled", "backfill", "backfill_job", "asset_triggered", "dataset_triggered")
+        tick = run.logical_date if by_schedule and not kind.endswith("_triggered") else None
         shadowed = _shadowed(getattr(run, "conf", None))
         if shadowed is not None and shadowed.tick is not None:
             tick = shadowed.tick

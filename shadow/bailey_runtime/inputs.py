@@ -6,7 +6,7 @@ Values travel as parsed JSON: none becomes text of a program or of a query.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,6 +77,21 @@ def previous_tick(part: Mapping[str, Any], tick: datetime) -> datetime:
     if before is None:
         raise InputError("this run has no tick before it")
     return before
+
+
+def last_tick(schedule: str, timezone: str) -> Callable[..., datetime]:
+    """What tells the last tick of a schedule, RedBeat's JSON of it, until an instant."""
+    from .schedule import parse_schedule
+
+    parsed = parse_schedule(json.loads(schedule), timezone, None)
+
+    def find(instant: datetime, **_: Any) -> datetime:
+        found = parsed.last_until(instant)
+        if found is None:
+            raise InputError(f"the schedule has no tick until {instant}")
+        return found
+
+    return find
 
 
 def shown(path: Sequence[str | int]) -> str:

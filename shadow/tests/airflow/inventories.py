@@ -116,6 +116,8 @@ class RandomCompany:
                 task["python"] = {"callable": "lab.work:check_model_drift", "environment": "company"}
                 if "entry" not in task:
                     task["python"] |= {"args": [self._value(1)], "kwargs": {}}
+            elif "entry" not in task and draw.random() < 0.6:
+                task |= self._data()
             else:
                 task["command"] = ["/bin/echo", str(draw.choice(HOSTILE[:8]))]
         if before and draw.random() < 0.7:
@@ -134,6 +136,8 @@ class RandomCompany:
             "timeout": ("90s", "1h"),
             "pool": ("default_pool", "gpu"),
             "pool_slots": (1, 3),
+            "sla": ("30m",),
+            "inlets": (["x://read/me"],),
             "depends_on_past": (True, False),
             "priority": (1, 7),
             "queue": ("heavy",),
@@ -142,7 +146,37 @@ class RandomCompany:
         }.items():
             if draw.random() < 0.3:
                 task[key] = draw.choice(values)
+        if "copy" in task or "transaction" in task.get("sql", {}):
+            task.pop("shadow", None)
         return task
+
+    def _data(self) -> dict[str, Any]:
+        draw = self.draw
+        text = "SELECT '" + draw.choice(HOSTILE[:9]).replace("'", "''") + "' AS a, :day AS b -- it's 5 %\n"
+        window = {"column": "a", "from": {"previous_tick": "date"}, "until": {"tick": "iso"}}
+        target = {"connection": "warehouse", "table": "mart.made"}
+        return draw.choice(
+            (
+                {
+                    "sql": {
+                        "connection": "warehouse",
+                        "text": text + "; DELETE FROM x",
+                        "params": {"day": {"tick": "date"}},
+                    }
+                },
+                {"sql": {"connection": "warehouse", "text": "VACUUM", "transaction": False}, "shadow": "observe"},
+                {"http": {"url": "https://agents/x", "json": {"a": {"tick": "iso"}, "b": draw.choice(HOSTILE)}}},
+                {"http": {"connection": "agents", "url": "/x", "query": {"day": {"tick": "date"}}, "expect": [200]}},
+                {
+                    "copy": {
+                        "from": {"connection": "shop", "text": text},
+                        "params": {"day": self._value(1)},
+                        "to": target,
+                        "window": window,
+                    }
+                },
+            )
+        )
 
     def _condition(self, before: list[str]) -> dict[str, Any]:
         draw = self.draw

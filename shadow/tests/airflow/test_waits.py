@@ -1,0 +1,101 @@
+"""Pipelines that wait for others, that assets start, and tasks that are to be done in time, in a running Airflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rest import eventually
+from road import Road, probe
+
+STORE, GATED, UNGATED, READER = "waits-store", "waits-gated", "waits-ungated", "waits-reader"
+ASSET = "x://waits/made"
+# The store's last tick until the waiting pipelines' own tick of half past two.
+TICK, OWN, EARLIER = "2026-11-28T02:00:00Z", "2026-11-28T02:30:00Z", "2026-11-27T02:30:00Z"
+
+
+def started(road: Road, dag: str, run: str, tick: str, **conf: Any) -> None:
+    """Starts a run of a tick."""
+    road.airflow.call("POST", f"/dags/{dag}/dagRuns", {"dag_run_id": run, "conf": conf, "logical_date": tick})
+
+
+def state(road: Road, dag: str, run: str, task: str) -> str | None:
+    """What the grid shows of a task."""
+    return road.airflow.states(dag, run).get(task)
+
+
+@pytest.fixture(scope="module")
+def waits(road: Road) -> Iterator[Road]:
+    """The pipelines in the Airflow; none has a run."""
+    wait = {"wait_for": {"pipeline": STORE, "task": "load", "within": "10m", "every": "3s"}}
+    for name in (GATED, UNGATED):
+        tasks = {"wait": wait, "after": probe("nothing", after=["wait"])}
+        road.workspace.add_mapping({"pipeline": name, "schedule": {"crontab": "30 2 * * *"}, "tasks": tasks})
+    load = probe("last", 12, "/tmp", f"waits-{id(road)}", sla="3s", produces=[ASSET])
+    fails = {"command": ["false"], "when": {"task": "load", "path": "$.lasted", "exists": False}, "after": ["load"]}
+    store = {"load": load, "fails": fails}
+    road.workspace.add_mapping({"pipeline": STORE, "schedule": {"crontab": "0 * * * *"}, "tasks": store})
+    reader = {"read": probe("nothing", inlets=[ASSET])}
+    road.workspace.add_mapping({"pipeline": READER, "schedule": {"assets": [ASSET]}, "tasks": reader})
+    road.workspace.run("import", status=(0, 1))
+    road.workspace.run("generate", STORE, GATED, READER)
+    road.workspace.run("generate", "--ungated", UNGATED)
+    road.deploy(STORE, GATED, READER, UNGATED)
+    yield road
+    for name in (STORE, GATED, READER, UNGATED):
+        road.remove(name)
+
+
+def test_a_task_waits_for_the_run_of_the_others_last_tick(waits: Road) -> None:
+    started(waits, GATED, "live", OWN, bailey_mode="live")
+    started(waits, UNGATED, "plain", OWN)
+    for dag, run in ((GATED, "live"), (UNGATED, "plain")):
+        eventually(f"{dag} waits", lambda dag=dag, run=run: state(waits, dag, run, "wait") == "up_for_reschedule")
+    started(waits, STORE, "live", TICK, bailey_mode="live")
+    for dag, run in ((GATED, "live"), (UNGATED, "plain")):
+        assert waits.airflow.ended(dag, run) == "success"
+        assert state(waits, dag, run, "wait") == "success" and state(waits, dag, run, "after") == "success"
+    outcome = waits.airflow.outcome(GATED, "live", "wait")
+    assert outcome is not None and outcome["result"] == {"tick": TICK}
+
+
+def test_an_asset_starts_the_pipeline_that_reads_it(waits: Road) -> None:
+    assert waits.airflow.ended(STORE, "live") == "success"
+    run = eventually("an asset starts the reader", lambda: next(iter(waits.airflow.runs(READER)), None))
+    assert run["run_type"] == "asset_triggered"
+    assert waits.airflow.ended(READER, run["dag_run_id"]) == "success"
+    assert waits.airflow.states(READER, run["dag_run_id"])["read"] == "success"
+
+
+def test_a_task_that_is_late_is_told_of_and_what_it_does(waits: Road) -> None:
+    line = re.compile(rf"late: the task load of the run live of {STORE} is not done after 0:00:03: it is running")
+    logs = [waits.stack.folder]
+
+    def told() -> bool:
+        files = [file for folder in logs for file in Path(folder).rglob("*log*") if file.is_file()]
+        return any(line.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
+
+    eventually("the late task is told of", told, limit=60, pause=2)
+
+
+def test_in_shadow_nothing_is_waited_for(waits: Road) -> None:
+    started(waits, GATED, "shadow", EARLIER)
+    assert waits.airflow.ended(GATED, "shadow") == "success"
+    assert waits.airflow.states(GATED, "shadow") == {"gate": "success", "wait": "skipped", "after": "success"}
+    outcome = waits.airflow.outcome(GATED, "shadow", "wait")
+    assert outcome is not None and outcome["state"] == "observed"
+
+
+def test_what_has_failed_is_not_waited_for(waits: Road) -> None:
+    tick = "2026-11-26T02:00:00Z"
+    body = {"dag_run_id": "dead", "conf": {}, "logical_date": tick}
+    waits.airflow.pause(STORE, True)
+    waits.airflow.call("POST", f"/dags/{STORE}/dagRuns", body)
+    waits.airflow.call("PATCH", f"/dags/{STORE}/dagRuns/dead?update_mask=state", {"state": "failed"})
+    started(waits, GATED, "dead", "2026-11-26T02:30:00Z", bailey_mode="live")
+    assert waits.airflow.ended(GATED, "dead") == "failed"
+    states = waits.airflow.states(GATED, "dead")
+    assert (states["wait"], states["after"]) == ("failed", "upstream_failed")
