@@ -217,7 +217,7 @@ import Testing
             (try waiting("manual: true"), "no schedule"),
             (try waiting("schedule: {assets: ['s3://a/b']}"), "no schedule"),
             (try waiting("schedule: {interval: 1h}"), "counts from when it began"),
-            (try waiting("schedule: {crontab: 0 0 30 2 *}"), "for ever"),
+            (try waiting("schedule: {crontab: 0 0 30 2 *}"), "not in the plan"),
             (try waiting(hourly, wait: "{pipeline: p, within: 1h}"), "waits in the end for “p”"),
             (
                 try waiting(hourly, more: "  back: {wait_for: {pipeline: p, within: 1h}}\n"),
