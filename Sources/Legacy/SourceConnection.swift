@@ -29,12 +29,18 @@ public struct SourceConnection: Sendable, Hashable {
             throw UnusableSource("the broker's URL is not \(scheme)://user:password@host:port/vhost")
         }
         let vhost = String(parts.path.dropFirst())
+        // How TLS is checked; RabbitMQ's client takes none of it from a URL, Bailey's runtime does from the extras.
+        var extra: JSONObject = [:]
+        for item in parts.queryItems ?? [] where item.name.hasPrefix("ssl_") {
+            extra[item.name] = .string(item.value ?? "")
+        }
         self.init(
             type: scheme == "amqps" ? "amqps" : "amqp",
             host: host,
             port: parts.port,
             login: parts.user,
             schema: vhost.isEmpty ? nil : vhost,
+            extra: extra,
             password: parts.password,
             address: "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "") + parts.path
         )

@@ -81,15 +81,15 @@ class ResultsAway(Exception):
     """Results that give no answer, with what to do about it."""
 
 
-def told_of(app: Any, id: str) -> str:
-    """What a worker has said of a message, in one word; results that are away are not taken for a broker that is."""
+def stated(app: Any, id: str) -> dict[str, Any]:
+    """As `state`; results that are away are not taken for a broker that is."""
     try:
-        return str(state(app, id)["status"])
+        return state(app, id)
     except WireError:
         raise
     except Exception as error:
         place = app.backend.as_uri(include_password=False)
-        words = f"the results at {place} give no answer ({type(error).__name__}: {error}), so nobody knows whether an earlier attempt has ended"
+        words = f"the results at {place} give no answer ({type(error).__name__}: {error}), so nobody knows what a worker has said of {id}"
         raise ResultsAway(
             f"{words}; see whether they run, and host, port, password and TLS of their connection"
         ) from error

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from .celery_answers import readable, result_keys, state
+from .celery_answers import ResultsAway, readable, result_keys, stated
 from .celery_copies import connected, place_of_way, way
 from .celery_once import Once, mark_key, marks_of
 from .celery_silence import in_quotes, messages_in, unconsumed
@@ -40,12 +40,17 @@ def round_trip(app: Any, request: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
         if wait == "sent":
             return reply | _by_queue(app, connection, request, goes, began, seconds)
-        told = None
+        told, away = None, ""
         while time.monotonic() - began < seconds:
-            told = state(app, id)
-            if told["status"] in (*FINAL, "UNREADABLE"):
+            try:
+                told, away = stated(app, id), ""
+            except ResultsAway as error:
+                away = str(error)
+            if told is not None and told["status"] in (*FINAL, "UNREADABLE"):
                 break
             time.sleep(0.05)
+        if away:
+            return {**reply, "words": away}
         if told is None or told["status"] == "PENDING":
             return {**reply, "words": _why(app, connection, request, goes, wait, seconds)}
         reply |= {"reached": True, "milliseconds": _since(began)}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
-from .celery_answers import ResultsAway, readable, told_of
+from .celery_answers import ResultsAway, readable, stated
 from .celery_once import MARK_SECONDS, Once, mark_key, marked_as, marks_of
 from .celery_places import untrusted
 from .celery_values import SECONDS, WireError, arguments, values
@@ -138,10 +138,10 @@ def _chosen(app: Any, connection: Any, request: dict[str, Any]) -> tuple[str, bo
     *earlier, last = request["ids"]
     waits = request.get("wait", "result") == "result"
     for id in earlier:
-        status = told_of(app, id) if waits else None
+        status = stated(app, id)["status"] if waits else None
         if not (status in ("FAILURE", "REVOKED") if waits else marked_as(connection, request, id) == b"failed"):
             return str(id), status not in (None, "PENDING")
-    return str(last), waits and told_of(app, last) != "PENDING"
+    return str(last), waits and stated(app, last)["status"] != "PENDING"
 
 
 def _reads(app: Any) -> dict[str, Any]:

@@ -208,10 +208,10 @@ class CeleryTask(BaseOperator):
         return run.start.timestamp() + (self.limit or _DAY).total_seconds()
 
     def _seconds(self, run: Any) -> float:
-        """What is left until then."""
+        """What is left until then, and never nothing, which a request would take for no limit at all."""
         import time
 
-        return max(0.0, self._until(run) - time.time())
+        return max(1.0, self._until(run) - time.time())
 
     def _why_not(self, id: str, to: str) -> str:
         """What results, workers and broker say of a message of which no result came."""

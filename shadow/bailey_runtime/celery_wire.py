@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .celery_answers import state
+from .celery_answers import ResultsAway, state, stated
 from .celery_app import missing, opened
 from .celery_places import divided, url_of
 from .celery_sending import send
@@ -58,7 +58,7 @@ def call(app: Any, request: dict[str, Any]) -> dict[str, Any]:
 DOES: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
     "send": send,
     "call": call,
-    "state": lambda app, request: state(app, request["id"]),
+    "state": lambda app, request: stated(app, request["id"]),
     "unanswered": unanswered,
 }
 
@@ -84,6 +84,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return DOES[request["do"]](opened(request), request)
     except WireError as error:
         return {"failed": error.code, "words": str(error)}
+    except ResultsAway as error:
+        return {"failed": "results", "words": str(error)}
     except ImportError as error:
         return {"failed": "celery", "words": missing(error)}
 

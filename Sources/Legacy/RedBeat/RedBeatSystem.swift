@@ -166,6 +166,7 @@ public struct RedBeatSystem: LegacySystem {
         if redis.tls {
             if let authorities = redis.authorities { extra["ssl_ca_certs"] = .string(authorities) }
             if !redis.verifies { extra["ssl_cert_reqs"] = "none" }
+            if !redis.verifiesName { extra["ssl_check_hostname"] = false }
         }
         return SourceConnection(
             type: redis.tls ? "rediss" : "redis",

@@ -225,6 +225,8 @@ def test_why_nothing_came_back(clean):
         elsewhere = trip(app, clean, configuration=known, seconds=2, results=f"redis://127.0.0.1:{clean}/7")
         assert not elsewhere["came_back"] and f"redis://127.0.0.1:{clean}/1" in elsewhere["words"], elsewhere
         assert f"redis://127.0.0.1:{clean}/7" in elsewhere["words"]
+        away = trip(app, clean, configuration=known, seconds=2, results="redis://127.0.0.1:1/1")
+        assert not away["came_back"] and "the results at redis://127.0.0.1:1/1 give no answer" in away["words"], away
         silent = trip(app, clean, configuration=known, seconds=2, wait="events")
         assert not silent["came_back"] and "-E" in silent["words"], silent
         assert trip(app, clean, configuration=known, wait="sent")["reached"]

@@ -167,6 +167,8 @@ def test_the_limit_counts_from_the_attempts_start_and_airflows_own_stands_behind
     # Sending took fifty seconds of it.
     assert 5 < operator._seconds(run) <= 10
     assert operator._until(run) == start.timestamp() + 60
+    # Nor is there ever no limit.
+    assert operator._seconds(SimpleNamespace(start=start - limit)) == 1
     for _ in range(2):
         # Airflow 2.11 counts it from the attempt's first start, also when it calls the task again.
         operator.pre_execute({})
