@@ -125,7 +125,11 @@ struct DAGWriter {
     // MARK: The file
 
     var text: String {
-        var parts = [imports, "DOCUMENTATION = " + PythonExpression.literal(documentation)]
+        let literal = PythonExpression.literal(documentation)
+        // Formatters put what is too long for one line, and fits into the next, between brackets.
+        let (indent, width) = (4, 120)
+        let fits = "DOCUMENTATION = ".count + literal.count <= width || indent + literal.count > width
+        var parts = [imports, "DOCUMENTATION = " + (fits ? literal : "(\n    \(literal)\n)")]
         if !gated { parts += helpers }
         parts.append(body)
         return parts[0] + "\n\n" + parts.dropFirst().joined(separator: "\n\n\n") + "\n"

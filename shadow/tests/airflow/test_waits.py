@@ -33,7 +33,7 @@ def waits(road: Road) -> Iterator[Road]:
     for name in (GATED, UNGATED):
         tasks = {"wait": wait, "after": probe("nothing", after=["wait"])}
         road.workspace.add_mapping({"pipeline": name, "schedule": {"crontab": "30 2 * * *"}, "tasks": tasks})
-    load = probe("last", 12, "/tmp", f"waits-{id(road)}", sla="3s", produces=[ASSET])
+    load = probe("last", 25, "/tmp", f"waits-{id(road)}", sla="3s", produces=[ASSET])
     fails = {"command": ["false"], "when": {"task": "load", "path": "$.lasted", "exists": False}, "after": ["load"]}
     store = {"load": load, "fails": fails}
     road.workspace.add_mapping({"pipeline": STORE, "schedule": {"crontab": "0 * * * *"}, "tasks": store})
@@ -77,9 +77,9 @@ def test_a_task_that_is_late_is_told_of_and_what_it_does(waits: Road) -> None:
         texts = [file.read_text(encoding="utf-8", errors="replace") for file in files]
         return [found for text in texts for found in line.findall(text)]
 
-    assert eventually("the late task is told of", lambda: told() or None, limit=60, pause=2)[0].startswith(
-        "it is running"
-    )
+    # On a busy machine it may not even have begun.
+    said = eventually("the late task is told of", lambda: told() or None, limit=60, pause=2)[0]
+    assert said.startswith(("it is running", "it has not begun"))
 
 
 def test_in_shadow_nothing_is_waited_for(waits: Road) -> None:
