@@ -20,7 +20,9 @@ public struct Bailey: AsyncParsableCommand {
             BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,
             VerifyBundleCommand.self,
             CutoverCommand.self,
-            RollbackCommand.self, StatusCommand.self, WatchCommand.self, RehearseCommand.self, RetireCommand.self,
+            RollbackCommand.self, LaunchCommand.self,
+            BackfillCommand.self, StatusCommand.self, WatchCommand.self, RehearseCommand.self,
+            RetireCommand.self,
         ]
     )
 

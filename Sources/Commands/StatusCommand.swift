@@ -34,7 +34,8 @@ struct StatusCommand: AsyncParsableCommand {
             wanted = [pipeline]
         }
         let deployments = await workspace.deployments(wanted)
-        let statuses = await survey.statuses(wanted, deployments: deployments)
+        let launches = await workspace.launches(survey.planned(wanted))
+        let statuses = await survey.statuses(wanted, deployments: deployments, launches: launches)
         let report = StatusReport(pipelines: statuses, unknowns: survey.unknowns)
         if common.json {
             Console.print(report.json)

@@ -20,6 +20,10 @@ public struct PipelineStatus: Sendable, Hashable {
         case rolledBack = "rolled-back"
         /// The bridge was taken away.
         case retired
+        /// It has no legacy side, and its runs are trials.
+        case trial
+        /// It has no legacy side, and was launched.
+        case live
         /// The switch could not be read.
         case unknown
     }
@@ -32,6 +36,10 @@ public struct PipelineStatus: Sendable, Hashable {
         case legacy(seen: Bool)
         /// It lies in Airflow's window, and no run has claimed it.
         case unclaimed
+        /// A DAG run of a pipeline without a legacy side that is not launched: bodies ran only as their shadow modes allow.
+        case trial(run: String)
+        /// There is no run, and nobody was to make one.
+        case nobody
         /// It could not be learnt.
         case unknown
     }
@@ -58,6 +66,8 @@ public struct PipelineStatus: Sendable, Hashable {
     public var nextTick: Instant?
     /// Who owns it: `legacy`, `airflow`, `closing`; nil if that is not known.
     public var owner: SwitchState?
+    /// Whether a legacy system stands for any of its ticks or jobs.
+    public var hasLegacySide = true
     /// The last ticks, newest first.
     public var ticks: [Tick] = []
     /// The one thing it waits for.

@@ -91,6 +91,14 @@ package struct EvidenceIndex: Sendable {
             ?? nil
     }
 
+    /// The newest line of a pipeline's journal about a step of an operation.
+    func lastLine(_ pipeline: String, _ operation: String, _ step: JournalStep) -> JournalLine? {
+        if let kept, !kept.journaled.contains(pipeline) { return nil }
+        return Workspace.stored(store) {
+            try $0.journal(pipeline: pipeline, operation: operation).last { $0.step == step }
+        }.value ?? nil
+    }
+
     /// How far the bridge of a pipeline has been taken away.
     func retirement(_ pipeline: String) -> RetirementStage? {
         if let kept, !kept.journaled.contains(pipeline) { return nil }

@@ -34,7 +34,11 @@ extension Workspace {
         }
         if pipeline != nil, let id = ids.first, plan.pipelines.contains(where: { $0.dag.id == id }) {
             let survey = await Survey(self)
-            let status = await survey.statuses([id], deployments: await deployments([id])).first
+            let status = await survey.statuses(
+                [id],
+                deployments: await deployments([id]),
+                launches: await launches(survey.planned([id]))
+            ).first
             rows[0].policy = status?.policy
             rows[0].ticks = status?.ticks ?? []
         }

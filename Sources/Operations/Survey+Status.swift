@@ -20,11 +20,24 @@ extension Survey {
 
     /// Where pipelines stand, in the order of their ids.
     ///
-    /// - Parameter deployments: what Airflow says of each.
-    package func statuses(_ ids: [String], deployments: [String: PolicyEvidence.Deployment]) async -> [PipelineStatus] {
+    /// - Parameters:
+    ///   - deployments: what Airflow says of each.
+    ///   - launches: what it says of those without a legacy side.
+    package func statuses(
+        _ ids: [String],
+        deployments: [String: PolicyEvidence.Deployment],
+        launches: [String: LaunchState] = [:]
+    ) async -> [PipelineStatus] {
         let standings = await standings(of: ids)
         return ids.map { id in
             let said = deployments[id] ?? .unknown("nobody asked Airflow")
+            if let pipeline = plannedPipeline(id), Workspace.isOwn(pipeline.dag), taken[id] == nil {
+                return ownStatus(
+                    pipeline,
+                    launches[id] ?? LaunchState(unknown: "nobody asked Airflow"),
+                    deployment: said
+                )
+            }
             return status(id, standings[id] ?? Standings(), deployment: said)
         }
     }

@@ -105,6 +105,9 @@ package struct Survey: Sendable {
         Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + taken.keys).filter { !Rehearsing.isCopy($0) }.sorted()
     }
 
+    /// Those of them that the plan has.
+    package func planned(_ ids: [String]) -> [PlannedPipeline] { ids.compactMap(plannedPipeline) }
+
     func plannedPipeline(_ id: String) -> PlannedPipeline? { index?.pipeline(id) }
 
     /// What has to be looked after on a bridge of ticks: what pipelines took over by the switches, and what they did by the journal where no

@@ -121,6 +121,8 @@ private struct TextPage {
         case .airflow(let run, let how): "Airflow, \(how): \(run)"
         case .legacy(let seen): seen ? "legacy" : "legacy, not seen"
         case .unclaimed: "Airflow's, not claimed"
+        case .trial(let run): "a trial (\(run))"
+        case .nobody: "no run"
         case .unknown: "not known"
         }
     }

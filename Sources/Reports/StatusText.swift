@@ -29,12 +29,14 @@ public struct StatusReport: Sendable {
         for status in pipelines {
             table.add([
                 status.pipeline, status.stage.rawValue, status.nextTick?.iso8601 ?? "–",
-                status.owner?.rawValue ?? "unknown", status.ticks.map(\.runner.letter).joined(), status.waitsFor,
+                status.owner?.rawValue ?? (status.hasLegacySide ? "unknown" : "–"),
+                status.ticks.map(\.runner.letter).joined(), status.waitsFor,
             ])
         }
         var lines = table.lines(width: 240)
+        let own = pipelines.contains { !$0.hasLegacySide } ? ", t trial, · no run" : ""
         lines.append(
-            "Last five, newest first: A Airflow, L legacy, l legacy's by the switch but its run was not seen, – unclaimed, ? unknown"
+            "Last five, newest first: A Airflow, L legacy, l legacy's by the switch but its run was not seen, – unclaimed\(own), ? unknown"
         )
         if ticks {
             for status in pipelines {
@@ -52,12 +54,14 @@ extension PipelineStatus {
         [
             "id": .string(pipeline), "stage": .string(stage.rawValue),
             "next_tick": nextTick.map { .string($0.iso8601) } ?? .null,
-            "owner": owner.map { .string($0.rawValue) } ?? .null, "waits_for": .string(waitsFor),
+            "legacy_side": .bool(hasLegacySide), "owner": owner.map { .string($0.rawValue) } ?? .null,
+            "waits_for": .string(waitsFor),
             "ticks": .array(
                 ticks.map { tick in
                     var run = JSON.null
                     var how = JSON.null
                     if case .airflow(let id, let word) = tick.runner { (run, how) = (.string(id), .string(word)) }
+                    if case .trial(let id) = tick.runner { run = .string(id) }
                     return [
                         "tick": .string(tick.tick.iso8601), "runner": .string(tick.runner.name), "run": run, "how": how,
                     ]
@@ -74,6 +78,8 @@ extension PipelineStatus.Runner {
         case .airflow: "A"
         case .legacy(let seen): seen ? "L" : "l"
         case .unclaimed: "–"
+        case .trial: "t"
+        case .nobody: "·"
         case .unknown: "?"
         }
     }
@@ -83,6 +89,8 @@ extension PipelineStatus.Runner {
         case .airflow: "airflow"
         case .legacy(let seen): seen ? "legacy" : "legacy-unseen"
         case .unclaimed: "unclaimed"
+        case .trial: "trial"
+        case .nobody: "nobody"
         case .unknown: "unknown"
         }
     }
@@ -92,6 +100,8 @@ extension PipelineStatus.Runner {
         case .airflow(let run, let how): "Airflow, \(run) (\(how))"
         case .legacy(let seen): seen ? "legacy" : "legacy's by the switch; its own record of the run was not seen"
         case .unclaimed: "in Airflow's window, and no run has claimed it"
+        case .trial(let run): "a trial, \(run): bodies ran only as their shadow modes allow"
+        case .nobody: "no run, and nobody was to make one"
         case .unknown: "not known"
         }
     }

@@ -20,6 +20,7 @@ _PLACES = {
     "Param": ("airflow.sdk", "airflow.models.param"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
     "TriggerEvent": ("airflow.triggers.base",),
+    "Variable": ("airflow.sdk", "airflow.models"),
     "get_current_context": ("airflow.sdk", "airflow.operators.python"),
 }
 

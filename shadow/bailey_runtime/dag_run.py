@@ -16,7 +16,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class DagRunInfo:
     """A run of a generated DAG.
 
-    `tick` is what it was due for, None where a person started it. `by_schedule` is whether the switch is to be asked.
+    `tick` is what it was due for, None where a person started it. `by_schedule` is whether the switch is to be asked, `is_backfill` whether
+    the run was made for a tick of the past.
     `shadowed` is what Bailey passed to a run that shadows a recorded one; `asked` the mode that a person chose.
     """
 
@@ -24,6 +25,7 @@ class DagRunInfo:
     run_id: str
     tick: datetime | None
     by_schedule: bool
+    is_backfill: bool
     shadowed: Shadowed | None
     asked: str
     began: datetime | None
@@ -33,24 +35,34 @@ class DagRunInfo:
         """The run of a task's context, in 2.11 as in 3.x."""
         run = context["dag_run"]
         kind = getattr(run.run_type, "value", run.run_type)
+        conf = getattr(run, "conf", None)
+        # 2.11 knows no backfill that one can ask for: bailey makes its runs, which ask the switch as all of a schedule do.
+        is_backfill = kind in ("backfill", "backfill_job") or _flag(conf, "bailey_backfill")
         # One that assets have started is nobody's by hand; it has no tick.
-        by_schedule = kind in ("scheduled", "backfill", "backfill_job", "asset_triggered", "dataset_triggered")
-        tick = run.logical_date if by_schedule and not kind.endswith("_triggered") else None
-        shadowed = _shadowed(getattr(run, "conf", None))
+        by_assets = kind in ("asset_triggered", "dataset_triggered")
+        by_schedule = kind == "scheduled" or is_backfill or by_assets
+        tick = run.logical_date if by_schedule and not by_assets else None
+        shadowed = _shadowed(conf)
         if shadowed is not None and shadowed.tick is not None:
             tick = shadowed.tick
         asked = (context.get("params") or {}).get(MODE_PARAM) or "shadow"
-        if asked not in ("shadow", "live"):
-            raise _failure(f"the parameter {MODE_PARAM} of this run is {asked!r}; it may be shadow or live")
+        if asked not in ("shadow", "trial", "live"):
+            raise _failure(f"the parameter {MODE_PARAM} of this run is {asked!r}; it may be shadow, trial or live")
         return cls(
             dag_id=run.dag_id,
             run_id=run.run_id,
             tick=tick,
             by_schedule=by_schedule,
+            is_backfill=is_backfill,
             shadowed=shadowed,
             asked=asked,
             began=getattr(run, "start_date", None),
         )
+
+    @property
+    def mode_by_hand(self) -> str:
+        """What a person chose: a trial is a shadow of nothing."""
+        return "live" if self.asked == "live" else "shadow"
 
     @property
     def id(self) -> str:
@@ -124,6 +136,10 @@ def _read_shadowed(conf: Any) -> Shadowed | None:
         entry=texts["entry"],
         arguments=None if arguments is None else json_value.write(json_value.read(arguments, "bailey.arguments")),
     )
+
+
+def _flag(conf: Any, name: str) -> bool:
+    return isinstance(conf, Mapping) and conf.get(name) is True
 
 
 _PASSED = ("mode", "tick", "job", "entry", "arguments")

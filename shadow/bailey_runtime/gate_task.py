@@ -28,7 +28,8 @@ class BaileyGate(BaseSensorOperator):
     """Answers `live` or `shadow`, or skips: then no task of the run does anything, whatever its trigger rule.
 
     `source` is the RedBeat source whose `entries` (names; the first decides) the DAG stands for, under the key `prefix`;
-    `job_types` are job types of queues, as (source, type). While there is no answer, because a switch is closing or its store is
+    `job_types` are job types of queues, as (source, type). With neither the DAG stands for nothing of legacy, and its ticks are Airflow's once
+    `bailey launch` has said from when. While there is no answer, because a switch is closing or its store is
     away, the task waits without holding a slot; it fails after `timeout` rather than guess. `missed_ticks` and
     `late_after` say what becomes of ticks that nobody was up to run in time. Its DAG gets the parameter `bailey_mode`, by which a
     person who starts a run chooses what it does.
@@ -60,10 +61,11 @@ class BaileyGate(BaseSensorOperator):
         drop_params(self)
         if self.has_dag():
             # Not an argument of the DAG, which would check its JSON Schema anew whenever the file is read.
+            quiet = "shadow" if entries or job_types else "trial"
             self.dag.params[MODE_PARAM] = Param(
-                "shadow",
-                enum=["shadow", "live"],
-                description="What a run started by hand does; scheduled runs ask the switch.",
+                quiet,
+                enum=[quiet, "live"],
+                description=f"What a run started by hand does; scheduled runs ask {'the switch' if quiet == 'shadow' else 'whether they are launched'}.",
             )
         self.source = source
         self.entries = tuple(entries)
@@ -93,12 +95,35 @@ class BaileyGate(BaseSensorOperator):
         if run.shadowed is not None:
             return _answer("shadow", "recorded", "shadows a run that legacy has recorded")
         if not run.by_schedule:
-            return _answer(run.asked, "by-hand", "a person started this run and chose its mode")
+            return _answer(run.mode_by_hand, "by-hand", f"a person started this run, as {self._by_hand(run)}")
         if self.entries:
             return self._ask_redbeat(run)
         if self.job_types:
             return self._ask_queues(run)
-        return _answer("live", "own", "this DAG stands for no legacy entry")
+        return self._ask_launch(run)
+
+    def _by_hand(self, run: DagRunInfo) -> str:
+        """What a run started by hand is: a trial where no legacy system runs the same."""
+        if run.mode_by_hand == "live":
+            return "a live one"
+        return "a shadow" if self.entries or self.job_types else "a trial"
+
+    def _ask_launch(self, run: DagRunInfo) -> dict[str, str]:
+        from .launch import LaunchError, owner
+
+        # A run that assets have started has no tick: it counts as due when it began.
+        due = run.tick or run.began
+        if due is None:
+            raise AirflowFailException("a run without a logical date that has not begun has no tick to ask for")
+        try:
+            how = owner(run.dag_id, due)
+        except LaunchError as error:
+            raise AirflowFailException(f"{error}; bailey launch {run.dag_id} says what to do") from error
+        except Exception as error:
+            return _answer("wait", "away", f"Airflow gives no answer: {type(error).__name__}: {error}")
+        if how == "trial":
+            return _answer("shadow", how, "the pipeline is not launched for this tick; bailey launch does that")
+        return _answer("live", how)
 
     def _ask_redbeat(self, run: DagRunInfo) -> dict[str, str]:
         from .connections import redis_client
@@ -113,7 +138,8 @@ class BaileyGate(BaseSensorOperator):
             gate = Gate(
                 client,
                 Group(self.entries, self.prefix),
-                self.missed_ticks,
+                # A tick of the past that is asked for was not missed: none stands for it.
+                "every" if run.is_backfill else self.missed_ticks,
                 late_after=self.late_after if self.missed_ticks == "none" else None,
                 timezone=self.timezone,
                 durable=1.1,
@@ -126,6 +152,11 @@ class BaileyGate(BaseSensorOperator):
         finally:
             client.close()
         note = "; ".join(part for part in (answer.note, *answer.alerts) if part)
+        if answer.mode == "shadow" and answer.how in ("no-switch", "not-ours") and run.is_backfill:
+            # A tick that was legacy's: a person has named it, or it is a shadow like any other.
+            given = self._ask_launch(run)
+            if given["how"] in ("backfill", "away"):
+                return given
         return _answer(answer.mode, answer.how, note, answer.fence)
 
     def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
@@ -147,5 +178,5 @@ class BaileyGate(BaseSensorOperator):
         return _answer("live" if "live" in modes.values() else "shadow", "queue", said)
 
 
-def _answer(mode: str, how: str, note: str, fence: str = "") -> dict[str, str]:
+def _answer(mode: str, how: str, note: str = "", fence: str = "") -> dict[str, str]:
     return {"mode": mode, "how": how, "note": note, "fence": fence}

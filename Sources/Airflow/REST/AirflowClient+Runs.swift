@@ -21,6 +21,19 @@ extension AirflowClient {
         return try await list(request, "dag_runs", AirflowRun.init)
     }
 
+    /// The newest runs of a DAG, the newest first, by when they began; those that have not begun are left out.
+    public func newestRuns(_ dag: String, limit: Int) async throws -> [AirflowRun] {
+        let runs = try await object(
+            AirflowRequest(
+                operation: "listing the newest runs of the DAG “\(dag)”",
+                path: AirflowRequest.path("dags", dag, "dagRuns"),
+                query: [("order_by", "-start_date"), ("limit", "\(min(limit, AirflowClient.pageSize))")]
+            )
+        ) { $0["dag_runs"]?.array?.compactMap(AirflowRun.init) }
+        // PostgreSQL puts what has no date first.
+        return runs.filter { $0.start != nil }.sorted { ($0.start ?? .earliest) > ($1.start ?? .earliest) }
+    }
+
     /// One run; nil if there is none of that id.
     public func run(_ dag: String, _ run: String) async throws -> AirflowRun? {
         try await unlessMissing {

@@ -91,6 +91,21 @@ extension AirflowClient {
         )
     }
 
+    /// Gives a variable a value, whether there is one of that key or not.
+    public func set(variable key: String, value: String, note: String) async throws {
+        let body: JSON = ["key": .string(key), "value": .string(value), "description": .string(note)]
+        if try await make("making the variable “\(key)”", "/variables", body) { return }
+        _ = try await ask(
+            AirflowRequest(
+                operation: "changing the variable “\(key)”",
+                method: .patch,
+                path: AirflowRequest.path("variables", key),
+                query: [("update_mask", "value")],
+                body: body
+            )
+        )
+    }
+
     private func make(_ operation: String, _ path: String, _ body: JSON, _ secrets: [String] = []) async throws -> Bool
     {
         try await unlessThere {

@@ -199,6 +199,15 @@ public struct AirflowXCom: Sendable, Hashable {
     /// Which of a mapped task's instances; -1 for a task that is not mapped.
     public let mapIndex: Int
 
+    /// The value that a task returned.
+    public static func returned(by task: String) -> AirflowXCom {
+        AirflowXCom(key: "return_value", task: task, mapIndex: -1)
+    }
+
+    private init(key: String, task: String, mapIndex: Int) {
+        (self.key, self.task, self.mapIndex) = (key, task, mapIndex)
+    }
+
     init?(_ json: JSON) {
         let reply = AirflowReply(json: json)
         guard let key = reply.text("key"), let task = reply.text("task_id") else { return nil }

@@ -40,7 +40,7 @@ public struct AirflowVersion: Sendable, Hashable, Comparable, CustomStringConver
     }
 
     /// Whether its API is version 2.
-    var isThree: Bool { numbers[0] >= 3 }
+    public var isThree: Bool { numbers[0] >= 3 }
 
     /// By number; what follows the numbers does not count.
     public static func < (a: AirflowVersion, b: AirflowVersion) -> Bool {

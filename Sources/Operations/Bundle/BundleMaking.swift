@@ -47,7 +47,8 @@ extension Workspace {
         let survey = await Survey(self)
         let ids = report.rows.map(\.id)
         var evaluations: [String: PolicyEvaluation] = [:]
-        for status in await survey.statuses(ids, deployments: await deployments(ids)) {
+        let launches = await launches(survey.planned(ids))
+        for status in await survey.statuses(ids, deployments: await deployments(ids), launches: launches) {
             evaluations[status.pipeline] = status.policy
         }
         do {

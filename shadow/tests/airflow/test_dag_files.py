@@ -198,7 +198,8 @@ def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any], gated: boo
 
 def assert_parameters(pipeline: dict[str, Any], seen: dict[str, Any], gated: bool) -> None:
     """The DAG's parameters are the plan's; behind a gate there is its own too."""
-    gate = {"bailey_mode": ["shadow", {"enum": ["shadow", "live"]}]} if gated else {}
+    quiet = "shadow" if pipeline["entries"] else "trial"
+    gate = {"bailey_mode": [quiet, {"enum": [quiet, "live"]}]} if gated else {}
     planned = {
         one["name"]: [one["default"], {"type": one["type"], **({"enum": one["choices"]} if one["choices"] else {})}]
         for one in pipeline["params"]
