@@ -47,11 +47,29 @@ struct ReportCommand: AsyncParsableCommand {
     @Flag(help: "Show every comparison, not the newest 500 of each pipeline. Counts and status are always of all.")
     var all = false
 
+    @Flag(
+        help:
+            "Show instead what runs took before and take now: recorded, projected and measured apart; money of given numbers only."
+    )
+    var savings = false
+
     @Argument(help: "The pipeline; all if none is named.")
     var pipeline: String?
 
+    func validate() throws {
+        let others: [Any?] = [html, junit, markdown, bundle, since, verdict]
+        if savings, all || others.contains(where: { $0 != nil }) {
+            throw ValidationError("--savings is a report of its own; it goes with --json and a pipeline")
+        }
+    }
+
     func run() async throws {
         let workspace = try Workspace(common)
+        if savings {
+            let report = try await workspace.savingsReport(pipeline: pipeline)
+            if common.json { Console.print(report.json) } else { Console.print(report.textLines) }
+            return
+        }
         var shown = ShownComparisons()
         shown.limit = all ? .max : 500
         if let verdict {

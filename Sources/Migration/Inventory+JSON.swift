@@ -155,7 +155,9 @@ extension RunHistory {
             "states": .object(JSONObject(states.sorted { $0.key < $1.key }.map { ($0.key, JSON($0.value)) })),
             "p50_seconds": JSON(p50),
             "p95_seconds": JSON(p95), "retries_per_run": JSON(retriesPerRun), "first": JSON(first), "last": JSON(last),
-            "ended": .array(ended.map { .string($0.iso8601) }), "caveats": JSON(caveats),
+            "ended": .array(ended.map { .string($0.iso8601) }),
+            "arrived": .array(arrived.map { .string($0.iso8601) }), "wait_p50_seconds": JSON(waitP50),
+            "wait_p95_seconds": JSON(waitP95), "caveats": JSON(caveats),
         ]
     }
 
@@ -173,6 +175,9 @@ extension RunHistory {
         first = object.optionalInstant("first")
         last = object.optionalInstant("last")
         ended = object.items("ended").compactMap { $0.string.flatMap { Instant(iso8601: $0) } }
+        arrived = object.items("arrived").compactMap { $0.string.flatMap { Instant(iso8601: $0) } }
+        waitP50 = object.optional("wait_p50_seconds")?.double
+        waitP95 = object.optional("wait_p95_seconds")?.double
         caveats = object.items("caveats").compactMap(\.string)
     }
 }

@@ -55,6 +55,16 @@ extension PlannedPipeline {
             "projected_seconds": JSON(projection.projected),
             "held_back_by": JSON(projection.narrowest?.name),
             "pools": .array(projection.pools.map(\.json)),
+            "waits": .array(
+                waits.map {
+                    [
+                        "entry": .string($0.entry.description), "arrivals": JSON($0.arrivals),
+                        "p50_seconds": JSON($0.median),
+                        "p95_seconds": JSON($0.p95), "most_seconds": JSON($0.most),
+                        "today_p50_seconds": JSON($0.todayMedian), "today_p95_seconds": JSON($0.todayP95),
+                    ]
+                }
+            ),
             "params": .array(
                 dag.parameters.map { parameter in
                     [

@@ -85,6 +85,8 @@ public struct PlannedPipeline: Sendable, Hashable {
     public var nextTicks: [Instant]
     /// How long a run takes, one task after another, and as a DAG with the pools as declared.
     public var projection: RunProjection
+    /// How long jobs wait that it takes from queues.
+    public var waits: [JobWait] = []
     /// What must hold before it is cut over.
     public var policy = CutoverPolicy()
 

@@ -22,6 +22,12 @@ public struct RunHistory: Sendable, Hashable {
     public var last: Instant?
     /// When the latest runs ended, oldest first, where the source tells (at most 500).
     public var ended: [Instant]
+    /// When the latest jobs were put in line, oldest first, where the source tells (at most 500).
+    public var arrived: [Instant] = []
+    /// Median time in seconds that a job waited until a worker began it; nil when not recorded.
+    public var waitP50: Double?
+    /// 95th percentile of that time.
+    public var waitP95: Double?
     /// Why the figures may mislead (a bias of the source, rows left out), one sentence each.
     public var caveats: [String]
 

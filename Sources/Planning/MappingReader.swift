@@ -8,6 +8,7 @@ extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
         "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
+        "every",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
@@ -75,11 +76,12 @@ extension Mapping {
         pools = PoolSettings.read(fields, problems)
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
+        if let seconds = fields.duration("every") { read(every: seconds, fields, problems) }
         if clock != nil, schedule != nil || !assets.isEmpty {
             problems.note(fields.node, "“clock” and “schedule” exclude each other")
         }
         isManual = fields.bool("manual") ?? false
-        if isManual, clock != nil || fields.node("schedule") != nil {
+        if isManual, clock != nil || fields.node("schedule") != nil || fields.node("every") != nil {
             problems.note(
                 fields.node,
                 "“manual: true” is a pipeline that only people start; leave out “\(clock == nil ? "schedule" : "clock")”"
@@ -106,6 +108,24 @@ extension Mapping {
             case .mapping(let members) = node.content
         else { return [] }
         return members.filter { Mapping.defaultKeys.contains($0.key) }
+    }
+
+    /// A schedule of every so many minutes or hours: on the clock where they divide the hour or the day, so that its ticks stand still.
+    private mutating func read(every seconds: Double, _ fields: YAMLFields, _ problems: Problems) {
+        if clock != nil || schedule != nil {
+            problems.note(fields.node, "“every” is a schedule; it excludes “clock” and “schedule”")
+        }
+        do {
+            if let minutes = Int(exactly: seconds / 60), minutes < 60, 60 % minutes == 0 {
+                schedule = .crontab(try Crontab(cronOrder: minutes == 1 ? "* * * * *" : "*/\(minutes) * * * *"))
+            } else if let hours = Int(exactly: seconds / 3600), hours < 24, 24 % hours == 0 {
+                schedule = .crontab(try Crontab(cronOrder: hours == 1 ? "0 * * * *" : "0 */\(hours) * * *"))
+            } else {
+                schedule = .interval(try Interval(seconds: seconds))
+            }
+        } catch {
+            problems.note(fields.node, "\(error)")
+        }
     }
 
     private mutating func read(schedule node: YAMLNode, _ problems: Problems) {

@@ -164,6 +164,9 @@ public struct Planner {
         for mapping in mappings where !broken.contains(mapping.location.file) && !broken.contains(mapping.pipeline) {
             var (pipeline, found) = mapped(mapping)
             pipeline.projection = projection(of: pipeline.dag, mapping, pools)
+            pipeline.waits = pipeline.dag.entries.compactMap { inventory[$0] }.filter { $0.kind == .jobType }.map {
+                JobWait($0.id, history: $0.history, timetable: pipeline.dag.clock.timetable)
+            }
             pipelines.append(pipeline)
             findings += found
         }

@@ -34,6 +34,7 @@ extension Plan {
                 lines.append("    \(task.id) (\(task.body.kind), shadow: \(task.shadow.rawValue))\(after)")
             }
             lines += pipeline.projection.textLines.map { "    " + $0 }
+            lines += pipeline.waits.map { "    " + $0.textLine }
         }
         lines += ["", findings.isEmpty ? "No findings." : "Findings:"]
         for finding in findings {

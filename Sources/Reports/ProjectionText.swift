@@ -48,3 +48,22 @@ extension RunProjection.PoolLoad {
             "pool \(name) holds it back: \(wanted) in a pool of \(slots): \(Reports.seconds(took)), with \(enough): \(Reports.seconds(wide)) (the run \(Reports.seconds(runIfEnough)))"
     }
 }
+
+extension JobWait {
+    /// What a job waits, and what it waits today.
+    fileprivate var words: String {
+        guard let median, let p95, let most else {
+            return "how long they will wait is not known: no arrival is recorded"
+        }
+        return
+            "will wait for the next tick, as \(arrivals) recorded \(arrivals == 1 ? "arrival" : "arrivals") say: half within \(seconds(median)), 95 of 100 within \(seconds(p95)), at most \(seconds(most)), and a second or two until Airflow has begun"
+    }
+
+    var textLine: String {
+        var today = "today: not recorded"
+        if let todayMedian, let todayP95 {
+            today = "today: half within \(seconds(todayMedian)), 95 of 100 within \(seconds(todayP95))"
+        }
+        return "jobs of \(entry) \(words); \(today)"
+    }
+}

@@ -54,6 +54,7 @@ public struct QueueSource: Sendable {
         let rows = try await explaining(connection) { () async throws(PostgresError) in
             try await connection.query(totals, [.texts(ended)])
         }
+        let arrivals = try await arrivals(connection)
         let words = try rows.filter { try !$0.bool("total") }
         let groups = Dictionary(grouping: rows) { $0["type"] }
         for (type, rows) in groups.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
@@ -83,7 +84,9 @@ public struct QueueSource: Sendable {
                 )
                 continue
             }
-            reading.entries.append(try entry(type, rows, zone: zone))
+            var entry = try entry(type, rows, zone: zone)
+            entry.history?.arrived = arrivals[type] ?? []
+            reading.entries.append(entry)
         }
         let unknown = Set(
             words.compactMap { row in profile.meaning(of: row["status"]) == nil ? row["status"] ?? "null" : nil }
@@ -147,15 +150,42 @@ public struct QueueSource: Sendable {
         let duration = "extract(epoch FROM (finished - started))::float8"
         let ended = "status = ANY($1::text[])"
         let sane = "\(ended) AND finished >= started"
+        let wait = "extract(epoch FROM (started - queued))::float8"
+        let begun = "\(ended) AND started >= queued"
         return """
             SELECT type, status, grouping(status) = 1 AS total, count(*) AS rows,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p50,
                    percentile_cont(0.95) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p95,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait50,
+                   percentile_cont(0.95) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait95,
                    avg(attempts) FILTER (WHERE \(ended)) AS retries,
                    extract(epoch FROM min(finished)) AS first, extract(epoch FROM max(finished)) AS last
-            FROM \(rows(["type", "status", "started", "finished", "attempts"]))
+            FROM \(rows(["type", "status", "queued", "started", "finished", "attempts"]))
             GROUP BY GROUPING SETS ((type, status), (type)) ORDER BY 1, 2
             """
+    }
+
+    /// When the latest jobs of each type were put in line, oldest first; none where the table does not say.
+    private func arrivals(_ connection: PostgresConnection) async throws -> [String: [Instant]] {
+        guard profile.has("queued") else { return [:] }
+        // Nothing else of a job leaves the server; a row number may stop early, and its sort keeps to the server's memory.
+        let sql = """
+            SELECT type, extract(epoch FROM queued)::float8 AS queued FROM (
+                SELECT type, queued, row_number() OVER (PARTITION BY type ORDER BY queued DESC) AS place
+                FROM \(rows(["type", "queued"])) WHERE queued IS NOT NULL AND type <> '') AS newest
+            WHERE place <= 500 ORDER BY type, queued
+            """
+        let found = try await explaining(connection) { () async throws(PostgresError) in
+            try await connection.query(sql, [])
+        }
+        var arrivals: [String: [Instant]] = [:]
+        for row in found {
+            guard let type = row["type"], let at = try row.double("queued").flatMap(QueueSource.instant) else {
+                continue
+            }
+            arrivals[type, default: []].append(at)
+        }
+        return arrivals
     }
 
     func entry(_ type: String, _ rows: [PostgresRow], zone: String) throws -> LegacyEntry {
@@ -164,6 +194,8 @@ public struct QueueSource: Sendable {
             if try row.bool("total") {
                 history.p50 = try row.double("p50")
                 history.p95 = try row.double("p95")
+                history.waitP50 = try row.double("wait50")
+                history.waitP95 = try row.double("wait95")
                 if profile.has("attempts") { history.retriesPerRun = try row.double("retries") }
                 history.first = try row.double("first").flatMap(QueueSource.instant)
                 history.last = try row.double("last").flatMap(QueueSource.instant)

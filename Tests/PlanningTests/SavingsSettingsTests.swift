@@ -1,0 +1,37 @@
+import Settings
+import Testing
+
+@Suite("What time is worth, in bailey.yaml") struct SavingsSettingsTests {
+    @Test func numbersAreReadWithTheirLine() throws {
+        func read(_ text: String) throws -> SavingsSettings? {
+            try WorkspaceSettings(
+                yaml: "version: 1\nsources: {}\nsavings:\n\(text)\n",
+                file: "bailey.yaml",
+                environment: [:],
+                kinds: []
+            ).savings
+        }
+        let good = try read(
+            "  currency: USD\n  person_hour: 75\n  work:\n    - {what: find a fault, before: 10h, after: 0, per: month, times: 2}"
+        )
+        #expect(
+            good?.work.first?.before == 36_000.0 && good?.work.first?.after == 0.0 && good?.work.first?.times == 2.0
+        )
+        let bad = [
+            ("  person_hour: 75", "bailey.yaml:4: “person_hour” is money; say in which “currency”"),
+            ("  currency: USD\n  run_hour: -1", "bailey.yaml:5: “run_hour” is what an hour costs"),
+            ("  work: [{before: 1h}]", "“what” is missing"), ("  work: [{what: x}]", "“before” is missing"),
+            ("  work: [{what: x, before: soon}]", "“before” is"),
+            ("  work: [{what: x, before: 1h, times: 0}]", "“times” is how many times"),
+            ("  work: [{what: x, before: 1h, per: fortnight}]", "“per” is"),
+        ]
+        for (text, words) in bad {
+            do {
+                _ = try read(text)
+                Issue.record("\(text) was read")
+            } catch let error as SettingsError {
+                #expect("\(error)".contains(words), "\(text): \(error)")
+            }
+        }
+    }
+}

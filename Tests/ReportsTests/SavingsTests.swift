@@ -1,0 +1,103 @@
+import LosslessJSON
+import Migration
+import Reports
+import Schedules
+import Testing
+
+@Suite("Savings: what is recorded, projected and measured, and money only of given numbers") struct SavingsTests {
+    private let now = Instant(seconds: 1_795_392_000)
+
+    private func task(_ id: String, after: [String] = [], pool: String? = nil) -> TaskDefinition {
+        TaskDefinition(id: id, body: .command(CommandLine(arguments: ["x"])), after: after, pool: pool)
+    }
+
+    private var tasks: [TaskDefinition] {
+        [task("a"), task("b", pool: "one"), task("c", pool: "one"), task("d", after: ["a", "b", "c"])]
+    }
+
+    private func projection(_ seconds: [String: Double]) -> RunProjection {
+        RunProjection(
+            tasks,
+            lengths: seconds.mapValues { RunProjection.Length(seconds: $0, origin: .stated) },
+            declared: ["one": 1]
+        )
+    }
+
+    private func row(_ measured: Known<PipelineSavings.Measured?> = .known(nil)) -> PipelineSavings {
+        var row = PipelineSavings(
+            pipeline: "p",
+            projection: projection(["a": 600, "b": 600, "c": 600, "d": 600]),
+            measured: measured
+        )
+        row.runsPerYear = 360
+        return row
+    }
+
+    private func report(
+        _ rows: [PipelineSavings],
+        _ work: [SavingsReport.Work] = [],
+        run: Double? = nil,
+        person: Double? = nil
+    )
+        -> SavingsReport
+    {
+        SavingsReport(
+            rows: rows,
+            work: work,
+            currency: run ?? person == nil ? nil : "USD",
+            runHour: run,
+            personHour: person,
+            madeAt: now
+        )
+    }
+
+    @Test func aFigureSaysWhereItComesFrom() throws {
+        var one = row()
+        #expect(one.before?.seconds == 2400.0 && one.before?.basis == .projected)
+        // b and c wait for each other: 20 minutes, then d.
+        #expect(one.after?.seconds == 1800.0 && one.after?.basis == .projected)
+        #expect(one.hoursPerYear == 60.0)
+        one.recorded = 3000
+        #expect(one.before?.basis == .recorded && one.saved == 1200.0)
+        let measured = try #require(
+            PipelineSavings.Measured(
+                [
+                    (1500, ["a": 600, "b": 500, "c": 600, "d": 600]), (1300, ["a": 600, "b": 600, "c": 600, "d": 600]),
+                    (1900, ["a": 600, "b": 600, "c": 600, "d": 600]),
+                ],
+                of: tasks
+            )
+        )
+        #expect(measured.runs == 3 && measured.seconds == 1500.0)
+        #expect(measured.longestPath == 1200.0 && measured.waits == 300.0)
+        #expect(measured.savedByParallelism == 1200.0)
+        one.measured = .known(measured)
+        #expect(one.after?.basis == .measured && one.saved == 1500.0)
+    }
+
+    @Test func whatIsNotKnownStaysUnknown() {
+        var unknown = PipelineSavings(pipeline: "q", projection: projection(["a": 1]), measured: .unknown("no Airflow"))
+        unknown.runsPerYear = 360
+        #expect(unknown.saved == nil && unknown.hoursPerYear == nil)
+        let report = report([unknown])
+        #expect(report.moneyPerYear == nil && report.runHoursPerYear == nil)
+        let text = report.textLines.joined(separator: "\n")
+        #expect(text.contains("unknown") && text.contains("no Airflow") && text.contains("Money: not known"))
+        #expect(report.json["total"]?["money_per_year"] == .null)
+        #expect(report.json["total"]?["unknown"] == ["q"])
+    }
+
+    @Test func moneyIsGivenNumbersTimesHoursAndTheFormulaIsShown() {
+        let work = [
+            SavingsReport.Work(what: "find a fault", pipeline: nil, before: 10, after: 7, timesPerYear: 12)
+        ]
+        #expect(report([row()], work).moneyPerYear == nil)
+        let priced = report([row()], work, run: 2, person: 50)
+        #expect(priced.personHoursPerYear == 36.0)
+        #expect(priced.moneyPerYear == 60.0 * 2 + 36 * 50)
+        let text = priced.textLines.joined(separator: "\n")
+        #expect(text.contains("60 h × 2 USD (run_hour) = 120 USD a year"), "\(text)")
+        #expect(text.contains("(10 h − 7 h) × 12 a year = 36 person-hours × 50 USD (person_hour) = 1800 USD a year"))
+        #expect(text.contains("In all: 1920 USD a year"))
+    }
+}
