@@ -71,7 +71,12 @@ class WaitTask(BaseSensorOperator):
             record(context, run, "failed", error=BodyError("input", words))
             raise AirflowFailException(words)
         tick = last_tick(self.schedule, timezone=self.timezone)(own)
-        state = state_of(context, self.awaited_dag, self.awaited, tick)
+        try:
+            state = state_of(context, self.awaited_dag, self.awaited, tick)
+        except Exception as error:
+            # It is asked again until the wait's own end: an Airflow that is busy has not failed.
+            self.log.warning("Airflow gave no answer about %s: %s: %s", name, type(error).__name__, error)
+            return False
         self.log.info("%s of the tick %s is %s", name, iso(tick), state or "not there yet")
         if state in _OVER:
             words = f"{name} of the tick {iso(tick)} is {state}: it will not succeed by itself"

@@ -55,8 +55,9 @@ def test_a_task_waits_for_the_run_of_the_others_last_tick(waits: Road) -> None:
         eventually(f"{dag} waits", lambda dag=dag, run=run: state(waits, dag, run, "wait") == "up_for_reschedule")
     started(waits, STORE, "live", TICK, bailey_mode="live")
     for dag, run in ((GATED, "live"), (UNGATED, "plain")):
-        assert waits.airflow.ended(dag, run) == "success"
-        assert state(waits, dag, run, "wait") == "success" and state(waits, dag, run, "after") == "success"
+        waits.airflow.ended(dag, run)
+        states = waits.airflow.states(dag, run)
+        assert (states["wait"], states["after"]) == ("success", "success"), (dag, states)
     outcome = waits.airflow.outcome(GATED, "live", "wait")
     assert outcome is not None and outcome["result"] == {"tick": TICK}
 
