@@ -61,15 +61,16 @@ extension Adopting {
                 twice.append("\(arrival.entry.id.name) ran \(runs) times, and RedBeat fired it \(fires) times")
             }
         }
-        report.add(
-            "the old beat is gone",
-            twice.isEmpty,
-            twice.isEmpty
-                ? judged == 0
-                    ? "not known yet: no entry has two fires of RedBeat's and recorded runs that name their task"
-                    : "of \(judged) entries the recorded runs are those that RedBeat fired"
-                : twice.joined(separator: "; ") + ": something else sends them too. Stop the old beat"
-        )
+        let gone =
+            if !twice.isEmpty {
+                twice.joined(separator: "; ") + ": something else sends them too. Stop the old beat"
+            } else if judged == 0 {
+                "not known: no entry has two fires of RedBeat's and recorded runs that name their task. Watch longer (--for), set result_extended in the application, or see that the old beat's process is gone"
+            } else {
+                "of \(judged) entries the recorded runs are those that RedBeat fired"
+            }
+        // What nothing shows does not hold.
+        report.add("the old beat is gone", twice.isEmpty && judged > 0, gone)
         report.outcome = report.holds ? "holds" : "does-not-hold"
         return report
     }

@@ -22,7 +22,7 @@ app.conf.update(
 app.conf.beat_schedule = {
     "every-2": {"task": "adopted.run", "schedule": 2.0, "args": ["every-2"]},
     "every-3": {"task": "adopted.run", "schedule": 3.0, "args": ["every-3"]},
-    "every-7": {"task": "adopted.run", "schedule": 7.0, "args": ["every-7"]},
+    "every-4": {"task": "adopted.run", "schedule": 4.0, "args": ["every-4"]},
     "minutely": {"task": "adopted.run", "schedule": crontab(), "args": ["minutely"]},
     "even": {"task": "adopted.run", "schedule": crontab(minute="*/2"), "args": ["even"]},
     "odd": {"task": "adopted.run", "schedule": crontab(minute="1-59/2"), "args": ["odd"]},
