@@ -67,9 +67,11 @@ public struct PipelineSavings: Sendable, Hashable {
         self.measured = measured
     }
 
-    /// Seconds of a run before: as recorded, else all tasks one after another as the plan reckons.
+    /// Seconds of a run before: as recorded, else all tasks one after another, as measured, else as the plan reckons.
     public var before: (seconds: Double, basis: Basis)? {
         if let recorded { return (recorded, .recorded) }
+        // What a person stated is no measure for what was measured.
+        if let measured = measured.value ?? nil { return (measured.sequential, .measured) }
         return projection.sequential.map { ($0, .projected) }
     }
 
