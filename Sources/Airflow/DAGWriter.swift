@@ -137,7 +137,7 @@ struct DAGWriter {
 
     private var documentation: String {
         var lines = [
-            dag.name, "", dag.summary.isEmpty ? "Made of legacy entries by Bailey." : dag.summary, "", "Due \(words).",
+            dag.name, "", dag.summary.isEmpty ? origin : dag.summary, "", "Due \(words).",
         ]
         if let sla = dag.sla {
             lines.append("To be done within \(PythonExpression.number(sla).text(indent: 0)) s of its tick.")
@@ -248,8 +248,11 @@ struct DAGWriter {
         return .call(subject.own?.name ?? "BaileyGate", [], arguments)
     }
 
+    /// Where it comes from, in the place of a description.
+    private var origin: String { dag.entries.isEmpty ? "Made by Bailey." : "Made of legacy entries by Bailey." }
+
     private var summaryLine: String {
-        dag.summary.split(separator: "\n").first.map(String.init) ?? "Made of legacy entries by Bailey."
+        dag.summary.split(separator: "\n").first.map(String.init) ?? origin
     }
 
     private var schedule: PythonExpression {
