@@ -19,7 +19,7 @@ from test_flows import result
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 from agent import Agent  # noqa: E402
 
-NAMES = {"live": ("data-live", "live"), "shadow": ("data-shadow", "shadow"), "ungated": ("data-ungated", None)}
+NAMES = {"live": ("data-live", "live"), "shadow": ("data-shadow", "trial"), "ungated": ("data-ungated", None)}
 TICK = "2026-11-28T00:00:00Z"
 
 

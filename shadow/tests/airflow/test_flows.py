@@ -19,7 +19,7 @@ SAID = {
     "models": {"type": "array", "default": ["standard"]},
     "level": {"type": "string", "choices": ["low", "high"], "default": "low"},
 }
-RUNS = {"live": (GATED, "live"), "shadow": (GATED, "shadow"), "ungated": (UNGATED, None)}
+RUNS = {"live": (GATED, "live"), "shadow": (GATED, "trial"), "ungated": (UNGATED, None)}
 
 
 def tasks(gated: bool) -> dict[str, Any]:
