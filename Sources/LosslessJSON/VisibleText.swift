@@ -1,7 +1,9 @@
 extension Unicode.Scalar {
     /// Whether a terminal obeys it instead of showing it, or it turns the direction of what follows: what holds it is not what it looks like.
     public var isMisleading: Bool {
-        switch properties.generalCategory {
+        // Of ASCII the control characters; that needs no table.
+        if value < 0x80 { return value < 0x20 || value == 0x7F }
+        return switch properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator: true
         // Of the formatting ones, those that reorder text; joiners belong to words of many scripts.
         case .format:

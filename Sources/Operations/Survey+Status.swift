@@ -29,6 +29,8 @@ extension Survey {
         launches: [String: LaunchState] = [:]
     ) async -> [PipelineStatus] {
         let standings = await standings(of: ids)
+        let drivers = ids.compactMap { plannedPipeline($0)?.dag.clock.driver }
+        let fires = Workspace.stored(store) { try $0.fires(drivers, limit: 8) }.value ?? [:]
         return ids.map { id in
             let said = deployments[id] ?? .unknown("nobody asked Airflow")
             if let pipeline = plannedPipeline(id), Workspace.isOwn(pipeline.dag), taken[id] == nil {
@@ -38,7 +40,7 @@ extension Survey {
                     deployment: said
                 )
             }
-            return status(id, standings[id] ?? Standings(), deployment: said)
+            return status(id, standings[id] ?? Standings(), fires, deployment: said)
         }
     }
 
@@ -77,7 +79,14 @@ extension Survey {
     }
 
     /// Where a pipeline stands.
-    private func status(_ id: String, _ standings: Standings, deployment: PolicyEvidence.Deployment) -> PipelineStatus {
+    ///
+    /// - Parameter fires: the latest times at which legacy fired the entries that drive pipelines.
+    private func status(
+        _ id: String,
+        _ standings: Standings,
+        _ fires: [EntryID: [Fire]],
+        deployment: PolicyEvidence.Deployment
+    ) -> PipelineStatus {
         var result = PipelineStatus(pipeline: id, stage: .planned)
         let pipeline = plannedPipeline(id)
         var gate = PolicyEvidence.Gate.none
@@ -122,7 +131,7 @@ extension Survey {
             result.owner =
                 states.contains(.closing) ? .closing : states.contains(.airflow) ? .airflow : .legacy
         }
-        let compared = show(ticks: ticks, of: pipeline, in: &result)
+        let compared = show(ticks: ticks, of: pipeline, fires, in: &result)
         if let index, let pipeline {
             let evidence = workspace.evidence(
                 pipeline,
@@ -157,8 +166,12 @@ extension Survey {
     }
 
     /// Writes the latest ticks and who ran them into a status. Whether any run of the pipeline was compared.
-    private func show(ticks: CrossingStanding?, of pipeline: PlannedPipeline?, in result: inout PipelineStatus) -> Bool
-    {
+    private func show(
+        ticks: CrossingStanding?,
+        of pipeline: PlannedPipeline?,
+        _ fires: [EntryID: [Fire]],
+        in result: inout PipelineStatus
+    ) -> Bool {
         let record = ticks?.record
         var seen: Set<Instant> = []
         let id = result.pipeline
@@ -178,7 +191,7 @@ extension Survey {
         let anchor = [record?.lastClaim, ran].compactMap { $0 }.max()
         var due = PipelineStatus.recent(schedule, in: zone, until: now, anchor: anchor)
         if let driver = clock.driver {
-            let fires = Workspace.stored(store) { try $0.fires(driver, limit: 8) }.value ?? []
+            let fires = fires[driver] ?? []
             for fire in fires where fire.run != nil { seen.insert(fire.tick) }
             // The ticks of an interval drift: what was fired is known, and no grid tells it.
             if case .interval(let interval) = schedule, let newest = fires.first {

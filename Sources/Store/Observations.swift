@@ -214,20 +214,31 @@ extension StateStore {
     ///
     /// - Throws: `StoreError`.
     public func fires(_ entry: EntryID, limit: Int) throws(StoreError) -> [Fire] {
-        try read("reading when \(entry) was fired") { database in
-            try Row.fetchAll(
-                database.cachedStatement(
-                    sql: "SELECT at_us, tick_us, exact, run FROM fire WHERE entry = ? ORDER BY at_us DESC LIMIT ?"
-                ),
-                arguments: [entry.description, limit]
-            ).map { row in
-                Fire(
-                    at: Instant(microseconds: row["at_us"]),
-                    tick: Instant(microseconds: row["tick_us"]),
-                    isExact: row["exact"],
-                    run: row["run"]
-                )
-            }
+        try read("reading when \(entry) was fired") { try StateStore.fires($0, entry, limit) }
+    }
+
+    /// The same of many entries, in one reading.
+    ///
+    /// - Throws: `StoreError`.
+    public func fires(_ entries: [EntryID], limit: Int) throws(StoreError) -> [EntryID: [Fire]] {
+        try read("reading when entries were fired") { database in
+            try entries.reduce(into: [:]) { $0[$1] = try StateStore.fires(database, $1, limit) }
+        }
+    }
+
+    private static func fires(_ database: Database, _ entry: EntryID, _ limit: Int) throws -> [Fire] {
+        try Row.fetchAll(
+            database.cachedStatement(
+                sql: "SELECT at_us, tick_us, exact, run FROM fire WHERE entry = ? ORDER BY at_us DESC LIMIT ?"
+            ),
+            arguments: [entry.description, limit]
+        ).map { row in
+            Fire(
+                at: Instant(microseconds: row["at_us"]),
+                tick: Instant(microseconds: row["tick_us"]),
+                isExact: row["exact"],
+                run: row["run"]
+            )
         }
     }
 }
