@@ -110,6 +110,11 @@ package struct Shadowing: Sendable {
                 shadows.addTask {
                     defer { feed.finish() }
                     try await follow(seconds: seconds, feed)
+                    // The clock may have moved since it was read last, for a run that was seen to end. Read now: what it fires while shadows
+                    // are still under way nobody watches, and no run of that is missing.
+                    for source in watched where state.silent.withLock({ $0[source.name] == nil }) {
+                        await log.add((try? await source.runs.clockNow()) ?? [])
+                    }
                 }
                 var running = 0
                 for await outcome in outcomes {
@@ -122,10 +127,6 @@ package struct Shadowing: Sendable {
                     }
                 }
                 try await shadows.waitForAll()
-            }
-            // The clock may have moved since it was read last, for a run that was seen to end.
-            for source in watched where state.silent.withLock({ $0[source.name] == nil }) {
-                await log.add((try? await source.runs.clockNow()) ?? [])
             }
         }
         for (reason, count) in state.leftOut.withLock({ $0.sorted { $0.key < $1.key } }) {

@@ -70,6 +70,14 @@ def test_nothing_is_lost_while_it_watches(stage: Stage) -> None:
     assert coverage["compared"] >= 10 and coverage["lost"] == 0, coverage
 
 
+def test_what_is_fired_while_shadows_are_still_under_way_is_not_lost(stage: Stage) -> None:
+    # The last bodies end long after the watching; what beat fires meanwhile nobody watches, and the next watching finds it.
+    stage.map("tick", {"command": ["sh", "-c", "sleep 9; echo 7"]})
+    stage.json("import")
+    assert watched(stage, 4) == []
+    assert adds_up(stage)["lost"] == 0
+
+
 def test_a_dropped_client_misses_nothing_that_is_stored(stage: Stage) -> None:
     watching = stage.start("shadow", "--for", "10s")
     time.sleep(3)
