@@ -89,9 +89,13 @@ public struct PipelineStatus: Sendable, Hashable {
     ///   - due: recent ticks, in any order.
     ///   - record: the deciding switch; nil for none.
     ///   - seen: ticks at which legacy's own record shows a run.
-    public static func runners(of due: [Instant], record: SwitchRecord?, seen: Set<Instant>) -> [Tick] {
+    ///   - drift: microseconds within which a due tick is the one that was claimed: the ticks of an interval that legacy runs again stand on another
+    ///     grid than the DAG's.
+    public static func runners(of due: [Instant], record: SwitchRecord?, seen: Set<Instant>, drift: Int64 = 0) -> [Tick]
+    {
         let claims = Dictionary((record?.claims ?? []).map { ($0.tick, $0) }, uniquingKeysWith: { first, _ in first })
-        return Set(due).union(claims.keys).sorted(by: >).prefix(5).map { tick in
+        let others = due.filter { tick in !claims.keys.contains { abs($0.microseconds - tick.microseconds) < drift } }
+        return Set(others).union(claims.keys).sorted(by: >).prefix(5).map { tick in
             if let claim = claims[tick] {
                 return Tick(tick: tick, runner: .airflow(run: claim.run, how: claim.how.rawValue))
             }

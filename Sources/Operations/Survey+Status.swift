@@ -202,7 +202,9 @@ extension Survey {
         // What legacy's own meta says counts for the tick before it.
         if let ran, let tick = due.filter({ $0 <= ran }).max() { seen.insert(tick) }
         result.nextTick = clock.timetable?.next(after: now, anchor: anchor)
-        result.ticks = PipelineStatus.runners(of: due, record: record, seen: seen)
+        var drift: Int64 = 0
+        if case .interval(let interval) = schedule { drift = interval.microseconds / 2 }
+        result.ticks = PipelineStatus.runners(of: due, record: record, seen: seen, drift: drift)
         if result.stage == .unknown { result.ticks = due.map { PipelineStatus.Tick(tick: $0, runner: .unknown) } }
         return compared
     }
