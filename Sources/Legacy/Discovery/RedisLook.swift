@@ -92,9 +92,12 @@ public struct RedisLook: Sendable {
             )
             let seen = rounds * 1000
             let missed =
-                keys.flatMap {
-                    $0 > seen
-                        ? "database \(url.database): about \(seen) of its \($0) keys were looked through" : nil
+                if let keys {
+                    keys > seen
+                        ? "database \(url.database): about \(seen) of its \(keys) keys were looked through"
+                        : nil as String?
+                } else {
+                    "database \(url.database): whether all its keys were looked through, for their number may not be asked (DBSIZE)"
                 }
             return (database, missed)
         }

@@ -13,10 +13,31 @@ extension RedBeatSystem {
         var found: [DiscoveredSystem] = []
         for database in look.databases {
             for key in database.schedules {
-                if let one = try await schedule(key, database, look) { found.append(one) }
+                do {
+                    if let one = try await schedule(key, database, look) { found.append(one) }
+                } catch let error as RedisError {
+                    found.append(unread(key, database, error))
+                }
             }
         }
         return found
+    }
+
+    /// A key that is named as RedBeat names its schedule, and that may not be looked at: what it holds is not known.
+    private static func unread(_ key: [UInt8], _ database: RedisLook.Database, _ error: RedisError) -> DiscoveredSystem
+    {
+        DiscoveredSystem(
+            what: "perhaps RedBeat",
+            kind: nil,
+            address: database.url.address,
+            place: "“\(readable(key))”",
+            certainty: .possible,
+            evidence: ["it is named as RedBeat names a schedule, and cannot be looked at: \(error.found)"],
+            amount: nil,
+            unit: "entries",
+            outlook: .notRead,
+            advice: "Give the user ZCARD, ZRANGE, HEXISTS and EXISTS there, then look again"
+        )
     }
 
     /// What a key is that is named as RedBeat names its schedule; nil if it is none.
@@ -26,14 +47,25 @@ extension RedBeatSystem {
         let bytes = Array(key.dropLast(":schedule".utf8.count))
         let (count, isMember, lock) = try await RedisConnection.use(database.url) { redis in
             // What is no sorted set of keys with this prefix is somebody else's.
-            guard let count = try? await redis.send(RedisCommand("ZCARD", raw: [key])).int, count > 0 else {
+            let count: Int
+            do {
+                count = Int(try await redis.send(RedisCommand("ZCARD", raw: [key])).int ?? 0)
+            } catch let error as RedisError where error.found.contains("WRONGTYPE") {
                 return (0, false, false)
             }
+            guard count > 0 else { return (0, false, false) }
             let some = try await redis.send(RedisCommand("ZRANGE", raw: [key, Array("0".utf8), Array("49".utf8)]))
             let members = (some.array ?? []).compactMap(\.bytes).filter { $0.starts(with: bytes) }
+            // A right that is missing ends it; a key of another type is merely none of RedBeat's.
             let fields = try await redis.pipeline(
                 members.map { RedisCommand("HEXISTS", raw: [$0, Array("definition".utf8)]) }
             )
+            for (member, field) in zip(members, fields) {
+                if case .error(let text) = field, !text.contains("WRONGTYPE") {
+                    // Asked for alone, it is thrown with its words.
+                    _ = try await redis.send(RedisCommand("HEXISTS", raw: [member, Array("definition".utf8)]))
+                }
+            }
             let lock = try? await redis.send(RedisCommand("EXISTS", raw: [bytes + Array(":lock".utf8)])).int
             return (count, fields.contains { $0.int == 1 }, lock == 1)
         }

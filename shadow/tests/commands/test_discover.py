@@ -179,6 +179,14 @@ def test_a_user_who_may_only_read_finds_the_same(server: Server, tmp_path: Path)
     assert "its other databases" in less["servers"][0]["unseen"][0]
     (redbeat,) = [one for one in less["systems"] if one["kind"] == "redbeat"]
     assert "1 of 1 keys are no entries that can be read" in redbeat["evidence"]
+    for command in ("zcard", "hexists"):
+        redis.execute_command("ACL", "SETUSER", "reader", f"-{command}")
+        blind = discovered(tmp_path, url, "--no-ask-workers")
+        (perhaps,) = [one for one in blind["systems"] if one["what"] == "perhaps RedBeat"]
+        assert command in perhaps["evidence"][0] and perhaps["outlook"] == "not-read"
+        redis.execute_command("ACL", "SETUSER", "reader", f"+{command}")
+    redis.execute_command("ACL", "SETUSER", "reader", "-dbsize")
+    assert any("DBSIZE" in text for text in discovered(tmp_path, url, "--no-ask-workers")["servers"][0]["unseen"])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SCHEMAS.glob("*.sql")))
