@@ -51,8 +51,9 @@ bench: release lab-env
 
 # The wheel of what DAG files import, in dist/.
 dist: lab-env
-	.env-lab/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w dist shadow
+	.env-lab/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w dist ./shadow
 	rm -rf shadow/build shadow/bailey_runtime.egg-info
+	@ls dist/bailey_runtime-*.whl
 
 packages:
 	@scripts/packages

@@ -111,11 +111,7 @@ let package = Package(
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
             "Shadow",
-            [
-                "LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
-                "Processes", subprocess,
-                systemPackage,
-            ],
+            ["LosslessJSON", "Schedules", "Migration", "Airflow", "Processes", subprocess, systemPackage],
             // A link to the runtime's.
             resources: ["call_function", "http_program", "sql_program"].map { .embedInCode("\($0).py") }
         ),
@@ -148,7 +144,7 @@ let package = Package(
                 "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Operations", arguments,
             ]
         ),
-        .executableTarget(name: "bailey", dependencies: ["Commands", "Processes"], swiftSettings: settings),
+        .executableTarget(name: "bailey", dependencies: ["Commands", "Processes", arguments], swiftSettings: settings),
         .executableTarget(
             name: "PairsBenchmark",
             dependencies: ["LosslessJSON", "Schedules", "Migration", "Shadow", "Store"],
@@ -198,7 +194,7 @@ let package = Package(
         tests(
             "CutoverTests",
             [
-                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Migration", "Schedules", "LosslessJSON",
+                "Cutover", "Legacy", "Store", "Redis", "Postgres", "Settings", "Migration", "Schedules", "LosslessJSON",
                 "TestSupport",
             ],
             exclude: ["Golden"]

@@ -59,15 +59,12 @@ public struct Comparison: Sendable, Hashable {
 public struct Difference: Sendable, Hashable {
     /// What sort of difference it is.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
-        case schedule
         case arguments
         case state
         case result
         case error
         case duration
         case attempts
-        case order
-        case effects
     }
 
     /// What sort of difference it is.

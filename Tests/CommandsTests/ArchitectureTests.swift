@@ -42,6 +42,49 @@ import Testing
         for room in rooms.keys { #expect(page.contains("`\(room)`"), "the table does not name \(room)") }
     }
 
+    /// A dependency that nothing imports is an arrow that is not there; one that is not declared is there by chance.
+    @Test func everyTargetDeclaresWhatItImportsAndNothingElse() throws {
+        let package = try text("Package.swift")
+        let product = /let (\w+) = Target\.Dependency\.product\(name: "(\w+)"/
+        let products = Dictionary(
+            uniqueKeysWithValues: package.matches(of: product).map { (String($0.output.1), String($0.output.2)) }
+        )
+        let targets = package.matches(
+            of:
+                /(?:room|tests|\.executableTarget)\(\s*(?:name: )?"(?<name>\w+)",\s*(?:dependencies: )?\[(?<needs>[^\]]*)\]/
+        )
+        #expect(targets.count > 30)
+        let folders = ["Sources", "Tests", "Benchmarks/compare"]
+        let ours = try folders.flatMap {
+            try FileManager.default.contentsOfDirectory(atPath: ArchitectureTests.root.appendingPathComponent($0).path)
+        }
+        for target in targets {
+            let name = String(target.output.name)
+            let declared = Set(
+                target.output.needs.matches(of: /"?(\w+)"?/).map { String($0.output.1) }.map { products[$0] ?? $0 }
+            )
+            let imported = try imports(of: name, in: folders).intersection(Set(ours).union(products.values))
+            #expect(
+                declared == imported,
+                "\(name) declares and does not import \(declared.subtracting(imported).sorted()), or the reverse: \(imported.subtracting(declared).sorted())"
+            )
+        }
+    }
+
+    /// What the files of a target import.
+    private func imports(of target: String, in folders: [String]) throws -> Set<String> {
+        var found: Set<String> = []
+        for folder in folders.map({ ArchitectureTests.root.appendingPathComponent("\($0)/\(target)") }) {
+            let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
+            for file in files where file.hasSuffix(".swift") {
+                let code = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+                let lines = code.matches(of: /(?m)^(?:@\w+ )*(?:public |package )?import (?:\w+ )?(\w+)/)
+                found.formUnion(lines.map { String($0.output.1) })
+            }
+        }
+        return found
+    }
+
     /// Systems are made in one place.
     @Test func makesSystemsInOnePlace() throws {
         let sources = ArchitectureTests.root.appendingPathComponent("Sources")
@@ -52,6 +95,30 @@ import Testing
             let isItsOwn = file.hasPrefix("Legacy/")
             #expect(makes.isEmpty || isItsOwn || file == "Operations/SystemKind.swift", "\(file) makes \(makes)")
         }
+    }
+
+    /// A walk through files that are not there leads nowhere.
+    @Test func everyFileThatThePagesNameIsThere() throws {
+        let manager = FileManager.default
+        let root = ArchitectureTests.root
+        var seen = 0
+        for page in ["CONTRIBUTING.md", "docs/guarantees.md", "docs/queues.md", "docs/laboratory.md"]
+            + ["architecture", "working", "adding"].map({ "docs/contributing/\($0).md" })
+        {
+            for quoted in try text(page).matches(
+                of:
+                    /`((?:Sources|Tests|shadow|mappings|docs|scripts|Benchmarks|Legacy|Store|Planning|Schedules|Airflow|Cutover|Shadow)\/[\w\/.-]+)(?:::\w+)?`/
+            ) {
+                let path = String(quoted.output.1)
+                // Names that stand for any.
+                if path.contains("NAME") || path.contains("nnn") { continue }
+                seen += 1
+                let places = [path, "\(path).swift", "Sources/\(path)", "Sources/\(path).swift"]
+                let isThere = places.contains { manager.fileExists(atPath: root.appendingPathComponent($0).path) }
+                #expect(isThere, "\(page) names \(path)")
+            }
+        }
+        #expect(seen > 30)
     }
 
     /// What commands share prints nothing.

@@ -16,14 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
-REPEATING = (
-    "autoretry_for",
-    "max_retries",
-    "default_retry_delay",
-    "retry_backoff",
-    "retry_backoff_max",
-    "retry_jitter",
-)
 
 
 class Fault(Exception):

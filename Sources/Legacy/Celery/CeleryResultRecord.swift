@@ -59,7 +59,7 @@ struct CeleryResultRecord {
         let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
         guard let entry = found.first else {
             return tasks.contains(task)
-                ? .otherArguments(task) : .unattributed("no entry calls \(task) with these arguments")
+                ? .otherArguments(task) : .unattributed("none of the entries that are shadowed here calls \(task)")
         }
         guard found.count == 1 else {
             return .unattributed(

@@ -20,7 +20,6 @@ from lab.laboratory import Laboratory
 from lab.record import AirflowRecord, Record
 
 SOURCE = "scheduler"
-PROBE = {"environment": "company"}
 
 
 class Road:

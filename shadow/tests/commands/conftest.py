@@ -18,6 +18,8 @@ from desk import Desk  # noqa: E402
 from lab.laboratory import Laboratory  # noqa: E402
 from lab.record import Record  # noqa: E402
 from testing.entry import Entry  # noqa: E402
+from testing.postgres import cluster  # noqa: E402
+from testing.server import Server  # noqa: E402
 from testing.world import World, fresh_folder  # noqa: E402
 
 
@@ -40,3 +42,21 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
         yield laboratory.up(speed=600.0, poll_interval=1.0, owner=os.getpid())
     finally:
         laboratory.down()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis with nothing in it, that keeps nothing."""
+    one = Server(tmp_path_factory.mktemp("discover"), durable=False)
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL with nothing in it."""
+    with cluster() as url:
+        yield url

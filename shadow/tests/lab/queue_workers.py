@@ -24,10 +24,6 @@ from lab import poller  # noqa: E402
 EFFECT = "INSERT INTO effects (job, by, attempt, failed) VALUES (%s, %s, %s, %s)"
 
 
-class Busy(Exception):
-    """The first attempts of some jobs fail, so that there are retries."""
-
-
 def fails(payload: dict[str, int], attempt: int) -> bool:
     """Whether this attempt of the job fails."""
     return attempt <= payload.get("busy_for", 0)
