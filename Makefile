@@ -68,4 +68,4 @@ django-env: packages
 	@scripts/python-env django shadow/requirements-django.txt
 
 clean:
-	rm -rf .build demo .env-lab .env-django .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23 .env-celery54 .env-celery56
+	rm -rf .build demo dist .env-lab .env-dagfactory .env-django .env-orbiter .env-airflow33 .env-airflow30 .env-airflow211 .env-redbeat22 .env-redbeat23 .env-celery54 .env-celery56
