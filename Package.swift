@@ -179,7 +179,7 @@ let package = Package(
                 "Planning", "Shadow", "Cutover", "TestSupport", nioCore, nioEmbedded, grdb,
             ]
         ),
-        tests("CommandsTests", ["Commands", "LosslessJSON", "TestSupport", arguments]),
+        tests("CommandsTests", ["Commands", "Cutover", "LosslessJSON", "Migration", "TestSupport", arguments]),
         tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),

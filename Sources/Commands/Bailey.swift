@@ -8,8 +8,8 @@ public struct Bailey: AsyncParsableCommand {
         commandName: "bailey",
         abstract: "Moves scheduled work from Celery Beat and PostgreSQL queues to Airflow, one pipeline at a time.",
         discussion: """
-            Every command reads bailey.yaml in this folder or a parent. Exit status: 0 done or holds; 1 checked, and it does not hold;
-            2 usage or configuration; 3 a system that is needed is unreachable; 70 a defect in Bailey.
+            Commands read bailey.yaml in this folder or a parent, or take --config. Exit status: 0 done or holds; 1 checked, and it does not hold;
+            2 usage or configuration; 3 a system that is needed is unreachable; 70 a defect in Bailey; 130 interrupted.
             """,
         version: "0.1.0",
         subcommands: [

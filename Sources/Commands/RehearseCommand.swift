@@ -45,31 +45,18 @@ struct RehearseCommand: AsyncParsableCommand {
             )
         }
         guard execute else {
-            Console.print(
-                line:
-                    "Would make a copy of a RedBeat entry in \(source?.name ?? "no source"), let beat fire it, cut it over, claim a tick, roll it back, and remove it."
+            let would = would(
+                ticks: source?.name,
+                jobs: parts.map(\.source),
+                senders: CelerySenders(workspace, planned.dag, inventory).senders.map(\.call.task),
+                policy: planned.policy
             )
-            let senders = CelerySenders(workspace, planned.dag, inventory).senders
-            if planned.policy.messageParity.required, planned.policy.messageParity.fires, !senders.isEmpty {
-                let names = senders.map { "“\($0.call.task)”" }.joined(separator: ", ")
-                Console.print(
-                    line:
-                        "Would let beat fire a copy of \(names), and send the DAG's, each into a queue that nobody consumes, and compare both."
-                )
+            guard !common.json else {
+                let lines = JSON.array(would.map { .string($0) })
+                return Console.print(["bailey": "rehearse", "version": 1, "would": lines, "rehearsal": nil])
             }
-            if planned.policy.roundTripRequired, !senders.isEmpty {
-                Console.print(
-                    line:
-                        "Would send celery.accumulate, which does nothing, to the live workers the way of each task, and wait for the answer."
-                )
-            }
-            if !parts.isEmpty {
-                Console.print(
-                    line: "Would look whether jobs of \(parts.map(\.source).joined(separator: ", ")) can be held."
-                )
-            }
-            Console.print(line: "Nothing was changed. Run it with --execute to do it.")
-            return
+            would.forEach { Console.print(line: $0) }
+            return Console.print(line: "Nothing was changed. Run it with --execute to do it.")
         }
         var rehearsal = Rehearsal(pipeline: pipeline, at: currentInstant(), steps: [])
         if let source {
@@ -108,10 +95,35 @@ struct RehearseCommand: AsyncParsableCommand {
         }
         try store.save(rehearsal)
         if common.json {
-            Console.print(["bailey": "rehearse", "version": 1, "rehearsal": rehearsal.json])
+            Console.print(["bailey": "rehearse", "version": 1, "would": [], "rehearsal": rehearsal.json])
         } else {
             Console.print(rehearsal.textLines())
         }
         if !rehearsal.passed { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+    }
+
+    /// What it would do, a sentence each.
+    private func would(ticks: String?, jobs: [String], senders: [String], policy: CutoverPolicy) -> [String] {
+        var lines: [String] = []
+        if let ticks {
+            lines.append(
+                "Would make a copy of a RedBeat entry in \(ticks), let beat fire it, cut it over, claim a tick, roll it back, and remove it."
+            )
+        }
+        if policy.messageParity.required, policy.messageParity.fires, !senders.isEmpty {
+            let names = senders.map { "“\($0)”" }.joined(separator: ", ")
+            lines.append(
+                "Would let beat fire a copy of \(names), and send the DAG's, each into a queue that nobody consumes, and compare both."
+            )
+        }
+        if policy.roundTripRequired, !senders.isEmpty {
+            lines.append(
+                "Would send celery.accumulate, which does nothing, to the live workers the way of each task, and wait for the answer."
+            )
+        }
+        if !jobs.isEmpty {
+            lines.append("Would look whether jobs of \(jobs.joined(separator: ", ")) can be held.")
+        }
+        return lines
     }
 }

@@ -52,6 +52,43 @@ import Testing
         }
     }
 
+    /// The commands that the page excepts from a rule: those between `All commands but` or `all but` and a word.
+    private func excepted(_ page: String, before: String) throws -> Set<String> {
+        let sentence = try #require(page.components(separatedBy: before).first?.components(separatedBy: " but ").last)
+        return Set(sentence.matches(of: /`([a-z -]+)`/).map { String($0.output.1) })
+    }
+
+    @Test func theOptionsOfAllCommandsAreThoseOfAllButTheExcepted() throws {
+        let page = try page("commands.md")
+        for (option, but) in [
+            ("--config", try excepted(page, before: " take `--config PATH`")),
+            ("--json", try excepted(page, before: " take `--json`")),
+        ] {
+            let without = commands().filter { !offered($0.value).contains(option) }.keys
+            #expect(Set(without) == but, "\(option)")
+        }
+    }
+
+    /// `[--days 365]`: what stands there if the option is left out.
+    @Test func aNumberInBracketsIsTheDefault() throws {
+        let known = commands()
+        var seen = 0
+        for line in try page("commands.md").split(separator: "\n") where line.hasPrefix("| `") {
+            for call in line.dropFirst(2).prefix(while: { $0 != "|" }).matches(of: /`([^`]+)`/) {
+                let words = call.output.1.split(separator: " ").map(String.init)
+                let names = [words.prefix(2).joined(separator: " "), words.prefix(1).joined()]
+                guard let command = names.compactMap({ known[$0] }).first else { continue }
+                let help = Bailey.helpMessage(for: command, columns: 400)
+                for option in call.output.1.matches(of: /\[(--[a-z-]+) (\d\w*)\]/) {
+                    seen += 1
+                    let row = help.split(separator: "\n").first { $0.hasPrefix("  \(option.output.1) ") } ?? ""
+                    #expect(row.contains("default: \(option.output.2)"), "\(call.output.1): \(row)")
+                }
+            }
+        }
+        #expect(seen > 6)
+    }
+
     @Test func everyOptionThatARowNamesIsThere() throws {
         let known = commands()
         for line in try page("commands.md").split(separator: "\n") where line.hasPrefix("| `") {
