@@ -25,6 +25,12 @@ public protocol Bridge: Sendable {
     /// The same of every pipeline that has a switch here, also one that says `legacy`.
     func taken() async throws -> [String: any Crossing]
 
+    /// What pipelines had taken over by the journal, and no switch says so any more, where a bridge keeps a journal of its own kind: what it is
+    /// asked for by `crossing(of:journaled:)` is not among it.
+    ///
+    /// - Throws: an error of the legacy system if it cannot be asked.
+    func forgotten() async throws -> [any Crossing]
+
     /// What a pipeline had taken over by the journal, where no switch says so any more; nil if this bridge cannot tell.
     func crossing(of pipeline: String, journaled: JournaledOwnership) -> (any Crossing)?
 
@@ -138,6 +144,7 @@ public protocol Crossing: Sendable {
 
 extension Bridge {
     public func crossing(of pipeline: String, journaled: JournaledOwnership) -> (any Crossing)? { nil }
+    public func forgotten() async throws -> [any Crossing] { [] }
     public func durability() async throws -> PolicyEvidence.Durability? { nil }
     public func lost(_ dags: [DAGDefinition], _ inventory: Inventory?, journaled: [String: JournaledOwnership])
         async throws -> [LostWork]

@@ -218,6 +218,8 @@ public protocol LostCrossing: Sendable {
     var source: String { get }
     /// What nobody runs.
     var members: [String] { get }
+    /// What giving it to legacy would do, one sentence each.
+    var notes: [String] { get }
 
     /// Gives it to legacy: all or nothing.
     ///

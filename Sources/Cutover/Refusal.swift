@@ -14,6 +14,7 @@ public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
         case cannotPark = "cannot-park"
         case overdue
         case restless
+        case repeatedHour = "repeated-hour"
         case notDriven = "not-driven"
         case stalled
         case noRunningState = "no-running-state"

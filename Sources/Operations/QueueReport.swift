@@ -17,6 +17,7 @@ extension QueueReport {
                     "evidence": .array(plan.workers.evidence.map { .string($0) }),
                 ]
             } ?? .null,
+            "notes": .array((plan?.readiness.notes ?? []).map { .string($0) }),
             "standings": .array(
                 standings.map { standing in
                     [

@@ -1,4 +1,5 @@
 package import Cutover
+import LosslessJSON
 import Migration
 import Schedules
 import Settings
@@ -119,9 +120,7 @@ package struct RollingBack: Sendable {
     private func restore(_ pipeline: String, _ lost: any LostCrossing) async throws -> PipelineReport {
         var report = PipelineReport(preview: OwnershipPreview(pipeline: pipeline, source: lost.source))
         guard executes else {
-            report.notes = lost.members.map {
-                "nobody runs \($0): its clock stands, or it is gone, and its switch is lost; --execute restores it from the journal, else from the inventory"
-            }
+            report.notes = lost.notes
             return report
         }
         if case .ticks(let restored) = try await lost.restore(.ticks(report)) { report = restored }
@@ -144,7 +143,11 @@ package struct RollingBack: Sendable {
     /// What to say where the journal knows of a cutover and no switch is there, and legacy's clock runs; it is written down that this was seen.
     private func forgotten(_ pipeline: String) throws -> String? {
         let journaled = try store.journaledOwnership(pipeline)
-        guard journaled.isAirflows else { return nil }
+        let queues = try bridges.filter { $0.cargo == .jobs }.compactMap { bridge in
+            let known = try store.journaledTypes(pipeline, queue: bridge.source)
+            return known.airflows.isEmpty ? nil : (source: bridge.source, known: known)
+        }
+        guard journaled.isAirflows || !queues.isEmpty else { return nil }
         if executes {
             let holder = OperatorLock.Holder.current(token: "", operation: "rollback")
             let journal = Journal(
@@ -155,7 +158,12 @@ package struct RollingBack: Sendable {
                 by: holder.by,
                 now: workspace.surroundings.now
             )
-            try journal.write(.forgotten, .after)
+            if journaled.isAirflows { try journal.write(.forgotten, .after) }
+            for queue in queues { try journal.write(.forgotten, .after, ["queue": .string(queue.source)]) }
+        }
+        if !journaled.isAirflows, let queue = queues.first {
+            return
+                "the database of \(queue.source) has come back older than the journal, which knows of a cutover of \(queue.known.airflows.joined(separator: ", ")) (\(queue.known.at?.iso8601 ?? "?")); none of their jobs is held, so legacy takes them"
         }
         return
             "its switch is gone, although the journal knows of a cutover (\(journaled.at?.iso8601 ?? "?")); its entries are there and their clock runs, so legacy owns it"

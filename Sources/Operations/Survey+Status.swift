@@ -120,6 +120,7 @@ extension Survey {
                     result.stage = .unknown
                 } else {
                     jobs.append(standing)
+                    result.unknowns += forgotten(standing, "the queue's database", "legacy takes the jobs")
                 }
             } catch {
                 result.unknowns.append("who takes its jobs: \(error)")
@@ -212,18 +213,7 @@ extension Survey {
     /// What is wrong with the switches of a pipeline, one sentence each.
     private func disorder(_ pipeline: String, _ standing: CrossingStanding) -> [String] {
         var found = standing.troubles.map(\.text) + standing.remarks
-        let at = standing.journaledAt?.iso8601 ?? "?"
-        switch standing.forgotten {
-        case .rollback?:
-            found.append(
-                "Redis has forgotten a rollback (\(at)): its switch is older than the journal. bailey watch, or the next command, gives it back again"
-            )
-        case .cutover?:
-            found.append(
-                "Redis has forgotten a cutover (\(at)): legacy owns the ticks, and its clock runs. Cut it over again if that is still wanted"
-            )
-        case nil: break
-        }
+        found += forgotten(standing, "Redis", "legacy owns the ticks, and its clock runs")
         let since = standing.record?.settledAt ?? standing.now
         if standing.state == .airflow,
             let run = Workspace.stored(store, { try $0.journal(pipeline: pipeline, operation: "watch", limit: 50) })
@@ -233,6 +223,20 @@ extension Survey {
             found.append(run.detail["text"]?.string ?? "legacy ran while Airflow owned the ticks")
         }
         return found
+    }
+
+    /// What the switches' store has forgotten of what the journal knows, as one sentence; none if nothing.
+    private func forgotten(_ standing: CrossingStanding, _ store: String, _ legacys: String) -> [String] {
+        let at = standing.journaledAt?.iso8601 ?? "?"
+        return switch standing.forgotten {
+        case .rollback?:
+            [
+                "\(store) has forgotten a rollback (\(at)): its switch is older than the journal. bailey watch, or the next command, gives it back again"
+            ]
+        case .cutover?:
+            ["\(store) has forgotten a cutover (\(at)): \(legacys). Cut it over again if that is still wanted"]
+        case nil: []
+        }
     }
 
     /// The stage and what it waits for.

@@ -1,5 +1,6 @@
 import Alerts
 import Cutover
+import LosslessJSON
 import Migration
 import Postgres
 import Schedules
@@ -13,7 +14,8 @@ extension Watchman {
         do {
             var events = try await bridge.tend().map { alert($0, nil) }
             let crossings =
-                bridge.cargo == .ticks ? survey.watched(on: bridge) : try await Array(bridge.taken().values)
+                bridge.cargo == .ticks
+                ? survey.watched(on: bridge) : try await Array(bridge.taken().values) + bridge.forgotten()
             if bridge.cargo == .jobs { events += reachable(bridge.source) }
             for crossing in crossings.sorted(by: { $0.pipeline < $1.pipeline }) {
                 events += await care(crossing, bridge, survey)
@@ -91,15 +93,20 @@ extension Watchman {
         let at = standing.journaledAt?.iso8601 ?? "?"
         switch what {
         case .rollback:
-            let why = "because Redis had forgotten that it was (\(at)): its switch was older than the journal"
+            let why =
+                "because \(crossing.store) had forgotten that it was (\(at)): its switch was older than the journal"
             return try await giveBack(crossing, standing, "forgotten", why, .urgent)
         case .cutover:
             guard let store = survey.store.value else { return nil }
             try await workspace.session(crossing.pipeline, "watch", store: store).run { journal in
-                try journal.write(.forgotten, .after, standing.journaled)
+                try journal.write(.forgotten, .after, crossing.forgetting(standing))
             }
+            let since =
+                crossing.cargo == .ticks
+                ? "Legacy owns the ticks again, and its clock runs; ticks since then may have been run by both or by neither."
+                : "Legacy takes the jobs of \(crossing.members.joined(separator: ", ")) again; of jobs since then what one side did may be done by the other, or be gone with their rows."
             let text =
-                "Redis has forgotten the cutover of \(at): its switch is older than the journal. Legacy owns the ticks again, and its clock runs; ticks since then may have been run by both or by neither. Cut it over again if that is still wanted."
+                "\(crossing.store) has forgotten the cutover of \(at): its switch is older than the journal. \(since) Cut it over again if that is still wanted."
             return [alert("forgotten", "\(crossing.pipeline) \(at)", .urgent, crossing.pipeline, text)]
         }
     }
@@ -221,5 +228,15 @@ extension Watchman {
             case .urgent: .urgent
             }
         return alert(notice.event, notice.identity, level, pipeline, notice.text)
+    }
+}
+
+extension Crossing {
+    /// What keeps its switch, for people.
+    var store: String { cargo == .ticks ? "Redis" : "the database of \(source)" }
+
+    /// What the journal keeps of a cutover that was forgotten.
+    func forgetting(_ standing: CrossingStanding) -> JSON {
+        cargo == .ticks ? standing.journaled : ["queue": .string(source), "types": .array(members.map(JSON.string))]
     }
 }

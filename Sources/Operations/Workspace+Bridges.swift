@@ -18,10 +18,12 @@ extension Workspace {
     {
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })
         let around = BridgeSurroundings(zones: zones, around: surroundings, known: known, journal: journal)
-        return settings.sources.compactMap { source in
+        let bridges: [any Bridge] = settings.sources.compactMap { source in
             guard let system = system(source.name) else { return nil }
             return kinds[source.kind]?.bridge?(source, system, around)
         }
+        let redBeats = bridges.compactMap { $0 as? RedBeatBridge }
+        return redBeats.count < 2 ? bridges : bridges.map { ($0 as? RedBeatBridge)?.beside(redBeats) ?? $0 }
     }
 
     /// The same with a state that was opened.

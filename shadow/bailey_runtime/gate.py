@@ -20,6 +20,8 @@ __all__ = ["Answer", "Gate", "Group", "SwitchError"]
 _LOG = logging.getLogger("bailey.gate")
 # One look takes a few calls: to claim, to repark, to settle, to claim.
 _MOST_CALLS = 8
+# How long a claim waits for replicas. One that is further behind is refused before a cutover.
+_FOLLOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Gate:
                 said = answer.how
                 self._sleep(self._durable)
                 continue
+            if answer.mode == "live" and self._durable:
+                self._follow(alerts)
             if answer.mode != "wait" or self._clock() + pause > ends:
                 return replace(answer, alerts=tuple(alerts))
             self._sleep(pause)
@@ -229,6 +233,19 @@ class Gate:
                 self._alert(alerts, "the window has ended, but the entry could not be given back yet")
         except (RedisError, ValueError) as error:
             self._alert(alerts, f"the window has ended, but the entry could not be given back yet: {error}")
+
+    def _follow(self, alerts: list[str]) -> None:
+        """Waits until the replicas know of the claim: one of them may take over. A tick is not kept for the sake of one that is away."""
+        try:
+            behind = self._switch.behind(_FOLLOW_SECONDS)
+        except RedisError as error:
+            self._alert(alerts, f"whether Redis' replicas know of this claim could not be asked: {error}")
+            return
+        if behind:
+            self._alert(
+                alerts,
+                f"{behind} of Redis' replicas have not confirmed this claim within {_FOLLOW_SECONDS:g} s: a failover to one would forget it",
+            )
 
     def _began(self, since: int | None) -> int:
         return round(self._now() * 1_000_000) if since is None else since

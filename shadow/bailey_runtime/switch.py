@@ -91,6 +91,21 @@ class Switch:
             raise
         return [_text(part) for part in reply]
 
+    def behind(self, limit: float) -> int:
+        """How many replicas have not confirmed within a second, tried for `limit` seconds, what was told here last; a failover to one of those
+        would forget it. 0 where there are none, or where this user may not ask.
+        """
+        try:
+            replicas = int(self._client.info("replication").get("connected_slaves", 0))
+            for _ in range(max(1, round(limit))):
+                # A call of a script leaves a mark, so that this connection has something to wait for.
+                left = replicas - int(self._client.wait(replicas, 1000)) if replicas else 0
+                if left <= 0:
+                    return 0
+        except ResponseError:
+            return 0
+        return left
+
     def status(self) -> list[EntryStatus]:
         """All entries, read at one instant."""
         reply = self.call("status", "0")

@@ -30,4 +30,6 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        return 60.0 if self.every == "cron" else float(self.every)
+        if self.every.startswith("cron"):
+            return 60.0 if self.every == "cron" else 86_400.0
+        return float(self.every)

@@ -27,7 +27,8 @@ class SkewedCelery(Celery):
     """An application whose clock is some seconds off."""
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=SKEW)
+        # A sum forgets which pass of a repeated hour it is in.
+        return super().now() + timedelta(seconds=SKEW) if SKEW else super().now()
 
 
 class RecordingScheduler(RedBeatScheduler):
@@ -59,8 +60,10 @@ _save, RedBeatSchedulerEntry.save = RedBeatSchedulerEntry.save, save
 
 
 def when(text: str) -> Any:
-    """`cron` for each minute, else seconds."""
-    return crontab() if text == "cron" else schedule(float(text), app=app)
+    """`cron` for each minute, `cron MINUTE HOUR` for each day, else seconds."""
+    if text.startswith("cron"):
+        return crontab(*text.split()[1:])
+    return schedule(float(text), app=app)
 
 
 app = SkewedCelery("legacy", broker=os.environ["LEGACY_BROKER"])
@@ -73,6 +76,12 @@ app.conf.update(
     beat_max_loop_interval=float(os.environ.get("LEGACY_MAX_INTERVAL", "1")),
     worker_hijack_root_logger=False,
 )
+if sentinel := os.environ.get("LEGACY_SENTINEL"):
+    app.conf.redbeat_redis_options = {
+        "sentinels": [("127.0.0.1", int(sentinel))],
+        "service_name": "legacy",
+        "socket_timeout": 2,
+    }
 if os.environ.get("LEGACY_LOCK") == "none":
     app.conf.redbeat_lock_key = None
 app.conf.beat_schedule = {

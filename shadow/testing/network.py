@@ -1,4 +1,4 @@
-"""A network that can be cut."""
+"""A network that can be cut, fall silent, and lead elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Network:
         self._target = port
         self.port = free_port()
         self._up = True
+        self._flows = threading.Event()
+        self._flows.set()
         self._pairs: set[socket.socket] = set()
         self.broken = 0
         self.refused = 0
@@ -34,6 +36,14 @@ class Network:
                 end.shutdown(socket.SHUT_RDWR)
         time.sleep(seconds)
         self._up = True
+
+    def stall(self) -> None:
+        """From now on nothing arrives, and no connection ends: as behind a link that is down and that nobody has noticed yet."""
+        self._flows.clear()
+
+    def lead_to(self, port: int) -> None:
+        """New connections go to another server."""
+        self._target = port
 
     def close(self) -> None:
         self._listener.close()
@@ -61,7 +71,9 @@ class Network:
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flows.wait()
                 sink.sendall(data)
+        self._flows.wait()
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.close()

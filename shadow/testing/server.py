@@ -13,6 +13,9 @@ from typing import Any
 
 import redis
 
+# Another server that speaks the same language, such as a newer Redis or Valkey.
+PROGRAM = os.environ.get("BAILEY_REDIS_SERVER", "redis-server")
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -60,7 +63,8 @@ class Server:
 
     def start(self) -> None:
         words = [
-            "redis-server",
+            PROGRAM,
+            *self._file(),
             "--port",
             str(self.port),
             "--bind",
@@ -70,15 +74,25 @@ class Server:
             "--dir",
             str(self.folder),
         ]
-        words += ["--appendonly", "yes", "--appendfsync", "everysec"] if self._durable else ["--appendonly", "no"]
-        # A rewrite would move the end of the log that a test cuts off.
-        words += ["--auto-aof-rewrite-percentage", "0", *self._options]
+        if "--sentinel" not in self._options:
+            words += ["--appendonly", "yes", "--appendfsync", "everysec"] if self._durable else ["--appendonly", "no"]
+            # A rewrite would move the end of the log that a test cuts off.
+            words += ["--auto-aof-rewrite-percentage", "0"]
+        words += self._options
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         wait_until("redis-server answers", self._answers)
         if self._durable and not self._watching.is_set():
             self._watching.set()
             threading.Thread(target=self._watch, daemon=True).start()
+
+    def _file(self) -> list[str]:
+        # A Sentinel writes down what it finds out, and does not start where it cannot.
+        if "--sentinel" not in self._options:
+            return []
+        file = self.folder / "sentinel.conf"
+        file.touch()
+        return [str(file)]
 
     def stop(self) -> None:
         self._watching.clear()

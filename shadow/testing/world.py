@@ -39,6 +39,7 @@ class World:
         python: str = sys.executable,
         max_interval: int = 1,
         beats: int = 1,
+        server: Server | None = None,
     ) -> None:
         self.folder = folder
         self.entries = entries
@@ -49,7 +50,9 @@ class World:
         self.python = python
         self.max_interval = max_interval
         self.ended = threading.Event()
-        self.server = Server(folder / "redis", durable=True)
+        # Another's, which is up, or its own.
+        self._lent = server is not None
+        self.server = server or Server(folder / "redis", durable=True)
         self.records_server = Server(folder / "records", durable=False)
         self.beats: list[subprocess.Popen[bytes]] = []
         self.wanted_beats = beats
@@ -61,7 +64,8 @@ class World:
     # Up and down
 
     def up(self) -> None:
-        self.server.start()
+        if not self._lent:
+            self.server.start()
         self.records_server.start()
         self.network = Network(self.server.port)
         self.records = self.records_server.client()
@@ -85,7 +89,8 @@ class World:
         self._worker.kill()
         self._worker.wait()
         self.network.close()
-        self.server.stop()
+        if not self._lent:
+            self.server.stop()
         self.records_server.stop()
 
     @contextlib.contextmanager
@@ -107,6 +112,11 @@ class World:
         )
 
     # Legacy
+
+    @property
+    def source_url(self) -> str:
+        """Where Bailey finds RedBeat's keys."""
+        return self.server.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -185,7 +195,7 @@ class World:
     def _write_workspace(self) -> None:
         lock = f"\n    lock_key: {self.lock}" if self.lock else ""
         (self.folder / "bailey.yaml").write_text(
-            f"version: 1\nsources:\n  scheduler:\n    kind: redbeat\n    celery: {{settings: {{}}}}\n    url: {self.server.url}\n    prefix: '{self.prefix}'\n"
+            f"version: 1\nsources:\n  scheduler:\n    kind: redbeat\n    celery: {{settings: {{}}}}\n    url: '{self.source_url}'\n    prefix: '{self.prefix}'\n"
             f"    max_interval: {self.max_interval}{lock}\n",
             encoding="utf-8",
         )

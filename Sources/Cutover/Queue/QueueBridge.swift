@@ -64,18 +64,32 @@ public struct QueueBridge: Bridge {
         }
     }
 
+    public func forgotten() async throws -> [any Crossing] {
+        guard try table().layout.hold != nil, let store = surroundings.known.value else { return [] }
+        let known = try store.pipelinesKept().journaled
+        guard !known.isEmpty else { return [] }
+        let taken = try await taken()
+        return try known.sorted().filter { taken[$0] == nil }.compactMap { pipeline in
+            let types = try store.journaledTypes(pipeline, queue: source).airflows
+            return types.isEmpty ? nil : QueueCrossing(bridge: self, pipeline: pipeline, members: types)
+        }
+    }
+
     public func standings(of looks: [Look]) async throws -> [Result<CrossingStanding, any Error>] {
         guard !looks.isEmpty else { return [] }
         let queue = try await connected()
+        // Most of many pipelines have no line in the journal: those are not looked up one by one.
+        let kept = looks.count < 20 ? nil : (try? surroundings.known.value?.pipelinesKept())?.journaled
         var found: [Result<CrossingStanding, any Error>] = []
         for look in looks {
             do {
+                let isJournaled = kept?.contains(look.crossing.pipeline) ?? true
                 let crossing = QueueCrossing(
                     bridge: self,
                     pipeline: look.crossing.pipeline,
                     members: look.crossing.members
                 )
-                found.append(.success(try await crossing.standing(queue)))
+                found.append(.success(try await crossing.standing(queue, isJournaled: isJournaled)))
             } catch {
                 found.append(.failure(error))
             }

@@ -44,7 +44,9 @@ public struct QueueCrossing: Crossing {
     }
 
     /// Where the types stand. What it is that keeps that from being known stands in `unknown`.
-    func standing(_ queue: QueueSwitch) async throws -> CrossingStanding {
+    ///
+    /// - Parameter isJournaled: whether the journal is asked what the switch may have forgotten.
+    func standing(_ queue: QueueSwitch, isJournaled: Bool = false) async throws -> CrossingStanding {
         let now = surroundings.around.now()
         var standing = CrossingStanding(now: now, state: .legacy, isLegacys: true, fence: "")
         let standings: [QueueStanding]
@@ -57,6 +59,9 @@ public struct QueueCrossing: Crossing {
             standing.state = .airflow
             standing.isLegacys = false
             return standing
+        }
+        if isJournaled, let (what, at) = try await forgotten(by: queue, standings) {
+            (standing.forgotten, standing.journaledAt) = (what, at)
         }
         let states = Set(standings.map(\.state))
         standing.state = states.contains(.closing) ? .closing : states.contains(.airflow) ? .airflow : .legacy
@@ -77,6 +82,18 @@ public struct QueueCrossing: Crossing {
             }
         }
         return standing
+    }
+
+    /// What the switch has forgotten of what the journal knows, of these types and others of the pipeline; nil if nothing.
+    private func forgotten(by queue: QueueSwitch, _ standings: [QueueStanding]) async throws -> (
+        what: JournaledOwnership.Forgotten, at: Instant
+    )? {
+        guard let journaled = try? surroundings.known.value?.journaledTypes(pipeline, queue: source) else { return nil }
+        var all = standings
+        let others = journaled.names.filter { type in !standings.contains { $0.type == type } }
+        // One that is being retired is not asked for: its owner is no question.
+        if !others.isEmpty { all += (try? await queue.rollbackPlan(others, pipeline))?.standings ?? [] }
+        return journaled.forgotten(by: all)
     }
 
     /// Refuses a pipeline whose bridge was taken away: with the queue's last type its switch is gone too, and only Bailey's own state knows.
@@ -111,6 +128,11 @@ public struct QueueCrossing: Crossing {
         do {
             try refuseRetired()
             let plan = try await surroundings.session(pipeline, "cutover").run { [self] journal in
+                if let (what, at) = try await forgotten(by: bridge.connected(), []), what == .rollback {
+                    surroundings.around.tell(
+                        "\(pipeline): the database of \(source) has come back older than the journal and has forgotten the rollback of \(at.iso8601): what it holds since then is Airflow's with the rest"
+                    )
+                }
                 let cutover = try await cutover(request, journal)
                 try await cutover.execute(try await cutover.plan(), roles: request.roles, limit: request.drain)
                 return try await cutover.plan()

@@ -237,7 +237,8 @@ public struct QueueCutover: Sendable {
     /// Gives back types that were legacy's when this began.
     private func release(_ fresh: [String]) async throws {
         guard !fresh.isEmpty else { return }
-        _ = try await surroundings.step(.giveBack, queue, [("types", .array(fresh.map(JSON.string)))]) {
+        let detail: [(String, JSON)] = [("types", .array(fresh.map(JSON.string)))]
+        _ = try await surroundings.step(.giveBack, queue, detail, outcome: QueueRollback.journaled) {
             try await queue.release(fresh, pipeline: pipeline, by: surroundings.by)
         }
         for type in fresh { _ = try await queue.sweep(type) }

@@ -32,7 +32,9 @@ extension QueueSwitch {
             """
             SELECT current_user AS who, current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby,
                 current_setting('transaction_read_only') = 'on' AS readonly, to_regclass($1) IS NOT NULL AS here,
-                to_regnamespace('bailey') IS NOT NULL AS bailey, has_database_privilege(current_database(), 'CREATE') AS creates
+                to_regnamespace('bailey') IS NOT NULL AS bailey, has_database_privilege(current_database(), 'CREATE') AS creates,
+                current_setting('fsync') = 'on' AS lasts, (SELECT count(*) FROM pg_stat_replication) AS standbys,
+                current_setting('synchronous_standby_names') <> '' AS waits
             """,
             [.text(sql.quotedTable)]
         )
@@ -54,6 +56,17 @@ extension QueueSwitch {
                     "transactions are read-only by default for \(found.user) in \(connection.address)",
                     "Connect to the primary, or have default_transaction_read_only set to off for this user"
                 )
+            )
+        }
+        if try !row.bool("lasts") {
+            found.notes.append(
+                "fsync is off: a crash of the machine may forget what was moved, or break the database"
+            )
+        }
+        let standbys = try row.int("standbys")
+        if standbys > 0, try !row.bool("waits") {
+            found.notes.append(
+                "\(standbys) \(standbys == 1 ? "standby follows" : "standbys follow") and none is waited for (synchronous_standby_names is empty): a failover may forget the newest moves, which watch and the next command notice by the journal"
             )
         }
         // The switch is looked for first: that the table has changed does not make it another's, or nobody's.

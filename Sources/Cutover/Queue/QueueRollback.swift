@@ -38,15 +38,14 @@ public struct QueueRollback: Sendable {
         let detail: [(String, JSON)] = [
             ("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string))),
         ]
-        let written: ([Int]) -> JSON = { ["released": .array($0.map { .number(JSONNumber($0)) })] }
-        let counts = try await surroundings.step(.giveBack, queue, detail, outcome: written) {
-            var counts = try await queue.release(types, pipeline: pipeline, by: surroundings.by)
-            for (index, type) in types.enumerated() where counts.indices.contains(index) {
-                counts[index] += try await queue.giveBack(type)
+        let given = try await surroundings.step(.giveBack, queue, detail, outcome: QueueRollback.journaled) {
+            var given = try await queue.release(types, pipeline: pipeline, by: surroundings.by)
+            for (index, type) in types.enumerated() where given.indices.contains(index) {
+                given[index].count += try await queue.giveBack(type)
             }
-            return counts
+            return given
         }
-        for (type, count) in zip(types, counts) { surroundings.progress(.released(type: type, count: count)) }
+        for (type, one) in zip(types, given) { surroundings.progress(.released(type: type, count: one.count)) }
         if !deadRuns.isEmpty {
             for type in types {
                 let count = try await queue.giveUp(type, runs: deadRuns, by: surroundings.by)
@@ -75,5 +74,15 @@ public struct QueueRollback: Sendable {
             if isOver { return rests }
             try await surroundings.wait()
         }
+    }
+}
+
+extension QueueRollback {
+    /// What was given back, for the journal: a switch that says less later has come back older.
+    static func journaled(_ given: [(count: Int, fence: Int64)]) -> JSON {
+        [
+            "released": .array(given.map { .number(JSONNumber($0.count)) }),
+            "fences": .array(given.map { .number(JSONNumber(Int($0.fence))) }),
+        ]
     }
 }

@@ -83,13 +83,13 @@ public struct QueueSwitch: Sendable {
         }
     }
 
-    /// Gives types back in one transaction, with the first of their held rows; how many rows of each wait for legacy again. `giveBack` does the
-    /// others.
+    /// Gives types back in one transaction, with the first of their held rows; how many rows of each wait for legacy again, and its fence from
+    /// now on. `giveBack` does the others.
     ///
     /// - Throws: `Refusal` with the code `other-pipeline`, or `PostgresError`; then nothing was given back.
-    public func release(_ types: [String], pipeline: String, by: String) async throws -> [Int] {
+    public func release(_ types: [String], pipeline: String, by: String) async throws -> [(count: Int, fence: Int64)] {
         try await connection.transaction { connection in
-            var counts: [Int] = []
+            var given: [(count: Int, fence: Int64)] = []
             for type in types {
                 let rows = try await connection.query(
                     "SELECT * FROM bailey.release($1, $2, $3, $4)",
@@ -101,9 +101,9 @@ public struct QueueSwitch: Sendable {
                 case "begun": throw retiring([type], pipeline, "giving back \(type)")
                 default: break
                 }
-                counts.append(try row.int("amount"))
+                given.append((try row.int("amount"), Int64(try row.int("fence"))))
             }
-            return counts
+            return given
         }
     }
 

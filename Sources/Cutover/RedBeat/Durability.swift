@@ -11,6 +11,11 @@ public struct Durability: Sendable, Hashable {
     public var savesAtTimes: Bool?
     /// How many replicas follow it.
     public var replicas: Int
+    /// Those of them that have been silent for longer than `patience`, or are not in step yet, in words.
+    public var laggards: [String] = []
+
+    /// Seconds after which a replica is behind; one that keeps up answers each second.
+    static let patience = 5
 
     /// What a policy is told: enough, or what is missing.
     public var evidence: PolicyEvidence.Durability {
@@ -24,6 +29,12 @@ public struct Durability: Sendable, Hashable {
                 }
             return .missing(
                 "\(found)\(followed): killed, it forgets a cutover or a rollback of minutes before; set appendonly yes"
+            )
+        }
+        // What takes over from it after a failover would have forgotten as much.
+        if let first = laggards.first {
+            return .missing(
+                "\(laggards.count == 1 ? "a replica" : "\(laggards.count) replicas") of Redis cannot be relied on (\(first)): a failover to it would forget a cutover or a rollback; see its link, or stop it"
             )
         }
         guard let sync else { return .enough("Redis appends each write to its file\(followed)") }
@@ -52,7 +63,14 @@ extension RedBeatSwitch {
             appends: appends,
             sync: appends ? await setting("appendfsync") : nil,
             savesAtTimes: await setting("save").map { !$0.isEmpty },
-            replicas: info.number("connected_slaves") ?? 0
+            replicas: info.number("connected_slaves") ?? 0,
+            laggards: info.replicas.compactMap { replica in
+                let name = "\(replica["ip"] ?? "?"):\(replica["port"] ?? "?")"
+                let state = replica["state"] ?? "online"
+                guard state == "online" else { return "\(name) is in state \(state)" }
+                guard let lag = replica["lag"].flatMap({ Int($0) }), lag > Durability.patience else { return nil }
+                return "\(name) has not answered for \(lag) s"
+            }
         )
     }
 
@@ -62,9 +80,9 @@ extension RedBeatSwitch {
     func isDurableNow() async throws -> Bool {
         let durability = try await durability()
         if durability.replicas > 0 {
-            // A replica that lags may be the one that takes over.
-            let told = try await send(RedisCommand("WAIT", "1", "1000")).int ?? 0
-            guard told > 0 else { return false }
+            // The one that lags most may be the one that takes over: an operator's hand asks no Sentinel which is ahead.
+            let told = try await send(RedisCommand("WAIT", "\(durability.replicas)", "1000")).int ?? 0
+            guard told >= durability.replicas else { return false }
         }
         guard durability.appends else { return durability.replicas > 0 }
         if durability.sync == "always" { return true }

@@ -65,7 +65,7 @@ public struct JournaledOwnership: Sendable, Hashable {
         case .giveBack where detail["given_back_at"] != nil: move(false, before + 1, line)
         case .giveBack where detail["nothing"]?.bool == true: move(false, fence, line)
         case .restore where detail["restored_at"] != nil: move(false, 0, line)
-        case .forgotten: move(false, 0, line)
+        case .forgotten where detail["queue"] == nil: move(false, 0, line)
         case .finish where detail["answer"]?.string == "done": move(false, 0, line)
         default: break
         }

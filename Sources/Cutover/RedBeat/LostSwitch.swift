@@ -12,8 +12,8 @@ extension EntryStatus {
 
 /// Entries whose clock stands although no switch holds them: the switch was deleted, evicted, renamed, flushed, or restored without.
 public struct LostSwitches: Sendable {
-    private let url: RedisURL
-    private let place: RedBeatPlace
+    let url: RedisURL
+    let place: RedBeatPlace
 
     /// A search in one source's Redis.
     public init(url: RedisURL, place: RedBeatPlace) {
@@ -83,6 +83,8 @@ public struct RestoreOperation: Sendable {
     public enum Origin: String, Sendable, Hashable {
         /// A switch that is there and says legacy.
         case ownSwitch = "switch"
+        /// The switch of the name that the entry had while Airflow owned it.
+        case formerSwitch = "former-switch"
         case journal, inventory
         /// Nothing is kept: only that it is enabled again.
         case entry
@@ -104,6 +106,7 @@ public struct RestoreOperation: Sendable {
     private let journaled: JournaledOwnership
     private let imported: [[UInt8]: JournaledOwnership.Kept]
     private let recreates: Recreation
+    private let former: [[UInt8]: EntryStatus]
 
     /// Which entries that are gone are written anew.
     public enum Recreation: Sendable, Hashable {
@@ -120,16 +123,19 @@ public struct RestoreOperation: Sendable {
     ///   - journaled: what the journal keeps.
     ///   - imported: the inventory's bytes, by key.
     ///   - recreates: which entries that are gone are written anew.
+    ///   - former: of entries that were renamed, by their key: what stands under their former name, which has given them back.
     public init(
         engine: CutoverEngine,
         journaled: JournaledOwnership = JournaledOwnership([]),
         imported: [[UInt8]: JournaledOwnership.Kept] = [:],
-        recreates: Recreation
+        recreates: Recreation,
+        former: [[UInt8]: EntryStatus] = [:]
     ) {
         self.engine = engine
         self.journaled = journaled
         self.imported = imported
         self.recreates = recreates
+        self.former = former
     }
 
     /// What would be restored, of the entries as they are.
@@ -138,10 +144,17 @@ public struct RestoreOperation: Sendable {
     public func plan(_ status: SwitchStatus) throws -> [(restored: Restored, order: RestoreEntry)] {
         try status.entries.enumerated().compactMap { index, entry in
             let key = engine.redbeat.keys.entries[index]
-            let stands = entry.isStandingWithoutSwitch || journaled.leftClosed(key, entry)
+            let stands =
+                entry.isStandingWithoutSwitch || journaled.leftClosed(key, entry)
+                || isClosedUnderAnotherName(key, entry)
             guard stands || isToBeWrittenAnew(entry) else { return nil }
             return try plan(index, entry, status)
         }
+    }
+
+    private func isClosedUnderAnotherName(_ key: [UInt8], _ entry: EntryStatus) -> Bool {
+        guard entry.record == nil, let closed = former[key]?.kept.closedDefinition else { return false }
+        return entry.definition == closed
     }
 
     private func isToBeWrittenAnew(_ entry: EntryStatus) -> Bool {
@@ -160,6 +173,9 @@ public struct RestoreOperation: Sendable {
         if let own = entry.kept.definition {
             origin = .ownSwitch
             kept = JournaledOwnership.Kept(definition: own, meta: entry.kept.meta)
+        } else if let own = former[key]?.kept.definition {
+            origin = .formerSwitch
+            kept = JournaledOwnership.Kept(definition: own, meta: former[key]?.kept.meta)
         }
         if kept?.definition == nil {
             origin = .inventory
@@ -185,9 +201,10 @@ public struct RestoreOperation: Sendable {
         let base = RedBeatBytes.isParked(kept.meta) ? nil : kept.meta
         let ran = (try? RedBeatBytes.lastRun(base, zones: engine.zones)) ?? nil
         let others = status.entries.compactMap { $0.record?.lastClaim }.max()
-        let claim = [entry.newestClaim, others].compactMap { $0 }.max()
+        let formerly = former[key]?.record
+        let claim = [entry.newestClaim, others, formerly?.lastClaim].compactMap { $0 }.max()
         var (from, because): (Instant, String)
-        if let decided = entry.decided, decided > claim ?? .earliest {
+        if let decided = entry.decided ?? formerly?.lastLegacy, decided > claim ?? .earliest {
             // What opened the window is kept beside the claims: they are whole, and there is none.
             (from, because) = (decided, "legacy's last run before Airflow's window, of which no tick was claimed")
         } else if let claim {

@@ -48,9 +48,14 @@ struct MomentWait {
         var nextDue: Instant?
         var shortest = Double.infinity
         for (entry, found) in zip(group.entries, status.entries) {
-            let last = try RedBeatBytes.lastRun(found.meta, zones: zones)?.instant
+            let ran = try RedBeatBytes.lastRun(found.meta, zones: zones)
+            let last = ran?.instant
             lastRuns.append(last)
             guard entry.fires, let due = entry.due(after: last) else { continue }
+            if let ran, let second = ran.secondPass, second <= now, entry.depends(on: second, due: due, now: now) {
+                let refusal = repeated(entry, ran.instant, second)
+                return isEnough ? .refused(refusal) : later(0.25, "waiting: \(refusal.found)")
+            }
             if due <= now {
                 if isEnough { return .refused(overdue(entry, due, last)) }
                 let since = last == nil ? "it has never run" : "due since \(due.iso8601)"
@@ -95,6 +100,14 @@ struct MomentWait {
         return .later(seconds: seconds, why: why == told ? nil : why)
     }
 
+    private func repeated(_ entry: RedBeatGroup.Entry, _ first: Instant, _ second: Instant) -> Refusal {
+        Refusal(
+            .repeatedHour,
+            "beat keeps the last run of \(entry.id) in local time, and that hour is there twice where the clock goes back: it ran at \(first.iso8601) or at \(second.iso8601)",
+            "Run the command again when beat has run it after that hour"
+        )
+    }
+
     private func overdue(_ entry: RedBeatGroup.Entry, _ due: Instant, _ last: Instant?) -> Refusal {
         Refusal(
             .overdue,
@@ -103,5 +116,21 @@ struct MomentWait {
                 : "\(entry.id) is due since \(due.iso8601), and legacy has not run it",
             "Start a beat and let it run what is due; if one runs, see whether its clock is behind. Then run the command again"
         )
+    }
+}
+
+extension RedBeatTime {
+    /// What it would be if its local time, which is there twice, were that of the second pass; nil if it is there once. RedBeat keeps no fold.
+    fileprivate var secondPass: Instant? {
+        let second = zone.instant(of: zone.local(at: instant), second: true)
+        return second > instant ? second : nil
+    }
+}
+
+extension RedBeatGroup.Entry {
+    /// Whether it matters which of the two passes legacy ran in: only then is it due, or its next ticks follow that run.
+    fileprivate func depends(on second: Instant, due: Instant, now: Instant) -> Bool {
+        if case .interval = schedule { return true }
+        return due <= now && self.due(after: second).map { $0 > now } ?? true
     }
 }

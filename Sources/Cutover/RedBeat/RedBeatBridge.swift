@@ -10,7 +10,7 @@ public struct RedBeatBridge: Bridge {
     /// Where the source's Redis is; read by whoever needs it, so that a wrong one is said there.
     let url: String
     /// How the source keeps its schedule.
-    public let place: RedBeatPlace
+    public private(set) var place: RedBeatPlace
     private let needs: @Sendable () throws -> [NeededRights]
     let surroundings: BridgeSurroundings
 
@@ -27,6 +27,20 @@ public struct RedBeatBridge: Bridge {
         self.place = place
         needs = rights
         self.surroundings = surroundings
+    }
+
+    /// The same bridge, knowing of other sources: of those in the same Redis and database the switches are not its own.
+    public func beside(_ others: [RedBeatBridge]) -> RedBeatBridge {
+        guard let mine = try? address else { return self }
+        var bridge = self
+        bridge.place.others = Set(
+            others.compactMap { other in
+                guard let theirs = try? other.address, theirs.place == mine.place, theirs.database == mine.database
+                else { return nil }
+                return other.place.schedule
+            }
+        ).subtracting([place.schedule])
+        return bridge
     }
 
     public func rights() throws -> [NeededRights] { try needs() }

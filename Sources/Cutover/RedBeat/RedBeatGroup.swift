@@ -13,6 +13,8 @@ public struct RedBeatPlace: Sendable, Hashable {
     public var lockKey: String?
     /// How it is known that no beat can fire any more.
     public var fence: Fence
+    /// The schedules of other sources in the same Redis and database: switches that stand there are theirs.
+    public var others: Set<[UInt8]> = []
 
     /// Makes a place.
     ///

@@ -23,6 +23,11 @@ public struct RedBeatKeys: Sendable, Hashable {
         lock = Array((name.hasPrefix(prefix) ? name : prefix + name).utf8)
     }
 
+    /// Makes keys that are known as they are.
+    init(entries: [[UInt8]], lock: [UInt8], schedule: [UInt8]) {
+        (self.entries, self.lock, self.schedule) = (entries, lock, schedule)
+    }
+
     /// The key of an entry's switch, in the entry's own hash slot.
     public static func switchKey(of entry: [UInt8]) -> [UInt8] { switchPrefix + tagged(entry) }
 

@@ -19,9 +19,23 @@ extension RedBeatBridge {
         let closed = mine.reduce(into: [:]) { $0.merge($1.closedDefinitions) { first, _ in first } }
         let search = LostSwitches(url: try address, place: place)
         let lost = try await search.find(known: mine.flatMap(\.keys), closed: closed)
-        return [(lost.standing, false), (lost.gone, true)].flatMap { keys, isGone in
-            keys.map { work(String(decoding: $0, as: UTF8.self), pipeline: owners[$0], isGone: isGone) }
-        }
+        let renamed = try await search.renamed()
+        let moved = Set(renamed.map(\.key))
+        return renamed.map(work)
+            + [(lost.standing.filter { !moved.contains($0) }, false), (lost.gone, true)].flatMap { keys, isGone in
+                keys.map { work(String(decoding: $0, as: UTF8.self), pipeline: owners[$0], isGone: isGone) }
+            }
+    }
+
+    private func work(_ entry: RenamedEntry) -> LostWork {
+        let (key, former) = (String(decoding: entry.key, as: UTF8.self), String(decoding: entry.former, as: UTF8.self))
+        return LostWork(
+            source: source,
+            key: key,
+            pipeline: entry.pipeline,
+            text:
+                "\(key) in \(source) was called \(former) when it was taken over, and its clock stands: a DAG that was made before then goes on under the former name, one made since runs nothing; bailey rollback \(entry.pipeline) --execute ends that and starts legacy's clock under the new name"
+        )
     }
 
     private func work(_ key: String, pipeline: String?, isGone: Bool) -> LostWork {
@@ -39,15 +53,22 @@ extension RedBeatBridge {
         async throws -> (any LostCrossing)?
     {
         let journaled = try surroundings.known.value?.journaledOwnership(pipeline) ?? JournaledOwnership([])
+        let search = LostSwitches(url: try address, place: place)
+        let renamed = try await search.renamed().filter { $0.pipeline == pipeline }
+        let former = Dictionary(renamed.map { ($0.key, $0.former) }) { first, _ in first }
         var candidates: [[[UInt8]]] = []
+        if let taken = taken as? RedBeatCrossing, !renamed.isEmpty {
+            // In the group's order: the first one tells what the others go on from.
+            candidates.append(taken.keys.entries.flatMap { old in renamed.filter { $0.former == old }.map(\.key) })
+        }
         if let taken = taken as? RedBeatCrossing, taken.source == source { candidates.append(taken.keys.entries) }
         if journaled.source == source, !journaled.keys.isEmpty { candidates.append(journaled.keys) }
         let planned = dag?.entries.filter { $0.source == source }.compactMap { inventory?[$0]?.definitionKey } ?? []
         if !planned.isEmpty { candidates.append(planned) }
-        for keys in candidates {
-            let lost = try await LostSwitches(url: try address, place: place).find(
+        for keys in candidates where !keys.isEmpty {
+            let lost = try await search.find(
                 known: journaled.isAirflows ? keys : [],
-                closed: journaled.closedDefinitions,
+                closed: renamed.reduce(into: journaled.closedDefinitions) { $0[$1.key] = $1.closed },
                 among: keys
             )
             let found = Set(lost.standing + lost.gone)
@@ -57,7 +78,8 @@ extension RedBeatBridge {
                 crossing: crossing(of: pipeline, keys),
                 members: keys.filter(found.contains).map { String(decoding: $0, as: UTF8.self) },
                 journaled: journaled,
-                imported: inventory?.keptBytes ?? [:]
+                imported: inventory?.keptBytes ?? [:],
+                former: former
             )
         }
         return nil
@@ -70,21 +92,36 @@ struct RedBeatLostCrossing: LostCrossing {
     let members: [String]
     let journaled: JournaledOwnership
     let imported: [[UInt8]: JournaledOwnership.Kept]
+    /// The former names of those that were renamed.
+    let former: [[UInt8]: [UInt8]]
+
+    var notes: [String] {
+        members.map { name in
+            guard let former = former[Array(name.utf8)] else {
+                return
+                    "nobody runs \(name): its clock stands, or it is gone, and its switch is lost; --execute restores it from the journal, else from the inventory"
+            }
+            return
+                "\(name) was called \(String(decoding: former, as: UTF8.self)) when it was taken over; --execute starts legacy's clock under the new name"
+        }
+    }
 
     var source: String { crossing.source }
 
     func restore(_ report: CrossingReport) async throws -> CrossingReport {
         guard case .ticks(var report) = report else { return report }
-        let (bridge, keys, journaled, imported) = (crossing.bridge, crossing.keys, journaled, imported)
+        let (bridge, keys, journaled, imported, former) = (crossing.bridge, crossing.keys, journaled, imported, former)
         let stopwatch = Stopwatch(name: crossing.pipeline, tell: bridge.surroundings.around.tell)
         do {
             let restored = try await bridge.surroundings.session(crossing.pipeline, "rollback").run { journal in
-                try await bridge.withEngine(keys, journal, tell: { stopwatch.note($0) }) { engine in
+                let formerly = try await bridge.givenBack(keys.entries, former, journal)
+                return try await bridge.withEngine(keys, journal, tell: { stopwatch.note($0) }) { engine in
                     let operation = RestoreOperation(
                         engine: engine,
                         journaled: journaled,
                         imported: imported,
-                        recreates: .lost
+                        recreates: .lost,
+                        former: formerly
                     )
                     return try await operation.run()
                 }
@@ -93,6 +130,7 @@ struct RedBeatLostCrossing: LostCrossing {
                 let from =
                     switch one.origin {
                     case .ownSwitch: "its switch, which said that legacy owned it"
+                    case .formerSwitch: "the switch of its former name"
                     case .journal: "the journal"
                     case .inventory: "the inventory"
                     case .entry: "the entry itself, for nothing else is kept"
@@ -107,6 +145,31 @@ struct RedBeatLostCrossing: LostCrossing {
             report.refusal = refusal
         }
         return .ticks(report)
+    }
+}
+
+extension RedBeatBridge {
+    /// What stands under the former names of entries, by their key of now.
+    ///
+    /// - Throws: `Refusal` if Airflow owns them there still: both sides would run them.
+    fileprivate func givenBack(_ keys: [[UInt8]], _ former: [[UInt8]: [UInt8]], _ journal: Journal) async throws
+        -> [[UInt8]:
+        EntryStatus]
+    {
+        let renamed = keys.filter { former[$0] != nil }
+        guard !renamed.isEmpty else { return [:] }
+        let status = try await withEngine(place.keys(renamed.compactMap { former[$0] }), journal) {
+            try await $0.redbeat.status(claims: 1)
+        }
+        if let place = status.entries.firstIndex(where: { $0.state != .legacy }), renamed.indices.contains(place) {
+            let name = String(decoding: former[renamed[place]] ?? [], as: UTF8.self)
+            throw Refusal(
+                .heldByOthers,
+                "\(name), the former name of \(String(decoding: renamed[place], as: UTF8.self)), is Airflow's still",
+                "Run bailey rollback \(journal.pipeline) once more"
+            )
+        }
+        return Dictionary(zip(renamed, status.entries)) { first, _ in first }
     }
 }
 

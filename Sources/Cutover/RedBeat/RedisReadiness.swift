@@ -21,6 +21,16 @@ struct RedisReadiness {
     /// A number that it says of itself.
     func number(_ name: String) -> Int? { info[name].flatMap { Int($0) } }
 
+    /// The replicas that follow it, each with what it says of it: `ip`, `port`, `state`, `offset`, `lag`.
+    var replicas: [[String: String]] {
+        (0..<(number("connected_slaves") ?? 0)).compactMap { info["slave\($0)"] }.map { line in
+            line.split(separator: ",").reduce(into: [:]) { fields, part in
+                guard let equals = part.firstIndex(of: "=") else { return }
+                fields[String(part[..<equals])] = String(part[part.index(after: equals)...])
+            }
+        }
+    }
+
     /// Whether it is a node of a cluster.
     var isCluster: Bool { info["cluster_enabled"] == "1" }
 

@@ -43,17 +43,12 @@ public struct SwitchSearch: Sendable {
     }
 
     private func groups(_ redis: RedisConnection) async throws(RedisError) -> [String: RedBeatKeys] {
-        let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
         var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
         while let switches = try await walk.next(on: redis) {
-            for reply in try await redis.read(switches.map { RedisCommand("HMGET", raw: [$0] + fields) }) {
-                guard let values = reply.array, values.count == 3, let pipeline = values[0].text,
-                    let members = try? JSON(parsing: values[2].bytes ?? []).array
-                else { continue }
-                let rests = values[1].text == "legacy"
-                if let known = found[pipeline], !known.rests || rests { continue }
-                found[pipeline] = (place.keys(members.compactMap { $0.string.map { Array($0.utf8) } }), rests)
+            for one in try await read(switches, redis) {
+                if let known = found[one.pipeline], !known.rests || one.rests { continue }
+                found[one.pipeline] = (one.keys, one.rests)
             }
         }
         return found.mapValues(\.keys)
@@ -63,15 +58,43 @@ public struct SwitchSearch: Sendable {
     private func group(_ pipeline: String, among switches: [[UInt8]], _ redis: RedisConnection, resting: Bool = false)
         async throws(RedisError) -> RedBeatKeys?
     {
-        let fields = ["pipeline", "state", "group"].map { Array($0.utf8) }
+        try await read(switches, redis).first { $0.pipeline == pipeline && (resting || !$0.rests) }?.keys
+    }
+
+    /// What switches say of the groups that they are of; none of those that stand in another source's schedule.
+    private func read(_ switches: [[UInt8]], _ redis: RedisConnection) async throws(RedisError) -> [(
+        pipeline: String, rests: Bool, keys: RedBeatKeys
+    )] {
+        let fields = ["pipeline", "state", "group", "lock_key", "schedule"].map { Array($0.utf8) }
         let replies = try await redis.read(switches.map { RedisCommand("HMGET", raw: [$0] + fields) })
-        for reply in replies {
-            guard let values = reply.array, values.count == 3, values[0].text == pipeline,
-                resting || values[1].text != "legacy",
+        return replies.compactMap { reply in
+            guard let values = reply.array, values.count == 5, let pipeline = values[0].text,
                 let members = try? JSON(parsing: values[2].bytes ?? []).array
-            else { continue }
-            return place.keys(members.compactMap { $0.string.map { Array($0.utf8) } })
+            else { return nil }
+            let entries = members.compactMap { $0.string.map { Array($0.utf8) } }
+            let keys = place.keys(entries, lock: values[3].bytes, schedule: values[4].bytes)
+            guard keys.schedule == place.schedule || !place.others.contains(keys.schedule) else { return nil }
+            return (pipeline, values[1].text == "legacy", keys)
         }
-        return nil
+    }
+}
+
+extension RedBeatPlace {
+    /// RedBeat's zset in this source.
+    public var schedule: [UInt8] { keys([]).schedule }
+
+    /// The keys of entries by what their switch keeps: they may have been closed under another prefix than the source has now, or in another
+    /// source. A switch that an earlier Bailey wrote keeps no schedule; there RedBeat's own names tell it.
+    func keys(_ entries: [[UInt8]], lock: [UInt8]?, schedule: [UInt8]?) -> RedBeatKeys {
+        let own = keys(entries)
+        guard let lock, !lock.isEmpty else { return own }
+        if let schedule { return RedBeatKeys(entries: entries, lock: lock, schedule: schedule) }
+        let suffix = Array(":lock".utf8)
+        guard lock != own.lock, lock.count > suffix.count, lock.suffix(suffix.count).elementsEqual(suffix) else {
+            return own
+        }
+        let stem = Array(lock.dropLast(suffix.count))
+        guard entries.allSatisfy({ $0.starts(with: stem) }) else { return own }
+        return RedBeatKeys(entries: entries, lock: lock, schedule: stem + Array(":schedule".utf8))
     }
 }

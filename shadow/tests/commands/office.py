@@ -12,7 +12,16 @@ from typing import Any
 import redis
 
 from lab.record import Record
-from testing.world import BAILEY
+from testing.world import BAILEY, ROOT
+
+
+def quick(folder: Path) -> None:
+    """The company's profile, without a pause of legacy's workers: there are none here."""
+    profiles = folder / "mappings" / "profiles"
+    profiles.mkdir(parents=True)
+    text = (ROOT / "mappings" / "profiles" / "background_jobs.yaml").read_text(encoding="utf-8")
+    text = text.replace("profile: background_jobs", "profile: quick").replace("hold:\n", "hold:\n  pause: 1s\n")
+    (profiles / "quick.yaml").write_text(text, encoding="utf-8")
 
 
 class Office:

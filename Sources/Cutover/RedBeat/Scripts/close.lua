@@ -49,11 +49,12 @@ for i = 1, COUNT do
   local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
   local number_of_close = text((old and number(old.fence) or 0) + 1)
   -- The first write must be one that Redis refuses when its memory is full: once one was done it lets all others pass.
-  redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group,
+  redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group, 'schedule', SCHEDULE,
     'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
     'definition', of(i, 1), 'closed_definition', of(i, 2),
     'slack', slack, 'fence_mode', mode, 'longest_tick', longest, 'grace', grace, 'proof', proof, 'installation', installation)
-  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy', 'planned', 'redefined_at', 'not_before')
+  redis.call('HDEL', key, 'meta', 'parked', 'ticks_left', 'until', 'heal', 'settled_at', 'last_legacy', 'planned', 'redefined_at', 'not_before',
+    'gone')
   -- Of those that were told `shadow` from now on it matters which was the first: a switch that is lost is noticed by it. And what
   -- opened an earlier window says nothing of the one that is to come.
   redis.call('HDEL', claims_key(i), 'unowned', 'decided')

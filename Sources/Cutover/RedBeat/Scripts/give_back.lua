@@ -71,7 +71,9 @@ for _, i in ipairs(work) do
     windows_write(i, list)
   end
   redis.call('HSET', key, 'state', 'legacy', 'fence', text(number(mine.fence) + 1), 'given_back_at', text(now))
-  redis.call('HDEL', key, 'parked', 'heal', 'ticks_left', 'until', 'by', 'bounded_at')
+  redis.call('HDEL', key, 'parked', 'heal', 'ticks_left', 'until', 'by', 'bounded_at', 'gone')
+  -- It may have got another name: then it is disabled there still.
+  if not here and gone ~= 'recreate' then redis.call('HSET', key, 'gone', '1') end
   reply[#reply + 1] = tostring(i) .. (here and '' or ' gone')
 end
 return reply
