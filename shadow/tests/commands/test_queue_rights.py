@@ -93,7 +93,10 @@ def test_a_right_that_is_revoked_half_way_is_named_and_the_next_command_complete
             assert place.run(*moved, die_at=line).returncode in (-9, 0), (word, line)
         else:
             assert place.run(*moved).returncode == 0
-            assert place.run("rollback", f"jobs__{job_type}", "--execute", die_at=line).returncode in (-9, 0), (word, line)
+            assert place.run("rollback", f"jobs__{job_type}", "--execute", die_at=line).returncode in (-9, 0), (
+                word,
+                line,
+            )
         place.add(job_type)
         before = (place.state(job_type), place.statuses(job_type))
         states.add(before[0])
