@@ -199,10 +199,27 @@ let package = Package(
             ],
             exclude: ["Golden"]
         ),
+        // A legacy system of the tests' own, and a program that has it among the others.
+        .target(
+            name: "ThirdSystem",
+            dependencies: [
+                "Operations", "Cutover", "Legacy", "Settings", "Store", "Migration", "Schedules", "LosslessJSON",
+            ],
+            path: "Tests/ThirdSystem",
+            exclude: ["almanac"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "BaileyWithAlmanac",
+            dependencies: ["ThirdSystem", "Commands", "Operations", "Processes", arguments],
+            path: "Tests/BaileyWithAlmanac",
+            swiftSettings: settings
+        ),
         tests(
             "ContractTests",
             [
-                "Commands", "Operations", "Cutover", "Legacy", "Postgres", "Settings", "Store", "Migration",
+                "ThirdSystem", "Commands", "Operations", "Cutover", "Legacy", "Postgres", "Settings", "Store",
+                "Migration",
                 "Schedules",
                 "LosslessJSON", "TestSupport", arguments, grdb,
             ]

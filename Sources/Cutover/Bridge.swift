@@ -129,7 +129,13 @@ public protocol Crossing: Sendable {
     ///
     /// - Parameter journal: nil for looking only.
     /// - Returns: what the work gave; nil of a crossing whose bridge stays.
-    func retiring<Value>(_ journal: Journal?, _ body: (any RetiringTicks) async throws -> Value) async throws -> Value?
+    func retiring<Value>(_ journal: Journal?, _ body: (RetiringWork) async throws -> Value) async throws -> Value?
+
+    /// Looks at the switch that it shares with others of its source, and removes it if asked to; nil where no switch is shared. Takes the
+    /// pipeline's lock itself.
+    ///
+    /// - Throws: an error of the legacy system or of the journal. Why it stays stands in the answer.
+    func removeSwitch(_ request: SwitchRemovalRequest) async throws -> SwitchRemoval?
 
     // MARK: What happened to it
 
@@ -158,9 +164,10 @@ extension Bridge {
 
 extension Crossing {
     public func script(_ purpose: ScriptPurpose) async throws -> String? { nil }
-    public func retiring<Value>(_ journal: Journal?, _ body: (any RetiringTicks) async throws -> Value) async throws
+    public func retiring<Value>(_ journal: Journal?, _ body: (RetiringWork) async throws -> Value) async throws
         -> Value?
     { nil }
+    public func removeSwitch(_ request: SwitchRemovalRequest) async throws -> SwitchRemoval? { nil }
     public func liveJobs(_ standing: CrossingStanding) async throws -> LiveJobs? { nil }
     public func askedFor(_ runs: [String]) async throws -> Set<String> { [] }
 }

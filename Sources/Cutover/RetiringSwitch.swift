@@ -19,6 +19,12 @@ public protocol RetiringSwitch: Sendable {
     func claim(_ runs: [(tick: Instant, run: String)]) async throws
 }
 
+/// What takes a crossing's bridge away, by what moved over it.
+public enum RetiringWork: Sendable {
+    case ticks(any RetiringTicks)
+    case jobs(any RetiringJobs)
+}
+
 /// The same of ticks: what the entries are is taken away with the switch.
 public protocol RetiringTicks: RetiringSwitch {
     /// What has to be known first; nothing is changed to find out.
@@ -56,5 +62,93 @@ public struct RetirementLook: Sendable {
         self.entries = entries
         self.disorder = disorder
         self.inCode = inCode
+    }
+}
+
+/// The same of jobs: those that are held wait for the DAG as they are, and a queue's switch goes with the last type that needs it.
+public protocol RetiringJobs: RetiringSwitch {
+    /// What has to be known first; nothing is changed to find out.
+    ///
+    /// - Parameter limit: how many of the newest jobs of each type that ended are wanted; nil if neither they nor other sessions are.
+    /// - Throws: an error of the legacy system, or `Refusal` if the switch is another version's or may not be looked at.
+    func look(limit: Int?) async throws -> RetiringJobsLook
+
+    /// Brings a switch that an earlier Bailey installed up to date: it may know nothing of retirement.
+    func bringUpToDate() async throws
+
+    /// Everything that is kept of switches and claims.
+    func archive() async throws -> JSON
+
+    /// Lets the held jobs wait for the DAG, as they were; how many.
+    ///
+    /// - Throws: `Refusal`, then nothing was changed.
+    func handOver() async throws -> Int
+}
+
+/// What has to be known of jobs before their bridge is taken away.
+public struct RetiringJobsLook: Sendable {
+    /// Its job types: what is wrong with each, and which jobs ended.
+    public var types: [QueueRetirementEvidence.JobType]
+    /// Sessions of others that were seen to claim jobs.
+    public var claimants: Known<[String]>
+    /// Whether Airflow has any of the types, or had it when a retirement was begun.
+    public var isTaken: Bool
+    /// Whether the retirement of any, or of every type was begun. The switch decides; the journal may be lost.
+    public var isBegun: Bool
+    public var isWhollyBegun: Bool
+    /// Whether jobs of any wait for the DAG already.
+    public var isHandedOver: Bool
+
+    /// Makes it.
+    public init(
+        types: [QueueRetirementEvidence.JobType],
+        claimants: Known<[String]>,
+        isTaken: Bool,
+        isBegun: Bool,
+        isWhollyBegun: Bool,
+        isHandedOver: Bool
+    ) {
+        self.types = types
+        self.claimants = claimants
+        self.isTaken = isTaken
+        self.isBegun = isBegun
+        self.isWhollyBegun = isWhollyBegun
+        self.isHandedOver = isHandedOver
+    }
+}
+
+/// What is asked about a switch that several crossings share.
+public enum SwitchRemovalRequest: Sendable, Hashable {
+    /// What would become of it once this crossing needs it no more. Only looks.
+    case look
+    /// Its removal, unless something needs it.
+    ///
+    /// - executes: whether it is removed; else it is only looked whether it could be.
+    /// - isRetired: whether this crossing is Airflow's for good, so that it does not matter if others need the switch.
+    case remove(executes: Bool, isRetired: Bool)
+}
+
+/// What becomes, or became, of a switch that several crossings share.
+public struct SwitchRemoval: Sendable {
+    /// The source.
+    public var source: String
+    /// What it is installed on.
+    public var table: String
+    /// What the crossing is made of.
+    public var members: [String]
+    /// Who needs it still, with the reason.
+    public var usedBy: [String] = []
+    /// Why it stays.
+    public var refusal: Refusal?
+    /// Whether it is installed.
+    public var isInstalled = false
+    /// Whether it was removed now.
+    public var isRemoved = false
+
+    /// One that nothing is known of yet.
+    public init(source: String, table: String, members: [String]) {
+        self.source = source
+        self.table = table
+        self.members = members
     }
 }

@@ -14,6 +14,8 @@ package struct RetireReport {
 
     package var pipeline: String
     package var executed: Bool
+    /// Where its entries lie; nil of job types, or where nothing is left.
+    package var source: String?
     /// What was done: `done`, `waiting`, `undone`, `already`, `nothing`, `refused`; nil when nothing was tried.
     package var outcome: String?
     package var policy: PolicyEvaluation?
@@ -27,7 +29,7 @@ package struct RetireReport {
     /// The DAG's file without a gate, and where it goes.
     package var file: String?
     package var changes: [Finding] = []
-    package var queues: [QueueRetirement] = []
+    package var queues: [SwitchRemoval] = []
     package var refusal: Refusal?
     package var notes: [String] = []
     package var archive: JSON?
@@ -59,6 +61,7 @@ package struct RetireReport {
         _ override: PolicyOverride?
     ) {
         policy = retiring.pipeline.policy.retirement(evidence, override: override)
+        source = retiring.crossing.source
         isBegun = evidence.record.value??.isRetiring == true
         entries = look.entries.map { Entry(key: $0.key, state: $0.state) }
         inCode = evidence.inCode.value ?? []
@@ -73,13 +76,13 @@ package struct RetireReport {
 
 extension RetireReport {
     /// Takes what was seen of job types.
-    package mutating func look(_ retiring: QueueRetiring, _ override: PolicyOverride?) async throws {
+    package mutating func look(_ retiring: JobsRetiring, _ override: PolicyOverride?) async throws {
         policy = retiring.pipeline.policy.retirement(try await retiring.evidence(), override: override)
         isBegun = retiring.isBegun
-        handlers = retiring.bridge.parts.flatMap(\.part.types)
+        handlers = retiring.types
         file = retiring.exchange.file(gated: false).name
         changes = retiring.exchange.changes(countsTicks: false)
-        for part in retiring.bridge.parts { queues.append(try await part.part.switchAfterwards(part.queue)) }
+        queues = try await retiring.crossings.removals(.look)
         notes = [
             "keep its mapping: bailey generate goes on writing its file, without a gate",
             "the application goes on queueing its jobs as before",
@@ -124,7 +127,9 @@ extension RetireReport {
             case "done"? where !handlers.isEmpty:
                 lines.append("  done: the DAG takes these jobs by itself, and asks no switch")
             case "done"? where queues.isEmpty:
-                lines.append("  done: Airflow runs it by itself, and nothing of it is left in Redis")
+                lines.append(
+                    "  done: Airflow runs it by itself, and nothing of it is left in \(source ?? "the legacy system")"
+                )
             case "done"?: lines.append("  done: the bridge is taken away")
             case "nothing"? where !queues.isEmpty: lines.append("  nothing to take away")
             case "waiting"?:
@@ -160,7 +165,7 @@ extension RetireReport {
                 "  will pause the DAG at a moment without a run, put \(file ?? "") without a gate in its place, wait until Airflow has made the DAG from exactly that text, and unpause it"
             )
             lines.append(
-                "  will then remove \(entries.map(\.key).joined(separator: ", ")) from RedBeat, with switch and claims: there is no rollback after that"
+                "  will then remove \(entries.map(\.key).joined(separator: ", ")) from \(source ?? "the legacy system"), with switch and claims: there is no rollback after that"
             )
         }
         lines += changes.map { "  \($0.code.id) \($0.severity.rawValue): \($0.text)" }

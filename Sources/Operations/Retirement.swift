@@ -63,25 +63,20 @@ package struct Retirement: Sendable {
         for bridge in bridges where bridge.cargo == .ticks && taken == nil {
             taken = try await bridge.taken(by: pipeline)
         }
-        let stage = try store.retirement(pipeline: pipeline)
-        if case .finished(let at)? = stage, taken == nil {
+        if case .finished(let at)? = try store.retirement(pipeline: pipeline), taken == nil {
             let known = plan.pipelines.first { $0.dag.id == pipeline }
-            let parts = known.map { workspace.queueParts($0.dag) } ?? []
+            let parts = try known.map { try jobs(of: $0, inventory, bridges) } ?? []
             if known == nil || at > inventory.readAt || !parts.isEmpty {
                 report.outcome = "already"
                 report.archive = try store.archive(pipeline: pipeline)
                 report.notes = ["its bridge was taken away at \(at.iso8601)"]
                 // What could not be removed then.
-                for part in parts {
-                    report.queues.append(
-                        try await part.removeSwitch(workspace, store, execute: executes, isRetired: true)
-                    )
-                }
+                report.queues = try await parts.removals(.remove(executes: executes, isRetired: true))
                 return report
             }
         }
         let planned = try workspace.chosen([pipeline], of: plan)[0]
-        let parts = workspace.queueParts(planned.dag)
+        let parts = try jobs(of: planned, inventory, bridges)
         let driven = try workspace.crossings(of: planned.dag, inventory, bridges).first { $0.cargo == .ticks }
         if let crossing = taken ?? driven {
             let retiring = Retiring(
@@ -90,16 +85,17 @@ package struct Retirement: Sendable {
                 inventory: inventory,
                 pipeline: planned,
                 crossing: crossing,
+                jobTypes: parts.flatMap(\.members),
                 patience: patience
             )
             try await retire(retiring, store, &report)
         } else if !parts.isEmpty {
-            let retiring = try await QueueRetiring(
+            let retiring = try await JobsRetiring(
                 workspace,
                 plan: plan,
                 inventory: inventory,
                 pipeline: planned,
-                stage: stage,
+                crossings: parts,
                 patience: patience
             )
             if retiring.isTaken {
@@ -108,7 +104,7 @@ package struct Retirement: Sendable {
                 report.outcome = "nothing"
                 report.notes.append("no retirement of it was begun, so there is nothing to undo")
             } else {
-                try await removeSwitches(parts, store, &report)
+                try await removeSwitches(parts, &report)
             }
         } else {
             throw OperationFailure(
@@ -124,10 +120,7 @@ package struct Retirement: Sendable {
         _ store: StateStore,
         _ report: inout RetireReport
     ) async throws {
-        guard let (evidence, look) = try await retiring.crossing.retiring(nil, { try await retiring.evidence($0) })
-        else {
-            throw OperationFailure(.usage, "the bridge of the source \(retiring.crossing.source) cannot be taken away")
-        }
+        let (evidence, look) = try await retiring.crossing.retiringTicks(nil) { try await retiring.evidence($0) }
         report.look(retiring, evidence, look, override)
         guard executes else { return }
         do {
@@ -174,11 +167,10 @@ package struct Retirement: Sendable {
 
     /// Removes the switches of types that were given back.
     private func removeSwitches(
-        _ parts: [QueuePart],
-        _ store: StateStore,
+        _ parts: [any Crossing],
         _ report: inout RetireReport
     ) async throws {
-        for part in parts { report.queues.append(try await part.removeSwitch(workspace, store, execute: executes)) }
+        report.queues = try await parts.removals(.remove(executes: executes, isRetired: false))
         guard executes else { return }
         let isRefused = report.queues.contains { $0.refusal != nil }
         let isRemoved = report.queues.contains(where: \.isRemoved)
@@ -188,7 +180,7 @@ package struct Retirement: Sendable {
 
     /// Takes the bridge of job types away.
     private func retire(
-        _ retiring: QueueRetiring,
+        _ retiring: JobsRetiring,
         _ store: StateStore,
         _ report: inout RetireReport
     ) async throws {
@@ -214,12 +206,7 @@ package struct Retirement: Sendable {
             report.outcome = undo ? "undone" : "done"
             if undo { return }
             report.archive = try store.archive(pipeline: pipeline)
-            report.queues = []
-            for part in retiring.bridge.parts {
-                report.queues.append(
-                    try await part.part.removeSwitch(retiring.workspace, store, execute: true, isRetired: true)
-                )
-            }
+            report.queues = try await retiring.crossings.removals(.remove(executes: true, isRetired: true))
         } catch let refusal as Refusal {
             report.outcome = "refused"
             // What a queue's switch refuses of it has this one word.
@@ -234,7 +221,41 @@ package struct Retirement: Sendable {
         _ body: @escaping @Sendable (any RetiringTicks, Journal) async throws -> Void
     ) async throws {
         try await retiring.workspace.session(pipeline, "retire", store: store).run { journal in
-            _ = try await retiring.crossing.retiring(journal) { try await body($0, journal) }
+            try await retiring.crossing.retiringTicks(journal) { try await body($0, journal) }
         }
+    }
+
+    /// What a pipeline has on bridges of jobs.
+    private func jobs(of planned: PlannedPipeline, _ inventory: Inventory, _ bridges: [any Bridge]) throws
+        -> [any Crossing]
+    {
+        try bridges.filter { $0.cargo == .jobs }.compactMap { try $0.crossing(of: planned.dag, in: inventory) }
+    }
+}
+
+extension Crossing {
+    /// Lends what takes the bridge of ticks away.
+    ///
+    /// - Throws: `OperationFailure` if it stays; an error of the legacy system, or what the work throws.
+    fileprivate func retiringTicks<Value>(_ journal: Journal?, _ body: (any RetiringTicks) async throws -> Value)
+        async throws -> Value
+    {
+        let value = try await retiring(journal) { work -> Value? in
+            guard case .ticks(let ticks) = work else { return nil }
+            return try await body(ticks)
+        }
+        guard case .some(.some(let value)) = value else {
+            throw OperationFailure(.usage, "the bridge of the source \(source) cannot be taken away")
+        }
+        return value
+    }
+}
+
+extension [any Crossing] {
+    /// What becomes, or became, of the switches that these share with others.
+    func removals(_ request: SwitchRemovalRequest) async throws -> [SwitchRemoval] {
+        var found: [SwitchRemoval] = []
+        for crossing in self { if let one = try await crossing.removeSwitch(request) { found.append(one) } }
+        return found
     }
 }

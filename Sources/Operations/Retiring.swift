@@ -12,6 +12,8 @@ package struct Retiring: Sendable {
     package let inventory: Inventory
     package let pipeline: PlannedPipeline
     package let crossing: any Crossing
+    /// Job types that it has beside its entries.
+    package let jobTypes: [String]
     /// Seconds that Airflow may take to read a file, or to come to rest.
     package let patience: Double
 
@@ -21,6 +23,7 @@ package struct Retiring: Sendable {
         inventory: Inventory,
         pipeline: PlannedPipeline,
         crossing: any Crossing,
+        jobTypes: [String],
         patience: Double
     ) {
         self.workspace = workspace
@@ -28,6 +31,7 @@ package struct Retiring: Sendable {
         self.inventory = inventory
         self.pipeline = pipeline
         self.crossing = crossing
+        self.jobTypes = jobTypes
         self.patience = patience
     }
 
@@ -89,10 +93,9 @@ package struct Retiring: Sendable {
 
     /// Why a pipeline of entries that has job types too keeps its gate; nil if it has none.
     private var jobs: String? {
-        let types = workspace.queueParts(pipeline.dag).flatMap(\.types)
-        guard !types.isEmpty else { return nil }
+        guard !jobTypes.isEmpty else { return nil }
         return
-            "\(FindingCode.jobsNeedTheSwitch.id): beside its entries it has the job types \(types.joined(separator: ", ")); make a pipeline of their own of them"
+            "\(FindingCode.jobsNeedTheSwitch.id): beside its entries it has the job types \(jobTypes.joined(separator: ", ")); make a pipeline of their own of them"
     }
 
     /// How the claimed ticks of the present window went, and whether the DAG runs.

@@ -204,13 +204,6 @@ package struct Workspace {
     /// The legacy system of a source.
     package func system(_ source: String) -> (any LegacySystem)? { systems.first { $0.name == source } }
 
-    package func queue(_ source: String) throws -> QueueSource {
-        guard let system = system(source) as? QueueSystem else {
-            throw OperationFailure(.defect, "the source \(source) is no queue")
-        }
-        return try system.source()
-    }
-
     /// This workspace with `max_interval` at least as long as live workers say that beat sleeps: a fence must not be too short. Asking them is a
     /// message to each, so only commands do it that a person told to act.
     package func askingWorkers() async -> Workspace {

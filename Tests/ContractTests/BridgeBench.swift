@@ -9,6 +9,7 @@ import Store
 import TestSupport
 
 @testable import Settings
+@testable import ThirdSystem
 
 /// A legacy system with a pipeline that can be moved, for what every bridge promises.
 struct BridgeBench: Sendable {

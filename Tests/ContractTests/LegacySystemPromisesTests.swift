@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import Settings
+@testable import ThirdSystem
 
 /// What every legacy system promises when it is read.
 @Suite("Every legacy system", .timeLimit(.minutes(5))) struct LegacySystemPromisesTests {

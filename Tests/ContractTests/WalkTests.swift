@@ -9,6 +9,7 @@ import Testing
 
 @testable import Commands
 @testable import Operations
+@testable import ThirdSystem
 
 /// A system that `Sources` has no line about goes from import to status through the very same commands.
 @Suite("A legacy system of one's own", .timeLimit(.minutes(3))) struct WalkTests {

@@ -96,6 +96,13 @@ class BaileyGate(BaseSensorOperator):
             return _answer("shadow", "recorded", "shadows a run that legacy has recorded")
         if not run.by_schedule:
             return _answer(run.mode_by_hand, "by-hand", f"a person started this run, as {self._by_hand(run)}")
+        return self.ask(run)
+
+    def ask(self, run: DagRunInfo) -> dict[str, str]:
+        """Who owns the tick of a scheduled run: its mode, how that is known, a note and the fence.
+
+        This is what a gate of another legacy system has of its own; `wait` of a switch that gives no answer, never `live`.
+        """
         if self.entries:
             return self._ask_redbeat(run)
         if self.job_types:

@@ -13,7 +13,7 @@ public struct QueueCrossing: Crossing {
     public var source: String { bridge.source }
     public var cargo: Cargo { .jobs }
 
-    private var surroundings: BridgeSurroundings { bridge.surroundings }
+    var surroundings: BridgeSurroundings { bridge.surroundings }
 
     // MARK: Looking
 

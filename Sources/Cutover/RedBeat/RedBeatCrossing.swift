@@ -104,12 +104,12 @@ public struct RedBeatCrossing: Crossing {
 
     // MARK: Taking the bridge away
 
-    public func retiring<Value>(_ journal: Journal?, _ body: (any RetiringTicks) async throws -> Value) async throws
+    public func retiring<Value>(_ journal: Journal?, _ body: (RetiringWork) async throws -> Value) async throws
         -> Value?
     {
         let journal = try journal ?? surroundings.previewJournal(pipeline)
         return try await bridge.withEngine(keys, journal) { engine in
-            try await body(RetireOperation(engine: engine, crossing: self))
+            try await body(.ticks(RetireOperation(engine: engine, crossing: self)))
         }
     }
 

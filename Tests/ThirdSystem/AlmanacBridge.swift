@@ -88,6 +88,7 @@ struct AlmanacCrossing: Crossing {
                 record.windows = [Window(from: from)]
                 record.settledAt = from
             }
+            record.isRetiring = found?["retiring"]?.bool == true
             record.claims = (found?["claims"]?.array ?? []).compactMap { claim in
                 guard let tick = claim["tick"]?.string.flatMap({ Instant(iso8601: $0) }) else { return nil }
                 return Claim(tick: tick, run: claim["run"]?.string ?? "", at: tick, how: .live)
@@ -98,6 +99,7 @@ struct AlmanacCrossing: Crossing {
         }
         standing.isReopened =
             state == .airflow && members.contains { document["entries"]?[$0]?["enabled"]?.bool == true }
+        standing.isRetiring = standing.record?.isRetiring == true
         standing.isHealable = state == .closing || standing.isReopened
         return standing
     }
@@ -146,7 +148,7 @@ struct AlmanacCrossing: Crossing {
     }
 
     /// Changes the pipeline's switch and entries in one step.
-    private func change(_ body: (inout JSONObject, inout JSON) throws -> Void) throws {
+    func change(_ body: (inout JSONObject, inout JSON) throws -> Void) throws {
         try bridge.almanac.change { document in
             var found = document["switches"]?[pipeline]?.object ?? [:]
             try body(&found, &document)
@@ -207,6 +209,14 @@ struct AlmanacCrossing: Crossing {
 
     func rollBack(_ request: RollbackRequest, _ report: CrossingReport) async throws -> CrossingReport {
         guard case .ticks(var report) = report else { return report }
+        do { try await giveBack(request, &report) } catch let refusal as Refusal {
+            (report.outcome, report.refusal) = ("refused", refusal)
+        }
+        report.preview.entries = look(try bridge.almanac.read(), checks: []).preview.entries
+        return .ticks(report)
+    }
+
+    private func giveBack(_ request: RollbackRequest, _ report: inout PipelineReport) async throws {
         let at = now
         let isDone = try await bridge.surroundings.session(pipeline, "rollback").run { journal in
             if let why = request.why { try journal.write(.watch, .after, ["why": .string(why)]) }
@@ -216,6 +226,13 @@ struct AlmanacCrossing: Crossing {
                     let fence = found["fence"]?.int ?? 0
                     if let wanted = request.fence, wanted != "\(fence)" { return }
                     guard let state = found["state"]?.string, state != "legacy" else { return }
+                    if found["retiring"]?.bool == true {
+                        throw Refusal(
+                            .retiring,
+                            "\(pipeline) is being retired",
+                            "Finish it, or put the gate back with bailey retire \(pipeline) --undo --execute"
+                        )
+                    }
                     let kept = found["kept"]
                     enable({ kept?[$0]?.bool ?? true }, in: &document)
                     found["state"] = "legacy"
@@ -228,8 +245,6 @@ struct AlmanacCrossing: Crossing {
         }
         report.outcome = isDone ? "done" : "nothing"
         report.givenBackAt = isDone ? at : nil
-        report.preview.entries = look(try bridge.almanac.read(), checks: []).preview.entries
-        return .ticks(report)
     }
 
     func heal(_ standing: CrossingStanding) async throws -> [BridgeNotice] {

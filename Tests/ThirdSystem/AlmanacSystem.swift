@@ -3,13 +3,13 @@ import Foundation
 import Legacy
 import LosslessJSON
 import Migration
-import Operations
+package import Operations
 import Schedules
 import Settings
 
 extension SystemKind {
     /// The one line by which the almanac becomes a legacy system.
-    static let almanac = SystemKind(
+    package static let almanac = SystemKind(
         SourceKind(name: "almanac", keys: ["secret"]),
         bridge: { source, _, around in
             AlmanacBridge(source: source.name, almanac: Almanac(path: source.url), surroundings: around)
@@ -42,7 +42,6 @@ struct AlmanacSystem: LegacySystem {
             entries: [],
             unread: []
         )
-        let schedule = try Almanac.schedule()
         for member in members {
             guard let task = member.value["task"]?.string else {
                 reading.unread.append(
@@ -50,13 +49,14 @@ struct AlmanacSystem: LegacySystem {
                 )
                 continue
             }
+            let minute = member.value["minute"]?.string ?? "0"
             var entry = LegacyEntry(
                 id: EntryID(source: name, name: member.key),
                 kind: .recurring,
                 task: task,
                 enabled: member.value["enabled"]?.bool ?? true,
-                schedule: schedule,
-                scheduleSource: Almanac.hourly,
+                schedule: try Almanac.schedule(minute: minute),
+                scheduleSource: Almanac.crontab(minute: minute),
                 timezone: "UTC"
             )
             entry.raw = [
@@ -85,7 +85,17 @@ struct AlmanacSystem: LegacySystem {
     }
 
     func connection(_ role: ConnectionRole) throws -> SourceConnection {
-        throw UnusableSource("an almanac is a file, which no Airflow connection holds")
+        guard role == .source else { throw UnusableSource("an almanac sends no messages") }
+        return SourceConnection(
+            type: "generic",
+            host: nil,
+            port: nil,
+            login: nil,
+            schema: nil,
+            extra: ["path": .string(almanac.path)],
+            password: nil,
+            address: "the almanac's file"
+        )
     }
 
     func rights() -> [NeededRights] {

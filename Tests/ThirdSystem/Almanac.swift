@@ -1,7 +1,6 @@
 import Foundation
 import LosslessJSON
 import Schedules
-import TestSupport
 
 /// A scheduler of the tests' own: entries and runs in one file, which whoever changes it holds locked. `Sources` knows nothing of it.
 struct Almanac: Sendable {
@@ -21,13 +20,15 @@ struct Almanac: Sendable {
 
     static let entry: JSON = ["minute": "0", "task": "report", "enabled": true]
 
-    /// Each full hour, in the notation that inventories keep.
-    static let hourly: JSON = [
-        "__type__": "crontab", "minute": "0", "hour": "*", "day_of_week": "*", "day_of_month": "*",
-        "month_of_year": "*",
-    ]
+    /// Each hour at the minutes of a crontab's field, in the notation that inventories keep.
+    static func crontab(minute: String) -> JSON {
+        [
+            "__type__": "crontab", "minute": .string(minute), "hour": "*", "day_of_week": "*", "day_of_month": "*",
+            "month_of_year": "*",
+        ]
+    }
 
-    static func schedule() throws -> Schedule { try Schedule(redbeat: hourly) }
+    static func schedule(minute: String) throws -> Schedule { try Schedule(redbeat: crontab(minute: minute)) }
 
     func read() throws -> JSON {
         guard let data = FileManager.default.contents(atPath: path) else {
@@ -82,6 +83,13 @@ extension JSON {
         var inner = self[part]?.object ?? [:]
         inner[name] = value
         whole[part] = .object(inner)
+        self = .object(whole)
+    }
+
+    /// Takes a member out of a member that is an object.
+    mutating func remove(_ part: String, _ name: String) {
+        guard case .object(var whole) = self, let inner = self[part]?.object else { return }
+        whole[part] = .object(JSONObject(inner.members.filter { $0.key != name }.map { ($0.key, $0.value) }))
         self = .object(whole)
     }
 

@@ -1,0 +1,1 @@
+"""What an almanac brings to Airflow."""
