@@ -125,6 +125,15 @@ public protocol Crossing: Sendable {
     /// SQL, or whatever its administrator runs, that does it without Bailey; nil where there is no such thing.
     func script(_ purpose: ScriptPurpose) async throws -> String?
 
+    /// What `rehearsing` would do, a clause after “would”.
+    var rehearsalWords: String { get }
+
+    /// Lends what tries its way to Airflow and back, for as long as a piece of work goes on. Under the pipeline's lock.
+    ///
+    /// - Returns: what the work gave; nil of a crossing of which nothing can be tried but what `preview` looks at.
+    func rehearsing<Value>(_ journal: Journal, _ body: (any CrossingRehearsal) async throws -> Value) async throws
+        -> Value?
+
     /// Lends what takes the bridge away for as long as a piece of work goes on.
     ///
     /// - Parameter journal: nil for looking only.
@@ -164,6 +173,12 @@ extension Bridge {
 
 extension Crossing {
     public func script(_ purpose: ScriptPurpose) async throws -> String? { nil }
+    public var rehearsalWords: String {
+        "look whether \(members.joined(separator: ", ")) in \(source) can be \(cargo == .jobs ? "held" : "moved")"
+    }
+    public func rehearsing<Value>(_ journal: Journal, _ body: (any CrossingRehearsal) async throws -> Value)
+        async throws -> Value?
+    { nil }
     public func retiring<Value>(_ journal: Journal?, _ body: (RetiringWork) async throws -> Value) async throws
         -> Value?
     { nil }

@@ -22,6 +22,12 @@ public struct Rehearsal: Sendable, Hashable {
         }
     }
 
+    /// What the names of everything that a rehearsal makes begin with, its pipeline among them.
+    public static let mark = "bailey-rehearsal-"
+
+    /// Whether a switch's pipeline is a rehearsal's own.
+    public static func isCopy(_ pipeline: String) -> Bool { pipeline.hasPrefix(mark) }
+
     /// The pipeline.
     public var pipeline: String
     /// When it began.

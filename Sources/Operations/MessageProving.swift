@@ -10,16 +10,16 @@ import Settings
 /// that nobody consumes and sent by the DAG's own sender into another. Where that cannot be done safely, as much is compared as can be offline.
 struct MessageProving: Sendable {
     let workspace: Workspace
-    let source: SourceSettings
+    let source: String
     let pipeline: String
-    let redbeat: RedBeatSwitch
+    let rehearsal: any CrossingRehearsal
     let senders: CelerySenders
     /// Whether beat may fire copies.
     let fires: Bool
 
     /// What both messages are waited for and compared by.
     private struct Pair: Sendable {
-        var copy: MessageCopy
+        var copy: any FiredCopy
         var sender: CelerySenders.Sender
         var program: CeleryProgram
         var request: JSONObject
@@ -36,7 +36,7 @@ struct MessageProving: Sendable {
         var comparisons: [MessageComparison] = []
         do {
             for (number, sender) in senders.senders.enumerated() {
-                guard let entry = sender.entry, entry.id.source == source.name else { continue }
+                guard let entry = sender.entry, entry.id.source == source else { continue }
                 var found = MessageComparison(
                     task: sender.task,
                     entry: entry.id,
@@ -44,7 +44,7 @@ struct MessageProving: Sendable {
                     verdict: .failed,
                     words: ""
                 )
-                let copy = MessageCopy(of: pipeline, place: RedBeatPlace(source), at: instant, number: number)
+                let copy = rehearsal.copy(number: number)
                 do {
                     let pair = Pair(
                         copy: copy,
@@ -59,7 +59,7 @@ struct MessageProving: Sendable {
                     throw error
                 } catch {
                     found.words = "\(error)"
-                    if pairs.last?.copy == copy {
+                    if pairs.last?.copy.name == copy.name {
                         pairs[pairs.count - 1].found = found
                     } else {
                         comparisons.append(found)
@@ -116,7 +116,7 @@ struct MessageProving: Sendable {
             throw OperationFailure(.defect, "the sender named no options for the copy")
         }
         pair.isUnderway = true
-        try await pair.copy.make(try pair.copy.definition(of: raw, options: options), redbeat)
+        try await pair.copy.make(of: raw, options: options)
     }
 
     /// What the DAG's call says otherwise than the entry, found without sending anything.
@@ -145,19 +145,19 @@ struct MessageProving: Sendable {
         while ContinuousClock.now < end {
             var isWaiting = false
             for pair in pairs where pair.isUnderway {
-                if try await !pair.copy.hasFired(redbeat) { isWaiting = true }
+                if try await !pair.copy.hasFired() { isWaiting = true }
             }
             if !isWaiting { return }
             try await workspace.surroundings.sleep(0.2)
         }
-        let holder = try await redbeat.status().lockHolder
+        let isClockSeen = try await rehearsal.isClockSeen()
         for index in pairs.indices where pairs[index].isUnderway {
-            guard try await !pairs[index].copy.hasFired(redbeat) else { continue }
+            guard try await !pairs[index].copy.hasFired() else { continue }
             pairs[index].isUnderway = false
             pairs[index].found.words =
-                holder == nil
-                ? "no beat holds RedBeat's lock; start one"
-                : "beat did not fire its copy within \(Int(patience)) s; see beat's log"
+                isClockSeen
+                ? "beat did not fire its copy within \(Int(patience)) s; see beat's log"
+                : "no beat holds RedBeat's lock; start one"
         }
     }
 
@@ -199,7 +199,7 @@ struct MessageProving: Sendable {
     private func remove(_ pairs: [Pair]) async {
         for pair in pairs {
             do {
-                try await pair.copy.remove(redbeat)
+                try await pair.copy.remove()
                 guard pair.request["beat_place"] != nil else { continue }
                 var request = pair.request
                 request["do"] = "remove"

@@ -2,102 +2,142 @@ import Airflow
 import Cutover
 import LosslessJSON
 package import Migration
-import Redis
-import Schedules
-package import Settings
-package import Store
-import Synchronization
+import Settings
+import Store
 
-/// A complete cutover and rollback of a throw-away entry, each step timed.
+/// A complete cutover and rollback of what a pipeline's crossings try it on, each step timed, and what Airflow says of its DAG.
 package struct Rehearsing: Sendable {
-    package let workspace: Workspace
-    package let pipeline: String
-    package let source: SourceSettings
+    private let workspace: Workspace
+    private let store: StateStore
+    private let planned: PlannedPipeline
+    private let crossings: [any Crossing]
     /// Who sends for the pipeline's Celery tasks.
-    package let senders: CelerySenders
-    /// What is asked of its messages and workers.
-    package let policy: CutoverPolicy
+    private let senders: CelerySenders
 
-    package init(
-        workspace: Workspace,
-        pipeline: String,
-        source: SourceSettings,
-        senders: CelerySenders,
-        policy: CutoverPolicy
-    ) {
+    private var pipeline: String { planned.dag.id }
+    private var policy: CutoverPolicy { planned.policy }
+
+    /// One of a pipeline of the plan.
+    ///
+    /// - Throws: `OperationFailure` if there is no such pipeline or it has nothing that can be moved, `Refusal`, or an error of Bailey's own state.
+    package init(_ workspace: Workspace, _ pipeline: String) throws {
         self.workspace = workspace
-        self.pipeline = pipeline
-        self.source = source
-        self.senders = senders
-        self.policy = policy
+        store = try workspace.store()
+        let inventory = try workspace.inventory()
+        planned = try workspace.chosen([pipeline], of: workspace.plan(inventory))[0]
+        crossings = try workspace.crossings(of: planned.dag, inventory, workspace.bridges(store))
+        senders = CelerySenders(workspace, planned.dag, inventory)
+        guard !crossings.isEmpty else {
+            throw OperationFailure(
+                .usage,
+                "the pipeline \(pipeline) has neither entries nor job types of a source with a bridge"
+            )
+        }
     }
 
-    /// Whether a pipeline of a switch is that of a rehearsal.
-    static func isCopy(_ pipeline: String) -> Bool { pipeline.hasPrefix(RehearsalCopy.mark) }
+    /// What it would do, a sentence each.
+    package var words: [String] {
+        var words = crossings.map { "Would \($0.rehearsalWords)." }
+        guard !senders.senders.isEmpty else { return words }
+        if policy.messageParity.required, policy.messageParity.fires {
+            let names = senders.senders.map { "“\($0.call.task)”" }.joined(separator: ", ")
+            words.append(
+                "Would let beat fire a copy of \(names), and send the DAG's, each into a queue that nobody consumes, and compare both."
+            )
+        }
+        if policy.roundTripRequired {
+            words.append(
+                "Would send celery.accumulate, which does nothing, to the live workers the way of each task, and wait for the answer."
+            )
+        }
+        return words
+    }
 
-    /// Does it.
+    /// Does it, and keeps what came of it.
     ///
     /// - Throws: what keeps it from being tried; what fails once it has begun is a failed step.
-    package func run(_ journal: Journal) async throws -> Rehearsal {
-        let began = workspace.surroundings.now()
-        let place = RedBeatPlace(source)
-        let copy = RehearsalCopy(of: pipeline, place: place, at: began)
-        guard let group = try copy.group(zones: workspace.zones, readAt: began) else {
-            throw OperationFailure(.defect, "the copy is no group")
+    package func run() async throws -> Rehearsal {
+        var rehearsal = Rehearsal(pipeline: pipeline, at: workspace.surroundings.now(), steps: [])
+        for crossing in crossings {
+            let (began, at) = (rehearsal, rehearsal.at)
+            let tried = try await workspace.session(pipeline, "rehearse", store: store).run { journal in
+                try await crossing.rehearsing(journal) { try await run($0, crossing, began) }
+            }
+            if let tried {
+                rehearsal = tried
+                rehearsal.at = at
+            } else {
+                rehearsal.steps.append(try await look(crossing))
+            }
         }
-        let laps = Laps()
-        let bridge = try workspace.redBeat(source.name, journal.store)
-        return try await bridge.withEngine(group.keys, journal, tell: { laps.note($0) }) {
-            try await run($0, copy, group, laps, began)
+        if try workspace.airflowAccess() != nil {
+            let step: (Bool, String) =
+                switch await workspace.deployments([pipeline])[pipeline] {
+                case .running(let what)?: (true, what)
+                case .faulty(let what)?, .unknown(let what)?: (false, what)
+                case nil: (false, "nobody asked")
+                }
+            rehearsal.steps.append(Rehearsal.Step(name: "airflow", seconds: 0, passed: step.0, detail: step.1))
         }
+        try store.save(rehearsal)
+        return rehearsal
     }
 
-    private func run(
-        _ engine: CutoverEngine,
-        _ copy: RehearsalCopy,
-        _ group: RedBeatGroup,
-        _ laps: Laps,
-        _ began: Instant
-    ) async throws -> Rehearsal {
-        let place = RedBeatPlace(source)
-        let redbeat = engine.redbeat
-        // What a rehearsal of this pipeline left that was killed: its lock is ours now.
-        let left = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: began)
+    private func run(_ work: any CrossingRehearsal, _ crossing: any Crossing, _ began: Rehearsal) async throws
+        -> Rehearsal
+    {
+        let left = try await work.sweep()
         if left > 0 { workspace.tell("\(pipeline): removed \(left) keys that a broken-off rehearsal had left") }
-        let isHere = try await RehearsalCopy.brokerIsHere(redbeat)
-        let hand = isHere ? nil : try await broker()
-        var rehearsal = Rehearsal(pipeline: pipeline, at: began, steps: [])
+        let remover = try await work.sendsElsewhere() ? try await broker(of: crossing.source) : nil
+        var rehearsal = began
+        let steps = RehearsalSteps(pipeline, tell: workspace.surroundings.tell)
         do {
-            try await messages(redbeat, &rehearsal)
-            try await steps(copy, group, engine, laps, hand, &rehearsal)
+            try await messages(work, crossing, &rehearsal)
+            try await work.run(steps, remove: remover)
+            rehearsal.steps += steps.steps
+        } catch let error as CancellationError {
+            throw error
         } catch {
-            // Also when it was interrupted: nothing stays behind.
-            let sweeping = Task { try await clean(copy, redbeat, hand) }
-            _ = try? await sweeping.value
-            if error is CancellationError { throw error }
+            rehearsal.steps += steps.steps
             rehearsal.steps.append(Rehearsal.Step(name: "end", seconds: 0, passed: false, detail: "\(error)"))
-            return rehearsal
         }
         return rehearsal
     }
 
+    /// What can be looked at of a crossing of which nothing can be tried.
+    private func look(_ crossing: any Crossing) async throws -> Rehearsal.Step {
+        let start = ContinuousClock.now
+        let report = try await crossing.preview(CutoverRequest()).report
+        let isJobs = crossing.cargo == .jobs
+        let holds =
+            isJobs ? "its jobs can be held, by rights, constraints and triggers" : "a cutover would move its entries"
+        return Rehearsal.Step(
+            name: "\(isJobs ? "queue" : "entries of") \(crossing.source)",
+            seconds: start.elapsedSeconds,
+            passed: report.holds,
+            detail: report.firstRefusal?.found ?? holds
+        )
+    }
+
     /// Compares messages and sends something there and back. What fails here keeps nothing else from being tried.
-    private func messages(_ redbeat: RedBeatSwitch, _ rehearsal: inout Rehearsal) async throws {
+    private func messages(_ work: any CrossingRehearsal, _ crossing: any Crossing, _ rehearsal: inout Rehearsal)
+        async throws
+    {
         if policy.messageParity.required, senders.senders.contains(where: { $0.entry != nil }) {
             let start = ContinuousClock.now
             workspace.tell("\(pipeline): rehearsal: messages …")
             let proving = MessageProving(
                 workspace: workspace,
-                source: source,
+                source: crossing.source,
                 pipeline: pipeline,
-                redbeat: redbeat,
+                rehearsal: work,
                 senders: senders,
                 fires: policy.messageParity.fires
             )
-            let patience = Double(source.maxInterval) + 30
-            rehearsal.messages = try await proving.run(at: rehearsal.at, patience: patience)
+            let longest = workspace.settings.sources.first { $0.name == crossing.source }?.maxInterval ?? 0
+            rehearsal.messages = try await proving.run(at: rehearsal.at, patience: Double(longest) + 30)
             for found in rehearsal.messages {
-                rehearsal.steps.append(found.step(Laps.seconds(since: start), ignoring: policy.messageParity.ignored))
+                rehearsal.steps.append(found.step(start.elapsedSeconds, ignoring: policy.messageParity.ignored))
             }
         }
         guard policy.roundTripRequired, !senders.senders.isEmpty else { return }
@@ -108,7 +148,7 @@ package struct Rehearsing: Sendable {
             rehearsal.steps.append(
                 Rehearsal.Step(
                     name: "round trip \(trip.task)",
-                    seconds: Laps.seconds(since: start),
+                    seconds: start.elapsedSeconds,
                     passed: trip.cameBack,
                     detail: trip.text
                 )
@@ -116,159 +156,31 @@ package struct Rehearsing: Sendable {
         }
     }
 
-    private func steps(
-        _ copy: RehearsalCopy,
-        _ group: RedBeatGroup,
-        _ engine: CutoverEngine,
-        _ laps: Laps,
-        _ hand: Hand?,
-        _ rehearsal: inout Rehearsal
-    ) async throws {
-        let redbeat = engine.redbeat
-        let loop = Double(source.maxInterval) + 10
-        // Messages that lie elsewhere are counted by what beat says.
-        let messages = { hand == nil ? try await copy.messages(redbeat) : try await copy.fires(redbeat) ?? 0 }
-        try await step("create", &rehearsal) {
-            try await copy.make(redbeat, at: try await redbeat.status().now)
-            return (
-                true, "entry \(copy.name), every \(Int(RehearsalCopy.interval)) s, to a queue that nobody consumes from"
-            )
-        }
-        try await step("legacy fires", &rehearsal) {
-            let fired = try await wait(loop) { (try await copy.fires(redbeat) ?? 0) > 0 }
-            let holder = try await redbeat.status().lockHolder
-            return fired
-                ? (true, "beat fired the copy")
-                : (
-                    false,
-                    holder == nil
-                        ? "no beat holds RedBeat's lock; start one" : "beat did not fire it within \(Int(loop)) s"
-                )
-        }
-        try await step("cutover", &rehearsal) {
-            laps.begin()
-            switch try await CutoverOperation(engine: engine, group: group).run() {
-            case .done(let from), .completed(let from), .already(let from):
-                return (true, "Airflow's window begins at \(from.iso8601)")
-            case .givenBackByOthers: return (false, "somebody gave it back meanwhile")
-            }
-        }
-        rehearsal.steps += laps.steps
-        try await step("claim", &rehearsal) {
-            let status = try await redbeat.status()
-            let from = status.entries.first?.record?.windows.last?.from ?? status.now
-            let tick = max(from, status.now).adding(seconds: 1)
-            let first = try await redbeat.claim(tick: tick, run: "\(copy.name)/1", policy: .coalesce)
-            let again = try await redbeat.claim(tick: tick, run: "\(copy.name)/1", policy: .coalesce)
-            let other = try await redbeat.claim(tick: tick, run: "\(copy.name)/2", policy: .coalesce)
-            guard case .mine = first, case .mine = again, case .skip = other else {
-                return (false, "the answers were \(first), \(again) and, to another run, \(other)")
-            }
-            return (true, "one run has the tick, the same run is told so again, another is refused")
-        }
-        try await step("legacy is silent", &rehearsal) {
-            let before = try await messages()
-            let expiry = try await redbeat.status().lockExpiry
-            // Beat's lock is extended at each loop: two later expiries are two loops in which it did not fire.
-            var seen: Set<Instant> = []
-            let looped = try await wait(2 * loop) {
-                if let now = try await redbeat.status().lockExpiry, now != expiry { seen.insert(now) }
-                return seen.count >= 2
-            }
-            let after = try await messages()
-            if after != before { return (false, "beat fired it \(after - before) times although its clock is parked") }
-            return (
-                looped, looped ? "beat looped twice and did not fire it" : "beat did not loop within \(Int(2 * loop)) s"
-            )
-        }
-        try await step("rollback", &rehearsal) {
-            guard case .done(let at, _, _) = try await RollbackOperation(engine: engine).run() else {
-                return (false, "there was nothing to give back")
-            }
-            return (true, "given back at \(at.iso8601)")
-        }
-        try await step("legacy resumes", &rehearsal) {
-            let before = try await messages()
-            let resumed = try await wait(loop) { try await messages() > before }
-            return (resumed, resumed ? "beat fires it again" : "beat did not fire it within \(Int(loop)) s")
-        }
-        try await step("clean up", &rehearsal) {
-            let removed = try await clean(copy, redbeat, hand)
-            return (true, "\(removed) keys removed, none is left")
-        }
-    }
-
-    /// Takes the copy away; a beat that has it in its hands may write once more, so that it is looked at again.
-    private func clean(_ copy: RehearsalCopy, _ redbeat: RedBeatSwitch, _ hand: Hand?) async throws -> Int {
-        var removed = 0
-        let place = RedBeatPlace(source)
-        for turn in 0..<20 {
-            let now = workspace.surroundings.now().adding(seconds: 1)
-            let count = try await RehearsalCopy.sweep(redbeat, place: place, pipeline: pipeline, before: now)
-            removed += count
-            if count == 0, turn > 3 { break }
-            try await workspace.surroundings.sleep(0.5)
-        }
-        if let hand {
-            var request = hand.request
-            request["do"] = "remove"
-            request["names"] = [.string(copy.name)]
-            _ = try await hand.program.answer(.object(request), seconds: 60)
-        }
-        return removed
-    }
-
-    /// What reaches a broker that is not the source's Redis.
-    private struct Hand: Sendable {
-        var program: CeleryProgram
-        var request: JSONObject
-    }
-
-    /// What takes the copy's messages away where they go to another broker.
-    private func broker() async throws -> Hand {
+    /// What takes a copy's messages away where they go to another broker.
+    private func broker(of source: String) async throws -> @Sendable (String) async throws -> Void {
         let words =
-            "the source \(source.name) does not carry Celery's messages (there is no _kombu.binding.* in it): what a copy sends could not be taken away again"
-        guard let sender = senders.senders.first(where: { $0.call.source == source.name }) else {
+            "the source \(source) does not carry Celery's messages (there is no _kombu.binding.* in it): what a copy sends could not be taken away again"
+        guard let sender = senders.senders.first(where: { $0.call.source == source }) else {
             throw OperationFailure(.doesNotHold, words)
         }
         do {
-            let hand = Hand(
-                program: try await senders.program(sender.call),
-                request: try senders.request(sender.call)
-            )
+            let (program, request) = (try await senders.program(sender.call), try senders.request(sender.call))
             // Of a broker that nobody said to be elsewhere nothing is known.
-            guard source.brokerURL != nil || sender.call.sending.app != nil else {
+            let isNamed = workspace.settings.sources.contains { $0.name == source && $0.brokerURL != nil }
+            guard isNamed || sender.call.sending.app != nil else {
                 throw OperationFailure(.doesNotHold, "its “broker_url” is not written")
             }
-            return hand
+            return { name in
+                var request = request
+                request["do"] = "remove"
+                request["names"] = [.string(name)]
+                _ = try await program.answer(.object(request), seconds: 60)
+            }
         } catch let error as CancellationError {
             throw error
         } catch {
             throw OperationFailure(.doesNotHold, "\(words): \(error)")
         }
-    }
-
-    private func step(
-        _ name: String,
-        _ rehearsal: inout Rehearsal,
-        _ body: () async throws -> (Bool, String)
-    ) async throws {
-        let start = ContinuousClock.now
-        workspace.tell("\(pipeline): rehearsal: \(name) …")
-        let (passed, detail) = try await body()
-        let seconds = Laps.seconds(since: start)
-        rehearsal.steps.append(Rehearsal.Step(name: name, seconds: seconds, passed: passed, detail: detail))
-        if !passed { throw OperationFailure(.doesNotHold, "\(name) failed: \(detail)") }
-    }
-
-    /// Asks until it holds; false after the limit.
-    private func wait(_ seconds: Double, _ holds: () async throws -> Bool) async throws -> Bool {
-        let end = ContinuousClock.now + .seconds(seconds)
-        while ContinuousClock.now < end {
-            if try await holds() { return true }
-            try await workspace.surroundings.sleep(0.2)
-        }
-        return false
     }
 }
 
@@ -285,35 +197,5 @@ extension MessageComparison {
         let first = counted.first.map { ": \($0.property) is \($0.dag), beat's is \($0.beat)" } ?? ""
         let words = counted.isEmpty ? self.words : "\(counted.count) properties differ\(first)"
         return Rehearsal.Step(name: "message \(task)", seconds: seconds, passed: passed, detail: words)
-    }
-}
-
-/// The times of a cutover's own steps.
-private final class Laps: Sendable {
-    private let known = Mutex<(last: ContinuousClock.Instant, steps: [Rehearsal.Step])>((ContinuousClock.now, []))
-
-    var steps: [Rehearsal.Step] { known.withLock { $0.steps } }
-
-    /// Times are counted from here.
-    func begin() { known.withLock { $0.last = .now } }
-
-    func note(_ progress: CutoverProgress) {
-        let name: String
-        switch progress {
-        case .closed: name = "· close"
-        case .settled: name = "· fence and settle"
-        case .checked, .recovering, .waitingForMoment, .fencing, .reopened, .claimed, .bounded, .gaveBack: return
-        }
-        known.withLock { known in
-            let seconds = Laps.seconds(since: known.last)
-            known.last = .now
-            known.steps.append(Rehearsal.Step(name: name, seconds: seconds, passed: true, detail: progress.line ?? ""))
-        }
-    }
-
-    static func seconds(since start: ContinuousClock.Instant) -> Double {
-        let elapsed = start.duration(to: .now).components
-        let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
-        return (seconds * 1000).rounded() / 1000
     }
 }

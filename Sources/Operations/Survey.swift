@@ -102,7 +102,7 @@ package struct Survey: Sendable {
 
     /// The pipelines of the plan and of the switches, by id; rehearsals are none.
     package var pipelines: [String] {
-        Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + taken.keys).filter { !Rehearsing.isCopy($0) }.sorted()
+        Set((planned?.plan.pipelines.map(\.dag.id) ?? []) + taken.keys).filter { !Rehearsal.isCopy($0) }.sorted()
     }
 
     /// Those of them that the plan has.
@@ -118,7 +118,7 @@ package struct Survey: Sendable {
             bridge.crossing(of: $0.key, journaled: $0.value)
         }
         return (taken.values.filter { $0.source == bridge.source } + forgotten).filter {
-            !Rehearsing.isCopy($0.pipeline)
+            !Rehearsal.isCopy($0.pipeline)
         }
     }
 

@@ -55,14 +55,6 @@ extension Workspace {
         return (ticks.map { [$0] } ?? []) + jobs
     }
 
-    /// The bridge of a RedBeat source, for what only RedBeat has: rehearsals, and taking the bridge away.
-    func redBeat(_ source: String, _ store: StateStore) throws -> RedBeatBridge {
-        guard let bridge = bridges(store).first(where: { $0.source == source }) as? RedBeatBridge else {
-            throw OperationFailure(.defect, "the source \(source) is no RedBeat")
-        }
-        return bridge
-    }
-
     /// Lets an operator work on a pipeline alone.
     package func session(_ pipeline: String, _ operation: String, store: StateStore) throws -> OperatorSession {
         let around = BridgeSurroundings(zones: zones, around: surroundings, known: .known(store), journal: { store })

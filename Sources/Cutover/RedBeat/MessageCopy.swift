@@ -1,15 +1,16 @@
 import Legacy
-public import LosslessJSON
+import LosslessJSON
 import Redis
-public import Schedules
+import Schedules
 
 /// A copy of an entry whose message beat leads aside: same task, arguments and options, once, into a queue that nobody consumes. Its name is
 /// that of a rehearsal's copy, so that what takes those away takes it too.
-public struct MessageCopy: Sendable, Hashable {
+struct MessageCopy: FiredCopy {
     /// Its name, and that of the exchange and the queue that beat's message goes to.
-    public let name: String
+    let name: String
     /// The exchange and the queue that the DAG's message goes to.
-    public let ours: String
+    let ours: String
+    private let redbeat: RedBeatSwitch
     private let place: RedBeatPlace
 
     /// A copy for a pipeline, not made yet.
@@ -17,12 +18,13 @@ public struct MessageCopy: Sendable, Hashable {
     /// - Parameters:
     ///   - instant: of the rehearsal; names hold it.
     ///   - number: which of the pipeline's.
-    public init(of pipeline: String, place: RedBeatPlace, at instant: Instant, number: Int) {
+    init(of pipeline: String, redbeat: RedBeatSwitch, place: RedBeatPlace, at instant: Instant, number: Int) {
         func name(_ offset: Int) -> String {
             RehearsalCopy.names(of: pipeline) + String(instant.microseconds + Int64(1 + 2 * number + offset))
         }
         self.name = name(0)
         ours = name(1)
+        self.redbeat = redbeat
         self.place = place
     }
 
@@ -31,7 +33,7 @@ public struct MessageCopy: Sendable, Hashable {
     /// An entry's definition with another name, a schedule that is due at once and not again for a day, and options that lead aside.
     ///
     /// - Throws: `JSONError` if the definition is not JSON.
-    public func definition(of raw: [UInt8], options: JSON) throws -> JSON {
+    func definition(of raw: [UInt8], options: JSON) throws -> JSON {
         var fields = try JSON(parsing: raw).object ?? [:]
         fields["name"] = .string(name)
         fields["options"] = options
@@ -42,28 +44,19 @@ public struct MessageCopy: Sendable, Hashable {
         return .object(fields)
     }
 
-    /// Makes it: beat fires it in its next loop.
-    ///
-    /// - Throws: `RedisError`.
-    public func make(_ definition: JSON, _ redbeat: RedBeatSwitch) async throws {
-        let bytes = Array(definition.text().utf8)
+    func make(of definition: [UInt8], options: JSON) async throws {
+        let bytes = Array(try self.definition(of: definition, options: options).text().utf8)
         _ = try await redbeat.send(RedisCommand("HSET", raw: [key, Array("definition".utf8), bytes]))
         let schedule = place.keys([key]).schedule
         _ = try await redbeat.send(RedisCommand("ZADD", raw: [schedule, Array("1".utf8), key]))
     }
 
-    /// Whether beat says that it has fired it.
-    ///
-    /// - Throws: `RedisError`.
-    public func hasFired(_ redbeat: RedBeatSwitch) async throws -> Bool {
+    func hasFired() async throws -> Bool {
         let meta = try await redbeat.send(RedisCommand("HGET", raw: [key, Array("meta".utf8)])).bytes
         return ((meta.flatMap { try? JSON(parsing: $0) })?["total_run_count"]?.int ?? 0) > 0
     }
 
-    /// Takes the entry away; its messages lie at the broker.
-    ///
-    /// - Throws: `RedisError`.
-    public func remove(_ redbeat: RedBeatSwitch) async throws {
+    func remove() async throws {
         _ = try await redbeat.send(RedisCommand("ZREM", raw: [place.keys([key]).schedule, key]))
         _ = try await redbeat.send(RedisCommand("DEL", raw: [key]))
     }

@@ -9,13 +9,12 @@ public import Schedules
 /// Its messages go to a queue of its own that nobody consumes from, name a task that no worker has, and expire. All its keys hold its name,
 /// so that whoever finds them can take them away.
 public struct RehearsalCopy: Sendable, Hashable {
-    /// What the names of all copies, their queues and their pipelines begin with.
-    public static let mark = "bailey-rehearsal-"
-
     /// The name: the mark, a digest of the pipeline, the instant.
     public let name: String
     /// Where it lies.
     public let place: RedBeatPlace
+    /// When the rehearsal began.
+    let made: Instant
 
     /// Seconds between its ticks.
     public static let interval = 3.0
@@ -24,10 +23,11 @@ public struct RehearsalCopy: Sendable, Hashable {
     public init(of pipeline: String, place: RedBeatPlace, at instant: Instant) {
         name = RehearsalCopy.names(of: pipeline) + String(instant.microseconds)
         self.place = place
+        made = instant
     }
 
     /// What the names of all copies for a pipeline begin with.
-    static func names(of pipeline: String) -> String { mark + StableDigest(pipeline).description + "-" }
+    static func names(of pipeline: String) -> String { Rehearsal.mark + StableDigest(pipeline).description + "-" }
 
     /// Its key.
     public var key: [UInt8] { Array((place.prefix + name).utf8) }
@@ -48,7 +48,7 @@ public struct RehearsalCopy: Sendable, Hashable {
     /// The copy as an inventory has entries, and a pipeline of it.
     ///
     /// - Throws: `ScheduleError`, or `Refusal`.
-    public func group(zones: ZoneDatabase, readAt: Instant) throws -> RedBeatGroup? {
+    func group(zones: ZoneDatabase, readAt: Instant) throws -> RedBeatGroup {
         let schedule = Schedule.interval(try Interval(seconds: RehearsalCopy.interval))
         let id = EntryID(source: place.source, name: name)
         var entry = LegacyEntry(
@@ -71,7 +71,15 @@ public struct RehearsalCopy: Sendable, Hashable {
             entries: [id],
             tasks: []
         )
-        return try RedBeatGroup(dag, inventory: Inventory(readAt: readAt, entries: [entry]), place: place, zones: zones)
+        let inventory = Inventory(readAt: readAt, entries: [entry])
+        guard let group = try RedBeatGroup(dag, inventory: inventory, place: place, zones: zones) else {
+            throw Refusal(
+                .gone,
+                "the copy \(name) is no group of entries",
+                "This is a defect of Bailey; please report it"
+            )
+        }
+        return group
     }
 
     /// Makes it: an entry that beat fires from now on.
@@ -120,7 +128,7 @@ public struct RehearsalCopy: Sendable, Hashable {
         pipeline: String?,
         before: Instant
     ) async throws -> Int {
-        let prefix = pipeline.map(names) ?? mark
+        let prefix = pipeline.map(names) ?? Rehearsal.mark
         var removed = 0
         try await redbeat.walk(matching: "*\(prefix)*") { keys in
             for key in keys {
@@ -138,7 +146,7 @@ public struct RehearsalCopy: Sendable, Hashable {
 
     /// The name of a copy in a key, and when it was made; nil if the key is not that of one: nothing else is ever taken away.
     static func name(in key: String) -> (text: String, made: Instant)? {
-        guard let start = key.firstRange(of: mark) else { return nil }
+        guard let start = key.firstRange(of: Rehearsal.mark) else { return nil }
         let digest = key[start.upperBound...].prefix { $0.isHexDigit }
         let rest = key[digest.endIndex...]
         guard digest.count == 16, rest.hasPrefix("-") else { return nil }
@@ -146,6 +154,6 @@ public struct RehearsalCopy: Sendable, Hashable {
         // What follows may only be the end of a hash tag, or kombu's mark of a priority.
         let end = key[digits.endIndex...]
         guard let made = Int64(digits), ["", "}"].contains(end) || end.hasPrefix("\u{6}\u{16}") else { return nil }
-        return (mark + digest + "-" + digits, Instant(microseconds: made))
+        return (Rehearsal.mark + digest + "-" + digits, Instant(microseconds: made))
     }
 }
