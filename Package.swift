@@ -83,7 +83,8 @@ let package = Package(
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
         .target(name: "CGuard"),
-        room("Processes", ["CGuard", subprocess, systemPackage]),
+        .target(name: "CSandbox", dependencies: ["CGuard"]),
+        room("Processes", ["CGuard", "CSandbox", subprocess, systemPackage]),
         room("Transport", [nioSSL]),
         room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
@@ -111,7 +112,10 @@ let package = Package(
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
             "Shadow",
-            ["LosslessJSON", "Schedules", "Migration", "Airflow", "Processes", subprocess, systemPackage],
+            [
+                "LosslessJSON", "Schedules", "Migration", "Airflow", "Processes", nioCore, nioHTTP, nioPosix,
+                subprocess, systemPackage,
+            ],
             // A link to the runtime's.
             resources: ["call_function", "http_program", "sql_program"].map { .embedInCode("\($0).py") }
         ),
@@ -190,7 +194,11 @@ let package = Package(
             exclude: ["Golden", "Recorded", "git_server.py"]
         ),
         tests("TicksTests", ["LosslessJSON", "TestSupport"]),
-        tests("ShadowTests", ["Shadow", "Airflow", "Migration", "Schedules", "LosslessJSON", "TestSupport"]),
+        tests(
+            "ShadowTests",
+            ["Shadow", "Airflow", "Migration", "Processes", "Schedules", "LosslessJSON", "TestSupport"],
+            exclude: ["Sandbox"]
+        ),
         tests(
             "CutoverTests",
             [

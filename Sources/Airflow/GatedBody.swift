@@ -18,7 +18,7 @@ extension DAGWriter {
         switch task.body {
         case .python, .command: arguments += shadow(task)
         case .wait: break
-        case .sql, .copy, .http: arguments.append(("shadow", .string(task.shadow.rawValue)))
+        case .sql, .copy, .http: arguments.append(("shadow", .string(mode(task))))
         case .celery, .queue, .untranslatable: break
         }
         return .call(name, [], arguments)
@@ -161,8 +161,13 @@ extension DAGWriter {
         return arguments
     }
 
+    /// What a worker of Airflow may do with a body in shadow: it has no sandbox, and runs without one only what the mapping calls harmless.
+    private func mode(_ task: TaskDefinition) -> String {
+        (task.shadow == .sandbox ? ShadowMode.observe : task.shadow).rawValue
+    }
+
     private func shadow(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
-        var arguments: [(name: String, value: PythonExpression)] = [("shadow", .string(task.shadow.rawValue))]
+        var arguments: [(name: String, value: PythonExpression)] = [("shadow", .string(mode(task)))]
         if !task.redirect.isEmpty { arguments.append(("redirect", dictionary(task.redirect))) }
         return arguments
     }

@@ -44,31 +44,30 @@ static int stems_from(pid_t pid, pid_t ancestor) {
     return 0;
 }
 
-/// Kills what stems from this process and runs; how many those were.
-static int kill_descendants(void) {
-    int count = 0;
+/// Kills what stems from this process and runs.
+static void kill_descendants(void) {
     DIR *processes = opendir("/proc");
-    if (processes == NULL) return 0;
+    if (processes == NULL) return;
     for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
         if (!isdigit((unsigned char)entry->d_name[0])) continue;
         pid_t pid = (pid_t)atoi(entry->d_name);
         if (parent_of(entry->d_name) == 0 || !stems_from(pid, getpid())) continue;
         // Stopped first, it starts nothing more while the others are looked for.
         kill(pid, SIGSTOP);
-        if (kill(pid, SIGKILL) == 0) count++;
+        kill(pid, SIGKILL);
     }
     closedir(processes);
-    return count;
 }
 
-/// Ends everything that was started, and waits for it.
-static void end_all(void) {
+void bailey_end_all(void) {
     struct timespec pause = {.tv_nsec = 5000000};
     // What one look misses because it was just being started, the next one finds.
     for (int round = 0; round < 400; round++) {
-        int found = kill_descendants();
-        while (waitpid(-1, NULL, WNOHANG) > 0) {}
-        if (found == 0 && waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD) return;
+        pid_t ended;
+        while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
+        // Without a child there is nobody: orphans would be one.
+        if (ended < 0 && errno == ECHILD) return;
+        kill_descendants();
         nanosleep(&pause, NULL);
     }
 }
@@ -101,7 +100,7 @@ _Noreturn void bailey_guard(int parent, char *const words[]) {
     for (;;) {
         int told = sigtimedwait(&watched, NULL, &look);
         if (getppid() != parent || told == SIGTERM || told == SIGINT || told == SIGHUP) {
-            end_all();
+            bailey_end_all();
             _exit(128 + SIGTERM);
         }
         int status;

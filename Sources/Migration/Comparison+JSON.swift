@@ -13,6 +13,7 @@ extension Outcome {
             "has_result": .bool(result != nil), "error": error?.json ?? .null, "queued": JSON(queued),
             "start": JSON(start),
             "end": JSON(end), "seconds": JSON(duration), "attempts": JSON(attempts), "origin": JSON(origin),
+            "isolation": JSON(isolation), "effects": effects ?? .null,
         ]
     }
 
@@ -50,6 +51,8 @@ extension Outcome {
         attempts = object.optional("attempts")?.int
         measured = object.optional("seconds")?.double
         origin = object.optional("origin")?.string
+        isolation = object.optional("isolation")?.string
+        effects = object.optional("effects")
     }
 }
 

@@ -65,6 +65,7 @@ public struct Difference: Sendable, Hashable {
         case error
         case duration
         case attempts
+        case effects
     }
 
     /// What sort of difference it is.

@@ -138,6 +138,10 @@ public struct TaskDefinition: Sendable, Hashable {
     public var redirect: [String: String]
     /// How its outcomes are compared.
     public var compare: CompareRules
+    /// What its body may take where it runs in a sandbox.
+    public var sandbox = SandboxRules()
+    /// What its body changes outside of itself that is compared with what legacy's changes.
+    public var effects = EffectRules()
 
     /// Makes a task.
     public init(
@@ -227,4 +231,6 @@ public enum ShadowMode: String, Sendable, Hashable, CaseIterable {
     case pure
     /// The body runs with environment variables that lead it to connections of its own.
     case redirected
+    /// The body runs where it can change nothing outside of a folder of its own.
+    case sandbox
 }

@@ -15,6 +15,8 @@ extension DAGDefinition {
                 "compare": task.compare.form,
             ]
             // What came later is left out where it says nothing, so that what was compared before it came still counts.
+            if task.shadow == .sandbox { parts["sandbox"] = task.sandbox.form }
+            if !task.effects.isEmpty { parts["effects"] = task.effects.form }
             if !task.inputs.isEmpty { parts["inputs"] = .array(task.inputs.map(\.json)) }
             return .object(parts)
         }
@@ -69,7 +71,7 @@ extension TaskBody {
 }
 
 extension CompareRules {
-    fileprivate var form: JSON {
+    var form: JSON {
         [
             "ignore": .array(ignore.map { [.string($0.name), .string($0.path)] }),
             "tolerance": .array(tolerances.map { [.string($0.path), JSON($0.relative), JSON($0.absolute)] }),

@@ -62,6 +62,10 @@ public struct Outcome: Sendable, Hashable {
     public var measured: Double?
     /// Why it cannot be the run of a tick (another task started it, it is part of a group); nil if nothing speaks against it.
     public var origin: String?
+    /// What kept its bodies in shadow from having effects; nil where nothing did.
+    public var isolation: String?
+    /// What its bodies changed outside of themselves, as far as that was kept: an object by kind; nil where nobody looked.
+    public var effects: JSON?
 
     /// Makes an outcome.
     public init(

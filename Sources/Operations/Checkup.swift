@@ -3,6 +3,7 @@ package import Cutover
 import Legacy
 package import LosslessJSON
 import Migration
+import Processes
 import Schedules
 import Settings
 import Store
@@ -28,6 +29,12 @@ package struct Checkup: Sendable {
             add("state", true, workspace.settings.state)
         } catch {
             add("state", false, "\(error)")
+        }
+        do {
+            let choice = try await workspace.sandboxes.choice()
+            add("sandbox", true, "bodies with “shadow: sandbox” run in \(choice)")
+        } catch {
+            add("sandbox", true, "none, so that bodies with “shadow: sandbox” are not run: \(error)")
         }
         for system in workspace.systems {
             do {

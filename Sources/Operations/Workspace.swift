@@ -5,6 +5,7 @@ import LosslessJSON
 package import Migration
 import Planning
 import Postgres
+package import Processes
 import Redis
 package import Schedules
 package import Settings
@@ -223,6 +224,11 @@ package struct Workspace {
 
     // MARK: Shadow
 
+    /// What finds the sandbox that this machine permits.
+    package var sandboxes: SandboxLadder {
+        SandboxLadder(program: "/proc/self/exe", path: ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
+    }
+
     /// The embedded engine.
     ///
     /// - Parameter pools: those of the plan; what `shadow.pools` says of one counts more on this machine.
@@ -239,7 +245,8 @@ package struct Workspace {
             connections: settings.connections,
             directory: folder,
             inherited: ProcessInfo.processInfo.environment,
-            guardProgram: "/proc/self/exe"
+            guardProgram: "/proc/self/exe",
+            ladder: sandboxes
         )
         return EmbeddedEngine(
             runner: runner,

@@ -13,7 +13,7 @@ extension Mapping {
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
         "retries", "retry_delay", "retry_backoff", "retry_max_delay", "timeout", "pool", "pool_slots", "priority",
-        "queue", "depends_on_past", "shadow", "sla",
+        "queue", "depends_on_past", "shadow", "sandbox", "sla",
     ]
     /// The ways in which a task runs.
     static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http", "wait_for"]
@@ -23,7 +23,8 @@ extension Mapping {
         "retry_backoff",
         "retry_max_delay",
         "timeout", "pool",
-        "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare",
+        "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare", "sandbox",
+        "effects",
         "send", "expected", "pool_slots", "depends_on_past",
     ]
 

@@ -100,8 +100,33 @@ extension MappedTask {
         case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected
         case "observe": definition.shadow = .observe
         case "pure": definition.shadow = .pure
+        case "sandbox":
+            definition.shadow = .sandbox
+            definition.sandbox = SandboxRules(fields, problems)
+            switch body {
+            case nil, .python?, .command?: break
+            default:
+                problems.note(
+                    member.value,
+                    "“shadow: sandbox” is for programs, and \(given[0]) runs none of yours: leave “shadow” out, and it is observed"
+                )
+            }
         case let other?:
-            problems.note(member.value, "“shadow” is “\(other)”; it must be observe or pure (or give “redirect”)")
+            problems.note(
+                member.value,
+                "“shadow” is “\(other)”; it must be observe, pure or sandbox (or give “redirect”)"
+            )
+        }
+        if let node = fields.node("effects") {
+            definition.effects = EffectRules(node, isSandboxed: definition.shadow == .sandbox, problems)
+        }
+        if definition.shadow != .sandbox, fields.members("sandbox") != nil,
+            !defaults.contains(where: { $0.key == "sandbox" })
+        {
+            problems.note(
+                member.value,
+                "“sandbox” says what “shadow: sandbox” allows, and this task does not run in one"
+            )
         }
         if body?.isSkippedWhereObserved == true, !definition.redirect.isEmpty {
             problems.note(

@@ -112,6 +112,7 @@ extension ShadowReport {
                 "<p>Legacy: half within \(seconds(legacy.median.value))\(legacy.median.margin), 95 of 100 within \(seconds(legacy.p95.value))\(legacy.p95.margin). Shadow: \(seconds(shadow.median.value))\(shadow.median.margin), \(seconds(shadow.p95.value))\(shadow.p95.margin). \(Reports.html(summary.pace?.words.map { $0.prefix(1).uppercased() + $0.dropFirst() + "." } ?? ""))</p>"
             )
         }
+        for line in row.isolations { parts.append("<p>Sandbox: \(Reports.html(line)).</p>") }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }
         for (reason, runs) in reasons {
             parts.append("<p class=\"ignored\">\(counted(runs.count, "run")): \(Reports.html(reason)).</p>")

@@ -65,6 +65,8 @@ private struct TextPage {
             lines += ["", "WHO RAN WHICH TICK"]
             for tick in row.ticks { lines += wrapped("\(tick.tick.iso8601)  \(runner(tick.runner))") }
         }
+        let isolations = row.isolations
+        if !isolations.isEmpty { lines += ["", "IN WHICH SANDBOX"] + isolations.flatMap { wrapped($0) } }
         lines += ["", "HOW LONG"] + durations(row)
         lines += ["", "WHAT WAS IGNORED"]
         let hidden = row.summary.hidden

@@ -108,6 +108,16 @@ public struct ShadowReport: Sendable {
 }
 
 extension ShadowReport.Row {
+    /// What kept sandboxed bodies from having effects, of the runs that are shown, the most frequent first; empty where none ran in one.
+    var isolations: [String] {
+        let all = Dictionary(grouping: comparisons.compactMap { $0.shadow?.isolation }) { $0 }.map {
+            ($0.key, $0.value.count)
+        }
+        let sorted = all.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        let shown = sorted.prefix(3).map { "\($0.1) of \(comparisons.count) runs shown: \($0.0)" }
+        return shown + (sorted.count > 3 ? ["and in \(sorted.count - 3) other ways; see --json"] : [])
+    }
+
     fileprivate var json: JSON {
         func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
         return [

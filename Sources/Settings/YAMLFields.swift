@@ -84,6 +84,14 @@ public struct YAMLFields {
         }
     }
 
+    /// Bytes of `512MB`, `1GiB`, `65536`.
+    public func bytes(_ key: String) -> Int? {
+        read(key, "a size such as 64MB or 1GB, more than zero") { node in
+            guard case .scalar(let text, _) = node.content else { return nil }
+            return YAMLFields.size(text)
+        }
+    }
+
     /// Any value as JSON.
     public func json(_ key: String) -> JSON? { node(key)?.json }
 
@@ -155,6 +163,17 @@ public struct YAMLFields {
         if let converted = convert(value) { return converted }
         problems.note(value, "“\(key)” is \(value.kind); it must be \(wanted)")
         return nil
+    }
+
+    /// Bytes of `4096`, `64KB`, `512MB`, `1GB`, `2TB`, where each step is 1024, with or without the “i” or the “B”; nil if it is none of these or not
+    /// from one byte to a million terabytes.
+    public static func size(_ text: String) -> Int? {
+        guard let match = text.wholeMatch(of: /([0-9]+(?:\.[0-9]+)?) ?([kKmMgGtT]?)i?[bB]?/),
+            let number = Double(match.output.1)
+        else { return nil }
+        let step = ["": 0, "k": 1, "m": 2, "g": 3, "t": 4][match.output.2.lowercased()] ?? 0
+        let bytes = number * Double(1 << (10 * step))
+        return bytes >= 1 && bytes <= 1e18 ? Int(bytes) : nil
     }
 
     /// The longest length of time: a hundred years, which clocks and Airflow can still count.

@@ -2,7 +2,7 @@ import Airflow
 import Foundation
 import LosslessJSON
 import Migration
-import Processes
+public import Processes
 import Subprocess
 import SystemPackage
 
@@ -37,9 +37,11 @@ public struct BodyRunner: Sendable {
 
     private let environments: [String: Environment]
     private let connections: [String: String]
-    private let directory: String
+    let directory: String
     private let inherited: [String: String]
     private let guardProgram: String
+    /// What keeps sandboxed bodies from everything else.
+    let ladder: SandboxLadder
     private static let outputLimit = 64 * 1024 * 1024
 
     /// A runner.
@@ -49,14 +51,17 @@ public struct BodyRunner: Sendable {
     ///   - directory: the working directory of bodies that name none.
     ///   - inherited: the environment that bodies start from; what leads to legacy systems is not handed on unless an environment names it.
     ///   - guardProgram: Bailey's own program, which stands between it and each body; see `BodyGuard`.
+    ///   - ladder: what finds the sandbox that this machine permits; nil for all it may be.
     public init(
         environments: [String: Environment],
         connections: [String: String] = [:],
         directory: String,
         inherited: [String: String],
-        guardProgram: String
+        guardProgram: String,
+        ladder: SandboxLadder? = nil
     ) {
         self.guardProgram = guardProgram
+        self.ladder = ladder ?? SandboxLadder(program: guardProgram, path: inherited["PATH"] ?? "/usr/bin:/bin")
         self.environments = environments
         self.connections = connections
         self.directory = directory
@@ -69,12 +74,19 @@ public struct BodyRunner: Sendable {
     ///   - payload: the job's payload, for a job type.
     ///   - redirect: variables that lead the body to connections of its own.
     ///   - timeout: how many seconds it may take; then all that it started is ended.
-    func run(_ body: TaskBody, payload: JSON?, redirect: [String: String], timeout: Double) async throws -> Ending {
+    ///   - box: what it is kept in; nil where the mapping says that it has no effects.
+    func run(
+        _ body: TaskBody,
+        payload: JSON?,
+        redirect: [String: String],
+        timeout: Double,
+        in box: SandboxedBody? = nil
+    ) async throws -> Ending {
         let call: (program: [String], input: String, variables: [String: String], directory: String?)
         var reports = false
         switch body {
         case .queue(let drain):
-            return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout)
+            return try await run(drain.runs, payload: payload, redirect: redirect, timeout: timeout, in: box)
         case .command(let command):
             call = (command.arguments, (payload ?? command.input).text(), command.environment, command.directory)
         case .python(let python):
@@ -116,8 +128,12 @@ public struct BodyRunner: Sendable {
         }
         var variables = inherited.merging(call.variables) { $1 }.merging(redirect) { $1 }
         variables["BAILEY_SHADOW"] = "1"
+        if let box {
+            return try await run(box, call.program, input: call.input, variables, call.directory, timeout, reports)
+        }
         return try await start(
             call.program,
+            arguments: BodyGuard.arguments(call.program),
             input: call.input,
             variables: variables,
             directory: call.directory ?? directory,
@@ -126,8 +142,10 @@ public struct BodyRunner: Sendable {
         )
     }
 
-    private func start(
+    /// Starts a program under what Bailey's own is called with, and waits for it.
+    func start(
         _ program: [String],
+        arguments: [String],
         input: String,
         variables: [String: String],
         directory: String,
@@ -147,7 +165,7 @@ public struct BodyRunner: Sendable {
         )
         let configuration = Configuration(
             executable: .path(FilePath(guardProgram)),
-            arguments: Arguments(BodyGuard.arguments(program)),
+            arguments: Arguments(arguments),
             environment: .custom(environment),
             workingDirectory: FilePath(directory),
             platformOptions: options

@@ -55,6 +55,8 @@ public struct EmbeddedEngine: Sendable {
         public var attempts: Int
         /// What it was called with, where its inputs were filled in.
         public var input: JSON?
+        /// What its last attempt was kept in.
+        var box: SandboxedBody?
     }
 
     /// A whole run.
@@ -177,12 +179,18 @@ public struct EmbeddedEngine: Sendable {
         guard !run.observedOnly else { return run }
         while true {
             let ending = try await placed(task, urgency) {
+                if task.shadow == .sandbox {
+                    do throws(SandboxedBody.Refused) { run.box = try await runner.box(task) } catch {
+                        return .refusal(error.error)
+                    }
+                }
                 if run.start == nil { run.start = now() }
                 return try await runner.run(
                     task.body,
                     payload: payload,
                     redirect: task.redirect,
-                    timeout: task.timeout ?? bodySeconds
+                    timeout: task.timeout ?? bodySeconds,
+                    in: run.box
                 )
             }
             run.attempts += 1

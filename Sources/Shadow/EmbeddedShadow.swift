@@ -1,5 +1,6 @@
 import LosslessJSON
 public import Migration
+import Processes
 public import Schedules
 
 /// Shadows on this machine.
@@ -22,6 +23,9 @@ public struct EmbeddedShadow: ShadowEngine {
         guard let ended = run.tasks.first(where: { $0.task == part.standing.id }) else {
             return .nothing(.broken, reason: "the engine did not run the task “\(part.standing.id)”")
         }
+        if let error = run.tasks.compactMap(\.error).first(where: { $0.type == SandboxedBody.refusal }) {
+            return .nothing(.broken, reason: error.message)
+        }
         var outcome = Outcome(
             key: legacy.key,
             side: .shadow,
@@ -36,7 +40,50 @@ public struct EmbeddedShadow: ShadowEngine {
         outcome.attempts = ended.attempts == 0 ? nil : ended.attempts
         outcome.result = part.isWhole ? nil : ended.result
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
-        return .outcome(outcome)
+        outcome.isolation = isolation(run)
+        let findings = effects(run, of: part.tasks, legacy, zone, &outcome)
+        return .outcome(outcome, effects: findings)
+    }
+
+    /// What sandboxed bodies changed, beside what legacy's run did.
+    private func effects(
+        _ run: EmbeddedEngine.DAGRun,
+        of tasks: [TaskDefinition],
+        _ legacy: Outcome,
+        _ zone: Zone,
+        _ outcome: inout Outcome
+    ) -> EffectFindings {
+        var findings = EffectFindings()
+        var written: [JSON] = []
+        var called: [JSON] = []
+        var isRecorded = false
+        for task in tasks {
+            guard let ended = run.tasks.first(where: { $0.task == task.id }), let box = ended.box else { continue }
+            let files = FileEffects(sandbox: box.sandbox, legacy: legacy, zone: zone)
+            written += files.written().array ?? []
+            let found = files.compare(task.effects.files)
+            findings.differences += found.differences
+            findings.ignored += found.ignored
+            findings.unknown += found.unknown
+            called += box.recorder?.calls ?? []
+            isRecorded = isRecorded || box.recorder != nil
+        }
+        if run.tasks.contains(where: { $0.box != nil }) {
+            outcome.effects = ["files": .array(written), "http": isRecorded ? .array(called) : .null]
+        }
+        return findings
+    }
+
+    /// What kept the bodies that ran from having effects.
+    private func isolation(_ run: EmbeddedEngine.DAGRun) -> String? {
+        let boxes = run.tasks.compactMap(\.box)
+        guard let first = boxes.first else { return nil }
+        let ran = run.tasks.count { !$0.observedOnly && $0.attempts > 0 }
+        let others = ran > boxes.count ? "; \(ran - boxes.count) of \(ran) bodies ran without" : ""
+        let refused = Set(boxes.flatMap { $0.sandbox.report().refused }).sorted()
+        let told =
+            refused.prefix(5).joined(separator: ", ") + (refused.count > 5 ? " and \(refused.count - 5) more" : "")
+        return "\(first.choice)" + others + (refused.isEmpty ? "" : "; refused: \(told)")
     }
 
     private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> RunState {

@@ -39,7 +39,7 @@ public struct ShadowPart: Sendable {
 /// What became of a shadow run.
 public enum ShadowAnswer: Sendable {
     /// It ended.
-    case outcome(Outcome)
+    case outcome(Outcome, effects: EffectFindings = EffectFindings())
     /// There is nothing to compare.
     case nothing(Comparison.Verdict, reason: String)
 }

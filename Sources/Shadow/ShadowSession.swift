@@ -33,8 +33,8 @@ public struct ShadowSession: Sendable {
     public func shadow(_ legacy: Outcome) async throws -> Comparison? {
         guard let dag = places[legacy.key.entry], let part = ShadowPart(of: legacy, in: dag) else { return nil }
         switch try await engine.shadow(legacy, as: part) {
-        case .outcome(let outcome):
-            return OutcomeComparison.compare(
+        case .outcome(let outcome, let effects):
+            var comparison = OutcomeComparison.compare(
                 legacy,
                 outcome,
                 pipeline: dag.id,
@@ -43,6 +43,8 @@ public struct ShadowSession: Sendable {
                 isWhole: part.isWhole,
                 isJob: part.isJob
             )
+            effects.add(to: &comparison)
+            return comparison
         case .nothing(let verdict, let reason):
             return Comparison(
                 key: legacy.key,

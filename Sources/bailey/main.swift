@@ -4,6 +4,7 @@ import Foundation
 import Processes
 
 BodyGuard.runIfAsked()
+Sandbox.runIfAsked()
 signal(SIGPIPE, SIG_IGN)
 
 /// Cancels the command on the first Ctrl-C or TERM, so that it ends its child processes; the second ends at once.

@@ -81,7 +81,7 @@ import Testing
                 outcomes: [try #require(RecordedOutcome(xcom, record))],
                 gate: "shadow"
             )
-            guard case .outcome(let shadow) = run.answer(legacy, as: part) else {
+            guard case .outcome(let shadow, _) = run.answer(legacy, as: part) else {
                 Issue.record("\(kind): no outcome")
                 continue
             }

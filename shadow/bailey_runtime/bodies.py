@@ -146,7 +146,7 @@ def perform(
     # Arguments of which a part is not known are none that could be compared.
     run = replace(run, arguments=given if known else None)
     undecided = undecided or not known
-    if run.mode == "shadow" and (undecided or shadow == "observe"):
+    if run.mode == "shadow" and (undecided or shadow not in ("pure", "redirected")):
         record(context, run, "observed")
         if skips:
             raise AirflowSkipException(

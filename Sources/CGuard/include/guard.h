@@ -13,4 +13,7 @@
 ///   - words: the program, looked for in PATH, and its arguments; ends with NULL.
 _Noreturn void bailey_guard(int parent, char *const words[]);
 
+/// Kills everything that stems from this process, which must be where orphans fall to, and waits for it.
+void bailey_end_all(void);
+
 #endif

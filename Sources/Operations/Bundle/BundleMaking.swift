@@ -2,6 +2,7 @@ import Airflow
 import Foundation
 import LosslessJSON
 import Migration
+import Processes
 import Reports
 import Schedules
 import Settings

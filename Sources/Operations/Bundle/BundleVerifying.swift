@@ -1,5 +1,6 @@
 import Foundation
 package import LosslessJSON
+import Processes
 
 /// What looking through a bundle showed.
 package struct BundleVerdict: Sendable {

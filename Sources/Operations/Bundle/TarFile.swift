@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 
 /// A tar file (POSIX ustar) as it is written, a part after another, each hashed on its way.
 struct TarWriter {

@@ -1,0 +1,274 @@
+#define _GNU_SOURCE
+#include "sandbox.h"
+#include "guard.h"
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST_FILES 100000
+/// How often it is looked what the program takes, in milliseconds; a look takes at most a twentieth of the time.
+#define LOOK_EVERY 50
+
+static _Noreturn void give_up(const char *what) {
+    fprintf(stderr, "bailey-guard: the sandbox: %s: %s\n", what, strerror(errno));
+    _exit(127);
+}
+
+static int load(const struct filter *filter, unsigned flags) {
+    struct sock_fprog program = {filter->length, (struct sock_filter *)filter->code};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+static void send_descriptor(int socket, int descriptor) {
+    char byte = 0;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+    if (sendmsg(socket, &message, 0) != 1) give_up("its calls are told to nobody");
+}
+
+/// The listener; −1 if the other end was closed without one.
+static int receive_descriptor(int socket) {
+    char byte;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got;
+    do got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS) return -1;
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    return descriptor;
+}
+
+static void limit(int resource, uint64_t value) {
+    struct rlimit now, wanted = {value, value};
+    // What is less already stays so.
+    if (getrlimit(resource, &now) == 0 && now.rlim_max < value) wanted = (struct rlimit){now.rlim_max, now.rlim_max};
+    if (setrlimit(resource, &wanted) != 0) give_up("a limit cannot be set");
+}
+
+/// Takes all rights of the system's first user, now and for what is run.
+static void drop_rights(void) {
+    for (int right = 0; right < 64; right++) prctl(PR_CAPBSET_DROP, right, 0, 0, 0);
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2];
+    memset(none, 0, sizeof none);
+    if (syscall(SYS_capset, &header, none) != 0) give_up("its rights cannot be taken away");
+    // The system's first user gets them back with the next program where the bounding set could not be emptied.
+    if (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 1) {
+        errno = EPERM;
+        give_up("its rights cannot be taken away for good");
+    }
+}
+
+/// The arguments of bubblewrap.
+static char **wrapped(const struct spec *spec, int filter) {
+    static char number[16], scratch[4096], size[32];
+    snprintf(number, sizeof number, "%d", filter);
+    snprintf(scratch, sizeof scratch, "%s", spec->scratch);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)(spec->memory < (64 << 20) ? spec->memory : (64 << 20)));
+    const char *fixed[] = {
+        spec->bubblewrap, "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm",
+        "--remount-ro", "/dev", "--proc", "/proc", "--remount-ro", "/proc", "--bind", scratch, scratch, "--chdir", spec->directory, "--seccomp", number, "--",
+    };
+    size_t fixed_count = sizeof fixed / sizeof *fixed, count = 0;
+    while (spec->program[count] != NULL) count++;
+    char **words = calloc(fixed_count + count + 1, sizeof *words);
+    if (words == NULL) give_up("its arguments");
+    for (size_t at = 0; at < fixed_count; at++) words[at] = (char *)fixed[at];
+    memcpy(words + fixed_count, spec->program, count * sizeof *words);
+    return words;
+}
+
+/// Becomes the program, in its sandbox.
+static _Noreturn void become(const struct spec *spec, int socket, const sigset_t *signals) {
+    static struct filter asked, refused;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    signal(SIGPIPE, SIG_DFL);
+    setsid();
+    if (chdir(spec->directory) != 0) give_up(spec->directory);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_FSIZE, spec->disk);
+    limit(RLIMIT_DATA, spec->memory);
+    limit(RLIMIT_CPU, spec->cpu + 1);
+    limit(RLIMIT_MEMLOCK, 8 << 20);
+    bailey_asked_calls(&asked, spec);
+    bailey_refused_calls(&refused, spec);
+    int ruleset = -1, pipes[2] = {-1, -1};
+    if (spec->bubblewrap) {
+        // The filter is small enough for a pipe.
+        size_t size = refused.length * sizeof *refused.code;
+        if (pipe(pipes) != 0 || write(pipes[1], refused.code, size) != (ssize_t)size) give_up("its filter");
+        close(pipes[1]);
+    } else if ((ruleset = bailey_ruleset(spec)) < 0) {
+        give_up("Landlock");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("no new rights");
+    int listener = load(&asked, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (listener < 0) give_up("seccomp");
+    send_descriptor(socket, listener);
+    // Whatever else this process was given is not the program's.
+    int filter = pipes[0];
+    if (filter >= 0 && filter != 3) {
+        if (dup2(filter, 3) != 3) give_up("its filter");
+        filter = 3;
+    }
+    if (ruleset >= 0) {
+        if (bailey_restrict(ruleset) != 0) give_up("Landlock");
+        drop_rights();
+    }
+    syscall(SYS_close_range, filter >= 0 ? 4 : 3, ~0U, 0);
+    sigprocmask(SIG_SETMASK, signals, NULL);
+    if (spec->bubblewrap) {
+        char **words = wrapped(spec, filter);
+        execv(words[0], words);
+    } else {
+        if (load(&refused, 0) != 0) give_up("seccomp");
+        execvp(spec->program[0], spec->program);
+    }
+    fprintf(stderr, "bailey-guard: %s could not be run: %s\n", spec->program[0], strerror(errno));
+    _exit(127);
+}
+
+/// Ends all, because a limit was passed.
+static _Noreturn void end_over(const struct spec *spec, const char *name, uint64_t found) {
+    bailey_end_all();
+    fprintf(spec->report, "limit\t%s\t%llu\n", name, (unsigned long long)found);
+    _exit(128 + SIGKILL);
+}
+
+static void look_at_disk(const struct spec *spec) {
+    uint64_t found;
+    if (bailey_is_full(spec->scratch, spec->disk, MOST_FILES, &found)) end_over(spec, "disk", found);
+}
+
+/// Ends what is left. What is ending by itself, such as the first process of a namespace, is given the moment it needs, for looking costs more.
+static void end_rest(void) {
+    struct timespec pause = {.tv_nsec = 200000};
+    for (int round = 0; round < 15; round++) {
+        pid_t ended;
+        while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
+        if (ended < 0 && errno == ECHILD) return;
+        nanosleep(&pause, NULL);
+    }
+    bailey_end_all();
+}
+
+static void look(const struct spec *spec) {
+    struct taken taken = bailey_taken();
+    if (taken.cpu > spec->cpu) end_over(spec, "cpu", taken.cpu);
+    if (taken.memory > spec->memory) {
+        uint64_t exact = bailey_exact_memory();
+        if (exact > spec->memory) end_over(spec, "memory", exact);
+    }
+    look_at_disk(spec);
+}
+
+_Noreturn void bailey_sandbox(int parent, char *const words[]) {
+    const struct spec *spec = bailey_spec(words);
+    int sockets[2];
+    if (spec == NULL) _exit(127);
+    sigset_t watched, before;
+    sigemptyset(&watched);
+    for (int at = 0, list[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP}; at < 4; at++) sigaddset(&watched, list[at]);
+    sigprocmask(SIG_BLOCK, &watched, &before);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) give_up("its guard");
+
+    pid_t child = fork();
+    if (child < 0) give_up("its guard");
+    if (child == 0) {
+        close(sockets[0]);
+        become(spec, sockets[1], &before);
+    }
+    close(sockets[1]);
+    for (int descriptor = 0; descriptor <= 2; descriptor++) close(descriptor);
+    // Nothing that is opened from here on is to be taken for one of them.
+    for (int descriptor = 0; descriptor <= 2; descriptor++) {
+        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0) _exit(127);
+    }
+    int listener = receive_descriptor(sockets[0]);
+    close(sockets[0]);
+    if (listener >= 0) {
+        if (spec->bubblewrap) fprintf(spec->report, "started\tbubblewrap\n");
+        else {
+            int version = bailey_landlock_version();
+            fprintf(spec->report, "started\tlandlock %d\n", version < spec->version ? version : spec->version);
+        }
+    }
+
+    // Most bodies have ended by then, and a look at all processes costs more than their start.
+    int64_t next = bailey_now() + 3 * LOOK_EVERY;
+    for (;;) {
+        int making[64];
+        struct pollfd waits[66] = {{.fd = signals, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+        int count = bailey_pending(making, 64);
+        for (int at = 0; at < count; at++) waits[2 + at] = (struct pollfd){.fd = making[at], .events = POLLOUT};
+        int64_t left = next - bailey_now();
+        poll(waits, (nfds_t)(2 + count), left > 0 ? (int)left : 0);
+
+        struct signalfd_siginfo told;
+        while (read(signals, &told, sizeof told) == sizeof told) {
+            if (told.ssi_signo == SIGCHLD) continue;
+            bailey_end_all();
+            _exit(128 + SIGTERM);
+        }
+        if (getppid() != parent) {
+            bailey_end_all();
+            _exit(128 + SIGTERM);
+        }
+        int status;
+        pid_t ended;
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (ended != child) continue;
+            end_rest();
+            look_at_disk(spec);
+            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) end_over(spec, "cpu", spec->cpu);
+            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) end_over(spec, "disk", spec->disk);
+            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        }
+        if (listener >= 0 && waits[1].revents & POLLIN) bailey_answer(listener, spec);
+        // Nobody is left to ask anything.
+        else if (listener >= 0 && waits[1].revents & (POLLHUP | POLLERR)) listener = -1;
+        if (count > 0) bailey_settle(listener);
+        int64_t now = bailey_now();
+        if (now >= next) {
+            look(spec);
+            int64_t took = bailey_now() - now;
+            next = bailey_now() + (took * 20 > LOOK_EVERY ? took * 20 : LOOK_EVERY);
+        }
+    }
+}

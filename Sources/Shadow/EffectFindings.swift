@@ -1,0 +1,31 @@
+import LosslessJSON
+public import Migration
+
+/// What a run changed outside of itself, beside what legacy's own run did.
+public struct EffectFindings: Sendable {
+    /// Where the two differ.
+    public var differences: [Difference] = []
+    /// Differences that a rule hides.
+    public var ignored: [IgnoredDifference] = []
+    /// What could not be compared, and why.
+    public var unknown: [String] = []
+
+    /// Nothing.
+    public init() {}
+
+    /// Adds a place where they differ.
+    mutating func differ(_ place: String, _ legacy: JSON?, _ shadow: JSON?, _ text: String) {
+        differences.append(Difference(kind: .effects, path: place, legacy: legacy, shadow: shadow, text: text))
+    }
+
+    /// Adds them to the comparison of results.
+    func add(to comparison: inout Comparison) {
+        comparison.differences += differences
+        comparison.ignored += ignored
+        if !comparison.differences.isEmpty { comparison.verdict = .mismatch }
+        guard !unknown.isEmpty else { return }
+        let told = "effects were not compared: \(unknown.joined(separator: "; "))"
+        comparison.reason = [comparison.reason, told].compactMap { $0 }.joined(separator: "; ")
+        if comparison.verdict == .match { comparison.verdict = .insufficient }
+    }
+}
