@@ -49,6 +49,8 @@ int bailey_restrict(int ruleset);
 
 /// Answers what a program asks through the listener.
 void bailey_answer(int listener, const struct spec *spec);
+/// How many processes and threads were let start.
+unsigned bailey_starts(void);
 /// How many connections are being made, and their descriptors.
 int bailey_pending(int *descriptors, int most);
 /// Looks what became of the connections that are being made.

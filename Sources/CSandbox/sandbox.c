@@ -20,9 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_FILES 100000
-/// How often it is looked what the program takes, in milliseconds; a look takes at most a twentieth of the time.
+#define MOST_FILES 20000
+/// How often it is looked what the processes take, and what lies in the folder, in milliseconds; a look takes at most a tenth of the time.
 #define LOOK_EVERY 50
+#define LOOK_AT_DISK_EVERY 20
 
 static _Noreturn void give_up(const char *what) {
     fprintf(stderr, "bailey-guard: the sandbox: %s: %s\n", what, strerror(errno));
@@ -70,10 +71,13 @@ static int receive_descriptor(int socket) {
     return descriptor;
 }
 
-static void limit(int resource, uint64_t value) {
-    struct rlimit now, wanted = {value, value};
+static void limit(int resource, uint64_t value, uint64_t most) {
+    struct rlimit now, wanted = {value, most};
     // What is less already stays so.
-    if (getrlimit(resource, &now) == 0 && now.rlim_max < value) wanted = (struct rlimit){now.rlim_max, now.rlim_max};
+    if (getrlimit(resource, &now) == 0) {
+        if (now.rlim_max < wanted.rlim_max) wanted.rlim_max = now.rlim_max;
+        if (now.rlim_max < wanted.rlim_cur) wanted.rlim_cur = now.rlim_max;
+    }
     if (setrlimit(resource, &wanted) != 0) give_up("a limit cannot be set");
 }
 
@@ -119,11 +123,11 @@ static _Noreturn void become(const struct spec *spec, int socket, const sigset_t
     signal(SIGPIPE, SIG_DFL);
     setsid();
     if (chdir(spec->directory) != 0) give_up(spec->directory);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, spec->disk);
-    limit(RLIMIT_DATA, spec->memory);
-    limit(RLIMIT_CPU, spec->cpu + 1);
-    limit(RLIMIT_MEMLOCK, 8 << 20);
+    limit(RLIMIT_CORE, 0, 0);
+    limit(RLIMIT_FSIZE, spec->disk, spec->disk);
+    limit(RLIMIT_DATA, spec->memory, spec->memory);
+    limit(RLIMIT_CPU, spec->cpu, spec->cpu + 2);
+    limit(RLIMIT_MEMLOCK, 8 << 20, 8 << 20);
     bailey_asked_calls(&asked, spec);
     bailey_refused_calls(&refused, spec);
     int ruleset = -1, pipes[2] = {-1, -1};
@@ -193,7 +197,21 @@ static void look(const struct spec *spec) {
         uint64_t exact = bailey_exact_memory();
         if (exact > spec->memory) end_over(spec, "memory", exact);
     }
-    look_at_disk(spec);
+}
+
+/// When to look again after a look that began at a time.
+static int64_t after(int64_t began, int every) {
+    int64_t now = bailey_now(), took = now - began;
+    return now + (took * 10 > every ? took * 10 : every);
+}
+
+/// Whether what has ended took all the processor time that it might.
+static uint64_t is_over_time(const struct spec *spec) {
+    struct rusage used;
+    if (getrusage(RUSAGE_CHILDREN, &used) != 0) return 0;
+    uint64_t micros = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000;
+    micros += (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    return micros >= spec->cpu * 1000000 ? micros / 1000000 : 0;
 }
 
 _Noreturn void bailey_sandbox(int parent, char *const words[]) {
@@ -230,14 +248,15 @@ _Noreturn void bailey_sandbox(int parent, char *const words[]) {
         }
     }
 
-    // Most bodies have ended by then, and a look at all processes costs more than their start.
-    int64_t next = bailey_now() + 3 * LOOK_EVERY;
+    // A single process is held by its own limits; the first ones are bubblewrap's.
+    unsigned seen = spec->bubblewrap ? 2 : 0;
+    int64_t looked = bailey_now(), next = looked + 4 * LOOK_EVERY, next_at_disk = looked + LOOK_AT_DISK_EVERY;
     for (;;) {
         int making[64];
         struct pollfd waits[66] = {{.fd = signals, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
         int count = bailey_pending(making, 64);
         for (int at = 0; at < count; at++) waits[2 + at] = (struct pollfd){.fd = making[at], .events = POLLOUT};
-        int64_t left = next - bailey_now();
+        int64_t left = (next < next_at_disk ? next : next_at_disk) - bailey_now();
         poll(waits, (nfds_t)(2 + count), left > 0 ? (int)left : 0);
 
         struct signalfd_siginfo told;
@@ -256,19 +275,30 @@ _Noreturn void bailey_sandbox(int parent, char *const words[]) {
             if (ended != child) continue;
             end_rest();
             look_at_disk(spec);
-            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) end_over(spec, "cpu", spec->cpu);
-            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) end_over(spec, "disk", spec->disk);
-            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+            int ending = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            if (ending == 128 + SIGXCPU) end_over(spec, "cpu", spec->cpu);
+            if (ending == 128 + SIGKILL && is_over_time(spec)) end_over(spec, "cpu", is_over_time(spec));
+            if (ending == 128 + SIGXFSZ) end_over(spec, "disk", spec->disk);
+            _exit(ending);
         }
         if (listener >= 0 && waits[1].revents & POLLIN) bailey_answer(listener, spec);
         // Nobody is left to ask anything.
         else if (listener >= 0 && waits[1].revents & (POLLHUP | POLLERR)) listener = -1;
         if (count > 0) bailey_settle(listener);
         int64_t now = bailey_now();
+        if (bailey_starts() > seen) {
+            seen = bailey_starts();
+            if (next > looked + LOOK_EVERY) next = looked + LOOK_EVERY;
+        }
         if (now >= next) {
             look(spec);
-            int64_t took = bailey_now() - now;
-            next = bailey_now() + (took * 20 > LOOK_EVERY ? took * 20 : LOOK_EVERY);
+            looked = bailey_now();
+            next = after(now, LOOK_EVERY);
+        }
+        if (now >= next_at_disk) {
+            int64_t began = bailey_now();
+            look_at_disk(spec);
+            next_at_disk = after(began, LOOK_AT_DISK_EVERY);
         }
     }
 }

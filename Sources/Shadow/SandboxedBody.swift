@@ -121,7 +121,7 @@ extension BodyRunner {
                 "it took more than the \(rules.memory) bytes of memory that its sandbox allows (\(found)) \(end)"
         default:
             return
-                "it wrote more than the \(rules.disk) bytes, or the 100000 files, that its sandbox allows (\(found) bytes) \(end)"
+                "it wrote more than the \(rules.disk) bytes, or the 20000 files, that its sandbox allows (\(found) bytes) \(end)"
         }
     }
 }

@@ -177,7 +177,7 @@ import Testing
                 }
             ),
             (
-                "disk", python("many", "import os\nfor n in range(200000): os.mkdir(str(n))") { $0.disk = 4 << 30 }
+                "disk", python("many", "import os\nfor n in range(100000): os.mkdir(str(n))") { $0.disk = 4 << 30 }
             ),
             (
                 "memory",
