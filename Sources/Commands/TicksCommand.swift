@@ -3,6 +3,7 @@ import Foundation
 import LosslessJSON
 import Migration
 import Operations
+import Reports
 import Schedules
 import Settings
 

@@ -12,6 +12,9 @@ public protocol Bridge: Sendable {
     /// What moves over it.
     var cargo: Cargo { get }
 
+    /// The same bridge, told of the other bridges of the workspace: several sources may lie in one store.
+    func beside(_ bridges: [any Bridge]) -> any Bridge
+
     /// What a pipeline of the plan has in the source, which moves together; nil if it has nothing there.
     ///
     /// - Throws: `Refusal` where it cannot be taken over.
@@ -158,6 +161,7 @@ public protocol Crossing: Sendable {
 }
 
 extension Bridge {
+    public func beside(_ bridges: [any Bridge]) -> any Bridge { self }
     public func crossing(of pipeline: String, journaled: JournaledOwnership) -> (any Crossing)? { nil }
     public func forgotten() async throws -> [any Crossing] { [] }
     public func durability() async throws -> PolicyEvidence.Durability? { nil }

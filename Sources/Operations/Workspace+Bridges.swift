@@ -22,8 +22,7 @@ extension Workspace {
             guard let system = system(source.name) else { return nil }
             return kinds[source.kind]?.bridge?(source, system, around)
         }
-        let redBeats = bridges.compactMap { $0 as? RedBeatBridge }
-        return redBeats.count < 2 ? bridges : bridges.map { ($0 as? RedBeatBridge)?.beside(redBeats) ?? $0 }
+        return bridges.map { $0.beside(bridges) }
     }
 
     /// The same with a state that was opened.

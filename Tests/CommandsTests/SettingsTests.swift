@@ -86,6 +86,21 @@ import Testing
         }
     }
 
+    /// A text of an option is written as a value, whatever is in it.
+    @Test func initPutsNothingOfAnOptionIntoTheSyntaxOfTheFile() async throws {
+        try await withFolder { folder in
+            // Nothing listens there: the import is only to read the settings.
+            let bailey = Bailey(in: folder, environment: ["CELERY_BROKER_URL": "redis://127.0.0.1:1/0"])
+            let prefix = "a\", b: {c: d}, \\ # "
+            let made = try await bailey.run("init", "--prefix", prefix)
+            #expect(made.status == 0)
+            let imported = try await bailey.run("import")
+            #expect(imported.status == 3)
+            let text = try String(contentsOf: folder.appendingPathComponent("bailey.yaml"), encoding: .utf8)
+            #expect(text.contains(#"prefix: "a\", b: {c: d}, \\ # "#))
+        }
+    }
+
     @Test func aMappingThatNamesAnUnknownJobTypeIsAnErrorWithItsLine() async throws {
         let server = try PostgresServer.running()
         let url = try server.database()

@@ -30,8 +30,9 @@ public struct RedBeatBridge: Bridge {
     }
 
     /// The same bridge, knowing of other sources: of those in the same Redis and database the switches are not its own.
-    public func beside(_ others: [RedBeatBridge]) -> RedBeatBridge {
-        guard let mine = try? address else { return self }
+    public func beside(_ bridges: [any Bridge]) -> any Bridge {
+        let others = bridges.compactMap { $0 as? RedBeatBridge }
+        guard others.count > 1, let mine = try? address else { return self }
         var bridge = self
         bridge.place.others = Set(
             others.compactMap { other in

@@ -1,9 +1,9 @@
-import LosslessJSON
-import Schedules
+package import LosslessJSON
+package import Schedules
 
 /// What `bailey ticks --against` says.
-enum EquivalenceReport {
-    static func lines(_ equivalence: Equivalence) -> [String] {
+package enum EquivalenceReport {
+    package static func lines(_ equivalence: Equivalence) -> [String] {
         switch equivalence {
         case .equal(let proof): ["equal until 2101: " + words(proof)]
         case .different(let differences): differences.map(\.reason)
@@ -11,7 +11,7 @@ enum EquivalenceReport {
         }
     }
 
-    static func document(_ equivalence: Equivalence) -> JSON {
+    package static func document(_ equivalence: Equivalence) -> JSON {
         var proof = JSON.null
         var compared = JSON.null
         var differences: [TickDifference] = []
@@ -40,7 +40,7 @@ enum EquivalenceReport {
 
 extension TickDifference {
     /// The shape of a difference in `ticks --against` and `backtest`.
-    var document: JSON {
+    package var document: JSON {
         [
             "legacy": legacy.map { .string($0.iso8601) } ?? .null, "dag": airflow.map { .string($0.iso8601) } ?? .null,
             "reason": .string(reason),
