@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`; headers are often older than the kernel.
+#define WAIT_KILLABLE (1U << 5)
 #define MOST_FILES 20000
 /// How often it is looked what the processes take, and what lies in the folder, in milliseconds; a look takes at most a tenth of the time.
 #define LOOK_EVERY 50
@@ -140,7 +142,9 @@ static _Noreturn void become(const struct spec *spec, int socket, const sigset_t
         give_up("Landlock");
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("no new rights");
-    int listener = load(&asked, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    // Where the kernel can, a signal does not break off a call that is being answered (Linux 5.19).
+    int listener = load(&asked, SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE);
+    if (listener < 0 && errno == EINVAL) listener = load(&asked, SECCOMP_FILTER_FLAG_NEW_LISTENER);
     if (listener < 0) give_up("seccomp");
     send_descriptor(socket, listener);
     // Whatever else this process was given is not the program's.

@@ -13,6 +13,8 @@ struct FileEffects {
     private static let mostBytes = 64 << 20
     /// How far the clock of a file system may be from the one that stamped the run, in seconds.
     private static let slack = 2.0
+    /// How long a run is taken to be that does not know when it began, in microseconds.
+    private static let unknownLength: Int64 = 60_000_000
 
     /// What lies in the sandbox's folder, for reports: path, bytes and digest of each file; a link's target is not followed.
     func written() -> JSON {
@@ -77,7 +79,7 @@ struct FileEffects {
         }
         if isTheirs, isOfRun(path) == nil {
             findings.unknown.append(
-                "when legacy's run began or ended is not recorded, so that \(path) cannot be laid to it"
+                "when legacy's run ended is not recorded, so that \(path) cannot be laid to it"
             )
             return
         }
@@ -153,7 +155,11 @@ struct FileEffects {
 
     /// Whether a file was written between start and end of legacy's run; nil where those are not known.
     private func isOfRun(_ path: String) -> Bool? {
-        guard let end = legacy.end, let start = legacy.start ?? legacy.queued ?? legacy.key.tick else { return nil }
+        guard let end = legacy.end else { return nil }
+        // Results of Celery's know their end alone.
+        let start =
+            legacy.start ?? legacy.queued ?? legacy.key.tick
+            ?? Instant(microseconds: end.microseconds - FileEffects.unknownLength)
         var status = stat()
         guard stat(path, &status) == 0 else { return false }
         let time = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9

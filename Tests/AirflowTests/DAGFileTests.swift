@@ -15,6 +15,14 @@ import Testing
         #expect(try String(contentsOf: path, encoding: .utf8) == text)
     }
 
+    /// A worker has no sandbox: what must not run without one is observed there.
+    @Test func whatNeedsASandboxIsOnlyObserved() throws {
+        var dag = try ExampleDAGs.training()
+        dag.tasks = [TaskDefinition(id: "a", body: .command(CommandLine(arguments: ["x"])), shadow: .sandbox)]
+        let text = ExampleDAGs.file(dag).text
+        #expect(text.contains(#"shadow="observe""#) && !text.contains("sandbox"))
+    }
+
     @Test func filesAreAsTheyAlwaysWere() throws {
         let dag = try ExampleDAGs.training()
         try golden("airflow3.py", ExampleDAGs.file(dag).text)

@@ -161,6 +161,30 @@ import Testing
         }
     }
 
+    /// What is refused above would have been done: else the table said nothing.
+    @Test(.enabled(if: getuid() == 0, "files are another user's")) func withoutASandboxTheAttemptsSucceed() async throws
+    {
+        let names = [
+            "tcp", "udp", "unix_socket", "abstract_socket", "pair_of_datagrams", "child", "child_program", "thread",
+            "c_extension", "proc_command_line", "symlink", "rename_away", "mode", "times", "limits_of_others", "serve",
+            "memory_file",
+        ]
+        try await withFolder { folder in
+            let outside = try Outside(user: 0)
+            var input = outside.places
+            input["only"] = .array(names.map { .string($0) })
+            var attempts = task("escape", ["python3", "\(SandboxTests.folder)/escapes.py"], input: .object(input))
+            attempts.shadow = .pure
+            let run = try await engine(SandboxTests.places[0], in: folder).run([attempts], payload: nil)
+            let found = run.tasks[0].result?.object?.members ?? []
+            #expect(found.count == names.count, "\(run.tasks[0])")
+            for attempt in found { #expect(attempt.value.string?.hasPrefix("escaped") == true, "\(attempt)") }
+            let seen = try outside.end()
+            #expect(seen["reached"] == ["tcp", "udp", "unix", "datagram", "abstract"], "\(seen)")
+            #expect(seen["changed"]?.array?.contains("st_mode") == true && seen["files"]?.array?.count == 7, "\(seen)")
+        }
+    }
+
     /// Both rungs, as the user that runs the tests.
     static let rungs = [places[0], places[2]]
 

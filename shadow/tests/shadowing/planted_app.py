@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import planted_effects
 from celery import Celery
 from planted_cases import CASES, noisy_result
 
@@ -39,3 +40,7 @@ def parent(name: str) -> None:
 @app.task(name="planted.noise")
 def noise(steady: int) -> dict[str, Any]:
     return noisy_result(steady)
+
+
+for effect in (planted_effects.report, planted_effects.harm, planted_effects.bill):
+    app.task(name=f"planted.{effect.__name__}")(effect)
