@@ -12,7 +12,7 @@ public struct EffectRules: Sendable, Hashable {
         /// How it is compared, where it is JSON.
         public var compare: CompareRules
 
-        /// Makes a rule. In both paths `%Y`, `%m`, `%d`, `%H`, `%M` and `%S` are those of the run's tick.
+        /// Makes a rule. In both paths `%Y`, `%m`, `%d`, `%H`, `%M` and `%S` are those of the run's tick, and `{job}` is the job's id.
         public init(written: String, legacy: String, compare: CompareRules = CompareRules()) {
             (self.written, self.legacy, self.compare) = (written, legacy, compare)
         }
@@ -55,13 +55,20 @@ public struct EffectRules: Sendable, Hashable {
         ]
     }
 
-    /// A path with the parts of a run's tick filled in.
+    /// A path with the parts of a run's tick, and the id of its job or of legacy's own run, filled in.
     ///
-    /// - Parameter tick: nil for a run that has none.
-    /// - Returns: nil where a part is wanted and there is no tick.
-    public static func path(_ pattern: String, tick: Instant?, in zone: Zone) -> String? {
+    /// - Returns: nil where the run has nothing to fill in, or an id that no name of a file can hold.
+    public static func path(_ pattern: String, of run: Outcome.Key, in zone: Zone) -> String? {
+        var pattern = pattern
+        if pattern.contains("{job}") {
+            guard let job = run.job, !job.isEmpty, job != "..", job != ".", !job.contains("/"), !job.contains("%")
+            else {
+                return nil
+            }
+            pattern.replace("{job}", with: job)
+        }
         guard pattern.contains("%") else { return pattern }
-        guard let tick else { return nil }
+        guard let tick = run.tick else { return nil }
         let local = zone.local(at: tick)
         let day = local.date.description.split(separator: "-").map(String.init)
         let clock = local.clock.split(separator: ":").map(String.init)

@@ -36,10 +36,12 @@ struct FileEffects {
     }
 
     private func compare(_ rule: EffectRules.File, _ findings: inout EffectFindings) {
-        guard let written = EffectRules.path(rule.written, tick: legacy.key.tick, in: zone),
-            let path = EffectRules.path(rule.legacy, tick: legacy.key.tick, in: zone)
+        guard let written = EffectRules.path(rule.written, of: legacy.key, in: zone),
+            let path = EffectRules.path(rule.legacy, of: legacy.key, in: zone)
         else {
-            findings.unknown.append("\(rule.legacy) is of a tick, and this run has none")
+            findings.unknown.append(
+                "\(rule.legacy) is of a tick or a job, and this run has none, or an id that no file is called by"
+            )
             return
         }
         let own = "\(sandbox.scratch)/\(written)"

@@ -1,5 +1,6 @@
 import LosslessJSON
 import Migration
+import Schedules
 import Settings
 import Testing
 
@@ -46,6 +47,21 @@ import Testing
         #expect(try task("command: [x]\nshadow: sandbox\neffects: {http: []}\n").effects.http == [])
         // What decides what runs in shadow is part of the form: what was compared before says nothing of it.
         #expect(full.sandbox != plain.sandbox && full.effects != plain.effects)
+    }
+
+    @Test func pathsAreThoseOfTheRun() throws {
+        let entry = try #require(EntryID("s/e"))
+        let berlin = try ZoneDatabase().zone("Europe/Berlin")
+        let tick = try #require(Instant(iso8601: "2026-11-28T23:30:05Z"))
+        let table: [(String, Instant?, String?, String?)] = [
+            ("/a/b.csv", nil, nil, "/a/b.csv"), ("/a/%Y-%m-%d_%H%M%S", tick, nil, "/a/2026-11-29_003005"),
+            ("/a/%Y", nil, "7", nil), ("/a/{job}.csv", nil, "7", "/a/7.csv"), ("/a/{job}.csv", tick, nil, nil),
+            ("/a/{job}.csv", nil, "../b", nil), ("/a/{job}/x", nil, "..", nil), ("/a/{job}", nil, "%Y", nil),
+        ]
+        for (pattern, tick, job, wanted) in table {
+            let key = Outcome.Key(entry: entry, tick: tick, job: job)
+            #expect(EffectRules.path(pattern, of: key, in: berlin) == wanted, "\(pattern)")
+        }
     }
 
     @Test func whatCannotBeHeldIsRefused() {

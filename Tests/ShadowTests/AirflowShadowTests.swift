@@ -59,7 +59,7 @@ import Testing
     }
 
     private func outcome(_ run: RecordedRun) throws -> Outcome? {
-        if case .outcome(let outcome) = run.answer(legacy(), as: try part()) { outcome } else { nil }
+        if case .outcome(let outcome, _) = run.answer(legacy(), as: try part()) { outcome } else { nil }
     }
 
     private func nothing(_ run: RecordedRun) throws -> (Comparison.Verdict, String)? {
