@@ -59,7 +59,10 @@ extension Survey {
             } catch {
                 standings.ticks = .failure(error)
             }
-            for crossing in jobs(id) { looks[crossing.source, default: []].append(Look(crossing)) }
+            for crossing in jobs(id) {
+                let timetable = plannedPipeline(id)?.dag.clock.timetable
+                looks[crossing.source, default: []].append(Look(crossing, timetable: timetable))
+            }
             found[id] = standings
         }
         for bridge in bridges {
@@ -114,7 +117,7 @@ extension Survey {
         for one in standings.jobs {
             do {
                 let standing = try one.get()
-                result.unknowns += standing.remarks
+                result.unknowns += standing.troubles.map(\.text) + standing.remarks
                 if let why = standing.unknown {
                     result.unknowns.append("who takes its jobs: \(why)")
                     result.stage = .unknown

@@ -50,6 +50,48 @@ struct QueueChangedTableTests {
         }
     }
 
+    /// As tools do that change a table without locking it: a copy takes its name.
+    @Test(arguments: [true, false]) func aTableThatIsPutInItsPlaceIsTheOneThatCounts(_ keeps: Bool) async throws {
+        try await withFolder { folder in
+            let bench = try QueueBench(folder)
+            try bench.add(7)
+            let queue = try await bench.open()
+            try await bench.cutOver(queue)
+            #expect(try await queue.isGuarded())
+            try bench.server.psql(
+                bench.url,
+                """
+                CREATE TABLE tasks.made (LIKE tasks.background_jobs INCLUDING ALL);
+                INSERT INTO tasks.made SELECT * FROM tasks.background_jobs;
+                ALTER TABLE tasks.background_jobs RENAME TO former;
+                ALTER TABLE tasks.made RENAME TO background_jobs;
+                """
+            )
+            if !keeps { try bench.server.psql(bench.url, "DROP TABLE tasks.former") }
+            try bench.server.psql(bench.url, QueueChangedTableTests.add)
+            func statuses() throws -> String {
+                try bench.server.psql(
+                    bench.url,
+                    "SELECT status, count(*) FROM tasks.background_jobs GROUP BY 1 ORDER BY 1"
+                )
+            }
+            #expect(try statuses() == "bailey_held|7\npending|2")
+            #expect(try await !queue.isGuarded())
+            #expect(try await queue.readiness().installation == .outdated)
+            // A cutover puts the triggers there, and takes what has passed meanwhile.
+            try await bench.cutOver(queue)
+            #expect(try await queue.isGuarded())
+            try bench.server.psql(bench.url, QueueChangedTableTests.add)
+            #expect(try statuses() == "bailey_held|9\npending|2")
+            try bench.server.psql(bench.url, "ALTER TABLE tasks.background_jobs DISABLE TRIGGER bailey_arrival")
+            #expect(try await !queue.isGuarded())
+            try bench.server.psql(bench.url, "DROP TRIGGER bailey_arrival ON tasks.background_jobs")
+            #expect(try await bench.rollBack(queue) == [])
+            #expect(try statuses() == "pending|11")
+            #expect(try await queue.stranded().isEmpty)
+        }
+    }
+
     @Test(arguments: ["DROP COLUMN job_type", "DROP COLUMN status"])
     func whatCannotBeGivenBackIsSaidWithTheSQLThatDoesIt(_ change: String) async throws {
         try await withFolder { folder in

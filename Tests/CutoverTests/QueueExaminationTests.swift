@@ -79,7 +79,8 @@ struct QueueExaminationTests {
             try bench.server.psql(bench.url, change.replacing(" T ", with: " tasks.background_jobs "))
             let plan = try await plan(bench)
             #expect(plan.refusals == [])
-            #expect(plan.readiness.notes.isEmpty == !change.contains("VIEW"))
+            let seen = plan.readiness.notes.filter { $0.contains("sees held rows") }
+            #expect(seen.isEmpty == !change.contains("VIEW"))
         }
     }
 

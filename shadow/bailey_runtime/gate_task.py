@@ -169,12 +169,13 @@ class BaileyGate(BaseSensorOperator):
     def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
         from . import queue
         from .connections import postgres_connection
+        from .installation import installation
 
         modes: dict[str, str] = {}
         for source, job_type in self.job_types:
             try:
                 with postgres_connection(source) as connection:
-                    modes[f"{source}/{job_type}"] = queue.mode(connection, source, job_type, run.id)
+                    modes[f"{source}/{job_type}"] = queue.mode(connection, source, job_type, run.id, installation())
             except Exception as error:
                 if "BAILEY" in str(error):
                     raise AirflowFailException(str(error)) from error

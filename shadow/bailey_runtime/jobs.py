@@ -12,6 +12,7 @@ from .condition import is_undecided
 from .connections import postgres_connection
 from .dag_run import DagRunInfo
 from .guard import alone
+from .installation import installation
 from .outcome import BodyFailed, TaskRun, returned
 from .program import CALL_FUNCTION, call_of, filled, run_program
 
@@ -32,7 +33,7 @@ def take_jobs(source: str, job_type: str, limit: int = 100, when: str | None = N
         recorded = info.job is not None and entry in (None, f"{source}/{job_type}")
         return [{"job": info.job, "payload": info.arguments, "attempt": 1, "key": None}] if recorded else []
     with postgres_connection(source) as connection:
-        return [dict(job) for job in queue.take(connection, source, job_type, info.id, limit)]
+        return [dict(job) for job in queue.take(connection, source, job_type, info.id, limit, installation())]
 
 
 def run_job_python(

@@ -25,24 +25,31 @@ class Job(TypedDict):
     key: Optional[str]
 
 
-def mode(connection: Any, queue: str, job_type: str, run: Optional[str] = None) -> str:
+# Says which Airflow asks, for as long as the statement lasts, and adds nothing to the run's id.
+_NAMED = "%s || left(set_config('bailey.installation', %s, true), 0)"
+
+
+def mode(connection: Any, queue: str, job_type: str, run: Optional[str] = None, installation: str = "") -> str:
     """`live`, `closing` (ask again) or `shadow`. Where no switch is installed, legacy owns everything: `shadow`.
 
-    A run that still holds jobs is told `live` even after they were given back to legacy: they are its own to finish.
+    A run that still holds jobs is told `live` even after they were given back to legacy: they are its own to finish. To another
+    `installation` of Airflow than the one whose runs take the jobs, `shadow` is said.
     """
     installed = _rows(connection, "SELECT to_regprocedure('bailey.mode(text, text, text)') IS NOT NULL", (), True)
     if not installed[0][0]:
         return "shadow"
-    return str(_rows(connection, "SELECT bailey.mode(%s, %s, %s)", (queue, job_type, run), True)[0][0])
+    sql = f"SELECT bailey.mode(%s, %s, {_NAMED})"
+    return str(_rows(connection, sql, (queue, job_type, run, installation), True)[0][0])
 
 
-def take(connection: Any, queue: str, job_type: str, run: str, most: int) -> list[Job]:
+def take(connection: Any, queue: str, job_type: str, run: str, most: int, installation: str = "") -> list[Job]:
     """Takes up to `most` due jobs for the run, oldest first.
 
-    A run takes a type's jobs once: called again, it gets those that it has not finished. Nothing is taken unless the type is Airflow's.
+    A run takes a type's jobs once: called again, it gets those that it has not finished. Nothing is taken unless the type is Airflow's, and
+    this `installation` of Airflow the one whose runs take: the first that does, where `bailey cutover` named none.
     """
-    sql = "SELECT job, payload::text, attempt, key FROM bailey.take(%s, %s, %s, %s)"
-    rows = _rows(connection, sql, (queue, job_type, run, most), True)
+    sql = f"SELECT job, payload::text, attempt, key FROM bailey.take(%s, %s, {_NAMED}, %s)"
+    rows = _rows(connection, sql, (queue, job_type, run, installation, most), True)
     if not rows:
         return []
     # As its row holds it, which jsonb would change. A switch that an older Bailey has installed keeps none: of a column that is not there

@@ -89,7 +89,9 @@ public struct QueueBridge: Bridge {
                     pipeline: look.crossing.pipeline,
                     members: look.crossing.members
                 )
-                found.append(.success(try await crossing.standing(queue, isJournaled: isJournaled)))
+                found.append(
+                    .success(try await crossing.standing(queue, timetable: look.timetable, isJournaled: isJournaled))
+                )
             } catch {
                 found.append(.failure(error))
             }

@@ -45,8 +45,14 @@ public struct QueueCrossing: Crossing {
 
     /// Where the types stand. What it is that keeps that from being known stands in `unknown`.
     ///
-    /// - Parameter isJournaled: whether the journal is asked what the switch may have forgotten.
-    func standing(_ queue: QueueSwitch, isJournaled: Bool = false) async throws -> CrossingStanding {
+    /// - Parameters:
+    ///   - timetable: when the pipeline's DAG is due, if that is known.
+    ///   - isJournaled: whether the journal is asked what the switch may have forgotten.
+    func standing(
+        _ queue: QueueSwitch,
+        timetable: AirflowTimetable? = nil,
+        isJournaled: Bool = false
+    ) async throws -> CrossingStanding {
         let now = surroundings.around.now()
         var standing = CrossingStanding(now: now, state: .legacy, isLegacys: true, fence: "")
         let standings: [QueueStanding]
@@ -69,6 +75,37 @@ public struct QueueCrossing: Crossing {
         standing.share = standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100
         standing.fence = standings.map { "\($0.type) \($0.fence)" }.joined(separator: " ")
         standing.isHealable = standings.contains { $0.state == .closing || ($0.state == .legacy && !$0.isSwept) }
+        let airflows = standings.filter { $0.state == .airflow && $0.retirement == nil }.map(\.type)
+        if let (job, since) = try await queue.untaken(airflows), isLate(since, now, timetable) {
+            standing.troubles.append(
+                BridgeNotice(
+                    "unasked",
+                    "\(pipeline) \(source) \(job)",
+                    .urgent,
+                    "No run has taken the job \(job) of \(source), which is Airflow's and due since \(since.iso8601), nor any other of \(airflows.joined(separator: ", ")) since: nobody runs them. See whether the DAG is paused, whether Airflow's scheduler runs, and whether its connection \(source) names this database; or roll back."
+                )
+            )
+        }
+        if !standing.isLegacys, try await !queue.isGuarded() {
+            standing.troubles.append(
+                BridgeNotice(
+                    "unguarded",
+                    "\(pipeline) \(source) \(standing.fence)",
+                    .urgent,
+                    "The table of \(source) has the switch's triggers no more, or they are off: another table was put in its place, or somebody dropped or disabled them. New jobs of \(members.joined(separator: ", ")) pass to legacy, and what is held waits for Airflow. Run bailey cutover \(pipeline) --execute, which puts them there, or bailey rollback \(pipeline)."
+                )
+            )
+        }
+        for other in standing.isLegacys ? [] : try await queue.otherInstallations(members) {
+            standing.troubles.append(
+                BridgeNotice(
+                    "other-installation",
+                    "\(pipeline) \(source) \(other)",
+                    .warning,
+                    "Another installation of Airflow than the one that takes the jobs of \(members.joined(separator: ", ")) has this DAG too and asks for them: “\(other)”. It gets none. Pause the DAG there; or, if it is to take them from now on, run bailey cutover \(pipeline) --installation \(other) --execute."
+                )
+            )
+        }
         for one in standings {
             if let trouble = one.trouble {
                 standing.remarks.append(
@@ -82,6 +119,13 @@ public struct QueueCrossing: Crossing {
             }
         }
         return standing
+    }
+
+    /// Whether a run of the DAG should have taken a job by now. Airflow is given a while to start one; of a DAG that is due often, two intervals.
+    private func isLate(_ since: Instant, _ now: Instant, _ timetable: AirflowTimetable?) -> Bool {
+        let next = timetable.map { Array($0.ticks(after: since).prefix(2)) } ?? []
+        let gap = next.count == 2 ? next[1].seconds(since: next[0]) : 300
+        return now.seconds(since: next.first ?? since) > min(300, max(30, 2 * gap))
     }
 
     /// What the switch has forgotten of what the journal knows, of these types and others of the pipeline; nil if nothing.
@@ -223,6 +267,7 @@ public struct QueueCrossing: Crossing {
             types: members,
             pipeline: pipeline,
             share: request.share,
+            installation: request.installation,
             surroundings: queueSurroundings(journal)
         )
     }

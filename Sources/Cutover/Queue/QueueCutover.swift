@@ -107,12 +107,23 @@ public struct QueueCutover: Sendable {
     private let types: [String]
     private let pipeline: String
     private let share: Int
+    private let installation: String?
     private let surroundings: QueueSurroundings
 
     /// A cutover.
     ///
-    /// - Parameter share: percent of the jobs, by a stable hash of their ids.
-    public init(queue: QueueSwitch, types: [String], pipeline: String, share: Int, surroundings: QueueSurroundings) {
+    /// - Parameters:
+    ///   - share: percent of the jobs, by a stable hash of their ids.
+    ///   - installation: the installation of Airflow whose runs are to take; nil for the first that does.
+    public init(
+        queue: QueueSwitch,
+        types: [String],
+        pipeline: String,
+        share: Int,
+        installation: String? = nil,
+        surroundings: QueueSurroundings
+    ) {
+        self.installation = installation
         self.queue = queue
         self.types = types
         self.pipeline = pipeline
@@ -185,7 +196,8 @@ public struct QueueCutover: Sendable {
                         share: share,
                         pipeline: pipeline,
                         by: surroundings.by,
-                        drain: plan.workers.needDrain
+                        drain: plan.workers.needDrain,
+                        installation: installation
                     )
                 }
             } catch let refusal as Refusal {

@@ -48,6 +48,45 @@ extension QueueSwitch {
         return (jobs, oldest, try moved.first.map { Instant(microseconds: Int64(try $0.int("at"))) })
     }
 
+    /// The due job that has waited longest, where no run has taken any of these types since; nil if there is none, or if the table has changed
+    /// so that it cannot be told.
+    func untaken(_ types: [String]) async throws -> (job: String, since: Instant)? {
+        guard !types.isEmpty,
+            let waiting = try? await connection.query(sql.longestWaiting(), [.text(queue), .texts(types)]),
+            let row = waiting.first
+        else { return nil }
+        let since = Instant(microseconds: Int64(try row.int("since")))
+        let taken = try await connection.query(
+            """
+            SELECT floor(extract(epoch FROM max(taken_at)) * 1000000)::bigint AS at FROM bailey.claim
+            WHERE queue = $1 AND job_type = ANY ($2) HAVING max(taken_at) IS NOT NULL
+            """,
+            [.text(queue), .texts(types)]
+        )
+        if let last = try taken.first?.int("at"), Instant(microseconds: Int64(last)) >= since { return nil }
+        return (try row.text("job"), since)
+    }
+
+    /// The installations of Airflow that asked for jobs of types within a day and are not the one whose runs take them.
+    ///
+    /// - Throws: `PostgresError`.
+    func otherInstallations(_ types: [String]) async throws -> [String] {
+        // A switch that an earlier Bailey has installed names none.
+        let known = try await connection.query("SELECT to_regclass('bailey.named') IS NOT NULL AS here")
+        guard try known.first?.bool("here") == true else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT DISTINCT substr(g.what, length('installation: ') + 1) AS name FROM bailey.sighting g
+            JOIN bailey.switch s ON s.queue = g.queue AND s.job_type = g.job_type
+            JOIN bailey.named n ON n.queue = g.queue AND n.job_type = g.job_type
+            WHERE g.queue = $1 AND g.job_type = ANY ($2) AND g.what LIKE 'installation:%' AND g.seen_at > now() - interval '1 day'
+                AND g.seen_at > s.closed_at AND g.what <> 'installation: ' || n.installation ORDER BY 1
+            """,
+            [.text(queue), .texts(types)]
+        )
+        return try rows.map { try $0.text("name") }
+    }
+
     /// What was seen of workers and of the application that the switch cannot hold, or that went wrong in its triggers: how often, and when last.
     ///
     /// - Throws: `PostgresError`.
@@ -57,7 +96,7 @@ extension QueueSwitch {
             SELECT CASE WHEN what LIKE 'trouble:%' THEN what WHEN what LIKE 'deleted%' OR what = 'emptied' THEN what
                     WHEN what LIKE 'taken:%' THEN 'taken' WHEN what LIKE 'held:%' THEN 'held' ELSE 'begun' END AS what, count(*) AS n,
                 to_char(max(seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS last FROM bailey.sighting
-            WHERE queue = $1 GROUP BY 1 ORDER BY max(seen_at) DESC LIMIT 20
+            WHERE queue = $1 AND what NOT LIKE 'installation:%' GROUP BY 1 ORDER BY max(seen_at) DESC LIMIT 20
             """,
             [.text(queue)]
         )

@@ -102,6 +102,27 @@ extension QueueSwitch {
         return found.installation != .absent
     }
 
+    /// Whether the table has the switch's triggers and they are on, as it is found now.
+    ///
+    /// - Throws: `PostgresError`.
+    public func isGuarded() async throws -> Bool {
+        try await isGuarded("(SELECT on_table FROM bailey.located($1))", [])
+    }
+
+    private func isGuarded(_ table: String, _ values: [PostgresValue]) async throws(PostgresError) -> Bool {
+        let rows = try await connection.query(
+            """
+            SELECT \(table) IS NULL OR (
+                SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                WHERE t.tgrelid = \(table) AND p.pronamespace = 'bailey'::regnamespace AND NOT t.tgisinternal
+                    AND p.proname IN ('arrival:' || $1, 'gone:' || $1) AND t.tgenabled IN ('O', 'A')
+            ) >= 4 AS is
+            """,
+            [.text(queue)] + values
+        )
+        return try rows.first?.bool("is") ?? true
+    }
+
     func refusal(_ code: Refusal.Reason, _ text: String, _ advice: String) -> Refusal {
         Refusal(code, queue: queue, operation: "checking", found: text, advice: advice)
     }
@@ -147,7 +168,12 @@ extension QueueSwitch {
                     )
                 )
             } else if let own = here.first {
-                found.installation = own["digest"] == sql.digest && own["on_table"] == sql.table ? .present : .outdated
+                let isOurs = own["digest"] == sql.digest && own["on_table"] == sql.table
+                found.installation = isOurs ? .present : .outdated
+                // A table that was put in the place of the first has none, and then every row passes to legacy.
+                if isOurs, try await !isGuarded("to_regclass($2)", [.text(sql.quotedTable)]) {
+                    found.installation = .outdated
+                }
             }
         } catch {
             switch error.code {

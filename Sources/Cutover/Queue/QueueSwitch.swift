@@ -34,12 +34,23 @@ public struct QueueSwitch: Sendable {
     ///
     /// - Parameters:
     ///   - drain: whether nothing may be taken until legacy's workers have been seen to do nothing for the profile's pause.
+    ///   - installation: the installation of Airflow whose runs are to take; nil for the one that had it, or else takes first.
     /// - Throws: `Refusal` with the code `other-pipeline`, or `PostgresError`.
-    public func close(_ type: String, share: Int, pipeline: String, by: String, drain: Bool) async throws -> Int64 {
+    public func close(
+        _ type: String,
+        share: Int,
+        pipeline: String,
+        by: String,
+        drain: Bool,
+        installation: String? = nil
+    ) async throws -> Int64 {
         let pause = "\(profile.hold?.pause ?? 0) seconds"
         let row = try await one(
-            "SELECT * FROM bailey.close($1, $2, $3, $4, $5, $6, $7::interval)",
-            [.text(queue), .text(type), .integer(Int64(share)), .text(pipeline), .text(by), .bool(drain), .text(pause)]
+            "SELECT * FROM bailey.close($1, $2, $3, $4, $5 || left(set_config('bailey.appoint', $8, true), 0), $6, $7::interval)",
+            [
+                .text(queue), .text(type), .integer(Int64(share)), .text(pipeline), .text(by), .bool(drain),
+                .text(pause), .text(installation ?? ""),
+            ]
         )
         switch try row.text("answer") {
         case "held": throw otherPipeline(type, try row.text("pipeline"), "closing \(type)")

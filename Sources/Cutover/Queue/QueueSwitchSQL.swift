@@ -97,6 +97,11 @@ public struct QueueSwitchSQL: Sendable {
             DELETE FROM bailey.claim WHERE queue = \(rows.name);
             DELETE FROM bailey.held WHERE queue = \(rows.name);
             DELETE FROM bailey.sighting WHERE queue = \(rows.name);
+            DO $bailey$ BEGIN
+                IF to_regclass('bailey.named') IS NOT NULL THEN
+                    DELETE FROM bailey.named WHERE queue = \(rows.name);
+                END IF;
+            END $bailey$;
             DELETE FROM bailey.queue WHERE queue = \(rows.name);
             DO $bailey$ BEGIN
                 IF NOT EXISTS (SELECT FROM bailey.queue) THEN

@@ -129,7 +129,7 @@ extension QueueSwitch {
             statements.insert(QueueWorkers.Statement(text: row["query"] ?? "", state: nil, application: ""))
         }
         let seen = try? await connection.query(
-            "SELECT count(*) AS n FROM bailey.sighting WHERE queue = $1 AND seen_at > now() - interval '30 days' AND what !~ '^(trouble|deleted|emptied)'",
+            "SELECT count(*) AS n FROM bailey.sighting WHERE queue = $1 AND seen_at > now() - interval '30 days' AND what !~ '^(trouble|deleted|emptied|installation)'",
             [.text(queue)]
         )
         let sightings = try seen?.first?.int("n") ?? 0

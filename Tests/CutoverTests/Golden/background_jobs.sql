@@ -96,6 +96,15 @@ CREATE TABLE IF NOT EXISTS bailey.sighting (
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- The installation of Airflow whose runs take the jobs of a type: two that have the same DAG give its runs the same ids. Apart from the switch, so
+-- that a take which is frozen before it commits keeps nobody from giving the type back.
+CREATE TABLE IF NOT EXISTS bailey.named (
+    queue text NOT NULL,
+    job_type text NOT NULL,
+    installation text NOT NULL,
+    PRIMARY KEY (queue, job_type)
+);
+
 -- A job's bucket from 0 to 99: the first four bytes of the SHA-256 of its id's text, modulo 100.
 CREATE OR REPLACE FUNCTION bailey.bucket(job text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $bailey$
     SELECT (('x' || encode(substr(sha256(convert_to(job, 'UTF8')), 1, 4), 'hex'))::bit(32)::bigint % 100)::integer
@@ -178,20 +187,29 @@ EXCEPTION WHEN OTHERS THEN
 END $bailey$;
 
 -- The table of a queue and its columns as they are called now: the table is the one that has the queue's trigger, a column the one that had
--- that number in it; in a table that was restored elsewhere, the one of that name. What is gone is missing from names.
+-- that number in it; in a table that was restored elsewhere, or that was put in the place of the first (as tools do that change tables without
+-- locking them), the one of that name. What is gone is missing from names.
 CREATE OR REPLACE FUNCTION bailey.located(the_queue text) RETURNS TABLE (on_table oid, names jsonb, layout jsonb) LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 #variable_conflict use_column
 DECLARE
     known bailey.queue;
     place oid;
+    named oid;
 BEGIN
     SELECT * INTO STRICT known FROM bailey.queue q WHERE q.queue = the_queue;
     SELECT t.tgrelid INTO place FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE p.pronamespace = 'bailey'::regnamespace AND p.proname = 'arrival:' || the_queue AND NOT t.tgisinternal AND t.tgparentid = 0
     ORDER BY t.tgrelid = known.relation DESC LIMIT 1;
-    IF place IS NULL THEN
-        place := to_regclass(format('%I.%I', split_part(known.on_table, '.', 1), split_part(known.on_table, '.', 2)));
+    named := to_regclass(format('%I.%I', split_part(known.on_table, '.', 1), split_part(known.on_table, '.', 2)));
+    IF place IS NULL OR (
+        named <> place AND EXISTS (SELECT FROM pg_class t WHERE t.oid = named AND t.relkind IN ('r', 'p')) AND NOT EXISTS (
+            SELECT FROM jsonb_each(known.layout -> 'columns') c
+            WHERE c.key IN ('id', 'type', known.layout ->> 'method') AND NOT EXISTS (
+                SELECT FROM pg_attribute a WHERE a.attrelid = named AND a.attname = c.value ->> 'name' AND NOT a.attisdropped)
+        )
+    ) THEN
+        place := named;
     END IF;
     RETURN QUERY SELECT place, coalesce(jsonb_object_agg(c.key,
         CASE WHEN c.value ? 'sql' THEN '(SELECT (' || (c.value ->> 'sql') || ') FROM (SELECT j.*) AS jobs)' ELSE 'j.' || quote_ident(a.attname) END)
@@ -443,6 +461,9 @@ BEGIN
     ELSIF switch.state <> 'legacy' AND switch.share = the_share THEN
         said := 'again';
     ELSE
+        IF switch.state = 'legacy' THEN
+            DELETE FROM bailey.named n WHERE n.queue = the_queue AND n.job_type = the_type;
+        END IF;
         -- A smaller share takes nothing from legacy, so nothing has to be held or drained.
         UPDATE bailey.switch s SET
             state = CASE WHEN s.state = 'airflow' AND the_share < s.share THEN 'airflow' ELSE 'closing' END,
@@ -451,6 +472,12 @@ BEGIN
             pause = the_pause, closed_at = now(), since = NULL, quiet_since = NULL, swept = true
         WHERE s.queue = the_queue AND s.job_type = the_type
         RETURNING * INTO switch;
+    END IF;
+    -- The installation that a person names, as a setting of this transaction.
+    IF said IN ('closed', 'again') AND coalesce(current_setting('bailey.appoint', true), '') <> '' THEN
+        INSERT INTO bailey.named AS n (queue, job_type, installation)
+        VALUES (the_queue, the_type, current_setting('bailey.appoint', true))
+        ON CONFLICT ON CONSTRAINT named_pkey DO UPDATE SET installation = excluded.installation;
     END IF;
     RETURN QUERY SELECT said, switch.fence, switch.state, switch.pipeline;
 END $bailey$;
@@ -532,6 +559,36 @@ BEGIN
     RETURN QUERY SELECT 'ok', '', 0::bigint;
 END $bailey$;
 
+-- Whether the installation of Airflow that asks (bailey.installation, a setting of its transaction) is the one whose runs take jobs of a type; the
+-- first that takes is the one where none was named. A runtime of before this says nothing, and is believed.
+CREATE OR REPLACE FUNCTION bailey.is_named(the_queue text, the_type text, takes boolean) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    asking text := coalesce(current_setting('bailey.installation', true), '');
+    named text;
+BEGIN
+    IF asking = '' THEN
+        RETURN true;
+    END IF;
+    IF takes THEN
+        INSERT INTO bailey.named (queue, job_type, installation)
+        SELECT the_queue, the_type, asking FROM bailey.switch s
+        WHERE s.queue = the_queue AND s.job_type = the_type AND s.state = 'airflow' ON CONFLICT DO NOTHING;
+    END IF;
+    SELECT n.installation INTO named FROM bailey.named n JOIN bailey.switch s USING (queue, job_type)
+    WHERE n.queue = the_queue AND n.job_type = the_type AND s.state <> 'legacy';
+    IF named IS NULL OR named = asking THEN
+        RETURN true;
+    END IF;
+    IF current_setting('transaction_read_only') = 'off' THEN
+        INSERT INTO bailey.sighting (queue, job, job_type, what, application)
+        SELECT the_queue, '', the_type, 'installation: ' || asking, current_setting('application_name')
+        WHERE NOT EXISTS (SELECT FROM bailey.sighting s WHERE s.queue = the_queue AND s.job_type = the_type
+            AND s.what = 'installation: ' || asking AND s.seen_at > clock_timestamp() - interval '1 hour');
+    END IF;
+    RETURN false;
+END $bailey$;
+
 -- Takes due jobs for a run, or tells those that the run has taken before and not finished: a run takes once.
 CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
@@ -541,6 +598,9 @@ DECLARE
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    IF NOT bailey.is_named(the_queue, the_type, true) THEN
+        RETURN;
+    END IF;
     before := bailey.acting('on');
     RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
     PERFORM bailey.acting(before);
@@ -587,6 +647,9 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     switch bailey.switch;
 BEGIN
+    IF NOT bailey.is_named(the_queue, the_type, false) THEN
+        RETURN 'shadow';
+    END IF;
     IF EXISTS (SELECT FROM bailey.claim c
                WHERE c.queue = the_queue AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL) THEN
         RETURN 'live';
@@ -1000,7 +1063,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', 'fe6c8c27722489fe', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '975633596cf6ca18', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

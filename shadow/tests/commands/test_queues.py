@@ -217,6 +217,44 @@ def test_a_rollback_names_who_has_a_job_locked_and_gives_back_the_others(
     assert "bailey_held" not in dict(connection.execute(status, (jobs,)).fetchall()).values()
 
 
+def test_jobs_that_no_run_takes_are_an_alarm_without_any_policy(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    queue.cut_over()
+    # As a DAG whose connection names another database, or that is paused.
+    connection.execute(
+        "UPDATE bailey.switch SET settled_at = settled_at - interval '1 hour' WHERE job_type = %s", (queue.type,)
+    )
+    job = queue.add()
+    older = "UPDATE tasks.background_jobs SET created_at = created_at - interval '50 minutes' WHERE id = %s"
+    connection.execute(older, (job,))
+    event = queue.watch_until("unasked")
+    assert event["level"] == "urgent" and job in event["text"] and "names this database" in event["text"]
+    assert "nobody runs them" in " ".join(queue.office.json("status", queue.pipeline)["pipelines"][0]["unknown"])
+    assert len(switch.take(connection, "jobs", queue.type, "dag/1", 9)) == 1
+    assert queue.office.json("status", queue.pipeline)["pipelines"][0]["unknown"] == []
+    queue.office.json("rollback", queue.pipeline, "--execute", "--return-claims", "dag/1")
+
+
+def test_another_installation_of_airflow_is_named_and_may_take_over(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    queue.cut_over()
+
+    def taken(installation: str, run: str) -> int:
+        queue.add()
+        return len(switch.take(connection, "jobs", queue.type, run, 1, installation))
+
+    assert taken("blue", "dag/1") == 1 and taken("green", "dag/1") == 0
+    assert queue.watch_until("other-installation")["text"].count("green") == 2
+    assert "“green”" in " ".join(queue.office.json("status", queue.pipeline)["pipelines"][0]["unknown"])
+    queue.office.json("cutover", queue.pipeline, "--installation", "green", "--execute", *OVERRIDE)
+    assert taken("green", "dag/2") == 1 and taken("blue", "dag/2") == 0
+    queue.office.json("rollback", queue.pipeline, "--execute", "--return-claims", "dag/1", "--return-claims", "dag/2")
+
+
 @pytest.fixture
 def apart(company: Record, connection: psycopg.Connection[Any]) -> Iterator[Record]:
     """A database of its own, with the company's table and nothing else."""

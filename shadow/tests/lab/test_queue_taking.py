@@ -175,3 +175,37 @@ def test_a_claim_belongs_to_its_row_and_not_to_an_id(database: Database) -> None
     begin = "UPDATE tasks.background_jobs SET status = 'running', started_at = now() WHERE id = %s"
     database.connection.execute(begin, (two,))
     assert database.statuses() == {"running": 1}
+
+
+def test_another_installation_of_airflow_gets_none_of_the_jobs(database: Database) -> None:
+    """Two that have the same DAG give its runs the same ids."""
+    database.add(3)
+    database.cut_over()
+
+    def taken(installation: str, most: int = 9, run: str = "dag/1") -> int:
+        return len(switch.take(database.connection, "jobs", "export", run, most, installation))
+
+    def told(installation: str) -> str:
+        return switch.mode(database.connection, "jobs", "export", "dag/1", installation)
+
+    # Before one takes, none is named.
+    assert [told("green"), told("blue")] == ["live", "live"]
+    assert taken("blue", 2) == 2
+    assert [taken("green"), taken("green", run="dag/2")] == [0, 0]
+    assert [told("green"), told("blue")] == ["shadow", "live"]
+    seen = database.rows("SELECT what FROM bailey.sighting")
+    assert seen == [("installation: green",)]
+    # A runtime of before says nothing of itself.
+    assert taken("") == 2 and taken("blue") == 2
+    assert taken("blue", run="dag/2") == 1
+    # A first take that is frozen before it commits keeps nobody from giving the type back.
+    database.connection.execute("DELETE FROM bailey.named")
+    with psycopg.connect(database.url) as frozen:
+        frozen.execute(
+            "SELECT set_config('bailey.installation', 'blue', true), bailey.take('jobs', 'export', 'dag/4', 9)"
+        )
+        assert database.one("SELECT answer FROM bailey.release('jobs', 'export', 'p', 'test')") == "released"
+    database.roll_back()
+    database.add(1)
+    database.cut_over()
+    assert [taken("green", run="dag/3"), taken("blue", run="dag/3")] == [1, 0]

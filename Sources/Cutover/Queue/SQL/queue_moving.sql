@@ -22,6 +22,9 @@ BEGIN
     ELSIF switch.state <> 'legacy' AND switch.share = the_share THEN
         said := 'again';
     ELSE
+        IF switch.state = 'legacy' THEN
+            DELETE FROM bailey.named n WHERE n.queue = the_queue AND n.job_type = the_type;
+        END IF;
         -- A smaller share takes nothing from legacy, so nothing has to be held or drained.
         UPDATE bailey.switch s SET
             state = CASE WHEN s.state = 'airflow' AND the_share < s.share THEN 'airflow' ELSE 'closing' END,
@@ -30,6 +33,12 @@ BEGIN
             pause = the_pause, closed_at = now(), since = NULL, quiet_since = NULL, swept = true
         WHERE s.queue = the_queue AND s.job_type = the_type
         RETURNING * INTO switch;
+    END IF;
+    -- The installation that a person names, as a setting of this transaction.
+    IF said IN ('closed', 'again') AND coalesce(current_setting('bailey.appoint', true), '') <> '' THEN
+        INSERT INTO bailey.named AS n (queue, job_type, installation)
+        VALUES (the_queue, the_type, current_setting('bailey.appoint', true))
+        ON CONFLICT ON CONSTRAINT named_pkey DO UPDATE SET installation = excluded.installation;
     END IF;
     RETURN QUERY SELECT said, switch.fence, switch.state, switch.pipeline;
 END $bailey$;

@@ -1,18 +1,27 @@
 -- The table of a queue and its columns as they are called now: the table is the one that has the queue's trigger, a column the one that had
--- that number in it; in a table that was restored elsewhere, the one of that name. What is gone is missing from names.
+-- that number in it; in a table that was restored elsewhere, or that was put in the place of the first (as tools do that change tables without
+-- locking them), the one of that name. What is gone is missing from names.
 CREATE OR REPLACE FUNCTION bailey.located(the_queue text) RETURNS TABLE (on_table oid, names jsonb, layout jsonb) LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 #variable_conflict use_column
 DECLARE
     known bailey.queue;
     place oid;
+    named oid;
 BEGIN
     SELECT * INTO STRICT known FROM bailey.queue q WHERE q.queue = the_queue;
     SELECT t.tgrelid INTO place FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE p.pronamespace = 'bailey'::regnamespace AND p.proname = 'arrival:' || the_queue AND NOT t.tgisinternal AND t.tgparentid = 0
     ORDER BY t.tgrelid = known.relation DESC LIMIT 1;
-    IF place IS NULL THEN
-        place := to_regclass(format('%I.%I', split_part(known.on_table, '.', 1), split_part(known.on_table, '.', 2)));
+    named := to_regclass(format('%I.%I', split_part(known.on_table, '.', 1), split_part(known.on_table, '.', 2)));
+    IF place IS NULL OR (
+        named <> place AND EXISTS (SELECT FROM pg_class t WHERE t.oid = named AND t.relkind IN ('r', 'p')) AND NOT EXISTS (
+            SELECT FROM jsonb_each(known.layout -> 'columns') c
+            WHERE c.key IN ('id', 'type', known.layout ->> 'method') AND NOT EXISTS (
+                SELECT FROM pg_attribute a WHERE a.attrelid = named AND a.attname = c.value ->> 'name' AND NOT a.attisdropped)
+        )
+    ) THEN
+        place := named;
     END IF;
     RETURN QUERY SELECT place, coalesce(jsonb_object_agg(c.key,
         CASE WHEN c.value ? 'sql' THEN '(SELECT (' || (c.value ->> 'sql') || ') FROM (SELECT j.*) AS jobs)' ELSE 'j.' || quote_ident(a.attname) END)

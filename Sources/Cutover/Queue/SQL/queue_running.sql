@@ -1,3 +1,33 @@
+-- Whether the installation of Airflow that asks (bailey.installation, a setting of its transaction) is the one whose runs take jobs of a type; the
+-- first that takes is the one where none was named. A runtime of before this says nothing, and is believed.
+CREATE OR REPLACE FUNCTION bailey.is_named(the_queue text, the_type text, takes boolean) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    asking text := coalesce(current_setting('bailey.installation', true), '');
+    named text;
+BEGIN
+    IF asking = '' THEN
+        RETURN true;
+    END IF;
+    IF takes THEN
+        INSERT INTO bailey.named (queue, job_type, installation)
+        SELECT the_queue, the_type, asking FROM bailey.switch s
+        WHERE s.queue = the_queue AND s.job_type = the_type AND s.state = 'airflow' ON CONFLICT DO NOTHING;
+    END IF;
+    SELECT n.installation INTO named FROM bailey.named n JOIN bailey.switch s USING (queue, job_type)
+    WHERE n.queue = the_queue AND n.job_type = the_type AND s.state <> 'legacy';
+    IF named IS NULL OR named = asking THEN
+        RETURN true;
+    END IF;
+    IF current_setting('transaction_read_only') = 'off' THEN
+        INSERT INTO bailey.sighting (queue, job, job_type, what, application)
+        SELECT the_queue, '', the_type, 'installation: ' || asking, current_setting('application_name')
+        WHERE NOT EXISTS (SELECT FROM bailey.sighting s WHERE s.queue = the_queue AND s.job_type = the_type
+            AND s.what = 'installation: ' || asking AND s.seen_at > clock_timestamp() - interval '1 hour');
+    END IF;
+    RETURN false;
+END $bailey$;
+
 -- Takes due jobs for a run, or tells those that the run has taken before and not finished: a run takes once.
 CREATE OR REPLACE FUNCTION bailey.take(the_queue text, the_type text, the_run text, most integer)
 RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
@@ -7,6 +37,9 @@ DECLARE
 BEGIN
     PERFORM bailey.known(the_queue);
     PERFORM bailey.lasting();
+    IF NOT bailey.is_named(the_queue, the_type, true) THEN
+        RETURN;
+    END IF;
     before := bailey.acting('on');
     RETURN QUERY EXECUTE format('SELECT * FROM bailey.%I($1, $2, $3)', 'take:' || the_queue) USING the_type, the_run, most;
     PERFORM bailey.acting(before);
@@ -53,6 +86,9 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     switch bailey.switch;
 BEGIN
+    IF NOT bailey.is_named(the_queue, the_type, false) THEN
+        RETURN 'shadow';
+    END IF;
     IF EXISTS (SELECT FROM bailey.claim c
                WHERE c.queue = the_queue AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL) THEN
         RETURN 'live';

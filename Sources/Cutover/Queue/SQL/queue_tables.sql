@@ -95,3 +95,12 @@ CREATE TABLE IF NOT EXISTS bailey.sighting (
     application text,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+-- The installation of Airflow whose runs take the jobs of a type: two that have the same DAG give its runs the same ids. Apart from the switch, so
+-- that a take which is frozen before it commits keeps nobody from giving the type back.
+CREATE TABLE IF NOT EXISTS bailey.named (
+    queue text NOT NULL,
+    job_type text NOT NULL,
+    installation text NOT NULL,
+    PRIMARY KEY (queue, job_type)
+);
