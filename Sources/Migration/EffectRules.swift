@@ -30,7 +30,7 @@ public struct EffectRules: Sendable, Hashable {
         public var body: JSON?
 
         /// Makes an answer.
-        public init(method: String, url: String, status: Int = 200, body: JSON? = nil) {
+        public init(method: String = "GET", url: String, status: Int = 200, body: JSON? = nil) {
             (self.method, self.url, self.status, self.body) = (method, url, status, body)
         }
     }
