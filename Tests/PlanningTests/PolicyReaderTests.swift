@@ -58,7 +58,7 @@ import Testing
             ("tolerate:\n  - {kind: duration, approver: Ada}", 2, "“because” is missing"),
             ("tolerate:\n  - {kind: duration, approver: ' ', because: x}", 2, "must name a person"),
             ("tolerate:\n  - {approver: Ada, because: x}", 2, "“kind” is missing"),
-            ("tolerate:\n  - {kind: colour, approver: Ada, because: x}", 2, "it must be schedule, arguments"),
+            ("tolerate:\n  - {kind: colour, approver: Ada, because: x}", 2, "it must be arguments, state"),
             ("hours: {zone: Mars/Base}", 1, "no time zone “Mars/Base”"),
             ("hours: {zone: UTC, days: [montag]}", 1, "“montag” is no weekday"),
             ("hours: {zone: UTC, from: \"9\"}", 1, "write a time of day"),
