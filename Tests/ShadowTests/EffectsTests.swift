@@ -172,7 +172,7 @@ import Testing
     @Test(arguments: [true, false]) func callsAreRecordedAndGoNowhere(_ usesBubblewrap: Bool) async throws {
         let answers: [EffectRules.Answer] = [
             .init(method: "POST", url: "http://billing.internal:8080/invoices", status: 201, body: ["id": 7]),
-            .init(url: "http://billing.internal:8080/rates?day=1", body: [1, 2]),
+            .init(method: "GET", url: "http://billing.internal:8080/rates?day=1", body: [1, 2]),
         ]
         let body = python(
             """
