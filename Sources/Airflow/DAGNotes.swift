@@ -15,6 +15,13 @@ public struct DAGNotes: Sendable {
     /// What Airflow shows beside a pool that Bailey makes.
     public static func note(_ pool: Pool) -> String { pool.summary ?? "used by pipelines that Bailey generated" }
 
+    /// A line for `pip install -r`. Bailey's own package is on no index: pip would take whatever somebody puts there under its name.
+    private static func requirement(_ name: String) -> String {
+        name == "bailey-runtime"
+            ? "# bailey-runtime: the wheel that “make dist” builds in Bailey's checkout; it is on no package index"
+            : name
+    }
+
     /// The notes by file name: Python requirements, pools in the form of `airflow pools import`,
     /// connections, and the environment variables of workers.
     public var texts: [(name: String, text: String)] {
@@ -35,7 +42,7 @@ public struct DAGNotes: Sendable {
         )
         let lines = connections.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         return [
-            ("bailey-requirements.txt", requirements.map { $0 + "\n" }.joined()),
+            ("bailey-requirements.txt", requirements.map { DAGNotes.requirement($0) + "\n" }.joined()),
             ("bailey-pools.json", poolJSON.text(.pretty) + "\n"),
             ("bailey-connections.txt", lines.map { $0 + "\n" }.joined()),
             ("bailey-variables.txt", variables.map { $0 + "\n" }.joined()),

@@ -30,11 +30,7 @@ extension Inventory {
 }
 
 extension EntryNote {
-    var json: JSON {
-        var members: JSONObject = ["code": .string(code.id), "detail": .string(detail)]
-        if let cause { members["cause"] = .string(cause) }
-        return .object(members)
-    }
+    var json: JSON { ["code": .string(code.id), "detail": .string(detail), "cause": JSON(cause)] }
 
     init(json: JSON) throws(StoredJSONError) {
         let object = try StoredObject(json, "note")

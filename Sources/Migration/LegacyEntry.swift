@@ -48,7 +48,7 @@ public struct LegacyEntry: Sendable, Hashable {
     /// The stored bytes, from which a rollback can restore the entry.
     public var raw: [RawRecord]
 
-    /// Makes an entry.
+    /// Makes an entry. A schedule without a stored form gets RedBeat's: it is what an inventory keeps.
     public init(
         id: EntryID,
         kind: Kind,
@@ -75,7 +75,7 @@ public struct LegacyEntry: Sendable, Hashable {
         self.options = options
         self.enabled = enabled
         self.schedule = schedule
-        self.scheduleSource = scheduleSource
+        self.scheduleSource = scheduleSource.isNull ? schedule?.redbeatJSON ?? .null : scheduleSource
         self.timezone = timezone
         self.history = history
         self.lastRun = lastRun

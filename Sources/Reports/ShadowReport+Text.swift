@@ -3,19 +3,21 @@ import Migration
 import Schedules
 
 extension ShadowReport {
-    /// The report for a terminal of 80 columns: a line per pipeline, then a page of each that differs; of one pipeline its page alone.
+    /// The report for a terminal of 80 columns: a line per pipeline, then a page of each that differs; of one pipeline its page alone. The lines
+    /// of pipelines are as long as names and figures need: a name is what the next command is given, and half a figure is none.
     public func textLines(width: Int = 80) -> [String] {
         if rows.count == 1, let row = rows.first { return TextPage(width: width).page(row) }
         var table = TextTable(["PIPELINE", "VERDICT", "COMPARED", "DIFFER", "IGNORED", "LEGACY", "SHADOW"])
         for row in rows {
             table.add([
-                String(row.id.prefix(24)), row.verdict.rawValue, row.covered,
+                row.id, row.verdict.rawValue, row.covered,
                 "\(row.count(.mismatch) + row.count(.broken))",
                 "\(row.summary.ignored)", row.summary.legacy.map { seconds($0.median.value) } ?? "–",
                 row.summary.shadow.map { seconds($0.median.value) } ?? "–",
             ])
         }
-        var lines = table.lines(width: width)
+        let longest = rows.map(\.id.count).max() ?? 0
+        var lines = table.lines(width: 2 * (width + longest))
         for row in rows where row.verdict == .mismatch || row.verdict == .broken {
             lines += ["", "\(row.id):"] + TextPage(width: width).causes(row)
         }

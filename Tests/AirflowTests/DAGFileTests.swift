@@ -142,6 +142,9 @@ import Testing
                 "bailey-requirements.txt", "bailey-pools.json", "bailey-connections.txt", "bailey-variables.txt",
             ]
         )
+        // Of what pip may look for on an index Bailey's own package is none.
+        let asked = notes[0].text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        #expect(asked == ["celery", "redis"] && notes[0].text.contains("# bailey-runtime: the wheel"))
         #expect(try JSON(parsing: notes[1].text) == ["gpu": ["slots": 3, "description": "two cards"]])
         // Of a pool that nobody declared nobody knows the slots.
         #expect(try JSON(parsing: DAGNotes(files: [file], pools: []).texts[1].text) == [:])

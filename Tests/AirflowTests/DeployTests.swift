@@ -10,7 +10,7 @@ import Testing
     // MARK: Import errors in our terms
 
     @Test(arguments: [
-        ("ModuleNotFoundError: No module named 'bailey_runtime'", "BLY072", "Install bailey-runtime"),
+        ("ModuleNotFoundError: No module named 'bailey_runtime'", "BLY072", "Install the wheel of this version"),
         (
             "ImportError: cannot import name 'BaileyGate' from 'bailey_runtime.dag' (/x/dag.py)", "BLY072",
             "bailey-runtime"

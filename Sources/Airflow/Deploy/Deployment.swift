@@ -138,7 +138,7 @@ public struct Deployment: Sendable {
                     .timetableUnknown,
                     pipeline: item.dag.id,
                     text:
-                        "It needs Bailey's timetable, and Airflow has no plugin “bailey”. Copy shadow/plugins/bailey_plugin.py into its plugins folder, install bailey-runtime, and restart all of its processes."
+                        "It needs Bailey's timetable, and Airflow has no plugin “bailey”. Copy shadow/plugins/bailey_plugin.py into its plugins folder, install the wheel of this version (bailey-runtime; “make dist” builds it), and restart all of its processes."
                 )
             )
         }

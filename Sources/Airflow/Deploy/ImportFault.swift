@@ -19,7 +19,7 @@ public struct ImportFault: Sendable, Hashable {
             if name == "bailey_runtime" || name.hasPrefix("bailey_runtime.") {
                 code = .runtimeMissing
                 text =
-                    "\(last). Install bailey-runtime of this version where Airflow's DAG processor, scheduler, workers and triggerer run."
+                    "\(last). Install the wheel of this version (bailey-runtime; “make dist” builds it) where Airflow's DAG processor, scheduler, workers and triggerer run."
             } else if let provider = ProviderNeeds.package(ofModule: name) {
                 code = .moduleMissing
                 text = "\(last). Install \(provider) where Airflow runs."
