@@ -13,10 +13,11 @@ import threading
 import time
 
 import redis
-from entry import Entry
-from server import wait_until
-from torture import OVERRIDE
-from world import World, fresh_folder
+from moving import OVERRIDE
+
+from testing.entry import Entry
+from testing.server import wait_until
+from testing.world import World, fresh_folder
 
 ROUNDS = 20
 MAX_INTERVAL = 5

@@ -575,8 +575,8 @@ BEGIN
         SELECT the_queue, the_type, asking FROM bailey.switch s
         WHERE s.queue = the_queue AND s.job_type = the_type AND s.state = 'airflow' ON CONFLICT DO NOTHING;
     END IF;
-    SELECT n.installation INTO named FROM bailey.named n JOIN bailey.switch s USING (queue, job_type)
-    WHERE n.queue = the_queue AND n.job_type = the_type AND s.state <> 'legacy';
+    -- Also of a type that was given back: its runs may have jobs still.
+    SELECT n.installation INTO named FROM bailey.named n WHERE n.queue = the_queue AND n.job_type = the_type;
     IF named IS NULL OR named = asking THEN
         RETURN true;
     END IF;
@@ -1063,7 +1063,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '975633596cf6ca18', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', 'dc85b5481e0f68fb', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

@@ -206,6 +206,9 @@ def test_another_installation_of_airflow_gets_none_of_the_jobs(database: Databas
         )
         assert database.one("SELECT answer FROM bailey.release('jobs', 'export', 'p', 'test')") == "released"
     database.roll_back()
+    # What its run has taken it finishes, and no other one does.
+    assert told("green") == "shadow" and told("blue") == "live"
+    assert [taken("green"), taken("blue")] == [0, 2]
     database.add(1)
     database.cut_over()
     assert [taken("green", run="dag/3"), taken("blue", run="dag/3")] == [1, 0]

@@ -14,8 +14,8 @@ BEGIN
         SELECT the_queue, the_type, asking FROM bailey.switch s
         WHERE s.queue = the_queue AND s.job_type = the_type AND s.state = 'airflow' ON CONFLICT DO NOTHING;
     END IF;
-    SELECT n.installation INTO named FROM bailey.named n JOIN bailey.switch s USING (queue, job_type)
-    WHERE n.queue = the_queue AND n.job_type = the_type AND s.state <> 'legacy';
+    -- Also of a type that was given back: its runs may have jobs still.
+    SELECT n.installation INTO named FROM bailey.named n WHERE n.queue = the_queue AND n.job_type = the_type;
     IF named IS NULL OR named = asking THEN
         RETURN true;
     END IF;
