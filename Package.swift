@@ -113,11 +113,14 @@ let package = Package(
         room(
             "Shadow",
             [
-                "LosslessJSON", "Schedules", "Migration", "Airflow", "Processes", nioCore, nioHTTP, nioPosix,
+                "LosslessJSON", "Schedules", "Migration", "Airflow", "Postgres", "Processes", nioCore, nioHTTP,
+                nioPosix,
                 subprocess, systemPackage,
             ],
             // A link to the runtime's.
-            resources: ["call_function", "http_program", "sql_program"].map { .embedInCode("\($0).py") }
+            resources: ["call_function", "http_program", "sql_program", "warm_interpreter"].map {
+                .embedInCode("\($0).py")
+            }
         ),
         room(
             "Cutover",
@@ -153,6 +156,13 @@ let package = Package(
             name: "PairsBenchmark",
             dependencies: ["LosslessJSON", "Schedules", "Migration", "Shadow", "Store"],
             path: "Benchmarks/compare/PairsBenchmark",
+            swiftSettings: settings
+        ),
+
+        .executableTarget(
+            name: "ShadowBenchmark",
+            dependencies: ["Migration", "Postgres", "Processes", "Schedules", "Shadow"],
+            path: "Benchmarks/shadow/ShadowBenchmark",
             swiftSettings: settings
         ),
 
@@ -197,7 +207,7 @@ let package = Package(
         tests(
             "ShadowTests",
             ["Shadow", "Airflow", "Migration", "Processes", "Schedules", "LosslessJSON", "TestSupport"],
-            exclude: ["Sandbox"]
+            exclude: ["Fixtures", "Sandbox"]
         ),
         tests(
             "CutoverTests",

@@ -161,9 +161,10 @@ extension DAGWriter {
         return arguments
     }
 
-    /// What a worker of Airflow may do with a body in shadow: it has no sandbox, and runs without one only what the mapping calls harmless.
+    /// What a worker of Airflow may do with a body in shadow: it has no sandbox and no copies of databases, and runs
+    /// without them only what the mapping calls harmless.
     private func mode(_ task: TaskDefinition) -> String {
-        (task.shadow == .sandbox ? ShadowMode.observe : task.shadow).rawValue
+        (task.shadow == .sandbox || !task.rows.isEmpty ? ShadowMode.observe : task.shadow).rawValue
     }
 
     private func shadow(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {

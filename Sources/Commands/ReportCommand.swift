@@ -72,6 +72,7 @@ struct ReportCommand: AsyncParsableCommand {
         }
         var shown = ShownComparisons()
         shown.limit = all ? .max : 500
+        if !all, !common.json { shown.limitOfMany = 50 }
         if let verdict {
             guard let known = Comparison.Verdict(rawValue: verdict) else {
                 throw OperationFailure(

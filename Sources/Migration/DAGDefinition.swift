@@ -136,6 +136,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var shadow: ShadowMode
     /// Environment variables that lead a shadowed body to connections of its own.
     public var redirect: [String: String]
+    /// Which rows that it changes are compared.
+    public var rows = RowRules()
     /// How its outcomes are compared.
     public var compare: CompareRules
     /// What its body may take where it runs in a sandbox.

@@ -7,6 +7,8 @@ import Store
 package struct ShownComparisons: Sendable {
     /// The most of each pipeline.
     package var limit: Int
+    /// The most of each where there are many pipelines: what their documents draw, so that memory does not grow with what nobody sees.
+    package var limitOfMany: Int?
     /// Only those made since then.
     package var since: Instant?
     /// Only those with one of these verdicts.
@@ -29,6 +31,8 @@ extension Workspace {
         let ids = Set(known).union(plan.pipelines.map(\.dag.id)).filter { pipeline == nil || $0 == pipeline }.sorted()
         if let pipeline, ids.isEmpty { throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”") }
         var rows: [ShadowReport.Row] = []
+        var shown = shown
+        if let limit = shown.limitOfMany, ids.count > 20 { shown.limit = min(shown.limit, limit) }
         for id in ids {
             rows.append(try row(id, index.pipeline(id), inventory, store, shown))
         }

@@ -15,6 +15,8 @@ package struct Shadowing: Sendable {
     private let session: ShadowSession
     private let store: StateStore
     private let log: ObservationLog
+    /// The form of each pipeline's mapping: a digest that is made once.
+    private let forms: [String: String]
     private let watched: [Watched]
     private let state = WatchState()
     /// What was seen and missed of each entry when the shadowing began.
@@ -46,7 +48,7 @@ package struct Shadowing: Sendable {
         let session = ShadowSession(pipelines: pipelines, engine: engine)
         self.session = session
         store = try workspace.store()
-        let forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
+        forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
         log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now)
         var watched: [Watched] = []
         for system in workspace.systems {
@@ -199,7 +201,8 @@ package struct Shadowing: Sendable {
             guard let dag = session.pipeline(of: outcome.key.entry) else { return }
             try await log.add(run)
             guard state.underWay.withLock({ $0.insert(outcome.key).inserted }) else { return }
-            if try store.isCompared(run.entry, run: run.run, pipeline: dag.id, form: dag.form) { return }
+            let form = forms[dag.id] ?? dag.form
+            if try store.isCompared(run.entry, run: run.run, pipeline: dag.id, form: form) { return }
             feed.yield(outcome)
         case .clock(let sightings): await log.add(sightings)
         case .current(let instant):

@@ -237,7 +237,8 @@ package struct Workspace {
             BodyRunner.Environment(
                 python: settings.python,
                 path: settings.path.map(absolute),
-                variables: settings.variables
+                variables: settings.variables,
+                preload: settings.preload
             )
         }
         let runner = BodyRunner(
@@ -246,7 +247,9 @@ package struct Workspace {
             directory: folder,
             inherited: ProcessInfo.processInfo.environment,
             guardProgram: "/proc/self/exe",
-            ladder: sandboxes
+            ladder: sandboxes,
+            isWarm: settings.forksBodies,
+            tell: tell
         )
         return EmbeddedEngine(
             runner: runner,
@@ -255,6 +258,7 @@ package struct Workspace {
                 settings.enginePools
             ) { $1 },
             bodySeconds: settings.bodySeconds,
+            effectsFolder: URL(fileURLWithPath: absolute(settings.state)).deletingLastPathComponent().path + "/effects",
             now: surroundings.now,
             sleep: surroundings.sleep
         )

@@ -5,9 +5,14 @@ extension EffectRules {
     /// What a task's `effects` says.
     init(_ node: YAMLNode, isSandboxed: Bool, _ problems: Problems) {
         self.init()
-        guard let fields = YAMLFields(node, known: ["files", "http"], problems: problems) else { return }
-        if !isSandboxed {
-            problems.note(node, "“effects” are those of a body in a sandbox: say “shadow: sandbox”")
+        guard let fields = YAMLFields(node, known: ["files", "http", "tables", "copy"], problems: problems) else {
+            return
+        }
+        if !isSandboxed, fields.node("files") != nil || fields.node("http") != nil {
+            problems.note(
+                node,
+                "“files” and “http” of “effects” are those of a body in a sandbox: say “shadow: sandbox”"
+            )
         }
         for item in fields.items("files") ?? [] {
             guard let inner = YAMLFields(item, known: ["written", "legacy", "compare"], problems: problems),

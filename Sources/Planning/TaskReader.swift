@@ -96,8 +96,12 @@ extension MappedTask {
         }
         definition.sla = fields.duration("sla")
         definition.redirect = fields.texts("redirect") ?? [:]
+        if let node = fields.node("effects") { definition.rows = RowRules(node, body, problems) }
+        let hasPlace = !definition.redirect.isEmpty || !definition.rows.isEmpty
         switch fields.string("shadow") {
-        case nil: definition.shadow = definition.redirect.isEmpty ? .observe : .redirected
+        case nil: definition.shadow = hasPlace ? .redirected : .observe
+        case "pure" where !definition.rows.isEmpty:
+            problems.note(member.value, "a body whose “effects” are compared is not pure: leave “shadow” out")
         case "observe": definition.shadow = .observe
         case "pure": definition.shadow = .pure
         case "sandbox":

@@ -34,6 +34,23 @@ extension PostgresConnection {
         }
     }
 
+    /// Puts the next row of a copy behind others; false at its end.
+    ///
+    /// - Throws: as `nextResult`.
+    func appendCopiedRow(_ statement: Int, _ operation: String, to block: inout [UInt8]) throws(PostgresError) -> Bool {
+        while true {
+            var buffer: UnsafeMutablePointer<CChar>?
+            let count = PQgetCopyData(connection, &buffer, 1)
+            if count > 0, let buffer {
+                defer { PQfreemem(buffer) }
+                block.append(contentsOf: UnsafeRawBufferPointer(start: buffer, count: Int(count)))
+                return true
+            }
+            guard count == 0 else { return false }
+            try receive(statement, operation)
+        }
+    }
+
     /// Reads to the end of what a statement that was told to stop still gives.
     func drain(_ statement: Int, _ operation: String) {
         do throws(PostgresError) {

@@ -5,7 +5,7 @@ enum HTMLStyle {
         @media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--paper:#14181e;--line:#39424e;--soft:#1d232b;--good:#6cc08b;--bad:#ff8a80;--odd:#e0c060;--blue:#8ab4e0}}
         body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:1100px;padding:0 1rem}
         table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-        section{margin-top:2.5rem;border-top:2px solid var(--line)}svg{display:block;max-width:100%;margin:.6rem 0}
+        section{margin-top:2.5rem;border-top:2px solid var(--line);content-visibility:auto;contain-intrinsic-size:auto 40em}svg{display:block;max-width:100%;margin:.6rem 0}
         svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .small{font-size:10px;opacity:.75}
         .task rect{fill:var(--soft);stroke:var(--blue)}.task.untranslatable rect{stroke:var(--bad)}.arrow{fill:none;stroke:var(--ink);opacity:.6}.head{fill:var(--ink);opacity:.6}
         .grid{stroke:var(--line)}.run{fill:var(--good)}.run.failed{fill:var(--bad)}.run.observed,.run.not-enough-data{fill:var(--odd)}.run.mismatch{stroke:var(--bad);stroke-width:1.5}

@@ -67,11 +67,12 @@ extension WorkspaceSettings {
         }
         mappings = fields.string("mappings") ?? mappings
         if let node = fields.node("shadow"),
-            let inner = YAMLFields(node, known: ["parallelism", "pools", "timeout"], problems: problems)
+            let inner = YAMLFields(node, known: ["parallelism", "pools", "timeout", "warm"], problems: problems)
         {
             parallelism = inner.int("parallelism") ?? parallelism
             if parallelism < 1 { problems.note(node, "“parallelism” must be 1 or more") }
             bodySeconds = inner.duration("timeout") ?? bodySeconds
+            forksBodies = inner.bool("warm") ?? forksBodies
             for member in inner.members("pools") ?? [] {
                 guard case .scalar(let text, _) = member.value.content, let slots = Int(text), slots > 0 else {
                     problems.note(member.value, "“\(member.key)” is a pool; write how many slots it has, 1 or more")
@@ -103,7 +104,7 @@ extension WorkspaceSettings {
             connections[member.key] = url
         }
         for member in fields.members("environments") ?? [] {
-            guard let inner = YAMLFields(member.value, known: ["python", "path", "env"], problems: problems),
+            guard let inner = YAMLFields(member.value, known: ["python", "path", "env", "preload"], problems: problems),
                 let python = inner.required("python")
             else { continue }
             environments[member.key] = EnvironmentSettings(
@@ -111,6 +112,7 @@ extension WorkspaceSettings {
                 path: inner.strings("path") ?? [],
                 variables: inner.texts("env") ?? [:]
             )
+            environments[member.key]?.preload = inner.strings("preload") ?? []
         }
     }
 }

@@ -24,6 +24,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var enginePools: [String: Int] = [:]
     /// How many seconds a body without a timeout of its own may last on the embedded engine.
     public var bodySeconds = 3600.0
+    /// Whether the embedded engine forks Python bodies of interpreters that have started before.
+    public var forksBodies = true
     /// What must hold before any pipeline is cut over, as it was written; nil if nothing was. `Planning` reads it.
     public var policy: YAMLNode?
     /// Entries that are set aside, in the file's order.
@@ -155,6 +157,8 @@ public struct EnvironmentSettings: Sendable, Hashable {
     public var variables: [String: String] = [:]
     /// The same as they are written, with `${NAME}` for what only the machine that runs a body is to know.
     public var templates: [String: String] = [:]
+    /// Modules that the embedded engine imports once for all bodies.
+    public var preload: [String] = []
 
     /// Makes an interpreter.
     public init(python: String, path: [String] = [], variables: [String: String] = [:]) {

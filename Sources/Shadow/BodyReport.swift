@@ -1,3 +1,4 @@
+import Foundation
 import LosslessJSON
 import Migration
 
@@ -10,6 +11,14 @@ enum BodyReport {
 
     /// What an interpreter runs to call a function and report, as the runtime in Airflow does.
     static let caller = String(decoding: PackageResources.call_function_py, as: UTF8.self)
+
+    /// What a warm interpreter runs: the same, whose last step is taken by each child that it forks.
+    static let warmCaller: String = {
+        let lastStep = "if __name__ == \"__main__\":\n"
+        let parts = caller.components(separatedBy: lastStep)
+        let warm = String(decoding: PackageResources.warm_interpreter_py, as: UTF8.self)
+        return parts[0] + warm + "\n\n" + lastStep + "    serve()\n" + parts.dropFirst().joined(separator: lastStep)
+    }()
 
     /// Reads a line; nil if it is none of these reports.
     init?(_ line: some StringProtocol) {

@@ -14,10 +14,13 @@ struct DataRequest {
         let description: String
     }
 
-    /// The request of a body that runs SQL, in a read-only transaction, or asks an HTTP server.
+    /// The request of a body that runs SQL, or asks an HTTP server.
     ///
+    /// - Parameter effects: where the effects of SQL go; a read-only transaction, unless they have a place.
     /// - Throws: `Missing`.
-    init(_ body: TaskBody, connections: [String: String], seconds: Double) throws(Missing) {
+    init(_ body: TaskBody, connections: [String: String], seconds: Double, effects: EffectsComparison.Place = .init())
+        throws(Missing)
+    {
         var request: JSONObject = ["seconds": .number(JSONNumber(seconds))]
         switch body {
         case .sql(let call):
@@ -25,8 +28,12 @@ struct DataRequest {
             request["connection"] = try DataRequest.place(call.connection, connections)
             request["statements"] = .array(call.statements.map { .array($0.parts.map { .string($0) }) })
             request["params"] = DataRequest.texts(call.parameters)
-            request["transaction"] = true
-            request["read_only"] = true
+            let isCopy = effects.connections[call.connection] != nil
+            request["transaction"] = .bool(call.isTransaction || !isCopy)
+            request["read_only"] = .bool(!isCopy && effects.rows == nil)
+            if let rows = effects.rows {
+                request["rows"] = .array(rows.map { ["query": .string($0.query), "file": .string($0.file)] })
+            }
         case .http(let call):
             program = String(decoding: PackageResources.http_program_py, as: UTF8.self)
             var base = ""

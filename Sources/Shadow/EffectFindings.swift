@@ -9,6 +9,8 @@ public struct EffectFindings: Sendable {
     public var ignored: [IgnoredDifference] = []
     /// What could not be compared, and why.
     public var unknown: [String] = []
+    /// What was compared, in words.
+    public var told: [String] = []
 
     /// Nothing.
     public init() {}
@@ -23,6 +25,10 @@ public struct EffectFindings: Sendable {
         comparison.differences += differences
         comparison.ignored += ignored
         if !comparison.differences.isEmpty { comparison.verdict = .mismatch }
+        if !told.isEmpty {
+            let words = "effects compared: \(told.joined(separator: "; "))"
+            comparison.reason = [comparison.reason, words].compactMap { $0 }.joined(separator: "; ")
+        }
         guard !unknown.isEmpty else { return }
         let told = "effects were not compared: \(unknown.joined(separator: "; "))"
         comparison.reason = [comparison.reason, told].compactMap { $0 }.joined(separator: "; ")

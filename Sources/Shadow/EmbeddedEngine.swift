@@ -8,6 +8,7 @@ public struct EmbeddedEngine: Sendable {
     private let slots: Slots
     private let pools: [String: Slots]
     private let bodySeconds: Double
+    private let effects: EffectsComparison
     private let now: @Sendable () -> Instant
     private let sleep: @Sendable (Double) async throws -> Void
 
@@ -17,6 +18,7 @@ public struct EmbeddedEngine: Sendable {
     ///   - parallelism: how many bodies run at once.
     ///   - pools: the slots of pools, of which a running body takes as many as its task says; a pool that is not named has no limit of its own.
     ///   - bodySeconds: how long an attempt may take whose task has no timeout.
+    ///   - effectsFolder: where the keys of rows that differ are written, many as they may be; nil for nowhere.
     ///   - now: the clock.
     ///   - sleep: waits so many seconds before a retry.
     public init(
@@ -24,6 +26,7 @@ public struct EmbeddedEngine: Sendable {
         parallelism: Int,
         pools: [String: Int] = [:],
         bodySeconds: Double = 3600,
+        effectsFolder: String? = nil,
         now: @escaping @Sendable () -> Instant,
         sleep: @escaping @Sendable (Double) async throws -> Void
     ) {
@@ -31,6 +34,7 @@ public struct EmbeddedEngine: Sendable {
         slots = Slots(parallelism)
         self.pools = pools.mapValues { Slots($0) }
         self.bodySeconds = bodySeconds
+        effects = EffectsComparison(connections: runner.connections, folder: effectsFolder)
         self.now = now
         self.sleep = sleep
     }
@@ -57,6 +61,8 @@ public struct EmbeddedEngine: Sendable {
         public var input: JSON?
         /// What its last attempt was kept in.
         var box: SandboxedBody?
+        /// How the rows that it changed compare with legacy's; nil where that is not asked, or it failed.
+        public var rows: Result<EffectFindings, EffectsUnknown>?
     }
 
     /// A whole run.
@@ -73,8 +79,14 @@ public struct EmbeddedEngine: Sendable {
     ///   - tasks: the tasks; those they wait for must be among them.
     ///   - payload: the job's payload, for job types.
     ///   - facts: what the run knows of itself.
+    ///   - run: its id.
     /// - Throws: `CancellationError`; by then no child process is left.
-    public func run(_ tasks: [TaskDefinition], payload: JSON?, facts: RunFacts = RunFacts()) async throws -> DAGRun {
+    public func run(
+        _ tasks: [TaskDefinition],
+        payload: JSON?,
+        facts: RunFacts = RunFacts(),
+        run id: String = "run"
+    ) async throws -> DAGRun {
         var progress = DAGProgress(tasks)
         var runs: [String: TaskRun] = [:]
         let urgencies = tasks.urgencies
@@ -85,12 +97,21 @@ public struct EmbeddedEngine: Sendable {
                 while let task = progress.ready.first {
                     let urgency = urgencies[task.id] ?? task.priority
                     switch decision(task, runs, facts, among: ids) {
-                    case .run(let filled): group.addTask { try await attempt(filled, urgency, payload: payload) }
+                    case .run(let filled) where filled.rows.isEmpty || filled.shadow == .observe:
+                        group.addTask { try await attempt(filled, urgency, payload: payload, in: .init()) }
+                    case .run(let filled):
+                        group.addTask {
+                            try await effects.around(filled, facts, run: id) { place in
+                                try await attempt(filled, urgency, payload: payload, in: place)
+                            }
+                        }
                     case .observe:
                         var observed = task
                         observed.shadow = .observe
                         observed.inputs = []
-                        group.addTask { [observed] in try await attempt(observed, urgency, payload: payload) }
+                        group.addTask { [observed] in
+                            try await attempt(observed, urgency, payload: payload, in: .init())
+                        }
                     case .refuse(let error):
                         // Nothing that a repetition would mend.
                         let moment = now()
@@ -173,7 +194,12 @@ public struct EmbeddedEngine: Sendable {
         }
     }
 
-    private func attempt(_ task: TaskDefinition, _ urgency: Int, payload: JSON?) async throws -> TaskRun {
+    private func attempt(
+        _ task: TaskDefinition,
+        _ urgency: Int,
+        payload: JSON?,
+        in place: EffectsComparison.Place
+    ) async throws -> TaskRun {
         var run = TaskRun(task: task.id, state: .success, observedOnly: task.shadow == .observe, attempts: 0)
         if !task.inputs.isEmpty { run.input = task.body.input }
         guard !run.observedOnly else { return run }
@@ -188,9 +214,10 @@ public struct EmbeddedEngine: Sendable {
                 return try await runner.run(
                     task.body,
                     payload: payload,
-                    redirect: task.redirect,
+                    redirect: task.redirect.merging(place.variables) { $1 },
                     timeout: task.timeout ?? bodySeconds,
-                    in: run.box
+                    in: run.box,
+                    effects: place
                 )
             }
             run.attempts += 1

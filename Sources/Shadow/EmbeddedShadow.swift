@@ -19,12 +19,20 @@ public struct EmbeddedShadow: ShadowEngine {
     public func shadow(_ legacy: Outcome, as part: ShadowPart) async throws -> ShadowAnswer {
         let zone = (try? zones.zone(part.dag.clock.timezone)) ?? .utc
         let facts = RunFacts(part.dag, tick: legacy.key.tick, zone: zone)
-        let run = try await engine.run(part.tasks, payload: part.isJob ? legacy.arguments : nil, facts: facts)
+        let run = try await engine.run(
+            part.tasks,
+            payload: part.isJob ? legacy.arguments : nil,
+            facts: facts,
+            run: "\(part.dag.id)-\(legacy.run)"
+        )
         guard let ended = run.tasks.first(where: { $0.task == part.standing.id }) else {
             return .nothing(.broken, reason: "the engine did not run the task “\(part.standing.id)”")
         }
         if let error = run.tasks.compactMap(\.error).first(where: { $0.type == SandboxedBody.refusal }) {
             return .nothing(.broken, reason: error.message)
+        }
+        for case .failure(let error)? in run.tasks.map(\.rows) {
+            return .nothing(.broken, reason: error.description)
         }
         var outcome = Outcome(
             key: legacy.key,
@@ -41,7 +49,11 @@ public struct EmbeddedShadow: ShadowEngine {
         outcome.result = part.isWhole ? nil : ended.result
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
         outcome.isolation = isolation(run)
-        let findings = effects(run, of: part.tasks, legacy, zone, &outcome)
+        var findings = effects(run, of: part.tasks, legacy, zone, &outcome)
+        for case .success(let rows)? in run.tasks.map(\.rows) {
+            findings.differences += rows.differences
+            findings.told += rows.told
+        }
         return .outcome(outcome, effects: findings)
     }
 

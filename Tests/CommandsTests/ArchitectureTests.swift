@@ -54,7 +54,7 @@ import Testing
                 /(?:room|tests|\.executableTarget)\(\s*(?:name: )?"(?<name>\w+)",\s*(?:dependencies: )?\[(?<needs>[^\]]*)\]/
         )
         #expect(targets.count > 30)
-        let folders = ["Sources", "Tests", "Benchmarks/compare"]
+        let folders = ["Sources", "Tests", "Benchmarks/compare", "Benchmarks/shadow"]
         let ours = try folders.flatMap {
             try FileManager.default.contentsOfDirectory(atPath: ArchitectureTests.root.appendingPathComponent($0).path)
         }

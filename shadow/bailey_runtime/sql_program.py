@@ -1,9 +1,9 @@
 """Runs statements in a PostgreSQL, or copies rows from one to another, and reports how that ended as data.
 
-Reads `{"connection", "statements", "params", "transaction", "read_only", "seconds"}`, or `{"copy": {"from", "to", "query", "table", "columns",
+Reads `{"connection", "statements", "params", "transaction", "read_only", "seconds", "rows"}`, or `{"copy": {"from", "to", "query", "table", "columns",
 "window"}, "params", "seconds"}`, and prints, as its very last line, one object: `{"bailey_body": 1, "result": …}`, or
 `{"bailey_body": 1, "error": {…, "final"}}`. A statement is a list in which texts of SQL and names of parameters alternate: parameters are bound,
-never pasted. Stands alone: other interpreters run its text with `-c`.
+never pasted. With `rows`, what it did is rolled back once each query's rows are in their file. Stands alone: other interpreters run its text with `-c`.
 """
 
 import json
@@ -108,7 +108,20 @@ def run(call):
             for number, statement in enumerate(statements, 1):
                 execute(cursor, f"statement {number} of {len(statements)}", bound(statement), params)
                 counts.append(cursor.rowcount if cursor.rowcount >= 0 else None)
-        if call["transaction"]:
+            for rows in call.get("rows", []):
+                # As the session that reads legacy's rows has it.
+                for setting in (
+                    "timezone = 'UTC'",
+                    "datestyle = 'ISO'",
+                    "bytea_output = 'hex'",
+                    "client_encoding = 'UTF8'",
+                ):
+                    cursor.execute(f"SET LOCAL {setting}")
+                with open(rows["file"], "wb") as file:
+                    out_of(cursor, rows["query"], file)
+        if "rows" in call:
+            connection.rollback()
+        elif call["transaction"]:
             commit(connection)
     finally:
         connection.close()

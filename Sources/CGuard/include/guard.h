@@ -1,6 +1,8 @@
 #ifndef BAILEY_GUARD_H
 #define BAILEY_GUARD_H
 
+#include "descriptors.h"
+
 /// Runs a program and ends with it as it ended, with its status or by its signal.
 ///
 /// If the process `parent` is gone, or this one is told to end (SIGTERM, SIGINT, SIGHUP), everything that the program started and that still runs

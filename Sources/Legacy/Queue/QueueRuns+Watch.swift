@@ -34,6 +34,9 @@ extension QueueRuns {
                     try await watch.look(connection, handle)
                     try await Task.sleep(for: .milliseconds(pollMilliseconds))
                 }
+            } catch  where Task.isCancelled {
+                if isReady, silent == nil { await lookLast(watch, handle) }
+                throw CancellationError()
             } catch let error as PostgresError {
                 // A query that can never be answered is a defect of the profile, which waiting does not mend.
                 guard isReady || since != nil else { throw error }
@@ -42,6 +45,23 @@ extension QueueRuns {
                 try await Task.sleep(for: .seconds(1))
             }
         }
+    }
+
+    /// Looks once more at the end of the watching: a row that ended without a stamp since the last long look would be found by the next watching
+    /// alone. Takes a few seconds at the most.
+    private func lookLast(_ watch: QueueWatch, _ handle: @escaping @Sendable (LegacyEvent) async throws -> Void) async {
+        // In a task of its own: that of the watching is cancelled.
+        let look = Task {
+            var watch = watch
+            guard let (connection, _) = try? await source.connect() else { return }
+            try? await watch.look(connection, handle, isLast: true)
+        }
+        let limit = Task {
+            try await Task.sleep(for: .seconds(5))
+            look.cancel()
+        }
+        await look.value
+        limit.cancel()
     }
 }
 
@@ -93,11 +113,13 @@ private struct QueueWatch {
         return try row?.double("now") ?? 0
     }
 
-    mutating func look(_ connection: PostgresConnection, _ handle: @Sendable (LegacyEvent) async throws -> Void)
-        async throws
-    {
+    mutating func look(
+        _ connection: PostgresConnection,
+        _ handle: @Sendable (LegacyEvent) async throws -> Void,
+        isLast: Bool = false
+    ) async throws {
         let now = try await seconds(connection)
-        let isLong = now - looked >= QueueWatch.pause
+        let isLong = isLast || now - looked >= QueueWatch.pause
         let back = min(clock, now) - (isLong ? QueueWatch.long : QueueWatch.short)
         let fresh = try await runs.ids(connection, since: back, untimed: isLong).filter { given[$0.id] == nil }
         for start in stride(from: 0, to: fresh.count, by: 500) {

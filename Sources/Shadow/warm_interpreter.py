@@ -1,0 +1,1 @@
+../../shadow/bailey_runtime/warm_interpreter.py
