@@ -193,7 +193,10 @@ let package = Package(
                 "Planning", "Shadow", "Cutover", "TestSupport", nioCore, nioEmbedded, grdb,
             ]
         ),
-        tests("CommandsTests", ["Commands", "Cutover", "LosslessJSON", "Migration", "TestSupport", arguments]),
+        tests(
+            "CommandsTests",
+            ["Commands", "Cutover", "LosslessJSON", "Migration", "Operations", "Settings", "TestSupport", arguments]
+        ),
         tests("ReportsTests", ["Reports", "LosslessJSON", "Migration", "Schedules"]),
         tests("MigrationTests", ["Migration", "Schedules", "LosslessJSON"]),
         tests("AlertsTests", ["Alerts", "Schedules", "LosslessJSON", "TestSupport", nioCore], exclude: ["Receivers"]),

@@ -2,6 +2,8 @@ import Cutover
 import Foundation
 import LosslessJSON
 import Migration
+import Operations
+import Settings
 import Testing
 
 @testable import Commands
@@ -145,6 +147,32 @@ import Testing
         case .array(let items): items.reduce(into: []) { $0.formUnion(keys($1)) }
         default: []
         }
+    }
+
+    @Test func everyKindOfDocumentIsNamed() throws {
+        let sources = DocumentsTests.root.appendingPathComponent("Sources")
+        let files = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String } ?? []
+        let code = try files.filter { $0.hasSuffix(".swift") }.map {
+            try String(contentsOf: sources.appendingPathComponent($0), encoding: .utf8)
+        }.joined()
+        let kinds = Set(code.matches(of: /"bailey": "([a-z-]+)"/).map { String($0.output.1) })
+        #expect(kinds.count > 20)
+        let page = try text("docs/json.md")
+        let headings = page.matches(of: /(?m)^## ([^(\n]*)/).flatMap {
+            $0.output.1.split { ", ".contains($0) }.map(String.init)
+        }
+        // The head of a bundle is a part of its file.
+        for kind in kinds.subtracting(headings).subtracting(["bundle"]) {
+            #expect(page.contains("`\(kind)`"), "\(kind)")
+        }
+    }
+
+    @Test func everyKindOfSourceIsInTheSchemaAndDocumented() throws {
+        let schema = try JSON(parsing: try text("mappings/schema/bailey.schema.json"))
+        let kinds = schema["$defs"]?["source"]?["properties"]?["kind"]?["enum"]?.array?.compactMap(\.string)
+        #expect(kinds == SystemKind.all.map(\.settings.name))
+        let rows = [try text("README.md"), try text("docs/configuration.md"), try text("docs/json.md")]
+        for kind in kinds ?? [] { #expect(rows.allSatisfy { $0.contains("`\(kind)`") }, "\(kind)") }
     }
 
     @Test func everyKeyOfASchemaIsDocumented() throws {
