@@ -190,7 +190,7 @@ let package = Package(
             "ReadersTests",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy", "Airflow",
-                "Planning", "Shadow", "Cutover", "TestSupport", nioCore, nioEmbedded, grdb,
+                "Planning", "Shadow", "Cutover", "Reports", "Operations", "TestSupport", nioCore, nioEmbedded, grdb,
             ]
         ),
         tests(

@@ -19,7 +19,13 @@ public struct CeleryProgram: Sendable {
     ///   - variables: what the interpreter gets beside the plain variables of this process.
     ///   - folder: the working directory.
     public init(interpreter: String, path: [String], variables: [String: String], folder: String) {
-        child = PythonChild(interpreter: interpreter, path: path, variables: variables, folder: folder)
+        child = PythonChild(
+            interpreter: interpreter,
+            path: path,
+            variables: variables,
+            folder: folder,
+            guardProgram: BodyGuard.program
+        )
     }
 
     /// Whether the interpreter has Celery.

@@ -11,7 +11,8 @@ struct DiscoverCommand: AsyncParsableCommand {
         discussion: """
             Reads Redis and PostgreSQL servers once, and asks live Celery workers for their configuration, a message to each. Says what is there, how
             sure that is, how much, who writes it, and what moves, can only be read or is better left; prints the bailey.yaml that reads it.
-            Needs no bailey.yaml. Ends with status 3 if a server did not answer, with 1 if a crontab has a line that endangers what was found.
+            Needs no bailey.yaml. Ends with status 3 if a server did not answer, with 1 if nothing was found, or a crontab has a line that
+            endangers what was.
             """
     )
 
@@ -65,7 +66,7 @@ struct DiscoverCommand: AsyncParsableCommand {
         }
         DiscoverCommand.advise(found)
         if !found.isWhole { throw ExitCode(ExitStatus.unreachable.rawValue) }
-        if !found.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
+        if !found.holds || found.isEmpty { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 
     /// The servers that arguments name.

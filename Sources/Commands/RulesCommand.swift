@@ -23,6 +23,8 @@ struct RulesCommand: AsyncParsableCommand {
         func run() async throws {
             let proposals = try Workspace(common).ruleProposals(pipeline: pipeline)
             if common.json { Console.print(proposals.json) } else { Console.print(proposals.textLines) }
+            // That nothing was looked at is no finding that nothing changes.
+            if proposals.runs == 0 { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
         }
     }
 }

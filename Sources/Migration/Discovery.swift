@@ -10,6 +10,8 @@ public struct Discovery: Sendable, Hashable {
     public var systems: [DiscoveredSystem]
     /// The lines of crontabs, in the files' order.
     public var lines: [JudgedLine]
+    /// Crontabs of which no line runs anything.
+    public var idle: [String] = []
     /// What a person must know, of lines and of the look as a whole.
     public var findings: [Finding]
 
@@ -31,6 +33,9 @@ public struct Discovery: Sendable, Hashable {
     /// Whether every server answered.
     public var isWhole: Bool { servers.allSatisfy { $0.trouble == nil } }
 
+    /// Whether nothing at all was found: perhaps it was looked for in the wrong place.
+    public var isEmpty: Bool { systems.isEmpty && lines.isEmpty }
+
     /// Whether no finding is of severity `error`.
     public var holds: Bool { !findings.contains { $0.severity == .error } }
 }
@@ -45,6 +50,8 @@ public struct ServerSeen: Sendable, Hashable {
     public var trouble: String?
     /// What was not seen of it, and why: what is not named in the systems may lie there.
     public var unseen: [String]
+    /// What it holds, whatever that is: databases and their keys, or tables and about how many rows.
+    public var contents: [String] = []
 
     /// Makes one.
     public init(address: String, product: String? = nil, trouble: String? = nil, unseen: [String] = []) {

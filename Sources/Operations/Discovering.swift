@@ -99,6 +99,7 @@ package struct Discovering: Sendable {
         for file in files {
             let (lines, findings) = judge.judge(file)
             discovery.lines += lines
+            if lines.isEmpty { discovery.idle.append(file.file) }
             discovery.findings += findings
         }
         return discovery
@@ -123,6 +124,7 @@ package struct Discovering: Sendable {
                 }
                 let redis = try await RedisLook(url, zones: zones, question: asksWorkers ? ask : nil)
                 (seen.product, seen.unseen) = (redis.product, redis.unseen)
+                seen.contents = redis.contents
                 look = .redis(redis)
             } else if ["amqp", "amqps", "pyamqp", "sqs", "kafka", "confluentkafka"].contains(scheme) {
                 seen.address = "\(scheme)://…"
@@ -135,6 +137,7 @@ package struct Discovering: Sendable {
                 surroundings.tell("looking at \(url.address) …")
                 let postgres = try await PostgresLook(url, zones: zones)
                 (seen.product, seen.unseen) = (postgres.product, postgres.unseen)
+                seen.contents = postgres.contents
                 look = .postgres(postgres)
             }
             var found: [DiscoveredSystem] = []

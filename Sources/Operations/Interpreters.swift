@@ -29,7 +29,8 @@ package struct Interpreters: Sendable {
                 interpreter: settings.python,
                 path: settings.path.map { $0.hasPrefix("/") ? $0 : folder + "/" + $0 },
                 variables: settings.variables,
-                folder: folder
+                folder: folder,
+                guardProgram: BodyGuard.program
             ),
             secrets: settings.variables.values.filter { $0.contains("://") || $0.count > 12 },
             seconds: timeout ?? 30

@@ -140,7 +140,7 @@ extension QueueStanding {
         if stuck > 0 { parts.append("\(stuck) left behind by a dead worker") }
         if let trouble {
             return
-                "  \(type): owner \(state.rawValue); its rows cannot be counted, because the table has changed: \(trouble); \(held) are seen to be held"
+                "  \(type): owner \(state.rawValue); its rows cannot be counted: \(trouble); \(held) are seen to be held"
         }
         let owner = state == .airflow ? "airflow, \(share) %" : state.rawValue
         return "  \(type): owner \(owner); \(parts.joined(separator: ", "))"

@@ -21,6 +21,8 @@ package struct RuleProposals: Sendable {
     package var tasks: [Task]
     /// How many runs of legacy were looked at.
     package var runs: Int
+    /// How many pairs of them had equal inputs: without any, nothing can be learnt.
+    package var pairs = 0
 
     /// The document that `bailey rules propose --json` prints; see docs/json.md.
     package var json: JSON {
@@ -47,7 +49,13 @@ package struct RuleProposals: Sendable {
         var lines = [
             "# Learnt from \(runs) runs of legacy against legacy. Nothing of it is applied: that a value changes does not say why."
         ]
-        if tasks.isEmpty { lines.append("# Runs with equal inputs gave equal results.") }
+        if tasks.isEmpty {
+            lines.append(
+                pairs == 0
+                    ? "# No two of them ended well with equal inputs, so that nothing can be told yet: shadow more runs."
+                    : "# The \(pairs) pairs of runs with equal inputs gave equal results, but for what rules cover already."
+            )
+        }
         for task in tasks {
             lines += ["# \(task.pipeline), task \(task.task) (\(task.entry)):", "compare:"]
             for section in ["ignore", "tolerance", "unordered", "pattern"] {
@@ -107,6 +115,9 @@ extension Workspace {
     package func ruleProposals(pipeline: String?) throws -> RuleProposals {
         let plan = try plan(try inventory())
         let store = try store()
+        if let pipeline, !plan.pipelines.contains(where: { $0.dag.id == pipeline }) {
+            throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
+        }
         var proposals = RuleProposals(tasks: [], runs: 0)
         for planned in plan.pipelines where pipeline == nil || planned.dag.id == pipeline {
             let comparisons = try store.comparisons(pipeline: planned.dag.id, counting: true, limitPerPipeline: 1000)
@@ -118,6 +129,7 @@ extension Workspace {
                     learning.learn(outcome)
                     proposals.runs += 1
                 }
+                proposals.pairs += learning.pairs
                 let known = Set(task.compare.names)
                 let found = learning.noise.map { noise in
                     (noise: noise, covers: causes.filter { noise.covers($0) }.map(\.runs).max() ?? 0)

@@ -246,7 +246,7 @@ package struct Workspace {
             connections: settings.connections,
             directory: folder,
             inherited: ProcessInfo.processInfo.environment,
-            guardProgram: "/proc/self/exe",
+            guardProgram: BodyGuard.program,
             ladder: sandboxes,
             isWarm: settings.forksBodies,
             tell: tell

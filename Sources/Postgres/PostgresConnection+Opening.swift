@@ -150,6 +150,10 @@ extension PostgresError {
                     "A pooler (PgBouncer) answers there, which keeps no session of one's own: give the address of the database itself (Prisma's directUrl)"
             )
         }
+        if message.contains("permission denied for database") {
+            let advice = PostgresError.grant(message)
+            return PostgresError(.rights, address: url.address, operation: "connecting", found: message, advice: advice)
+        }
         let advice =
             isLogin
             ? "Check the user, password and database in the URL's environment variable"
@@ -167,6 +171,10 @@ extension PostgresError {
     /// Which parameter of the URL decides what libpq says of TLS; nil where it says nothing of it.
     private static func adviceOfTLS(_ message: String) -> String? {
         let words: [(found: String, advice: String)] = [
+            (
+                "invalid response to SSL negotiation",
+                "What answers there is no PostgreSQL: see host and port, and what stands before it"
+            ),
             (
                 "does not support SSL",
                 "The server speaks no TLS there: take sslmode (and sslrootcert) out of the URL, or switch ssl on at the server"

@@ -47,6 +47,23 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         "PostgreSQL at \(address), \(operation): \(found)\(state.map { " (SQLSTATE \($0))" } ?? ""). \(advice)"
     }
 
+    /// What grants the right that the server says is missing.
+    static func grant(_ message: String) -> String {
+        let words: [(found: String, right: String)] = [
+            ("permission denied for schema ", "USAGE ON SCHEMA"),
+            ("permission denied for function ", "EXECUTE ON FUNCTION"),
+            ("permission denied for database ", "CONNECT ON DATABASE"),
+        ]
+        for (found, right) in words {
+            guard let place = message.firstRange(of: found) else { continue }
+            let name = message[place.upperBound...].prefix { $0 != ";" }
+            return
+                "Grant the right to Bailey's user (GRANT \(right) \(name) TO …; bailey doctor --rights prints all that each command needs), or use another one"
+        }
+        return
+            "Grant the right to Bailey's user (bailey doctor --rights prints what each command needs), or use another one"
+    }
+
     /// The error of an answer with a SQLSTATE (PostgreSQL 15, appendix A).
     static func answered(address: String, operation: String, message: String, state: String) -> PostgresError {
         let (code, advice): (Code, String)
@@ -56,7 +73,7 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
                 .missing, "Compare the profile under mappings/profiles with the database's own tables and columns"
             )
         case "42501":
-            (code, advice) = (.rights, "Grant the right to Bailey's user, or use another one")
+            (code, advice) = (.rights, PostgresError.grant(message))
         case "57014":
             (code, advice) = (.timeout, "Raise the statement timeout, or see pg_stat_activity for what blocks it")
         case "57P01", "57P02", "57P03", "08006", "08003":

@@ -32,7 +32,7 @@ public enum PostgresValue: Sendable, Hashable {
 /// One row, its values in the server's text form.
 public struct PostgresRow: Sendable {
     /// The names of the columns.
-    let columns: [String]
+    public let columns: [String]
     private let cells: [String?]
     private let address: String
 

@@ -6,6 +6,8 @@ import Foundation
 /// It is Bailey's own program, called anew with a word that no command has.
 public enum BodyGuard {
     private static let word = "__guard"
+    /// This program, where it is Bailey's.
+    public static let program = "/proc/self/exe"
 
     /// The arguments of the program that guards a body.
     ///

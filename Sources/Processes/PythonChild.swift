@@ -3,7 +3,7 @@ import Subprocess
 import SystemPackage
 
 /// A program text that a Python interpreter runs as a child: it reads one document, and answers with one. It ends by itself or by a deadline,
-/// and what it has started in its session ends with it.
+/// and what it has started in its session ends with it; under a guard, whatever it has started ends with the deadline, and with Bailey.
 public struct PythonChild: Sendable {
     /// Why there is no answer, with what to do about it.
     public struct Failure: Error, Sendable, CustomStringConvertible {
@@ -30,6 +30,7 @@ public struct PythonChild: Sendable {
     private let path: [String]
     private let variables: [String: String]
     private let folder: String
+    private let guardProgram: String?
     private static let answerLimit = 256 * 1024 * 1024
 
     /// An interpreter.
@@ -38,7 +39,15 @@ public struct PythonChild: Sendable {
     ///   - path: folders put in front of the module path.
     ///   - variables: what it gets beside the plain variables of this process.
     ///   - folder: the working directory.
-    public init(interpreter: String, path: [String], variables: [String: String], folder: String) {
+    ///   - guardProgram: Bailey's own program, which stands between it and the child; see `BodyGuard`. Without one, only the session ends.
+    public init(
+        interpreter: String,
+        path: [String],
+        variables: [String: String],
+        folder: String,
+        guardProgram: String? = nil
+    ) {
+        self.guardProgram = guardProgram
         self.interpreter = interpreter
         self.path = path
         self.variables = variables
@@ -60,6 +69,11 @@ public struct PythonChild: Sendable {
         }
         let status = try await ended(["-c", program], input: request, (output, errors), seconds: seconds)
         guard status.isSuccess else {
+            if guardProgram != nil, case .exited(let code) = status,
+                let complaint = BodyGuard.complaint(status: Int(code), errors: try text(errors))
+            {
+                throw Failure(cause: .start, description: "\(complaint); see whether it is installed there")
+            }
             let last = try text(errors).split(separator: "\n").last.map { ": \($0)" } ?? ""
             throw Failure(cause: .status, description: "\(interpreter) ended with \(status)\(last)")
         }
@@ -112,13 +126,17 @@ public struct PythonChild: Sendable {
     private func configuration(_ words: [String]) -> Configuration {
         var options = PlatformOptions()
         options.createSession = true
-        options.teardownSequence = [
-            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))
-        ]
+        // A guard ends all that the child has started, and then itself.
+        options.teardownSequence =
+            guardProgram == nil
+            ? [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))]
+            : [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))]
+        let program = guardProgram ?? interpreter
+        let words = guardProgram == nil ? words : BodyGuard.arguments([interpreter] + words)
         var all = PlainEnvironment.of(ProcessInfo.processInfo.environment, travels: true).merging(variables) { $1 }
         if !path.isEmpty { all["PYTHONPATH"] = path.joined(separator: ":") }
         return Configuration(
-            executable: interpreter.contains("/") ? .path(FilePath(interpreter)) : .name(interpreter),
+            executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
             arguments: Arguments(words),
             environment: .custom(
                 Dictionary(all.map { (Environment.Key(stringLiteral: $0.key), $0.value) }, uniquingKeysWith: { $1 })

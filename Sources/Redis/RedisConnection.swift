@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -255,6 +256,14 @@ public final class RedisConnection: Sendable {
                 advice:
                     "Give the ACL user the right, or use another one; bailey doctor --rights prints what each command needs"
             )
+        case "ERR" where name == "AUTH" && message.contains("password") && !message.contains("wrong number"):
+            return RedisError(
+                .authentication,
+                address: address,
+                operation: name,
+                found: "this Redis has no password set, and the URL has one",
+                advice: "See whether it is the right server, or take the password out of the URL"
+            )
         default:
             // AUTH's own errors may repeat what was sent.
             let shown = name == "AUTH" ? String(kind) : message
@@ -305,7 +314,7 @@ public final class RedisConnection: Sendable {
                 .unreachable,
                 address: address,
                 operation: "connecting",
-                found: "\(error)",
+                found: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
                 advice: "See whether Redis runs there and the address in bailey.yaml is right"
             )
         }

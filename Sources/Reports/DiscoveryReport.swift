@@ -14,10 +14,12 @@ extension Discovery {
                     [
                         "address": .string(server.address), "product": text(server.product),
                         "trouble": text(server.trouble), "unseen": texts(server.unseen),
+                        "contents": texts(server.contents),
                     ]
                 }
             ),
             "systems": .array(systems.map(\.json)), "crontab": .array(lines.map(\.json)),
+            "idle": texts(idle),
             "findings": .array(findings.map(\.json)), "settings": .string(settings),
         ]
     }
@@ -30,7 +32,17 @@ extension Discovery {
             found += server.unseen.map { "  not seen: \($0)" }
         }
         for system in systems { found += [""] + system.textLines }
-        if systems.isEmpty, !servers.isEmpty { found += ["", "Nothing that schedules or queues work was seen."] }
+        if systems.isEmpty, servers.contains(where: { $0.trouble == nil }) {
+            found += ["", "Nothing that schedules or queues work was seen. What was seen instead:"]
+            for server in servers where server.trouble == nil {
+                let contents = server.contents.isEmpty ? "nothing" : server.contents.joined(separator: "; ")
+                found.append("  \(server.address): \(contents)")
+            }
+            found.append(
+                "See whether these are the right servers and databases, and whether this user may see what is there."
+            )
+        }
+        found += idle.map { "\($0): no line of it runs anything. See whether it is the right file" }
         if !lines.isEmpty {
             found.append("")
             var table = TextTable(["LINE", "VERDICT", "WHEN", "RUNS A DAY", "COMMAND"])

@@ -14,9 +14,13 @@ extension Discovery {
         var blocked: [String] = []
         for system in systems {
             guard let kind = system.kind, let settings = system.settings else { continue }
-            let url = system.query.map { system.reference + (system.reference.contains("?") ? "&" : "?") + $0 }
+            let url = system.query.map {
+                system.reference + (system.reference.contains("?") ? "&" : "?") + Discovery.plain($0)
+            }
+            // Only a URL names a variable; what a key or a table is called is foreign, and would have one of Bailey's filled in.
             let members =
-                [("kind", kind), ("url", url ?? system.reference)] + settings.map { ($0.key, $0.value) }
+                [("kind", kind), ("url", url ?? system.reference)]
+                + settings.map { ($0.key, $0.key == "broker_url" ? $0.value : Discovery.plain($0.value)) }
             let block =
                 ["  \(Discovery.name(system, kind, &names)):"]
                 + members.map { "    \($0.0): \(Discovery.quoted($0.1))" }
@@ -75,6 +79,8 @@ extension Discovery {
     }
 
     /// A text as YAML, which reads JSON's.
+    private static func plain(_ text: String) -> String { text.replacing("${", with: "$${") }
+
     private static func quoted(_ text: String) -> String { JSON.string(text).text() }
 
     private func oneLine(_ text: String) -> String { text.visible }

@@ -47,7 +47,8 @@ public struct NoiseLearning: Sendable {
 
     private var places: [String: Place] = [:]
     private var last: [String: JSON] = [:]
-    private var pairs = 0
+    /// How many pairs of runs with equal inputs were looked at.
+    public private(set) var pairs = 0
 
     /// Nothing learnt yet.
     public init() {}

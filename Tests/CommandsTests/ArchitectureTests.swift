@@ -121,6 +121,25 @@ import Testing
         #expect(seen > 30)
     }
 
+    /// What lets a test end the program in the middle is compiled for tests alone.
+    @Test func noReleaseHasTheHooksOfTests() throws {
+        let sources = ArchitectureTests.root.appendingPathComponent("Sources")
+        let files = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String } ?? []
+        var seen = 0
+        for file in files where file.hasSuffix(".swift") {
+            let code = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
+            var depth = 0
+            for line in code.split(separator: "\n").map({ $0.trimmingCharacters(in: .whitespaces) }) {
+                if line.hasPrefix("#if") { depth += depth > 0 || line == "#if DEBUG" ? 1 : 0 }
+                if line.hasPrefix("#endif") { depth = max(0, depth - 1) }
+                guard line.contains("JournalDeath") || line.contains("BAILEY_DIE_AT") else { continue }
+                seen += 1
+                #expect(depth > 0, "\(file): \(line)")
+            }
+        }
+        #expect(seen > 2)
+    }
+
     /// What commands share prints nothing.
     @Test func operationsDoNotPrint() throws {
         let folder = ArchitectureTests.root.appendingPathComponent("Sources/Operations")

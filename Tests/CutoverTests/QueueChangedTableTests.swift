@@ -117,6 +117,53 @@ struct QueueChangedTableTests {
         }
     }
 
+    /// The type stands in the payload, and cannot be taken out of one row: that is legacy's, and the others move.
+    @Test(arguments: ["status", "due", "queue"])
+    func aRowWhoseTypeCannotBeToldStopsNothing(_ way: String) async throws {
+        try await withFolder { folder in
+            var bench = try QueueBench(folder, hold: way)
+            bench.profile.columns["type"] = nil
+            bench.profile.expressions["type"] = "(job_data->>'kind') || nullif((job_data->>'n')::int, 0)"
+            func add(_ payloads: String...) throws {
+                for payload in payloads {
+                    try bench.server.psql(
+                        bench.url,
+                        "INSERT INTO tasks.background_jobs (job_data) VALUES ('\(payload)')"
+                    )
+                }
+            }
+            let (good, bad) = (#"{"kind": "export", "n": "1"}"#, #"{"kind": "export", "n": "x"}"#)
+            try add(good, bad, good)
+            let queue = try await bench.open()
+            try await bench.cutOver(queue, ["export1"])
+            #expect(try await queue.standing("export1").held == 2)
+            // One that comes later passes to legacy, and is told of.
+            try add(bad, good)
+            #expect(try await queue.standing("export1").trouble == nil)
+            #expect(try await queue.standing("export1").held == 3)
+            #expect(try await queue.sightings().contains { $0.what.hasPrefix("trouble: ") })
+            let taken = try bench.server.psql(
+                bench.url,
+                "SELECT count(*) FROM bailey.take('jobs', 'export1', 'p/r', 9)"
+            )
+            #expect(taken == "3")
+            try bench.server.psql(
+                bench.url,
+                "SELECT bailey.finish('jobs', job, run, 'success', NULL) FROM bailey.claim ORDER BY place LIMIT 2"
+            )
+            // Held again, so that there is something to give back.
+            #expect(try await queue.giveUp("export1", runs: ["p/r"], by: "tester") == 1)
+            #expect(try await bench.rollBack(queue, ["export1"]) == [])
+            let waiting = try bench.server.psql(
+                bench.url,
+                "SELECT count(*) FROM tasks.background_jobs WHERE status = 'pending' AND coalesce(next_retry_at < '9000-01-01', true) AND lane = 'fast'"
+            )
+            #expect(waiting == "3")
+            try await queue.uninstall()
+            #expect(try bench.server.psql(bench.url, "SELECT to_regnamespace('bailey') IS NULL") == "t")
+        }
+    }
+
     @Test(arguments: ["status", "due", "queue"])
     func aTriggerThatFailsLetsTheRowPassAndIsKept(_ way: String) async throws {
         try await withFolder { folder in

@@ -74,11 +74,84 @@ import Testing
                 zones: zones
             )
         }
-        let error = await #expect(throws: PostgresError.self) { _ = try await reading("body->>'type'") }
+        let spared = try await reading("body->>'type'")
+        #expect(spared.entries.map(\.id.name) == ["a"] && spared.summary.found == 3)
+        let line = try #require(spared.unread.first { $0.reason == "unreadable-row" })
+        #expect(line.key == "jobs where id is 2", "\(line)")
+        #expect(line.detail.contains("“type”: unsupported Unicode escape sequence"), "\(line)")
+        // Where none can be read, the profile is wrong, and which expression it is and how it lets a row be is told.
+        let error = await #expect(throws: PostgresError.self) {
+            _ = try await reading("(coalesce(body->>'type', 'x') || id)::uuid")
+        }
         let text = error?.description ?? ""
-        for part in ["“type” (body->>'type')", "“p”", "CASE WHEN", "u0000"] { #expect(text.contains(part), "\(text)") }
+        for part in ["“type” ((coalesce(body->>'type', 'x') || id)::uuid)", "“p”", "CASE WHEN", "u0000"] {
+            #expect(text.contains(part), "\(text)")
+        }
         let read = try await reading("CASE WHEN strpos(body::text, chr(92) || 'u0000') = 0 THEN body->>'type' END")
         #expect(read.entries.map(\.id.name) == ["a"] && read.unread.map(\.reason) == ["no-job-type"])
+    }
+
+    /// Each column of a profile by an expression that takes all rows but one.
+    @Test(arguments: [
+        ("type", "CASE WHEN id = 2 THEN (body->>'type')::int::text ELSE body->>'type' END", "body->>'state'"),
+        ("status", "body->>'type'", "CASE WHEN 1 / (id - 2) IS NOT NULL THEN body->>'state' END"),
+        ("attempts", "(body->>'n')::int", "body->>'state'"), ("queued", "(body->>'at')::timestamptz", "body->>'state'"),
+        ("started", "(body->>'at')::timestamptz", "body->>'state'"),
+        ("finished", "(body->>'at')::timestamptz", "body->>'state'"),
+        ("result", "(body->>'result')::json::text", "body->>'state'"),
+        ("error", "(SELECT * FROM json_array_elements_text(body->'many'))", "body->>'state'"),
+        ("payload", "(body->>'result')::json", "body->>'state'"),
+    ])
+    func aRowThatAnExpressionCannotTakeIsOneLine(meaning: String, sql: String, status: String) async throws {
+        let server = try PostgresServer.running()
+        let url = try server.database()
+        let good =
+            #"{"type": "a", "state": "done", "n": "1", "at": "2026-01-02T03:04:05Z", "result": "[1]", "many": [1]}"#
+        let bad = #"{"type": "a", "state": "done", "n": "x", "at": "never", "result": "{", "many": [1, 2]}"#
+        try server.psql(
+            url,
+            "CREATE TABLE jobs (id int, body json); INSERT INTO jobs VALUES (1, '\(good)'), (2, '\(bad)'), (3, '\(good)')"
+        )
+        var columns = ["id": "id", "type": "{sql: \"body->>'type'\"}", "status": "{sql: \"\(status)\"}"]
+        if meaning != "status" { columns[meaning] = "{sql: \"\(sql)\"}" }
+        let lines = columns.map { "  \($0.key): \($0.value)" }.joined(separator: "\n")
+        let profile = try QueueProfile(
+            yaml: "profile: p\ntable: jobs\ncolumns:\n\(lines)\nstatuses: {queued: new, success: done}\n",
+            file: "p.yaml"
+        )
+        let source = try QueueSource(name: "q", url: PostgresURL(url), profile: profile, timezone: "UTC")
+        let reading = try await source.read(zones: zones)
+        #expect(reading.entries.map(\.id.name) == ["a"], "\(reading)")
+        // What an import does not ask for does not stop it.
+        let asked = !["result", "error", "payload"].contains(meaning)
+        #expect(reading.unread.map(\.key) == (asked ? ["jobs where id is 2"] : []), "\(reading.unread)")
+        let runs = QueueRuns(source: source, types: ["a"], pollMilliseconds: 50) { Instant(microseconds: 0) }
+        let recorded = try await runs.recorded(limit: 10)
+        #expect(Set(recorded.outcomes.map(\.run)) == ["1", "3"])
+        #expect(recorded.unread.keys.sorted() == ["2"] && recorded.unread["2"]?.contains("“\(meaning)”") == true)
+        // The same while it is watched.
+        let seen = Mutex<[String]>([])
+        let ready = Mutex(false)
+        let work = Task {
+            try await runs.watch(since: nil, ready: { ready.withLock { $0 = true } }) { event in
+                switch event {
+                case .run(let outcome, _): seen.withLock { $0.append("run \(outcome.run)") }
+                case .unread(let record, _): seen.withLock { $0.append("unread \(record)") }
+                case .silent(let why): seen.withLock { $0.append("silent: \(why)") }
+                default: break
+                }
+            }
+        }
+        try await waitUntil("it watches") { ready.withLock { $0 } }
+        let isFound = meaning != "finished"
+        let stamp = isFound ? good : good.replacing("2026-01-02T03:04:05Z", with: "2999-01-02T03:04:05Z")
+        try server.psql(url, "INSERT INTO jobs VALUES (4, '\(bad)'), (5, '\(stamp)')")
+        if meaning == "status" { try server.psql(url, "UPDATE jobs SET id = 2 WHERE id = 4") }
+        try await waitUntil("the job is seen") { seen.withLock { $0.contains("run 5") } }
+        work.cancel()
+        _ = try? await work.value
+        let all = seen.withLock { $0 }
+        #expect(all.contains { $0.hasPrefix("unread ") } && !all.contains { $0.hasPrefix("silent") }, "\(all)")
     }
 
     @Test func aDatabaseOfBytesIsReadAsFarAsTheyAreUTF8() async throws {

@@ -214,10 +214,33 @@ def number(value: Any) -> Any:
     return shown(value)
 
 
+def configured(state: Any, with_defaults: bool) -> dict[str, Any]:
+    """The settings as a worker tells them; those of which one makes that impossible, without it."""
+    from celery.utils.serialization import jsonify
+    from celery.worker import control
+
+    try:
+        found: dict[str, Any] = control.conf(state, with_defaults=with_defaults)
+        json.dumps(found, default=shown)
+        return found
+    except Exception:
+        pass
+    told = {}
+    for name, value in state.app.conf.table(with_defaults=with_defaults).items():
+        if name.startswith("__"):
+            continue
+        try:
+            plain = jsonify(value, unknown_type_filter=shown)
+            json.dumps(plain, default=shown)
+        except Exception:
+            continue
+        told[name] = plain
+    return told
+
+
 def answers(app: Any, options: list[str]) -> dict[str, Any]:
     """What a worker of the application would answer to the questions that workers are asked."""
     from celery import __version__
-    from celery.worker import control
 
     state = SimpleNamespace(app=app)
     try:
@@ -231,8 +254,8 @@ def answers(app: Any, options: list[str]) -> dict[str, Any]:
         words = " ".join(f"{option}={value}" for option, value in said.items() if value is not None)
         tasks.append(f"{name} [{words}]" if words else name)
     return {
-        "conf": control.conf(state, with_defaults=True),
-        "own": control.conf(state, with_defaults=False),
+        "conf": configured(state, True),
+        "own": configured(state, False),
         "queues": queues,
         "tasks": tasks,
         "report": {"ok": f"software -> celery:{__version__}"},

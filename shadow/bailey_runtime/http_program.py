@@ -6,7 +6,9 @@ repetition would mend it. Stands alone: other interpreters run its text with `-c
 """
 
 import base64
+import http.client
 import json
+import signal
 import sys
 import urllib.error
 import urllib.parse
@@ -19,6 +21,18 @@ class Refused(Exception):
     def __init__(self, words, final):
         super().__init__(words)
         self.final = final
+
+
+def late(*_):
+    raise TimeoutError("it did not end in time")
+
+
+def whole(answer):
+    """The body, as far as it is read at all; one that ends before the length that it was said to have is none."""
+    body = answer.read(MOST_BYTES + 1)
+    if len(body) <= MOST_BYTES and getattr(answer, "length", None):
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
 
 
 class Unredirected(urllib.request.HTTPRedirectHandler):
@@ -57,15 +71,27 @@ def answered(call):
         # Nothing of the environment: a proxy is a decision, not an accident.
         opener = urllib.request.build_opener(Unredirected, urllib.request.ProxyHandler({}))
         with opener.open(request_of(call), timeout=call["seconds"]) as answer:
-            return answer.status, answer.read(MOST_BYTES + 1)
+            return answer.status, whole(answer)
     except urllib.error.HTTPError as error:
+        # Only its words are wanted.
         with error:
-            return error.code, error.read(MOST_BYTES + 1)
+            try:
+                return error.code, error.read(MOST_BYTES + 1)
+            except (OSError, EOFError, http.client.HTTPException):
+                return error.code, b""
+    except http.client.HTTPException as error:
+        # What came is no HTTP, or not all of it: such a server may be on its way down, or up.
+        words = f"{type(error).__name__}: {str(error)[:200]}"
+        raise Refused(f"{name} gave no whole answer of HTTP: {words}", False) from error
     except (OSError, EOFError) as error:
         why = getattr(error, "reason", error)
         raise Refused(f"{name} gave no answer: {why}", False) from error
     except ValueError as error:
         raise Refused(f"{name} cannot be asked: {error}", True) from error
+
+
+def no_number(word):
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def result_of(call):
@@ -78,8 +104,8 @@ def result_of(call):
     if len(body) > MOST_BYTES:
         raise Refused(f"{name} answered with more than {MOST_BYTES} bytes", True)
     try:
-        json.loads(text)
-    except ValueError:
+        json.loads(text, parse_constant=no_number)
+    except (ValueError, RecursionError):
         return '{"status":' + str(status) + ',"text":' + json.dumps(text, ensure_ascii=False) + "}"
     # As it was written there, on one line: between tokens of JSON a line break means nothing.
     return '{"status":' + str(status) + ',"json":' + text.replace("\r", " ").replace("\n", " ").strip() + "}"
@@ -87,6 +113,9 @@ def result_of(call):
 
 def main():
     call = json.load(sys.stdin)
+    # A server that sends a byte now and then never lets a single wait become too long; this is for all of them.
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, min(max(call["seconds"], 0.001), 86400.0))
     try:
         said, ended = '"result":' + result_of(call), 0
     except Refused as refused:

@@ -26,14 +26,21 @@ public struct QueueBridge: Bridge {
     public func rights() throws -> [NeededRights] {
         let table = try table()
         guard table.layout.hold != nil else { return [] }
+        let moving = table.entryRights + ["GRANT SELECT, UPDATE ON \(table.quotedTable) TO bailey;"]
         return [
             NeededRights(
-                commands: "cutover, rollback, retire, watch (or give the output of cutover --sql to the administrator)",
+                commands: "cutover (or give the output of cutover --sql to the administrator)",
                 lines: table.entryRights + [
                     "GRANT CREATE ON DATABASE \(PostgresConnection.identifier(table.database)) TO bailey;",
                     "GRANT SELECT, UPDATE, TRIGGER ON \(table.quotedTable) TO bailey;",
                 ]
-            )
+            ),
+            NeededRights(commands: "rollback, watch, status after a cutover", lines: moving),
+            NeededRights(
+                commands:
+                    "retire (triggers are the table owner's to remove: give the output of retire --sql to the administrator)",
+                lines: moving
+            ),
         ]
     }
 
@@ -111,7 +118,13 @@ public struct QueueBridge: Bridge {
     public func tend() async throws -> [BridgeNotice] {
         guard let queue = try await held() else { return [] }
         var notices: [BridgeNotice] = []
-        if let error = try await queue.strandedError("looking after it") {
+        let stranded: Refusal?
+        do { stranded = try await queue.strandedError("looking after it") } catch let error as PostgresError {
+            // Whose right is missing is told below.
+            guard error.code == .rights, try await queue.missingRights("looking after it") != nil else { throw error }
+            stranded = nil
+        }
+        if let error = stranded {
             // What a rollback could not release is released now, if nobody has it locked any more.
             var isLeft = true
             if try await queue.isInstalled() {
@@ -122,6 +135,10 @@ public struct QueueBridge: Bridge {
             if isLeft { notices.append(BridgeNotice("stranded", "\(source) \(error.found)", .urgent, text)) }
         }
         guard try await queue.isInstalled() else { return notices }
+        if try await !queue.uses().isEmpty, let refusal = try await queue.missingRights("looking after it") {
+            let text = "\(refusal.found): no job is taken or given back. \(refusal.advice)."
+            notices.append(BridgeNotice("no-rights", "\(source) \(refusal.found)", .urgent, text))
+        }
         for seen in try await queue.sightings() {
             let identity = "\(source) \(seen.what) \(seen.count)"
             let urgency: BridgeNotice.Urgency = seen.what == "begun" ? .warning : .urgent

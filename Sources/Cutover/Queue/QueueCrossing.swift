@@ -35,8 +35,10 @@ public struct QueueCrossing: Crossing {
     public func preview(_ request: RollbackRequest) async throws -> CrossingReport {
         var report = QueueReport(pipeline: pipeline, queue: source, types: members)
         do {
-            let plan = try await bridge.connected().rollbackPlan(members, pipeline)
+            let queue = try await bridge.connected()
+            let plan = try await queue.rollbackPlan(members, pipeline)
             (report.standings, report.claims) = (plan.standings, plan.claims)
+            if !plan.standings.isEmpty, let refusal = try await queue.missingRights("giving back") { throw refusal }
         } catch let refusal as Refusal {
             report.refusals = [refusal]
         }
@@ -75,42 +77,15 @@ public struct QueueCrossing: Crossing {
         standing.share = standings.filter { $0.state == .airflow }.map(\.share).min() ?? 100
         standing.fence = standings.map { "\($0.type) \($0.fence)" }.joined(separator: " ")
         standing.isHealable = standings.contains { $0.state == .closing || ($0.state == .legacy && !$0.isSwept) }
-        let airflows = standings.filter { $0.state == .airflow && $0.retirement == nil }.map(\.type)
-        if let (job, since) = try await queue.untaken(airflows), isLate(since, now, timetable) {
-            standing.troubles.append(
-                BridgeNotice(
-                    "unasked",
-                    "\(pipeline) \(source) \(job)",
-                    .urgent,
-                    "No run has taken the job \(job) of \(source), which is Airflow's and due since \(since.iso8601), nor any other of \(airflows.joined(separator: ", ")) since: nobody runs them. See whether the DAG is paused, whether Airflow's scheduler runs, and whether its connection \(source) names this database; or roll back."
-                )
-            )
-        }
-        if !standing.isLegacys, try await !queue.isGuarded() {
-            standing.troubles.append(
-                BridgeNotice(
-                    "unguarded",
-                    "\(pipeline) \(source) \(standing.fence)",
-                    .urgent,
-                    "The table of \(source) has the switch's triggers no more, or they are off: another table was put in its place, or somebody dropped or disabled them. New jobs of \(members.joined(separator: ", ")) pass to legacy, and what is held waits for Airflow. Run bailey cutover \(pipeline) --execute, which puts them there, or bailey rollback \(pipeline)."
-                )
-            )
-        }
-        for other in standing.isLegacys ? [] : try await queue.otherInstallations(members) {
-            standing.troubles.append(
-                BridgeNotice(
-                    "other-installation",
-                    "\(pipeline) \(source) \(other)",
-                    .warning,
-                    "Another installation of Airflow than the one that takes the jobs of \(members.joined(separator: ", ")) has this DAG too and asks for them: “\(other)”. It gets none. Pause the DAG there; or, if it is to take them from now on, run bailey cutover \(pipeline) --installation \(other) --execute."
-                )
-            )
+        let lacking = standings.isEmpty ? nil : try await queue.missingRights("looking")
+        if let lacking {
+            standing.remarks.append("whether jobs can be taken or given back: \(lacking.found). \(lacking.advice)")
+        } else {
+            standing.troubles += try await troubles(of: standings, standing, queue, timetable)
         }
         for one in standings {
             if let trouble = one.trouble {
-                standing.remarks.append(
-                    "how many jobs of \(one.type) wait: the table has changed: \(trouble)"
-                )
+                standing.remarks.append("how many jobs of \(one.type) wait: \(trouble)")
             }
             if one.state == .legacy, one.held > 0 {
                 standing.remarks.append(
@@ -119,13 +94,6 @@ public struct QueueCrossing: Crossing {
             }
         }
         return standing
-    }
-
-    /// Whether a run of the DAG should have taken a job by now. Airflow is given a while to start one; of a DAG that is due often, two intervals.
-    private func isLate(_ since: Instant, _ now: Instant, _ timetable: AirflowTimetable?) -> Bool {
-        let next = timetable.map { Array($0.ticks(after: since).prefix(2)) } ?? []
-        let gap = next.count == 2 ? next[1].seconds(since: next[0]) : 300
-        return now.seconds(since: next.first ?? since) > min(300, max(30, 2 * gap))
     }
 
     /// What the switch has forgotten of what the journal knows, of these types and others of the pipeline; nil if nothing.

@@ -232,6 +232,7 @@ extension QueueSwitch {
         guard refusals.isEmpty else { return refusals }
         do {
             _ = try await connection.query(sql.probe)
+            if let proof = sql.proof { _ = try await connection.query(proof) }
         } catch {
             guard ["42", "22"].contains(error.state?.prefix(2) ?? ""), error.code != .rights else { throw error }
             refusals.append(

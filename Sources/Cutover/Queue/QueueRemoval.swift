@@ -26,6 +26,7 @@ extension QueueCrossing {
     private func remove(_ queue: QueueSwitch, _ removal: inout SwitchRemoval, executes: Bool, isRetired: Bool)
         async throws
     {
+        if let refusal = try await queue.missingRights("retiring") { throw refusal }
         removal.isInstalled = try await queue.readiness().installation != .absent
         let all = removal.isInstalled ? try await queue.uses() : []
         let unswept = all.filter { $0.state == .legacy && !$0.isSwept }.map(\.type)

@@ -40,6 +40,8 @@ struct QueueRetiring: RetiringJobs {
 
     /// Where the types stand; none of a queue without the switch.
     private func standings() async throws -> [QueueStanding] {
+        // Between the exchange of the DAG's file and the hand-over nothing may come to light.
+        if let refusal = try await queue.missingRights("retiring") { throw refusal }
         let readiness = try await queue.readiness()
         let cannot: Set<Refusal.Reason> = [.foreignSchema, .noRights, .readOnly]
         if let refusal = readiness.refusals.first(where: { cannot.contains($0.reason) }) { throw refusal }

@@ -35,6 +35,8 @@ public struct QueueRollback: Sendable {
     public func execute(deadRuns: [String] = [], limit: Double) async throws -> [QueueRest] {
         let standings = try await plan().standings
         guard !standings.isEmpty else { return [] }
+        // That new jobs are legacy's again is worth nothing if those that are held stay held.
+        if let refusal = try await queue.missingRights("giving back") { throw refusal }
         let detail: [(String, JSON)] = [
             ("types", .array(types.map(JSON.string))), ("dead_runs", .array(deadRuns.map(JSON.string))),
         ]

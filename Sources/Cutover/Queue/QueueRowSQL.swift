@@ -5,7 +5,7 @@ import Postgres
 /// The expressions over one queue's rows that its functions are made of; `r` is always the name that a row goes by.
 struct QueueRowSQL {
     let queue: String
-    let profile: QueueProfile
+    var profile: QueueProfile
     let hold: QueueHold
     /// The zone in which columns without one are read and written.
     let timezone: String

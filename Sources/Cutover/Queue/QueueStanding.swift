@@ -39,7 +39,7 @@ public struct QueueStanding: Sendable, Hashable {
     /// Rows of the share that a legacy worker runs, and those that it began so long ago that it must have died.
     public var running: Int = 0
     public var stuck: Int = 0
-    /// Why the rows could not be counted: the table has changed. The numbers, but for `held`, are 0 then, and `held` is what could be seen.
+    /// Why the rows could not be counted: the table has changed, or a right is missing. The numbers, but for `held`, are 0 then, and `held` is what could be seen.
     public var trouble: String?
 }
 

@@ -179,7 +179,7 @@ public struct QueueSwitch: Sendable {
             standing.stuck = try counts.int("stuck")
         } catch {
             guard ["42", "22"].contains(error.state?.prefix(2) ?? "") else { throw error }
-            standing.trouble = error.found
+            standing.trouble = error.code == .rights ? error.found : "the table has changed: \(error.found)"
             let held = try? await connection.query(
                 "SELECT bailey.held_now($1, $2) AS n",
                 [.text(queue), .text(type)]

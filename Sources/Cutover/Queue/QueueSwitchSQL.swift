@@ -92,7 +92,7 @@ public struct QueueSwitchSQL: Sendable {
                     RAISE EXCEPTION 'BAILEY: jobs are held or claimed still' USING ERRCODE = 'object_in_use';
                 END IF;
             END $bailey$;
-            \(drops.joined(separator: "\n"))
+            \((drops + rows.guardDrops).joined(separator: "\n"))
             DELETE FROM bailey.switch WHERE queue = \(rows.name);
             DELETE FROM bailey.claim WHERE queue = \(rows.name);
             DELETE FROM bailey.held WHERE queue = \(rows.name);
@@ -164,6 +164,9 @@ public struct QueueSwitchSQL: Sendable {
         let written = profile.writes.values.joined().map { "j.\(PostgresConnection.identifier($0.column))::text" }
         return "SELECT \((read + written).joined(separator: ", ")) FROM \(rows.table) j LIMIT 0"
     }
+
+    /// Reads what taking reads of each row that waits; nil where only columns are read.
+    var proof: String? { rows.proof }
 
     /// Whether any row has ended, any says when it began, and any is run now; by all types of the table.
     var history: String {
@@ -239,12 +242,12 @@ public struct QueueSwitchSQL: Sendable {
     }
 
     private var own: String {
-        [
-            "-- The functions and triggers of one queue.", rows.arrival, rows.holdBatch, rows.look, rows.take,
-            rows.finish,
-            rows.giveUp, rows.triggers,
+        let many = rows.guarding
+        return [
+            "-- The functions and triggers of one queue.", rows.guards, rows.arrival, many.holdBatch, many.look,
+            many.take, many.finish, many.giveUp, rows.triggers,
         ]
-        .joined(separator: "\n\n")
+        .filter { !$0.isEmpty }.joined(separator: "\n\n")
     }
 
     private var register: String {

@@ -9,7 +9,7 @@ enum QueueSwitchSchema {
         "bucket(text)", "close(text, text, integer, text, text, boolean, interval)", "hold(text, text, integer)",
         "look(text, text)", "held_now(text, text)", "stranded(text)", "blockers(text, text)",
         "settle(text, text, bigint)", "release(text, text, text, text)", "give_back(text, text, integer)",
-        "sweep(text, text)",
+        "sweep(text, text)", "located(text)",
         "take(text, text, text, integer)",
         "finish(text, text, text, text, text)", "give_up(text, text, text[], text)", "mode(text, text, text)",
     ]

@@ -14,6 +14,8 @@ public struct PostgresLook: Sendable {
     public let product: String
     /// What was not looked at, and why.
     public let unseen: [String]
+    /// How many tables there are, and those with the most rows.
+    public let contents: [String]
     let url: PostgresURL
     let zones: ZoneDatabase
     let tables: [PostgresCatalogue.Table]
@@ -32,7 +34,7 @@ public struct PostgresLook: Sendable {
         product = "PostgreSQL \(try await connection.serverVersion(atLeast: 10))"
         let signatures =
             try QueueDetection.signatures() + [DjangoBeatSystem.signature] + OtherSystem.all.map(\.signature)
-        (tables, sessions, unseen) = try await connection.transaction("READ ONLY") { connection in
+        (tables, sessions, unseen, contents) = try await connection.transaction("READ ONLY") { connection in
             let tables = try await PostgresCatalogue(connection, signatures: signatures).tables
             let rows = try await connection.query(
                 """
@@ -42,6 +44,14 @@ public struct PostgresLook: Sendable {
                 """
             )
             let sessions = try rows.map { Session(who: try $0.text("who"), statement: try $0.text("query")) }
+            let largest = try await connection.query(
+                """
+                SELECT schemaname || '.' || relname || ': about ' || n_live_tup || ' rows' AS line, count(*) OVER () AS tables
+                FROM pg_stat_user_tables ORDER BY n_live_tup DESC, 1 LIMIT 5
+                """
+            )
+            let number = try largest.first?.int("tables") ?? 0
+            let more = number > largest.count ? ["\(number - largest.count) more tables"] : []
             let hidden = sessions.filter { $0.statement == "<insufficient privilege>" }.count
             return (
                 tables, sessions,
@@ -49,7 +59,8 @@ public struct PostgresLook: Sendable {
                     ? [
                         "the statements of \(hidden) other sessions, and so who writes what (it needs pg_read_all_stats)"
                     ]
-                    : []
+                    : [],
+                number == 0 ? ["no table"] : largest.compactMap { $0["line"] } + more
             )
         }
     }

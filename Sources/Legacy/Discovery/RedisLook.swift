@@ -22,6 +22,8 @@ public struct RedisLook: Sendable {
     public let product: String
     /// What was not looked at, and why.
     public let unseen: [String]
+    /// The databases that hold keys, and how many.
+    public let contents: [String]
     let databases: [Database]
     let zones: ZoneDatabase
     /// How live workers are asked; nil if they are not to be.
@@ -50,7 +52,8 @@ public struct RedisLook: Sendable {
         if numbers == nil {
             unseen.append("its other databases: which of them hold keys may not be asked (INFO)")
         }
-        let others = (numbers ?? []).filter { $0 != url.database }
+        contents = (numbers ?? []).map { "database \($0.number): \($0.keys) \($0.keys == 1 ? "key" : "keys")" }
+        let others = (numbers ?? []).map(\.number).filter { $0 != url.database }
         if others.count >= RedisLook.most {
             unseen.append("\(others.count - RedisLook.most + 1) of its databases: only \(RedisLook.most) are looked at")
         }
@@ -103,11 +106,13 @@ public struct RedisLook: Sendable {
         }
     }
 
-    /// The databases that hold keys; nil if that may not be asked.
-    private static func keyspace(_ redis: RedisConnection) async -> [Int]? {
+    /// The databases that hold keys, and how many; nil if that may not be asked.
+    private static func keyspace(_ redis: RedisConnection) async -> [(number: Int, keys: Int)]? {
         guard let text = try? await redis.send("INFO", "keyspace").text else { return nil }
         return text.split(whereSeparator: \.isNewline).compactMap { line in
-            line.hasPrefix("db") ? Int(line.dropFirst(2).prefix { $0 != ":" }) : nil
+            guard line.hasPrefix("db"), let number = Int(line.dropFirst(2).prefix { $0 != ":" }) else { return nil }
+            let keys = line.firstRange(of: "keys=").map { line[$0.upperBound...].prefix { $0.isNumber } }
+            return (number, keys.flatMap { Int($0) } ?? 0)
         }
     }
 }

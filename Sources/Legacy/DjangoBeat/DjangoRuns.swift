@@ -26,10 +26,18 @@ struct DjangoRuns: LegacyRuns {
     /// Why a result is nobody's.
     static let nameless = "no periodic task is named: set result_extended in the Celery application"
 
+    /// A moment, or nothing for one that is infinite or outside the years 1 to 9999: no time can be taken from that.
+    private static func sane(_ moment: String) -> String {
+        "CASE WHEN \(moment) BETWEEN '0001-01-03' AND '9999-12-29' THEN \(moment) END"
+    }
+
+    private static let done = sane("r.date_done")
+    private static let started = sane("(to_jsonb(r)->>'date_started')::timestamptz")
+
     private static let columns = """
         r.periodic_task_name AS name, r.task_id, r.status, r.result, r.content_type, r.traceback,
-        to_char(r.date_done AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS done,
-        extract(epoch FROM (to_jsonb(r)->>'date_started')::timestamptz) AS started, extract(epoch FROM r.date_done) AS ended
+        to_char((\(done)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS done,
+        extract(epoch FROM \(started)) AS started, extract(epoch FROM \(done)) AS ended
         """
     private static let over = "status IN ('SUCCESS', 'FAILURE', 'REVOKED')"
 
@@ -49,7 +57,12 @@ struct DjangoRuns: LegacyRuns {
             [.texts(entries.keys.sorted()), .integer(Int64(limit))]
         )
         for row in rows {
-            guard let outcome = try outcome(row) else { continue }
+            let found: Outcome?
+            do { found = try outcome(row) } catch {
+                runs.unread[row["task_id"] ?? "?"] = error.found
+                continue
+            }
+            guard let outcome = found else { continue }
             runs.outcomes.append(outcome)
             runs.runs.append(observed(outcome))
         }
@@ -74,7 +87,7 @@ struct DjangoRuns: LegacyRuns {
         return try rows.map { (words[try $0.text("why")] ?? "", try $0.int("rows")) }
     }
 
-    private func outcome(_ row: PostgresRow) throws -> Outcome? {
+    private func outcome(_ row: PostgresRow) throws(PostgresError) -> Outcome? {
         guard let entry = entries[try row.text("name")] else { return nil }
         let stored = row["result"] ?? "null"
         let isJSON = row["content_type"] == "application/json"
@@ -128,7 +141,7 @@ struct DjangoRuns: LegacyRuns {
     func histories() async throws -> RecordedHistories {
         let connection = try await tables.connect()
         guard try await tables.hasResults(connection) else { return RecordedHistories() }
-        let duration = "extract(epoch FROM r.date_done - (to_jsonb(r)->>'date_started')::timestamptz)::float8"
+        let duration = "extract(epoch FROM (\(DjangoRuns.done)) - (\(DjangoRuns.started)))::float8"
         let rows = try await connection.query(
             """
             SELECT name, status, grouping(status) = 1 AS total, count(*) AS rows,
@@ -136,7 +149,7 @@ struct DjangoRuns: LegacyRuns {
                    percentile_cont(0.95) WITHIN GROUP (ORDER BY duration) FILTER (WHERE duration >= 0 AND \(DjangoRuns.over)) AS p95,
                    extract(epoch FROM min(date_done) FILTER (WHERE \(DjangoRuns.over))) AS first,
                    extract(epoch FROM max(date_done) FILTER (WHERE \(DjangoRuns.over))) AS last
-            FROM (SELECT r.periodic_task_name AS name, r.status, r.date_done, \(duration) AS duration
+            FROM (SELECT r.periodic_task_name AS name, r.status, \(DjangoRuns.done) AS date_done, \(duration) AS duration
                   FROM \(DjangoBeatTables.results) r WHERE r.periodic_task_name = ANY($1::text[])) runs
             GROUP BY GROUPING SETS ((name, status), (name)) ORDER BY 1, 2
             """,
@@ -225,7 +238,12 @@ struct DjangoRuns: LegacyRuns {
                         let id = try row.text("task_id")
                         guard given.updateValue(try row.double("ended") ?? clock, forKey: id) == nil else { continue }
                         if isFirst, since == nil { continue }
-                        if let outcome = try outcome(row) { try await handle(.run(outcome, observed(outcome))) }
+                        let found: Outcome?
+                        do { found = try outcome(row) } catch {
+                            try await handle(.unread(record: id, reason: error.found))
+                            continue
+                        }
+                        if let outcome = found { try await handle(.run(outcome, observed(outcome))) }
                     }
                     let clocks = try await self.clock(connection)
                     if clocks.map(\.count) != told.map(\.count) || clocks.map(\.last) != told.map(\.last) {
@@ -256,7 +274,7 @@ struct DjangoRuns: LegacyRuns {
         try await connection.query(
             """
             SELECT \(DjangoRuns.columns) FROM \(DjangoBeatTables.results) r
-            WHERE r.periodic_task_name = ANY($1::text[]) AND r.\(DjangoRuns.over) AND r.date_done >= to_timestamp($2::float8)
+            WHERE r.periodic_task_name = ANY($1::text[]) AND r.\(DjangoRuns.over) AND r.date_done >= to_timestamp($2::float8) AND isfinite(r.date_done)
             ORDER BY r.date_done, r.task_id
             """,
             [.texts(entries.keys.sorted()), .text(String(since))]

@@ -25,6 +25,7 @@ extension QueueProfile {
     /// - Parameter row: the name that the row goes by.
     public func value(_ meaning: String, of row: String) -> String? {
         if let column = columns[meaning] { return "\(row).\(PostgresConnection.identifier(column))" }
+        if let function = guards[meaning] { return "\(function)(\(row))" }
         // In a query of its own, so that its names are the row's and no others.
         return expressions[meaning].map { "(SELECT (\(filled($0))) FROM (SELECT \(row).*) AS jobs)" }
     }

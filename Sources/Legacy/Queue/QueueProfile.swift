@@ -27,6 +27,9 @@ public struct QueueProfile: Sendable, Hashable {
     public var view: String?
     /// Columns by which the table is told from others; empty where only its name tells it.
     public var detect: [String]
+    /// Functions of the database that say what an expression says of a row, and nothing of one that it cannot take; by what they mean. None
+    /// where no switch is installed.
+    public var guards: [String: String] = [:]
 
     static let keys = [
         "profile", "table", "detect", "view", "columns", "statuses", "writes", "naive_timestamps", "caveats", "hold",

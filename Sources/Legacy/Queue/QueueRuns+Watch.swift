@@ -68,12 +68,14 @@ extension QueueRuns {
 /// Where a watching stands. A row is stamped when its transaction begins and is there when it ends, which may be much later: each look
 /// reads some seconds again, and every so often much more.
 private struct QueueWatch {
-    let runs: QueueRuns
+    private var runs: QueueRuns
     private(set) var alive: Instant
     private var since: Instant?
     /// The jobs that were given, with when they ended, as seconds of the server's clock.
     private var given: [String: Double] = [:]
     private var begun = false
+    /// How many unreadable rows were told of.
+    private var told = 0
     /// The server's clock at the last look, and at the last long one.
     private var clock = 0.0
     private var looked = 0.0
@@ -96,12 +98,18 @@ private struct QueueWatch {
             if let since {
                 // By this machine's clock, which is not the server's.
                 clock = now - runs.now().seconds(since: since) - QueueWatch.long
-                for id in try await runs.stampless(connection, queuedBefore: clock) { given[id] = .infinity }
+                let before = clock
+                let old = try await sparing(connection) { runs throws(PostgresError) in
+                    try await runs.stampless(connection, queuedBefore: before)
+                }
+                for id in old { given[id] = .infinity }
             } else {
                 clock = now
-                for (id, finished) in try await runs.ids(connection, since: now - QueueWatch.long, untimed: true) {
-                    given[id] = finished
+                let back = now - QueueWatch.long
+                let old = try await sparing(connection) { runs throws(PostgresError) in
+                    try await runs.ids(connection, since: back, untimed: true)
                 }
+                for (id, finished) in old { given[id] = finished }
             }
             begun = true
         }
@@ -113,6 +121,7 @@ private struct QueueWatch {
         return try row?.double("now") ?? 0
     }
 
+    /// Gives what ended since the last look, and each row that the profile cannot read, once; the others are gone on with.
     mutating func look(
         _ connection: PostgresConnection,
         _ handle: @Sendable (LegacyEvent) async throws -> Void,
@@ -121,10 +130,16 @@ private struct QueueWatch {
         let now = try await seconds(connection)
         let isLong = isLast || now - looked >= QueueWatch.pause
         let back = min(clock, now) - (isLong ? QueueWatch.long : QueueWatch.short)
-        let fresh = try await runs.ids(connection, since: back, untimed: isLong).filter { given[$0.id] == nil }
+        let found = try await sparing(connection) { runs throws(PostgresError) in
+            try await runs.ids(connection, since: back, untimed: isLong)
+        }
+        let fresh = found.filter { given[$0.id] == nil }
         for start in stride(from: 0, to: fresh.count, by: 500) {
             let part = fresh[start..<min(start + 500, fresh.count)]
-            for event in try await runs.events(connection, ids: part.map(\.id)) { try await handle(event) }
+            let events = try await sparing(connection) { runs throws(PostgresError) in
+                try await runs.events(connection, ids: part.map { $0.id })
+            }
+            for event in events { try await handle(event) }
             for (id, finished) in part { given[id] = finished }
         }
         if isLong {
@@ -134,5 +149,24 @@ private struct QueueWatch {
         clock = now
         alive = runs.now()
         try await handle(.current(alive))
+        for row in runs.source.unreadable[told...] {
+            try await handle(.unread(record: row.id, reason: row.text))
+        }
+        told = runs.source.unreadable.count
+    }
+
+    /// Runs a statement on all rows but those that the profile cannot read.
+    private mutating func sparing<Value>(
+        _ connection: PostgresConnection,
+        _ body: (QueueRuns) async throws(PostgresError) -> Value
+    ) async throws -> Value {
+        let asked = runs
+        let (value, readable) = try await runs.source.sparing(connection) { source throws(PostgresError) in
+            var runs = asked
+            runs.source = source
+            return try await body(runs)
+        }
+        runs.source = readable
+        return value
     }
 }

@@ -5,7 +5,8 @@ public import Schedules
 
 /// The ended jobs of a queue table.
 public struct QueueRuns: LegacyRuns {
-    let source: QueueSource
+    /// Where they are; without the rows that were found to be unreadable.
+    var source: QueueSource
     let pollMilliseconds: Int
     let now: @Sendable () -> Instant
     private let types: [String]
@@ -30,15 +31,19 @@ public struct QueueRuns: LegacyRuns {
     public func recorded(limit: Int) async throws -> RecordedRuns {
         let (connection, _) = try await source.connect()
         var outcomes: [Outcome] = []
+        var source = source
         for type in types {
-            let sql =
-                "SELECT \(columns) FROM \(rows) WHERE type = $1 AND status = ANY($2::text[]) ORDER BY finished DESC NULLS LAST, id DESC LIMIT $3"
-            let rows = try await source.explaining(connection) { () async throws(PostgresError) in
-                try await connection.query(sql, [.text(type), .texts(ended), .integer(Int64(limit))])
+            let (rows, readable) = try await source.sparing(connection) { source throws(PostgresError) in
+                try await connection.query(
+                    "SELECT \(columns) FROM \(source.rows(QueueSource.read)) WHERE type = $1 AND status = ANY($2::text[]) ORDER BY finished DESC NULLS LAST, id DESC LIMIT $3",
+                    [.text(type), .texts(ended), .integer(Int64(limit))]
+                )
             }
-            outcomes += try rows.reversed().map(outcome)
+            source = readable
+            outcomes += try rows.reversed().map { try outcome($0) }
         }
         var recorded = RecordedRuns(outcomes: outcomes)
+        for row in source.unreadable { recorded.unread[row.id] = row.text }
         recorded.runs = outcomes.map(observed)
         return recorded
     }
@@ -61,9 +66,11 @@ public struct QueueRuns: LegacyRuns {
     /// The jobs that ended since then, by seconds of the server's clock, and when; infinity where the table does not say when.
     ///
     /// - Parameter untimed: also all that ended and are not stamped, which no time finds.
-    func ids(_ connection: PostgresConnection, since: Double, untimed: Bool) async throws -> [(
-        id: String, finished: Double
-    )] {
+    func ids(
+        _ connection: PostgresConnection,
+        since: Double,
+        untimed: Bool
+    ) async throws(PostgresError) -> [(id: String, finished: Double)] {
         let isTimed = source.profile.has("finished")
         let stampless = untimed ? " OR finished IS NULL OR NOT isfinite(finished)" : ""
         let sql =
@@ -72,43 +79,36 @@ public struct QueueRuns: LegacyRuns {
             + (isTimed
                 ? " AND (finished >= to_timestamp($3) AND isfinite(finished)\(stampless)) ORDER BY finished" : "")
         let values: [PostgresValue] = [.texts(types), .texts(ended)] + (isTimed ? [.text(String(since))] : [])
-        return try await connection.query(sql, values).map { row in
+        return try await connection.query(sql, values).map { row throws(PostgresError) in
             (try row.text("id"), try row.double("finished") ?? .infinity)
         }
     }
 
     /// The jobs that ended, are not stamped and were put in line before then, or nobody knows when: whether they ended since is not known.
-    func stampless(_ connection: PostgresConnection, queuedBefore: Double) async throws -> [String] {
+    func stampless(_ connection: PostgresConnection, queuedBefore: Double) async throws(PostgresError) -> [String] {
         guard source.profile.has("finished") else { return [] }
         let sql = """
             SELECT id FROM \(rows) WHERE type = ANY($1::text[]) AND status = ANY($2::text[])
             AND (finished IS NULL OR NOT isfinite(finished)) AND (queued IS NULL OR queued < to_timestamp($3))
             """
         let values: [PostgresValue] = [.texts(types), .texts(ended), .text(String(queuedBefore))]
-        return try await connection.query(sql, values).map { try $0.text("id") }
+        return try await connection.query(sql, values).map { row throws(PostgresError) in try row.text("id") }
     }
 
     /// The ends of some jobs. A row that cannot be read is told of, and does not end the reading of the others.
-    func events(_ connection: PostgresConnection, ids: [String]) async throws -> [LegacyEvent] {
+    func events(_ connection: PostgresConnection, ids: [String]) async throws(PostgresError) -> [LegacyEvent] {
         let sql = "SELECT \(columns) FROM \(rows) WHERE id = ANY($1::text[]) ORDER BY finished"
         return try await connection.query(sql, [.texts(ids)]).map { row in
             do {
                 let outcome = try outcome(row)
                 return .run(outcome, observed(outcome))
-            } catch let error as PostgresError {
-                throw error
             } catch {
                 return .unread(record: row["id"] ?? "?", reason: "\(error)")
             }
         }
     }
 
-    private var rows: String {
-        source.rows([
-            "id", "type", "payload", "payload_type", "status", "attempts", "queued", "started", "finished", "error",
-            "result",
-        ])
-    }
+    private var rows: String { source.rows(QueueSource.read) }
 
     private var columns: String {
         "id, type, payload, payload_type, status, attempts, error, result, "
@@ -133,7 +133,7 @@ public struct QueueRuns: LegacyRuns {
         }
     }
 
-    func outcome(_ row: PostgresRow) throws -> Outcome {
+    func outcome(_ row: PostgresRow) throws(PostgresError) -> Outcome {
         let id = try row.text("id")
         let key = Outcome.Key(entry: EntryID(source: source.name, name: try row.text("type")), job: id)
         let state: RunState = source.profile.meaning(of: row["status"]) == "success" ? .success : .failed

@@ -14,10 +14,11 @@ extension QueueSource {
         }
     }
 
-    private func explained(_ error: PostgresError, _ connection: PostgresConnection) async -> PostgresError {
-        // What a value is, and not what the table is: some row holds it.
-        if let state = error.state, state.hasPrefix("22"), state != "22P02" {
-            return await explainedByValue(error, connection)
+    func explained(_ error: PostgresError, _ connection: PostgresConnection) async -> PostgresError {
+        // What a value is, and not what the table is: all rows hold such, or nobody could look which.
+        if QueueSource.isAboutValues(error) {
+            let explained = await explainedByValue(error, connection)
+            if explained != error || error.state != "22P02" { return explained }
         }
         // No such table or schema, no such column, no such function or operator for its type, a type that does not fit.
         guard let state = error.state, ["42P01", "3F000", "42703", "42883", "42804", "42846", "22P02"].contains(state)

@@ -12,6 +12,8 @@ public struct QueueSource: Sendable {
     let zoneName: String?
     /// Seconds that each statement may take.
     var statementTimeout = 60.0
+    /// Rows that were found to be such as the profile cannot read, and are left out.
+    var unreadable: [UnreadableRow] = []
 
     /// A source.
     ///
@@ -50,11 +52,14 @@ public struct QueueSource: Sendable {
             )
         }
         let ended = (profile.statuses["success"] ?? []) + (profile.statuses["failed"] ?? [])
-        let totals = totals
-        let rows = try await explaining(connection) { () async throws(PostgresError) in
-            try await connection.query(totals, [.texts(ended)])
+        let (rows, readable) = try await sparing(connection) { source throws(PostgresError) in
+            try await connection.query(source.totals, [.texts(ended)])
         }
-        let arrivals = try await arrivals(connection)
+        let (arrivals, _) = try await readable.sparing(connection) { source throws(PostgresError) in
+            try await source.arrivals(connection)
+        }
+        reading.unread += readable.unreadRecords
+        reading.summary.found += reading.unread.count
         let words = try rows.filter { try !$0.bool("total") }
         let groups = Dictionary(grouping: rows) { $0["type"] }
         for (type, rows) in groups.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
@@ -128,21 +133,27 @@ public struct QueueSource: Sendable {
     ///
     /// - Parameter meanings: which of them.
     func rows(_ meanings: [String]) -> String {
-        let columns = meanings.map { meaning in
-            let sql =
-                switch meaning {
-                case "queued", "started", "finished": profile.instant(meaning, of: "j")
-                case "attempts":
-                    profile.value(meaning, of: "j").flatMap { value in
-                        profile.count(meaning, of: "j").map { "CASE WHEN \(value) IS NOT NULL THEN \($0) END" }
-                    } ?? "NULL::integer"
-                case "payload_type":
-                    profile.value("payload", of: "j").map { "pg_typeof(\($0))::text" } ?? "NULL::text"
-                default: profile.text(meaning, of: "j")
-                }
-            return "\(sql) AS \(meaning)"
+        let columns = meanings.map { "\(column($0)) AS \($0)" }
+        return "(SELECT \(columns.joined(separator: ", ")) FROM \(relation) j) AS jobs"
+    }
+
+    /// All that is ever read of a row.
+    static let read = [
+        "id", "type", "payload", "payload_type", "status", "attempts", "queued", "started", "finished", "error",
+        "result",
+    ]
+
+    /// What a row `j` says of a meaning, of a known type.
+    func column(_ meaning: String) -> String {
+        switch meaning {
+        case "queued", "started", "finished": profile.instant(meaning, of: "j")
+        case "attempts":
+            profile.value(meaning, of: "j").flatMap { value in
+                profile.count(meaning, of: "j").map { "CASE WHEN \(value) IS NOT NULL THEN \($0) END" }
+            } ?? "NULL::integer"
+        case "payload_type": profile.value("payload", of: "j").map { "pg_typeof(\($0))::text" } ?? "NULL::text"
+        default: profile.text(meaning, of: "j")
         }
-        return "(SELECT \(columns.joined(separator: ", ")) FROM \(profile.relation) j) AS jobs"
     }
 
     /// One row per job type and status, and one per job type for its ended jobs; nothing but totals leaves the server.
@@ -166,7 +177,7 @@ public struct QueueSource: Sendable {
     }
 
     /// When the latest jobs of each type were put in line, oldest first; none where the table does not say.
-    private func arrivals(_ connection: PostgresConnection) async throws -> [String: [Instant]] {
+    private func arrivals(_ connection: PostgresConnection) async throws(PostgresError) -> [String: [Instant]] {
         guard profile.has("queued") else { return [:] }
         // Nothing else of a job leaves the server; a row number may stop early, and its sort keeps to the server's memory.
         let sql = """
@@ -175,9 +186,7 @@ public struct QueueSource: Sendable {
                 FROM \(rows(["type", "queued"])) WHERE queued IS NOT NULL AND type <> '') AS newest
             WHERE place <= 500 ORDER BY type, queued
             """
-        let found = try await explaining(connection) { () async throws(PostgresError) in
-            try await connection.query(sql, [])
-        }
+        let found = try await connection.query(sql, [])
         var arrivals: [String: [Instant]] = [:]
         for row in found {
             guard let type = row["type"], let at = try row.double("queued").flatMap(QueueSource.instant) else {

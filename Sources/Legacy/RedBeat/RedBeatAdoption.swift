@@ -67,6 +67,8 @@ public struct RedBeatArrival: Sendable, Hashable {
         _ prefix: String,
         _ zones: ZoneDatabase
     ) -> String? {
+        // RedBeat adds it by itself, as every beat does, and an import leaves it to the backend of the results.
+        if entry.id.name == "celery.backend_cleanup" { return nil }
         let stored = RedBeatRecord.Stored(key: key, definition: definition, meta: nil, score: 1, isStatic: true)
         guard case .entry(let read) = RedBeatRecord.read(stored, source: entry.id.source, prefix: prefix, zones: zones),
             let there = read.schedule

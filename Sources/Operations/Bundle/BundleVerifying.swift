@@ -46,10 +46,10 @@ package struct BundleVerification {
     private var kept: [String: [UInt8]] = [:]
     private var counts: [String: [String: Int]] = [:]
     private var forms: [String: Set<String>] = [:]
-    private var faults: [String] = []
+    private var faults = BundleFaults()
 
-    /// The longest document that is read whole.
-    private static let most = 256 << 20
+    /// The longest document that is read whole, and how long all together may be.
+    private static let (most, mostTogether) = (256 << 20, 512 << 20)
 
     /// Looks through the file at a path.
     ///
@@ -77,12 +77,17 @@ package struct BundleVerification {
     private mutating func read(_ tar: TarReader) throws {
         var part: Part?
         let taken = BundleLines()
+        var together: UInt64 = 0
         try tar.each { header in
             let next = Part(header)
             part = next
             let isLines = header.name.hasSuffix(".jsonl")
             guard isLines || header.size <= UInt64(BundleVerification.most) else {
                 throw TarFault(description: "\(header.name) is too long")
+            }
+            if !isLines { together += header.size }
+            guard together <= UInt64(BundleVerification.mostTogether) else {
+                throw TarFault(description: "its documents are longer than 512 MiB together, at \(header.name)")
             }
             return { piece in
                 next.hash.update(piece)
@@ -98,7 +103,7 @@ package struct BundleVerification {
         }
         counts = taken.counts
         forms = taken.forms
-        faults += taken.faults
+        faults.append(taken.faults)
     }
 
     // MARK: Judging
@@ -118,7 +123,7 @@ package struct BundleVerification {
             for pipeline in pipelines { judgeReport(pipeline) }
         }
         return BundleVerdict(
-            faults: faults,
+            faults: faults.all,
             parts: found.keys.filter { $0 != BundlePart.manifest }.count,
             digest: manifest.map { SHA256.hex($0) },
             madeAt: head?["made_at"]?.string,
@@ -226,7 +231,7 @@ package struct BundleVerification {
 private final class BundleLines {
     private(set) var counts: [String: [String: Int]] = [:]
     private(set) var forms: [String: Set<String>] = [:]
-    private(set) var faults: [String] = []
+    private(set) var faults = BundleFaults()
     private var rest: [UInt8] = []
     private var number = 0
     private var last = 0
@@ -269,4 +274,24 @@ private final class BundleLines {
         counts[pipeline, default: [:]][verdict, default: 0] += 1
         if let form = json["form"]?.string { forms[pipeline, default: []].insert(form) }
     }
+}
+
+/// What is wrong, as far as anybody reads it: a forged bundle may have a million wrong lines.
+private struct BundleFaults {
+    private var kept: [String] = []
+    private var more = 0
+
+    private static let most = 200
+
+    mutating func append(_ fault: String) {
+        if kept.count < BundleFaults.most { kept.append(fault) } else { more += 1 }
+    }
+
+    mutating func append(_ others: BundleFaults) {
+        for fault in others.kept { append(fault) }
+        more += others.more
+    }
+
+    /// All, the rest as a number.
+    var all: [String] { more == 0 ? kept : kept + ["and \(more) faults more"] }
 }

@@ -212,6 +212,46 @@ def test_what_an_application_leaves_behind_ends_with_it(broker: Server, tmp_path
     wait_until("the child is gone", lambda: not alive(int(pid.read_text())), 10)
 
 
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_what_it_has_started_does_not_outlive_bailey(broker: Server, tmp_path: Path, way: signal.Signals) -> None:
+    pid = tmp_path / "pid"
+    text = "import subprocess, time\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+    text += f"open({str(pid)!r}, 'w').write(str(child.pid))\ntime.sleep(600)\n"
+    tmp_path.joinpath("hangs.py").write_text(text, encoding="utf-8")
+    place = Place(tmp_path, broker, app="hangs:app", environment="lab")
+    place.bailey("--version")
+    words = [str(BAILEY), "import", "--no-ask-workers"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bailey:
+        wait_until("it hangs", lambda: pid.exists() and pid.read_text() != "", 30)
+        bailey.send_signal(way)
+        bailey.wait(timeout=30)
+    wait_until("the grandchild is gone", lambda: not alive(int(pid.read_text())), 15)
+
+
+def test_an_entry_that_cannot_be_told_ends_the_reading_of_no_other(broker: Server, tmp_path: Path) -> None:
+    text = """
+from celery import Celery
+class Evil:
+    def __repr__(self): raise RuntimeError("no")
+loop = []
+loop.append(loop)
+app = Celery("x", broker="memory://")
+app.conf.beat_schedule = {
+    "good": {"task": "t", "schedule": 60}, "evil": {"task": "t", "schedule": Evil()}, "none": None, "empty": {},
+    "loop": {"task": "t", "schedule": 60, "args": loop}, "task": {"task": Evil(), "schedule": 1}, 5: {"task": "t", "schedule": 5},
+    "odd": {"task": "t", "schedule": 60, "args": (Evil(), b"\\xff", float("inf"))}, "negative": {"task": "t", "schedule": -1},
+}
+"""
+    tmp_path.joinpath("odd.py").write_text(text, encoding="utf-8")
+    place = Place(tmp_path, broker, app="odd:app", environment="lab")
+    done = place.bailey("import", "--no-ask-workers", "--json")
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    assert "good" in [one["name"] for one in found["entries"]]
+    told = [one["name"] for one in found["entries"]] + [one["key"] for one in found["unread"]]
+    assert len(told) == found["sources"][0]["found"] >= 9, told
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"

@@ -150,3 +150,30 @@ def test_init_writes_what_is_there(server: Server, tmp_path: Path) -> None:
     assert "${CELERY_BROKER_URL}?db=2" in text and '"acme:"' in text
     inventory = bailey(tmp_path, "import", "--json", CELERY_BROKER_URL=server.url)
     assert [one["id"] for one in json.loads(inventory.stdout)["entries"]] == ["scheduler/a"]
+
+
+def test_where_nothing_is_found_it_is_said_what_is_there_instead(server: Server, postgres: str, tmp_path: Path) -> None:
+    server.client().flushall()
+    server.client(db=3).set("cache", "1")
+    url = database(postgres, "plain")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE users (id int, name text)")
+    done = bailey(tmp_path, "discover", server.url, url)
+    assert done.returncode == 1, done.stdout
+    assert "database 3: 1 key" in done.stdout and "public.users" in done.stdout, done.stdout
+    (tmp_path / "tab").write_text("# nothing runs\n\nMAILTO=x\n", encoding="utf-8")
+    alone = bailey(tmp_path, "discover", "--crontab", "tab")
+    assert alone.returncode == 1 and "tab: no line of it runs anything" in alone.stdout, alone.stdout
+
+
+def test_what_a_key_is_called_has_no_secret_filled_in(server: Server, tmp_path: Path) -> None:
+    client = server.client()
+    client.flushall()
+    client.hset("${PLANTED}a", "definition", entry("a"))
+    client.zadd("${PLANTED}:schedule", {"${PLANTED}a": 1})
+    found = bailey(tmp_path, "discover", server.url, "--yaml", PLANTED="hidden-word")
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "bailey.yaml").write_text(found.stdout, encoding="utf-8")
+    inventory = bailey(tmp_path, "import", "--json", PLANTED="hidden-word")
+    assert "hidden-word" not in found.stdout + inventory.stdout + inventory.stderr
+    assert [one["id"] for one in json.loads(inventory.stdout)["entries"]] == ["scheduler/a"]

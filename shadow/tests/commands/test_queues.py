@@ -270,36 +270,147 @@ def apart(company: Record, connection: psycopg.Connection[Any]) -> Iterator[Reco
         connection.execute(f"DROP ROLE {role}")
 
 
-def test_the_printed_rights_move_a_type_and_one_less_is_named(apart: Record, tmp_path: Path) -> None:
-    with psycopg.connect(apart.postgres_url, autocommit=True) as connection:
-        queue = Queue(Office(tmp_path, apart), connection)
-        queue.add()
-        printed = queue.office.json("doctor", "--rights")["needs"]
-        [lines] = [need["lines"] for need in printed if need["source"] == "jobs" and "retire" in need["commands"]]
-        role = f"mover_{uuid.uuid4().hex[:8]}"
-        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
-        grants = []
+Grant = tuple[str, str]
+
+
+class Mover:
+    """A workspace whose database user has the rights that are printed and no more."""
+
+    def __init__(self, apart: Record, folder: Path, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.queue = Queue(Office(folder, apart), connection)
+        self.printed = self.queue.office.json("doctor", "--rights")["needs"]
+        self.role = f"mover_{uuid.uuid4().hex[:8]}"
+        connection.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD 'x'")
+        settings = folder / "bailey.yaml"
+        url = re.sub("//[^@/]*@", f"//{self.role}:x@", apart.postgres_url)
+        settings.write_text(settings.read_text(encoding="utf-8").replace(apart.postgres_url, url), encoding="utf-8")
+
+    def grants(self, command: str) -> list[Grant]:
+        """What is printed for a command."""
+        [lines] = [
+            need["lines"]
+            for need in self.printed
+            if need["source"] == "jobs" and command in need["commands"].partition("(")[0].split(",")[0].split()
+        ]
+        found = []
         for line in lines:
             rights, _, rest = line.removeprefix("GRANT ").removesuffix(" TO bailey;").partition(" ON ")
-            grants += [(right, rest) for right in rights.split(", ")]
-        assert len(grants) == 6, grants
+            found += [(right, rest) for right in rights.split(", ")]
+        return found
+
+    def grant(self, *grants: Grant) -> None:
         for right, place in grants:
-            connection.execute(f"GRANT {right} ON {place} TO {role}")
-        settings = tmp_path / "bailey.yaml"
-        text = settings.read_text(encoding="utf-8")
-        settings.write_text(text.replace(apart.postgres_url, re.sub("//[^@/]*@", f"//{role}:x@", apart.postgres_url)))
-        cutover = ("cutover", queue.pipeline, "--execute", *OVERRIDE)
+            self.connection.execute(f"GRANT {right} ON {place} TO {self.role}")
+
+    def revoke(self, *grants: Grant) -> None:
         for right, place in grants:
-            connection.execute(f"REVOKE {right} ON {place} FROM {role}")
-            done = queue.office.run(*cutover)
-            said = done.stdout + done.stderr
-            connection.execute(f"GRANT {right} ON {place} TO {role}")
-            assert done.returncode != 0, f"without {right} on {place}: {said}"
-            assert re.search("permission denied|may not|must be|lacks", said), f"without {right} on {place}: {said}"
-            assert queue.state() in (None, "legacy"), f"without {right} on {place}: {said}"
-        for words in (("status",), cutover, ("status",), ("watch", "--once")):
-            done = queue.office.run(*words)
-            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        assert queue.state() == "airflow"
-        connection.execute("DROP SCHEMA bailey CASCADE")
-        connection.execute(f"DROP OWNED BY {role}")
+            self.connection.execute(f"REVOKE {right} ON {place} FROM {self.role}")
+
+    def run(self, *words: str) -> tuple[int, str]:
+        done = self.queue.office.run(*words)
+        return done.returncode, done.stdout + done.stderr
+
+    def picture(self) -> Any:
+        """Everything that a step may change."""
+        rows = "SELECT id, status FROM tasks.background_jobs ORDER BY id"
+        switch = "SELECT job_type, state, fence, swept, retirement FROM bailey.switch"
+        return self.connection.execute(rows).fetchall(), self.connection.execute(switch).fetchall()
+
+    def end(self) -> None:
+        self.connection.execute("DROP SCHEMA IF EXISTS bailey CASCADE")
+        self.connection.execute(f"DROP OWNED BY {self.role}")
+
+
+@pytest.fixture
+def mover(apart: Record, tmp_path: Path) -> Iterator[Mover]:
+    with psycopg.connect(apart.postgres_url, autocommit=True) as connection:
+        made = Mover(apart, tmp_path, connection)
+        yield made
+        made.end()
+
+
+def test_the_printed_rights_move_a_type_and_one_less_is_named(mover: Mover) -> None:
+    queue = mover.queue
+    queue.add()
+    grants = mover.grants("cutover")
+    assert len(grants) == 6, grants
+    mover.grant(*grants)
+    cutover = ("cutover", queue.pipeline, "--execute", *OVERRIDE)
+    for grant in grants:
+        mover.revoke(grant)
+        status, said = mover.run(*cutover)
+        mover.grant(grant)
+        assert status != 0, f"without {grant}: {said}"
+        assert re.search("permission denied|may not|must be|lacks", said), f"without {grant}: {said}"
+        assert queue.state() in (None, "legacy"), f"without {grant}: {said}"
+    for words in (("status",), cutover, ("status",), ("watch", "--once")):
+        status, said = mover.run(*words)
+        assert status == 0, f"{words}: {said}"
+    assert queue.state() == "airflow"
+
+
+def test_rights_that_are_taken_away_after_a_cutover_are_named_and_nothing_is_half_done(mover: Mover) -> None:
+    queue = mover.queue
+    mover.grant(*mover.grants("cutover"))
+    status, said = mover.run("cutover", queue.pipeline, "--execute", *OVERRIDE)
+    assert status == 0, said
+    queue.add()
+    queue.add()
+    least = mover.grants("rollback")
+    assert least == mover.grants("retire") and len(least) == 4, least
+    # What only a cutover needs is not needed any more.
+    more = [grant for grant in mover.grants("cutover") if grant not in least]
+    mover.revoke(*more)
+    before = mover.picture()
+    steps = (
+        ("rollback", queue.pipeline),
+        ("rollback", queue.pipeline, "--execute"),
+        ("retire", queue.pipeline),
+        ("retire", queue.pipeline, "--execute", *OVERRIDE),
+        ("watch", "--once"),
+        ("status",),
+    )
+    for grant in least:
+        right, place = grant
+        mover.revoke(grant)
+        for words in steps:
+            status, said = mover.run(*words)
+            assert status != 0 or words[0] in ("watch", "status"), f"{words} without {grant}: {said}"
+            assert re.search(rf"lacks .*{right}|GRANT {right} ON", said), f"{words} without {grant}: {said}"
+            assert "the table has changed" not in said and "Nothing to do" not in said, (
+                f"{words} without {grant}: {said}"
+            )
+            assert mover.picture() == before, f"{words} without {grant}: {said}"
+        mover.grant(grant)
+    # The least is enough, and what is left to the table's owner is said.
+    for words in (
+        ("status",),
+        ("watch", "--once"),
+        ("rollback", queue.pipeline),
+        ("rollback", queue.pipeline, "--execute"),
+    ):
+        status, said = mover.run(*words)
+        assert status == 0 and "lacks" not in said, f"{words}: {said}"
+    assert queue.state() == "legacy"
+    status, said = mover.run("retire", queue.pipeline, "--execute")
+    assert status == 1 and "retire" in said and "--sql" in said and "administrator" in said, said
+
+
+def test_who_may_only_call_the_functions_gives_jobs_back(mover: Mover) -> None:
+    """The administrator has run what `cutover --sql` prints."""
+    queue = mover.queue
+    mover.grant(*[grant for grant in mover.grants("cutover") if grant[0] in ("CONNECT", "USAGE", "SELECT")])
+    status, said = mover.run("cutover", queue.pipeline, "--execute", *OVERRIDE)
+    assert status == 1 and "--sql" in said, said
+    mover.connection.execute(queue.office.run("cutover", queue.pipeline, "--sql").stdout)
+    for words in (("cutover", queue.pipeline, "--execute", *OVERRIDE), ("status",)):
+        status, said = mover.run(*words)
+        assert status == 0 and "lacks" not in said, f"{words}: {said}"
+    queue.add()
+    assert queue.state() == "airflow"
+    assert "UPDATE" in queue.office.run("rollback", queue.pipeline, "--sql").stdout
+    status, said = mover.run("rollback", queue.pipeline, "--execute")
+    assert status == 0 and queue.state() == "legacy", said
+    held = "SELECT count(*) FROM tasks.background_jobs WHERE status LIKE 'bailey%'"
+    assert mover.connection.execute(held).fetchone() == (0,)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -250,3 +254,60 @@ def test_a_status_that_was_expected_is_a_success(agent: Any) -> None:
 def test_a_server_that_is_away_may_come_back() -> None:
     error = asked("http://127.0.0.1:1/x")["error"]
     assert error["final"] is False and "gave no answer" in error["message"]
+
+
+@contextmanager
+def liar(answers: Callable[[socket.socket], object]) -> Iterator[str]:
+    """A server that answers each request with bytes of its own."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    answers(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x?key=secret"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(HEAD + b"\r\n")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"SSH-2.0-x\r\n", "BadStatusLine"),
+        (b"HTTP/1.1 abc\r\n\r\n", "BadStatusLine"),
+        (HEAD + b"X: " + b"a" * 100_000 + b"\r\n\r\n", "LineTooLong"),
+        (HEAD + b"".join(b"X%d: a\r\n" % number for number in range(500)) + b"\r\n", "100 headers"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n", "IncompleteRead"),
+        (HEAD + b"Content-Length: 100\r\n\r\n{}", "IncompleteRead"),
+        (HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n{}", "IncompleteRead"),
+        (b"", "RemoteDisconnected"),
+        (drip, "did not end in time"),
+    ],
+)
+def test_what_is_no_whole_answer_is_told_and_worth_a_repetition(
+    sent: bytes | Callable[[socket.socket], object], words: str
+) -> None:
+    answers = sent if callable(sent) else lambda connection: connection.sendall(sent)
+    with liar(answers) as url:
+        error = asked(url, seconds=2)["error"]
+    assert error["final"] is False and words in error["message"] and "secret" not in error["message"], error
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a": NaN}', '{"a": Infinity}', "9" * 5000, '{"a": 1,\x0b"b": 2}'])
+def test_what_is_no_json_that_everybody_reads_is_a_text(text: str) -> None:
+    body = text.encode()
+    with liar(lambda connection: connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)) as url:
+        assert asked(url)["result"] == {"status": 200, "text": text}

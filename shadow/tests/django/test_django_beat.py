@@ -274,6 +274,33 @@ def test_a_recorded_run_is_that_of_a_tick_and_is_shadowed(database: str, tmp_pat
     assert found["coverage"][0]["observed"] == count and found["not_scheduled"] == 0, found
 
 
+def test_a_result_that_ended_at_no_time_ends_the_reading_of_no_other(database: str, tmp_path: Path) -> None:
+    from django_celery_results.models import TaskResult
+
+    ended = datetime.now(timezone.utc) - timedelta(hours=1)
+    for number in range(6):
+        TaskResult.objects.store_result(
+            "application/json", "utf-8", f"odd-{number}", "1", "SUCCESS", periodic_task_name="options"
+        )
+        TaskResult.objects.filter(task_id=f"odd-{number}").update(date_started=ended, date_done=ended)
+    with psycopg.connect(database, autocommit=True) as connection:
+        odd = "UPDATE django_celery_results_taskresult SET {} WHERE task_id = %s"
+        connection.execute(odd.format("date_done = 'infinity'"), ("odd-1",))
+        connection.execute(odd.format("date_started = '-infinity'"), ("odd-2",))
+        connection.execute(odd.format("date_done = '294276-12-31'"), ("odd-3",))
+        connection.execute(odd.format("result = '[[['"), ("odd-4",))
+    place = Place(tmp_path, database, broker_url="redis://127.0.0.1:1/0", celery={"settings": {}})
+    inventory = place.inventory()
+    [entry] = [one for one in inventory["entries"] if one["name"] == "options"]
+    assert entry["history"]["succeeded"] == 6
+    assert place.bailey("generate").returncode in (0, 1)
+    shadowed = place.bailey("shadow", "--from-history", "d__options")
+    said = shadowed.stdout + shadowed.stderr
+    assert shadowed.returncode in (0, 1), said
+    # Two ended at no time that can be told; the other four are there.
+    assert "2 records cannot be read" in said and "4 " in said, said
+
+
 def test_the_plan_and_a_cutover_say_that_there_is_no_switch(database: str, tmp_path: Path) -> None:
     place = Place(tmp_path, database, broker_url="redis://127.0.0.1:1/0", celery={"settings": {}})
     place.inventory()

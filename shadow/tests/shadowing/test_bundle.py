@@ -206,3 +206,18 @@ def test_what_is_no_bundle_is_told(made: tuple[Path, str], tmp_path: Path) -> No
         tar.addfile(link)
     assert verify(tmp_path / "b.tar")[0] == 1
     assert verify(tmp_path / "none.tar")[0] == 2
+
+
+def test_a_bundle_of_a_million_faults_or_gigabytes_is_told_in_a_page(tmp_path: Path) -> None:
+    path = write(tmp_path / "lines.tar", hashed({"bundle.json": b"{}", "journal.jsonl": b"x\n" * 20_000}))
+    status, verdict = verify(path)
+    assert status == 1 and len(verdict["faults"]) < 250 and "faults more" in verdict["faults"][-1]
+    # Parts of nothing but zeros take no place on the disk.
+    path = tmp_path / "sparse.tar"
+    part = tarfile.TarInfo("plan.json")
+    part.size = 300 << 20
+    with path.open("wb") as file:
+        file.write(part.tobuf(tarfile.USTAR_FORMAT))
+        file.truncate(part.size + 2048)
+    status, verdict = verify(path)
+    assert status == 1 and "plan.json is too long" in " ".join(verdict["faults"]), verdict

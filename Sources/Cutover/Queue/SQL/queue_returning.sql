@@ -74,8 +74,9 @@ BEGIN
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
             WITH picked AS (
-                SELECT j.ctid AS at, j.tableoid AS part FROM %1$s j WHERE %2$s AND (%3$s::text IS NOT DISTINCT FROM $1 OR NOT EXISTS (
-                    SELECT FROM bailey.switch s WHERE s.queue = $2 AND s.job_type = %3$s::text AND s.state <> 'legacy'))
+                -- The type of no other row is asked for: an expression may not be able to take it.
+                SELECT j.ctid AS at, j.tableoid AS part FROM %1$s j WHERE %2$s AND CASE WHEN %2$s THEN %3$s::text IS NOT DISTINCT FROM $1 OR NOT EXISTS (
+                    SELECT FROM bailey.switch s WHERE s.queue = $2 AND s.job_type = %3$s::text AND s.state <> 'legacy') END
                 LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
             ), given AS (
                 UPDATE %1$s j SET %4$s FROM picked p WHERE j.ctid = p.at AND j.tableoid = p.part RETURNING %5$s::text AS job
@@ -118,7 +119,7 @@ BEGIN
     PERFORM bailey.known(the_queue);
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
-    EXECUTE format('SELECT count(*) FROM %s j WHERE %s::text = $1 AND (%s)', place.on_table::regclass, place.names ->> 'type',
+    EXECUTE format('SELECT count(*) FROM %1$s j WHERE (%3$s) AND CASE WHEN %3$s THEN %2$s::text = $1 END', place.on_table::regclass, place.names ->> 'type',
         (SELECT string_agg(format('(%s)', m.is_held), ' OR ') FROM bailey.mark_of(the_queue, place.names, place.layout) m))
     INTO number USING the_type;
     RETURN number;
@@ -153,7 +154,7 @@ DECLARE
 BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
-    EXECUTE format('SELECT array_agg(DISTINCT x) FROM (SELECT j.xmax::text AS x FROM %s j WHERE %s::text = $1 AND (%s) AND j.xmax <> ''0'' LIMIT 1000) r',
+    EXECUTE format('SELECT array_agg(DISTINCT x) FROM (SELECT j.xmax::text AS x FROM %1$s j WHERE (%3$s) AND CASE WHEN %3$s THEN %2$s::text = $1 END AND j.xmax <> ''0'' LIMIT 1000) r',
         place.on_table::regclass, place.names ->> 'type',
         (SELECT string_agg(format('(%s)', m.is_held), ' OR ') FROM bailey.mark_of(the_queue, place.names, place.layout) m))
     INTO lockers USING the_type;

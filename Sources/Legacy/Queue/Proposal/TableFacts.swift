@@ -94,6 +94,7 @@ struct TableFacts: Sendable {
         let estimate = try row.int("rows")
         self.estimate = estimate < 0 ? nil : estimate
         columns = try await TableFacts.columns(oid, connection)
+        guard !columns.isEmpty else { throw UnusableSource("\(schema).\(name) has no columns") }
         checks = try await connection.query(
             "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conrelid = $1::bigint::oid AND contype = 'c'",
             [oid]
