@@ -161,7 +161,7 @@ let package = Package(
 
         .executableTarget(
             name: "ShadowBenchmark",
-            dependencies: ["Migration", "Postgres", "Processes", "Schedules", "Shadow"],
+            dependencies: ["LosslessJSON", "Migration", "Postgres", "Processes", "Schedules", "Shadow"],
             path: "Benchmarks/shadow/ShadowBenchmark",
             swiftSettings: settings
         ),

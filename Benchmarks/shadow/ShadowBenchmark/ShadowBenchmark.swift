@@ -1,4 +1,5 @@
 import Foundation
+import LosslessJSON
 import Migration
 import Postgres
 import Processes
