@@ -104,7 +104,8 @@ extension WorkspaceSettings {
             connections[member.key] = url
         }
         for member in fields.members("environments") ?? [] {
-            guard let inner = YAMLFields(member.value, known: ["python", "path", "env", "preload"], problems: problems),
+            guard
+                let inner = YAMLFields(member.value, known: ["python", "path", "env", "preload"], problems: problems),
                 let python = inner.required("python")
             else { continue }
             environments[member.key] = EnvironmentSettings(
