@@ -45,10 +45,12 @@ package struct EvidenceIndex: Sendable {
     package func pipeline(_ id: String) -> PlannedPipeline? { pipelines[id].map { plan.pipelines[$0] } }
 
     /// What the plan found of a pipeline and its entries, or of none, in the plan's order.
-    func findings(of dag: DAGDefinition) -> [Finding] {
+    ///
+    /// - Parameter ofSources: whether what is of none counts, as it does not for a pipeline that has nothing in any source.
+    func findings(of dag: DAGDefinition, ofSources: Bool = true) -> [Finding] {
         var places = Set(findingsOfPipelines[dag.id] ?? [])
         for entry in dag.entries { places.formUnion(findingsOfEntries[entry] ?? []) }
-        places.formUnion(findingsOfAll)
+        if ofSources { places.formUnion(findingsOfAll) }
         return places.sorted().map { plan.findings[$0] }
     }
 

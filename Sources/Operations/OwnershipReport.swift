@@ -160,7 +160,9 @@ extension PipelineReport {
     }
 
     private var rollbackLines: [String] {
-        if preview.entries.allSatisfy({ $0.state == .legacy }) { return ["  nothing to give back: legacy owns it"] }
+        if !preview.entries.isEmpty, preview.entries.allSatisfy({ $0.state == .legacy }) {
+            return ["  nothing to give back: legacy owns it"]
+        }
         let ticks = preview.ticks.map(\.iso8601)
         return [
             "  goes back to legacy: \(ticks.isEmpty ? "every tick not claimed" : ticks.joined(separator: ", ") + ", …")",

@@ -19,7 +19,7 @@ extension Survey {
         let evidence = LaunchEvidence(
             pipeline: id,
             now: now,
-            findings: index?.findings(of: pipeline.dag) ?? [],
+            findings: index?.findings(of: pipeline.dag, ofSources: false) ?? [],
             deployment: deployment,
             trials: state.trials,
             nextTick: status.nextTick

@@ -100,7 +100,8 @@ private struct CronFieldReader {
             var step = 1
             if halves.count == 2 {
                 guard let value = Int(halves[1]), value > 0 else { throw refusal(field, part) }
-                step = value
+                // As far as any field goes, so that nothing is added beyond what numbers hold.
+                step = min(value, 1000)
             }
             let (from, to) = try bounds(body, range, names, stepped: halves.count == 2, field: field)
             var value = from

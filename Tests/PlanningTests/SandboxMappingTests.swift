@@ -70,7 +70,7 @@ import Testing
             ("command: [x]\nsandbox: {memory: 1GB}", "does not run in one"),
             ("command: [x]\nshadow: pure\nsandbox: {memory: 1GB}", "does not run in one"),
             ("command: [x]\nshadow: pure\neffects: {http: []}", "say “shadow: sandbox”"),
-            ("sql: {connection: c, query: SELECT 1}\nshadow: sandbox", "sql runs none of yours"),
+            ("sql: {connection: c, text: SELECT 1}\nshadow: sandbox", "sql runs none of yours"),
             ("http: {url: /x, connection: c}\nshadow: sandbox", "http runs none of yours"),
             ("command: [x]\nshadow: sandbox\nsandbox: {network: [db]}", "“network” has “db”"),
             ("command: [x]\nshadow: sandbox\nsandbox: {network: ['*.internal:80']}", "no pattern"),

@@ -89,7 +89,7 @@ import Testing
         pipeline: "copy-${item.name}"
         for_each: [{name: a, table: t1, n: 1}, {name: b, table: t2, n: 2.50}]
         schedule: {crontab: "0 4 * * *", timezone: Europe/Berlin}
-        params: {day: {default: "2026-01-01"}}
+        params: {day: {type: string, default: "2026-01-01"}}
         x-common: &common {retries: 2, retry_delay: 10s}
         tasks:
           clean:

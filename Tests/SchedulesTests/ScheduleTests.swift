@@ -22,6 +22,20 @@ import Testing
         }
     }
 
+    /// A step beyond every field leaves its first value, however large it is.
+    @Test(arguments: [61, 999, 1001, Int.max - 58, Int.max - 1, Int.max]) func aStepBeyondAFieldIsItsFirstValue(
+        _ step: Int
+    ) throws {
+        let now = Instant(seconds: 1_795_392_000)
+        for (stepped, plain) in [("*/\(step) * * * *", "0 * * * *"), ("7-40/\(step) 5/\(step) * * *", "7 5 * * *")] {
+            for dialect in [CronExpression.Dialect.vixie, .croniter] {
+                let ticks = Schedule.cron(try CronExpression(stepped, dialect: dialect)).ticks(after: now, in: .utc)
+                let wanted = Schedule.cron(try CronExpression(plain, dialect: dialect)).ticks(after: now, in: .utc)
+                #expect(Array(ticks.prefix(5)) == Array(wanted.prefix(5)), "\(stepped)")
+            }
+        }
+    }
+
     @Test func runsPerYear() throws {
         let start = Instant(seconds: 1_795_392_000)
         let daily = Schedule.crontab(try Crontab(cronOrder: "0 2 * * *")).frequency(in: .utc, from: start)

@@ -65,7 +65,7 @@ public struct CrontabFile: Sendable, Hashable {
         // A crontab may be empty; a file of which no line can be read is none.
         if lines.isEmpty, !hasSettings, let first = unread.first {
             throw NoCrontab(
-                "\(file) is no crontab: none of its lines can be read as one, beginning with line \(first.number): \(first.reason)"
+                "\(file) is no crontab: none of its lines can be read as one, beginning with line \(first.number): \(ShownCommand.of(first.reason))"
             )
         }
     }

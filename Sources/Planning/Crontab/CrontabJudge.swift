@@ -31,24 +31,55 @@ public struct CrontabJudge: Sendable {
     public func judge(_ crontab: CrontabFile) -> (lines: [JudgedLine], findings: [Finding]) {
         var judged: [JudgedLine] = []
         var findings: [Finding] = []
+        // Generated crontabs have thousands of lines of few schedules.
+        var clocks: [String: Clock] = [:]
         for line in crontab.lines {
             let location = SourceLocation(file: crontab.file, line: line.number)
             let danger = DangerousCommand(line.command)
             if let danger { findings += finding(danger, line, location) }
-            judged.append(self.line(line, location, isDangerous: danger != nil))
+            judged.append(self.line(line, location, isDangerous: danger != nil, &clocks))
         }
         for line in crontab.unread {
             let location = SourceLocation(file: crontab.file, line: line.number)
-            judged.append(JudgedLine(unread: line.text, at: location, reason: line.reason))
+            judged.append(
+                JudgedLine(
+                    unread: ShownCommand.of(line.text),
+                    at: location,
+                    reason: ShownCommand.of(line.reason)
+                )
+            )
         }
         return (judged.sorted { $0.location.line < $1.location.line }, findings)
     }
 
-    private func line(_ line: CrontabFile.Line, _ location: SourceLocation, isDangerous: Bool) -> JudgedLine {
+    /// What a line's clock says.
+    private struct Clock {
+        var nextTicks: [Instant]
+        var perDay: Double?
+        var words: String
+    }
+
+    private func clock(_ cron: CronExpression, _ timezone: String?) throws(ScheduleError) -> Clock {
+        let zone = try zones.zone(timezone ?? "UTC")
+        let schedule = Schedule.cron(cron)
+        let words = schedule.words(in: zone)
+        return Clock(
+            nextTicks: Array(schedule.ticks(after: now, in: zone).prefix(3)),
+            perDay: schedule.frequency(in: zone, from: now).perDay,
+            words: timezone == nil && words.hasSuffix(", UTC") ? words.dropLast(5) + ", the machine's own zone" : words
+        )
+    }
+
+    private func line(
+        _ line: CrontabFile.Line,
+        _ location: SourceLocation,
+        isDangerous: Bool,
+        _ clocks: inout [String: Clock]
+    ) -> JudgedLine {
         func judged(_ verdict: EntryJudgement.Verdict, _ reason: String) -> JudgedLine {
             var found = JudgedLine(
                 schedule: line.schedule,
-                command: line.command,
+                command: ShownCommand.of(line.command),
                 user: line.user,
                 at: location,
                 verdict: verdict,
@@ -60,20 +91,19 @@ public struct CrontabJudge: Sendable {
         guard let cron = line.cron else {
             return judged(.keep, "it runs when the machine starts, and no clock says when that is")
         }
-        let zone: Zone
-        do { zone = try zones.zone(line.timezone ?? "UTC") } catch { return judged(.unsupported, error.message) }
-        let schedule = Schedule.cron(cron)
+        let identity = "\(line.timezone ?? "") \(line.schedule)"
+        let clock: Clock
+        do throws(ScheduleError) { clock = try clocks[identity] ?? self.clock(cron, line.timezone) } catch {
+            return judged(.unsupported, error.message)
+        }
+        clocks[identity] = clock
         var found = judged(
             isDangerous ? .keep : .migrate,
             isDangerous
                 ? "it takes away what others keep: see the finding"
                 : "a DAG whose task is this command does the same; there is no switch, so take the line out when the DAG is unpaused"
         )
-        found.nextTicks = Array(schedule.ticks(after: now, in: zone).prefix(3))
-        found.perDay = schedule.frequency(in: zone, from: now).perDay
-        let words = schedule.words(in: zone)
-        found.words =
-            line.timezone == nil && words.hasSuffix(", UTC") ? words.dropLast(5) + ", the machine's own zone" : words
+        (found.nextTicks, found.perDay, found.words) = (clock.nextTicks, clock.perDay, clock.words)
         return found
     }
 
@@ -81,6 +111,7 @@ public struct CrontabJudge: Sendable {
     {
         switch danger {
         case .purge(let words):
+            let words = ShownCommand.of(words)
             return [
                 Finding(
                     .purgesQueues,
@@ -90,6 +121,7 @@ public struct CrontabJudge: Sendable {
                 )
             ]
         case .flush(let words, let place):
+            let words = ShownCommand.of(words)
             let hit = kept.filter { CrontabJudge.mayBe(place, $0.place) }
             let held = hit.map(\.what).joined(separator: ", ")
             let loss =

@@ -276,13 +276,15 @@ def weeks_row(rng: random.Random, name: str, clock: Clock) -> dict | None:
 
 def in_time(seconds: float, make: Callable[[], dict | None]) -> dict | None:
     """dateutil looks at every period from the start on; what takes it long is left out."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return make()
+        # Rung in the last moment, too, it ends in the outer one.
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            return make()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except (TooSlow, ValueError, TypeError, IndexError):
         return None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def rrule_answer(name: str, stored: dict, start: int) -> dict | None:
