@@ -190,7 +190,7 @@ public struct BodyRunner: Sendable {
                     BodyRunner.ending(kind.python, reports: true, $0.status, output: $0.output, errors: $0.errors)
                 }
             } catch WarmInterpreter.Failure.outputLimit {
-                let words = "the process's output exceeded the limit of \(BodyRunner.outputLimit) bytes"
+                let words = "The process's output exceeded the limit of \(BodyRunner.outputLimit) bytes."
                 return .failure(RunError(type: "exit", message: "\(kind.python) could not be run: \(words)"))
             }
         } late: {

@@ -2,10 +2,11 @@ import Foundation
 import LosslessJSON
 import Migration
 import Schedules
-import Shadow
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Shadow
 
 @Suite("Bodies that are forked of a warm interpreter, beside those that start their own", .timeLimit(.minutes(3)))
 struct WarmInterpreterTests {
@@ -89,6 +90,20 @@ struct WarmInterpreterTests {
         return tasks
     }
 
+    /// Whether results are equal; the order of an object's keys is that of the variables, which is random.
+    private func alike(_ a: JSON?, _ b: JSON?) -> Bool {
+        guard let a, let b else { return a == b }
+        return a.isSame(as: b)
+    }
+
+    /// An error without the places in the programs that call the function, which are two.
+    private func shown(_ error: RunError?) -> RunError? {
+        let detail = error?.detail?.replacing(/File "<string>", line [0-9]+/, with: "")
+        var error = error
+        error?.detail = detail
+        return error
+    }
+
     @Test func everyPlantedBodyEndsAlikeBothWays() async throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let tasks = planted()
@@ -96,8 +111,13 @@ struct WarmInterpreterTests {
         async let started = engine(false).run(tasks, payload: nil)
         for (a, b) in zip(try await forked.tasks, try await started.tasks) {
             #expect(a.state == b.state, "\(a.task): \(String(describing: a.error)) \(String(describing: b.error))")
-            #expect(a.result == b.result, "\(a.task)")
-            #expect(a.error == b.error, "\(a.task)")
+            #expect(alike(a.result, b.result), "\(a.task)")
+            // Whoever kills its group kills what forked it as well, and what is told is how that ended.
+            if a.task == "group-dies-\(SIGSEGV)" {
+                #expect(a.error?.message.hasPrefix("python3 ended with signaled") == true)
+            } else {
+                #expect(shown(a.error) == shown(b.error), "\(a.task)")
+            }
         }
         #expect(told.lines.withLock { $0 } == [])
     }

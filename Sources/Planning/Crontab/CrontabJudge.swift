@@ -93,10 +93,14 @@ public struct CrontabJudge: Sendable {
         }
         let identity = "\(line.timezone ?? "") \(line.schedule)"
         let clock: Clock
-        do throws(ScheduleError) { clock = try clocks[identity] ?? self.clock(cron, line.timezone) } catch {
-            return judged(.unsupported, error.message)
+        if let known = clocks[identity] {
+            clock = known
+        } else {
+            do throws(ScheduleError) { clock = try self.clock(cron, line.timezone) } catch {
+                return judged(.unsupported, error.message)
+            }
+            clocks[identity] = clock
         }
-        clocks[identity] = clock
         var found = judged(
             isDangerous ? .keep : .migrate,
             isDangerous
