@@ -172,7 +172,8 @@ struct FileEffects {
     private static func time(_ path: String) -> String {
         var status = stat()
         guard stat(path, &status) == 0 else { return "gone" }
-        return "but at " + Instant(microseconds: Int64(status.st_mtim.tv_sec) * 1_000_000).iso8601
+        let written = Instant(timestamp: Double(status.st_mtim.tv_sec))
+        return written.map { "but at \($0.iso8601)" } ?? "but beyond the year 9999"
     }
 
     /// What a path is, the last link of which is not followed: a body may have laid one to anywhere.

@@ -154,6 +154,19 @@ import Testing
         #expect(neither.verdict == .insufficient && neither.reason?.contains("neither side wrote c") == true)
     }
 
+    /// File systems in memory keep times that no calendar has.
+    @Test func aFileOfNoYearIsOfNoRun() async throws {
+        let folder = "/dev/shm/bailey-legacy-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try "2".write(toFile: "\(folder)/a", atomically: true, encoding: .utf8)
+        let far = timespec(tv_sec: 1 << 55, tv_nsec: 0)
+        #expect(utimensat(AT_FDCWD, "\(folder)/a", [far, far], 0) == 0)
+        let body = python("open('a', 'w').write('1')")
+        let found = try await shadow(body, rules([.init(written: "a", legacy: "\(folder)/a")]))
+        #expect(found.verdict == .insufficient && found.reason?.contains("beyond the year 9999") == true, "\(found)")
+    }
+
     /// A body may lay a link where a file is looked for, to have what is elsewhere taken for its own.
     @Test func linksAreNoFiles() async throws {
         let comparison = try await withLegacy(["a": "1"]) { folder in

@@ -123,6 +123,15 @@ extension QueueSwitch {
         return try rows.first?.bool("is") ?? true
     }
 
+    /// Whether the table of the settings lacks the switch's triggers. Of one that may not be looked at that is not said: the right that is
+    /// missing is named where rights are looked at.
+    private func isUnguardedHere() async throws(PostgresError) -> Bool {
+        do { return try await !isGuarded("to_regclass($2)", [.text(sql.quotedTable)]) } catch let error {
+            if error.code == .rights { return false }
+            throw error
+        }
+    }
+
     func refusal(_ code: Refusal.Reason, _ text: String, _ advice: String) -> Refusal {
         Refusal(code, queue: queue, operation: "checking", found: text, advice: advice)
     }
@@ -171,9 +180,7 @@ extension QueueSwitch {
                 let isOurs = own["digest"] == sql.digest && own["on_table"] == sql.table
                 found.installation = isOurs ? .present : .outdated
                 // A table that was put in the place of the first has none, and then every row passes to legacy.
-                if isOurs, try await !isGuarded("to_regclass($2)", [.text(sql.quotedTable)]) {
-                    found.installation = .outdated
-                }
+                if isOurs, try await isUnguardedHere() { found.installation = .outdated }
             }
         } catch {
             switch error.code {
