@@ -165,7 +165,7 @@ public struct EffectsUnknown: Error, Sendable, CustomStringConvertible {
 /// A file of rows, read in blocks of whole lines.
 private final class RowFile: Sendable {
     private nonisolated(unsafe) let file: UnsafeMutablePointer<FILE>  // safe: blocks are asked for one after another
-    private nonisolated(unsafe) var rest: [UInt8] = []
+    private nonisolated(unsafe) var rest: [UInt8] = []  // safe: as the file's
     private static let blockSize = 256 * 1024
 
     init(_ path: String) throws {
