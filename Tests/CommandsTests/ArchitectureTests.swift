@@ -140,6 +140,21 @@ import Testing
         #expect(seen > 2)
     }
 
+    /// A tool that writes where it was started leaves its files in the root.
+    @Test func theRootHoldsNothingThatAToolLeft() throws {
+        let own: Set = [
+            "Benchmarks", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "Package.swift", "README.md",
+            "Sources", "Tests",
+            "compose.airflow.yaml", "docs", "mappings", "ruff.toml", "scripts", "shadow",
+        ]
+        // Those that git ignores.
+        let made: Set = ["Package.resolved", "dist", "demo"]
+        let found = try FileManager.default.contentsOfDirectory(atPath: ArchitectureTests.root.path).filter {
+            !$0.hasPrefix(".")
+        }
+        #expect(Set(found).subtracting(made) == own)
+    }
+
     /// What commands share prints nothing.
     @Test func operationsDoNotPrint() throws {
         let folder = ArchitectureTests.root.appendingPathComponent("Sources/Operations")

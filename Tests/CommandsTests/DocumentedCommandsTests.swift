@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Operations
+import Settings
 import Testing
 
 @testable import Commands
@@ -49,6 +51,29 @@ import Testing
                 !all.contains("--no-" + $0.dropFirst(2))
             }
             #expect(missing.isEmpty, "\(name): \(missing.sorted())")
+        }
+    }
+
+    /// What README says works, and what it says is not there yet.
+    @Test func whatIsNotThereYetIsNotThereAndWhatWorksIs() throws {
+        let page = try page("../README.md")
+        let lists = /\*\*Works today:\*\*([\s\S]*?)\*\*Not yet:\*\*([\s\S]*?)\. Nobody/
+        let both = try #require(page.firstMatch(of: lists)).output
+        func names(_ text: Substring) -> Set<String> {
+            Set(text.matches(of: /`([a-z_ ]+)`/).map { String($0.output.1) })
+        }
+        let works = names(both.1)
+        #expect(works.count > 10)
+        #expect(works.subtracting(commands().keys).isEmpty)
+        let kinds = Dictionary(uniqueKeysWithValues: SystemKind.all.map { ($0.settings.name, $0) })
+        for missing in names(both.2) {
+            #expect(commands()[missing] == nil, "\(missing) is a command, and README says that it is not there yet")
+            #expect(kinds[missing]?.bridge == nil, "\(missing) has a switch, and README says that it has none yet")
+        }
+        // The table's third column begins with “yes” where the sort has a switch.
+        for row in page.matches(of: /(?m)^\| `([a-z_]+)` \|[^|]*\| (yes|no)/) {
+            let kind = try #require(kinds[String(row.output.1)])
+            #expect((kind.bridge != nil) == (row.output.2 == "yes"), "\(row.output.1)")
         }
     }
 

@@ -68,6 +68,8 @@ def judge_interval(
         if run.at - before.at < half - SLACK:
             if before.side == "legacy" and any(start <= before.ran_at <= end for start, end in outages):
                 found.excused.append(f"{where}: legacy repeats a run of which its store lost the record")
+            elif _repeats_what_was_forgotten(before, run, outages):
+                found.excused.append(f"{where}: the DAG repeats a run of which legacy's store lost the record")
             elif "legacy" in (before.side, run.side) and clock > before.at - every - CLOCKS:
                 found.excused.append(f"{where}: a clock that was created with {clock:.3f}")
             else:
@@ -84,6 +86,13 @@ def judge_interval(
     return found
 
 
+def _repeats_what_was_forgotten(one: Run, other: Run, outages: list[tuple[float, float]]) -> bool:
+    """Whether legacy ran in a span whose records its store lost, and the DAG ran after it: nothing was there any more that said so."""
+    if other.side != "legacy" or one.side == "legacy":
+        return False
+    return one.ran_at > other.ran_at and any(start <= other.ran_at <= end for start, end in outages)
+
+
 def _moves_over(one: Run, other: Run) -> bool:
     """Whether two runs are legacy's last and Airflow's first, which a beat whose clock is ahead may place the other way round."""
     if one.side == other.side:
@@ -97,10 +106,15 @@ def judge_minutes(
     decided: set[float],
     unsent: list[float],
     outages: list[tuple[float, float]],
+    created: list[float],
     begin: float,
     until: float,
 ) -> Verdict:
-    """An entry that is due each minute: each minute is covered once, by a fire of beat, a live claim, or a recorded claim."""
+    """An entry that is due each minute: each minute is covered once, by a fire of beat, a live claim, or a recorded claim.
+
+    `created`: the clocks that the entry was created with. What is created just before a tick that a DAG's faster clock has run already is due
+    by it again, and beat may fire it before anybody can have parked it.
+    """
     found = Verdict(runs=len(runs), coalesced=len(decided), listed=[f"{tick:.3f}" for tick in sorted(decided)])
     covered: dict[int, list[Run]] = {}
     for run in runs:
@@ -114,6 +128,8 @@ def judge_minutes(
             excused = any(run.side == "legacy" and start <= run.ran_at <= end for run in mine for start, end in outages)
             if excused:
                 found.excused.append(f"{text}: legacy repeats a run of which its store lost the record")
+            elif _created_after(mine, minute * 60.0, created):
+                found.excused.append(f"{text}: a clock that was created when the DAG had run this tick")
             else:
                 found.twice.append(text)
         if not mine and minute * 60.0 not in decided:
@@ -125,6 +141,14 @@ def judge_minutes(
             else:
                 found.lost.append(f"minute {minute * 60} is nobody's")
     return found
+
+
+def _created_after(runs: list[Run], tick: float, created: list[float]) -> bool:
+    """Whether one run of each side met at a tick, the DAG's first, and a clock was created in the moment before legacy's."""
+    if sorted(run.side for run in runs) != ["airflow", "legacy"]:
+        return False
+    airflow, legacy = sorted(runs, key=lambda run: run.side)
+    return airflow.ran_at < legacy.ran_at and any(tick - CLOCKS < clock <= legacy.at + SLACK for clock in created)
 
 
 def _grid(after: float, before: float, every: float, phase: float) -> list[float]:

@@ -56,14 +56,23 @@ def test_only_what_legacy_does_to_itself_is_excused() -> None:
     assert counts(interval(legacy(100.01, 98.01), legacy(104.1, 102.05), unsent=[102.05])) == (0, 0, 0)
 
 
+def test_what_a_store_forgot_may_be_repeated_by_the_dag_and_only_afterwards() -> None:
+    fired = legacy(100.04, 96)
+    after = Run("airflow", 100, 105)
+    assert counts(interval(after, fired, outages=[(99.5, 100.5)])) == (0, 0, 1)
+    assert counts(interval(after, fired, outages=[(101, 102)])) == (1, 0, 0)
+    assert counts(interval(after, fired)) == (1, 0, 0)
+    assert counts(interval(Run("airflow", 100, 100.01), fired, outages=[(99.5, 100.5)])) == (1, 0, 0)
+
+
 def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
     assert counts(interval(airflow(102), legacy(110.01, 108), created=[108])) == (0, 0, 0)
     assert counts(interval(airflow(102), legacy(110.01, 108), created=[105])) == (0, 1, 0)
     assert counts(interval(airflow(102), legacy(110.01, 108))) == (0, 1, 0)
 
 
-def minutes(*runs: Run, decided: tuple[float, ...] = ()) -> Verdict:
-    return judge_minutes(list(runs), set(decided), [], [], 59.0, 330.0)
+def minutes(*runs: Run, decided: tuple[float, ...] = (), created: tuple[float, ...] = ()) -> Verdict:
+    return judge_minutes(list(runs), set(decided), [], [], list(created), 59.0, 330.0)
 
 
 def test_each_minute_is_somebodys_once() -> None:
@@ -74,6 +83,16 @@ def test_each_minute_is_somebodys_once() -> None:
     assert counts(minutes(*well[:2], *well[3:], decided=(180,))) == (0, 0, 0)
     late = [legacy(60.01, 0.01), airflow(120), legacy(241, 120), legacy(300.01, 241)]
     assert counts(minutes(*late)) == (0, 0, 0)
+
+
+def test_a_minute_that_was_created_when_the_dag_had_run_it_is_the_applications_doing() -> None:
+    rest = [legacy(60.01, 0.01), airflow(120), legacy(240.01, 180), legacy(300.01, 240.01)]
+    # The DAG's clock is 2 s ahead, beat's 2 s behind.
+    early, behind = Run("airflow", 180, 179.1), Run("legacy", 180.05, 182.05, 179.7)
+    assert counts(minutes(*rest, early, behind, created=(179.7,))) == (0, 0, 1)
+    assert counts(minutes(*rest, early, behind, created=(150,))) == (1, 0, 0)
+    assert counts(minutes(*rest, early, behind)) == (1, 0, 0)
+    assert counts(minutes(*rest, Run("airflow", 180, 183), behind, created=(179.7,))) == (1, 0, 0)
 
 
 def test_a_witness_finds_a_fire_while_the_clock_stood() -> None:

@@ -38,7 +38,8 @@ def judge(world: World, tally: Tally, airflow: Airflow, witness: Witness, until:
             tally.add("runs that beat noted and never sent", len(unsent))
             if member.every == "cron":
                 first = min(run.at for run in runs)
-                verdicts[member.name] = judge_minutes(runs, decided, unsent, world.outages, first, until)
+                clocks = created.get(member.name, [])
+                verdicts[member.name] = judge_minutes(runs, decided, unsent, world.outages, clocks, first, until)
             else:
                 verdicts[member.name] = judge_interval(
                     member.seconds,
