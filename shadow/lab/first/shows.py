@@ -105,13 +105,13 @@ def planned(file: str) -> None:
 
 
 def ticks() -> None:
-    """Which ticks a trial is of, and from which days on the past is run: those before the last, which an unpause keeps from running."""
+    """Which ticks a trial is of, and from which on the past is run: none of those that an unpause keeps from running."""
     now = datetime.now(timezone.utc)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    sync = day - timedelta(hours=6)
+    sync = day + timedelta(hours=now.hour // 6 * 6 - 12)
     # Sunday is the last day of Python's week.
     data_set = day - timedelta(days=(day.weekday() + 1) % 7 + 7)
-    print(f"{sync:%Y-%m-%dT%H:%M:%SZ} {data_set:%Y-%m-%dT%H:%M:%SZ} {sync:%Y-%m-%d} {data_set:%Y-%m-%d}")
+    print(" ".join(f"{tick:%Y-%m-%dT%H:%M:%SZ}" for tick in (sync, data_set, sync - timedelta(hours=12), data_set)))
 
 
 def compared(file: str) -> None:

@@ -37,7 +37,7 @@ def blocks() -> list[Block]:
 
 def script(found: list[Block]) -> str:
     """All of it as one script that says how each command ended. The program and the interpreter are those under test."""
-    lines = []
+    lines = ["trap 'rm -rf \"$company\"' EXIT"]
     for number, block in enumerate(found):
         lines.append(f"echo '@@ block {number}'")
         for command in block.commands:
