@@ -1,16 +1,20 @@
 # make demo   the main job on a real legacy stack, from nothing to the report
 # make demo-airflow   the same with a real Airflow, and a cutover and its rollback
+# make demo-company   the first company whole: five pipelines, a real Airflow with CeleryExecutor, cutover in waves, launches, savings
 # make test   what CI runs: lint, build, Swift tests, Python tests
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-.PHONY: demo demo-airflow test test-full soak build release lint model format clean packages lab-env airflow-env django-env bench dist
+.PHONY: demo demo-airflow demo-company test test-full soak build release lint model format clean packages lab-env airflow-env django-env bench dist
 
 demo: release lab-env
 	scripts/demo
 
 demo-airflow: release lab-env airflow-env
 	scripts/demo-airflow
+
+demo-company: release lab-env airflow-env
+	scripts/demo-company
 
 test: packages lint model build lab-env airflow-env django-env
 	scripts/test

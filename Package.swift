@@ -48,6 +48,7 @@ let queueProfiles = [
     "pgmq", "pgqueuer", "procrastinate", "que", "river", "solid_queue",
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
+let beatScripts = ["tables", "helpers", "moving", "running"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -128,6 +129,7 @@ let package = Package(
             exclude: ["RedBeat/Scripts/README.md"],
             resources: switchScripts.map { .embedInCode("RedBeat/Scripts/\($0).lua") }
                 + queueScripts.map { .embedInCode("Queue/SQL/queue_\($0).sql") }
+                + beatScripts.map { .embedInCode("DjangoBeat/SQL/beat_\($0).sql") }
         ),
         room(
             "Alerts",

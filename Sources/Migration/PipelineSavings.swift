@@ -10,41 +10,102 @@ public struct PipelineSavings: Sendable, Hashable {
         public var sequential: Double
         /// Seconds of the longest path through its tasks, by the median: what the run would take if no task ever waited.
         public var longestPath: Double
+        /// Seconds of the longest path through the bodies alone, as they recorded it, by the median.
+        public var bodies: Double
+        /// How many tasks lie on that path.
+        public var pathTasks: Int
 
         /// Makes a measurement.
-        public init(runs: Int, seconds: Double, sequential: Double, longestPath: Double) {
+        public init(
+            runs: Int,
+            seconds: Double,
+            sequential: Double,
+            longestPath: Double,
+            bodies: Double,
+            pathTasks: Int
+        ) {
             self.runs = runs
             self.seconds = seconds
             self.sequential = sequential
             self.longestPath = longestPath
+            self.bodies = bodies
+            self.pathTasks = pathTasks
+        }
+
+        /// A run that was measured.
+        public struct Run: Sendable, Hashable {
+            /// Seconds from its start to its end.
+            public var seconds: Double
+            /// Seconds of its tasks by id, as Airflow has them.
+            public var tasks: [String: Double]
+            /// Seconds of their bodies by id, where they recorded it.
+            public var bodies: [String: Double]
+
+            /// Makes a run.
+            public init(seconds: Double, tasks: [String: Double], bodies: [String: Double] = [:]) {
+                self.seconds = seconds
+                self.tasks = tasks
+                self.bodies = bodies
+            }
         }
 
         /// Measures runs; nil of none.
-        ///
-        /// - Parameter runs: of each its seconds, and those of its tasks by id.
-        public init?(_ runs: [(seconds: Double, tasks: [String: Double])], of tasks: [TaskDefinition]) {
-            func median(_ value: ((seconds: Double, tasks: [String: Double])) -> Double) -> Double {
+        public init?(_ runs: [Run], of tasks: [TaskDefinition]) {
+            func median<Value: Comparable>(_ value: (Run) -> Value) -> Value? {
                 let sorted = runs.map(value).sorted()
-                return sorted[sorted.count / 2]
+                return sorted.isEmpty ? nil : sorted[sorted.count / 2]
             }
-            guard !runs.isEmpty else { return nil }
+            func path(_ run: Run) -> (seconds: Double, tasks: Int) {
+                // Of a task that recorded nothing all of it counts as its body.
+                Measured.longestPath(tasks, run.tasks.merging(run.bodies) { min($0, $1) })
+            }
+            guard let seconds = median(\.seconds), let sequential = median({ $0.tasks.values.reduce(0, +) }),
+                let longest = median({ Measured.longestPath(tasks, $0.tasks).seconds }),
+                let bodies = median({ path($0).seconds }), let pathTasks = median({ path($0).tasks })
+            else { return nil }
             self.init(
                 runs: runs.count,
-                seconds: median { $0.seconds },
-                sequential: median { $0.tasks.values.reduce(0, +) },
-                longestPath: median { SimulatedRun(tasks, $0.tasks).times(limits: [:])?.end ?? 0 }
+                seconds: seconds,
+                sequential: sequential,
+                longestPath: longest,
+                bodies: bodies,
+                pathTasks: pathTasks
             )
+        }
+
+        /// The longest path through tasks, and how many lie on it.
+        private static func longestPath(_ tasks: [TaskDefinition], _ seconds: [String: Double]) -> (
+            seconds: Double, tasks: Int
+        ) {
+            var ends: [String: (seconds: Double, tasks: Int)] = [:]
+            var left = tasks
+            while let index = left.firstIndex(where: { task in task.after.allSatisfy { ends[$0] != nil } }) {
+                let task = left.remove(at: index)
+                let before = task.after.compactMap { ends[$0] }.max { $0.seconds < $1.seconds } ?? (0, 0)
+                ends[task.id] = (before.seconds + (seconds[task.id] ?? 0), before.tasks + 1)
+            }
+            return ends.values.max { $0.seconds < $1.seconds } ?? (0, 0)
         }
 
         /// Seconds that running side by side saved of a run.
         public var savedByParallelism: Double { sequential - longestPath }
         /// Seconds that waiting cost: for slots, for workers, for Airflow itself.
         public var waits: Double { seconds - longestPath }
+        /// Seconds of each task on the longest path that are not its body's: for Airflow itself, and for slots and workers.
+        public var overheadPerTask: Double { pathTasks == 0 ? 0 : (seconds - bodies) / Double(pathTasks) }
     }
 
     /// Where a figure comes from.
     public enum Basis: String, Sendable, Hashable, CaseIterable {
-        case recorded, projected, measured
+        case recorded, stated, projected, measured
+    }
+
+    /// What legacy's time is known from.
+    public enum Witness: String, Sendable, Hashable, CaseIterable {
+        /// Its own records.
+        case records
+        /// Bailey, which saw runs begin and end while it watched.
+        case watching
     }
 
     /// The pipeline.
@@ -55,6 +116,10 @@ public struct PipelineSavings: Sendable, Hashable {
     public var recorded: Double?
     /// How many of legacy's runs that rests on.
     public var recordedRuns = 0
+    /// What that is known from.
+    public var recordedBy: Witness?
+    /// Seconds that a run took before, as a person says in `bailey.yaml`; nil where nobody does.
+    public var stated: Double?
     /// What the plan reckons.
     public var projection: RunProjection
     /// What was measured in Airflow, or why nothing is known of it; nil where no live run has succeeded.
@@ -67,9 +132,10 @@ public struct PipelineSavings: Sendable, Hashable {
         self.measured = measured
     }
 
-    /// Seconds of a run before: as recorded, else all tasks one after another, as measured, else as the plan reckons.
+    /// Seconds of a run before: as recorded, else as stated, else all tasks one after another, as measured, else as the plan reckons.
     public var before: (seconds: Double, basis: Basis)? {
         if let recorded { return (recorded, .recorded) }
+        if let stated { return (stated, .stated) }
         // What a person stated is no measure for what was measured.
         if let measured = measured.value ?? nil { return (measured.sequential, .measured) }
         return projection.sequential.map { ($0, .projected) }
@@ -79,6 +145,14 @@ public struct PipelineSavings: Sendable, Hashable {
     public var after: (seconds: Double, basis: Basis)? {
         if let measured = measured.value ?? nil { return (measured.seconds, .measured) }
         return projection.projected.map { ($0, .projected) }
+    }
+
+    /// By how much of it the plan's reckoning is off what the bodies took: 0.05 where they took 5 % longer. Nil where one is unknown.
+    public var deviation: Double? {
+        guard let measured = measured.value ?? nil, let projected = projection.projected, projected > 0 else {
+            return nil
+        }
+        return measured.bodies / projected - 1
     }
 
     /// Seconds of a run that are saved; less than zero where it takes longer. Nil where one side is unknown.

@@ -4,6 +4,7 @@ import Migration
 package import Reports
 import Schedules
 import Settings
+import Store
 
 extension Workspace {
     /// How many live runs of each pipeline are measured at the most.
@@ -23,9 +24,17 @@ extension Workspace {
                 "\(settings.file):\(item.line): “\(item.what)” is about the pipeline “\(name)”, which there is not"
             )
         }
+        for (name, before) in settings.savings?.before ?? [:]
+        where !plan.pipelines.contains(where: { $0.dag.id == name }) {
+            throw OperationFailure(
+                .usage,
+                "\(settings.file):\(before.line): “before” is about the pipeline “\(name)”, which there is not"
+            )
+        }
         let measured = await measurements(chosen)
+        let store = try store()
         let now = surroundings.now()
-        let rows = chosen.map { planned in
+        let rows = try chosen.map { planned in
             var row = PipelineSavings(
                 pipeline: planned.dag.id,
                 projection: planned.projection,
@@ -34,12 +43,11 @@ extension Workspace {
             let clock = planned.dag.clock
             let zone = (try? zones.zone(clock.timezone)) ?? .utc
             row.runsPerYear = clock.schedule?.frequency(in: zone, from: now).perYear
-            let histories = planned.dag.entries.map { inventory[$0]?.history }
-            let medians = histories.compactMap { $0?.p50 }
-            if !medians.isEmpty, medians.count == histories.count {
-                row.recorded = medians.reduce(0, +)
-                row.recordedRuns = histories.compactMap { $0?.runs }.min() ?? 0
-            }
+            let durations = try legacyDurations(planned.dag, plan, inventory, store)
+            row.recorded = durations?.seconds
+            row.recordedRuns = durations?.runs ?? 0
+            row.recordedBy = durations?.witness
+            row.stated = settings.savings?.before[planned.dag.id]?.seconds
             return row
         }
         let work = (settings.savings?.work ?? []).filter { pipeline == nil || $0.pipeline == pipeline }.map {
@@ -59,6 +67,36 @@ extension Workspace {
             personHour: settings.savings?.personHour,
             madeAt: now
         )
+    }
+
+    /// How long legacy took for a pipeline's entries one after another, those of the runs that it waits for among them; nil where one is unknown.
+    private func legacyDurations(_ dag: DAGDefinition, _ plan: Plan, _ inventory: Inventory, _ store: StateStore) throws
+        -> (seconds: Double, runs: Int, witness: PipelineSavings.Witness)?
+    {
+        var entries = dag.entries
+        for wait in dag.tasks.compactMap(\.body.wait) {
+            guard let awaited = plan.pipelines.first(where: { $0.dag.id == wait.pipeline })?.dag else { continue }
+            entries +=
+                wait.task.map { id in awaited.tasks.filter { $0.id == id }.compactMap(\.entry) } ?? awaited.entries
+        }
+        guard !dag.entries.isEmpty else { return nil }
+        var seconds = 0.0
+        var runs = Int.max
+        var witness = PipelineSavings.Witness.records
+        var counted: Set<EntryID> = []
+        for entry in entries where counted.insert(entry).inserted {
+            if let history = inventory[entry]?.history, let median = history.p50 {
+                seconds += median
+                runs = min(runs, history.runs)
+                continue
+            }
+            let seen = try store.legacyDurations(entry).sorted()
+            guard !seen.isEmpty else { return nil }
+            seconds += seen[seen.count / 2]
+            runs = min(runs, seen.count)
+            witness = .watching
+        }
+        return (seconds, runs, witness)
     }
 
     /// What live runs took, by pipeline.
@@ -89,7 +127,7 @@ extension Workspace {
     {
         guard try await client.dag(dag.id) != nil else { return nil }
         let ids = Set(dag.tasks.map(\.id))
-        var runs: [(seconds: Double, tasks: [String: Double])] = []
+        var runs: [PipelineSavings.Measured.Run] = []
         for run in try await client.newestRuns(dag.id, limit: measuredRuns * 5) where runs.count < measuredRuns {
             guard run.state == .success, let start = run.start, let end = run.end else { continue }
             let answer = try await client.value(dag.id, run.id, .returned(by: "gate"))
@@ -108,9 +146,29 @@ extension Workspace {
                 // Of a task that was mapped over jobs or items all are its work.
                 tasks[id, default: 0] += ended.seconds(since: began)
             }
-            if isWhole, tasks.count == ids.count { runs.append((end.seconds(since: start), tasks)) }
+            guard isWhole, tasks.count == ids.count else { continue }
+            let bodies = try await bodies(dag, run.id, client)
+            runs.append(PipelineSavings.Measured.Run(seconds: end.seconds(since: start), tasks: tasks, bodies: bodies))
         }
         return PipelineSavings.Measured(runs, of: dag.tasks)
+    }
+
+    /// How long the bodies of a run took by what they recorded. What waits has no body: of it the task counts.
+    private static func bodies(_ dag: DAGDefinition, _ run: String, _ client: AirflowClient) async throws -> [String:
+        Double]
+    {
+        var bodies: [String: Double] = [:]
+        for entry in try await client.xcoms(dag.id, run, key: "bailey_outcome") {
+            guard
+                let task = dag.tasks.first(where: { entry.task == $0.id || entry.task.hasSuffix("." + $0.id) }),
+                task.body.wait == nil, let value = try await client.value(dag.id, run, entry),
+                let recorded = value.string.flatMap({ try? JSON(parsing: $0) }) ?? value.object.map({ _ in value }),
+                let start = recorded["start"]?.string.flatMap({ Instant(iso8601: $0) }),
+                let end = recorded["end"]?.string.flatMap({ Instant(iso8601: $0) })
+            else { continue }
+            bodies[task.id, default: 0] += end.seconds(since: start)
+        }
+        return bodies
     }
 }
 

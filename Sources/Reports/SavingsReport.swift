@@ -91,7 +91,7 @@ public struct SavingsReport: Sendable {
                     ?? "no live run"
             }
             table.add([
-                row.pipeline, row.recorded.map { "\(seconds($0)) (\(row.recordedRuns) runs)" } ?? "unknown",
+                row.pipeline, recordedWords(row),
                 planned ?? "unknown", measured, savedWords(row), row.hoursPerYear.map(decimal) ?? "unknown",
             ])
         }
@@ -99,9 +99,15 @@ public struct SavingsReport: Sendable {
         for row in rows { lines += details(row) }
         lines.append("")
         lines.append(
-            "Recorded: legacy's own medians, its entries one after another. Projected: the tasks one after another → as a DAG with the pools as declared. Measured: live runs in Airflow."
+            "Recorded: the medians of legacy's entries one after another, those of runs that are waited for among them, by its own records or, “seen”, by what Bailey saw of them. Projected: the tasks one after another → as a DAG with the pools as declared. Measured: live runs in Airflow."
         )
         return lines + totals
+    }
+
+    private func recordedWords(_ row: PipelineSavings) -> String {
+        guard let recorded = row.recorded else { return row.stated.map { "\(seconds($0)) (stated)" } ?? "unknown" }
+        let seen = row.recordedBy == .watching ? ", seen" : ""
+        return "\(seconds(recorded)) (\(row.recordedRuns) \(row.recordedRuns == 1 ? "run" : "runs")\(seen))"
     }
 
     private func savedWords(_ row: PipelineSavings) -> String {
@@ -116,6 +122,9 @@ public struct SavingsReport: Sendable {
             lines.append(
                 "  measured: its tasks one after another \(seconds(measured.sequential)), side by side at best \(seconds(measured.longestPath)): parallelism saved \(seconds(max(0, measured.savedByParallelism))), waiting cost \(seconds(max(0, measured.waits)))"
             )
+            lines.append(
+                "  of that the bodies alone, along the longest path of \(measured.pathTasks) tasks: \(seconds(measured.bodies))\(deviation(row)); Airflow itself and waits cost \(seconds(max(0, measured.overheadPerTask))) for each of them"
+            )
         } else if case .unknown(let why) = row.measured {
             lines.append("  measured: not known: \(why)")
         }
@@ -128,6 +137,11 @@ public struct SavingsReport: Sendable {
             )
         }
         return lines.isEmpty ? [] : ["\(row.pipeline):"] + lines
+    }
+
+    private func deviation(_ row: PipelineSavings) -> String {
+        guard let deviation = row.deviation else { return "" }
+        return ", \(decimal(abs(deviation) * 100)) % \(deviation < 0 ? "less" : "more") than projected"
     }
 
     private var totals: [String] {
@@ -202,12 +216,18 @@ public struct SavingsReport: Sendable {
                     "runs": .number(JSONNumber(found.runs)), "seconds": number(found.seconds),
                     "sequential_seconds": number(found.sequential), "longest_path_seconds": number(found.longestPath),
                     "parallelism_saved_seconds": number(found.savedByParallelism), "waits_seconds": number(found.waits),
+                    "bodies_seconds": number(found.bodies), "path_tasks": .number(JSONNumber(found.pathTasks)),
+                    "overhead_per_task_seconds": number(found.overheadPerTask),
                 ]
             }
         }
         return [
             "id": .string(row.pipeline), "runs_per_year": number(row.runsPerYear),
-            "recorded": ["seconds": number(row.recorded), "runs": .number(JSONNumber(row.recordedRuns))],
+            "recorded": [
+                "seconds": number(row.recorded), "runs": .number(JSONNumber(row.recordedRuns)),
+                "by": row.recordedBy.map { .string($0.rawValue) } ?? .null,
+            ],
+            "stated_seconds": number(row.stated), "deviation": number(row.deviation),
             "projected": [
                 "sequential_seconds": number(row.projection.sequential),
                 "unlimited_seconds": number(row.projection.unlimited), "seconds": number(row.projection.projected),

@@ -23,6 +23,14 @@ public struct SavingsSettings: Sendable, Hashable {
         public var line: Int
     }
 
+    /// What a run took before, as a person says.
+    public struct Before: Sendable, Hashable {
+        /// In seconds.
+        public var seconds: Double
+        /// The line it stands in.
+        public var line: Int
+    }
+
     /// The word or sign of the currency.
     public var currency: String?
     /// What an hour of a person costs.
@@ -31,9 +39,11 @@ public struct SavingsSettings: Sendable, Hashable {
     public var runHour: Double?
     /// Work of people.
     public var work: [Work] = []
+    /// What runs took that no system has recorded, by pipeline.
+    public var before: [String: Before] = [:]
 
     init(_ node: YAMLNode, _ problems: Problems) {
-        let known = ["currency", "person_hour", "run_hour", "work"]
+        let known = ["currency", "person_hour", "run_hour", "work", "before"]
         guard let fields = YAMLFields(node, known: known, problems: problems) else { return }
         currency = fields.string("currency")
         personHour = fields.double("person_hour")
@@ -50,6 +60,13 @@ public struct SavingsSettings: Sendable, Hashable {
                     Problem(file: node.file, line: fields.line(key), "“\(key)” is money; say in which “currency”")
                 )
             }
+        }
+        for member in fields.members("before") ?? [] {
+            guard case .scalar(let text, _) = member.value.content, let seconds = YAMLFields.seconds(text) else {
+                problems.note(member.value, "“\(member.key)” must be a length of time such as 90s, 15m, 2h or 1d")
+                continue
+            }
+            before[member.key] = Before(seconds: seconds, line: member.line)
         }
         for item in fields.items("work") ?? [] {
             let known = ["what", "pipeline", "before", "after", "per", "times"]

@@ -59,6 +59,13 @@ public struct AirflowShadow: ShadowEngine {
         let dag = part.dag.id
         let run: String
         if way == .live, let tick = legacy.key.tick {
+            guard AirflowShadow.isDue(part.dag, tick) else {
+                return .nothing(
+                    .insufficient,
+                    reason:
+                        "the pipeline is not due at \(tick.iso8601), so that Airflow makes no run for it: the entry had a clock of its own. bailey shadow --engine airflow --from-history starts one"
+                )
+            }
             let found = try await client.poll(seconds: limit, pause: 1) {
                 try await scheduledRun(dag, tick)
             }
@@ -104,6 +111,14 @@ public struct AirflowShadow: ShadowEngine {
             )
         }
         return found
+    }
+
+    /// Whether the DAG's own clock is due at a tick. An entry that it has absorbed may have another: the scheduler makes no run for that.
+    static func isDue(_ dag: DAGDefinition, _ tick: Instant) -> Bool {
+        switch dag.clock.timetable {
+        case nil, .delta, .exact(.interval, _): true
+        case let timetable?: timetable.next(after: tick.adding(microseconds: -1), anchor: nil) == tick
+        }
     }
 
     private func scheduledRun(_ dag: String, _ tick: Instant) async throws -> AirflowRun? {

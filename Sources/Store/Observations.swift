@@ -242,3 +242,22 @@ extension StateStore {
         }
     }
 }
+
+extension StateStore {
+    /// How many seconds the newest runs of an entry took that were seen to begin and to end, of at most so many.
+    ///
+    /// - Throws: `StoreError`.
+    public func legacyDurations(_ entry: EntryID, limit: Int = 500) throws(StoreError) -> [Double] {
+        try read("reading how long runs of \(entry) took") { database in
+            try Int64.fetchAll(
+                database.cachedStatement(
+                    sql: """
+                        SELECT ended_us - started_us FROM legacy_run WHERE entry = ? AND ended_us > started_us
+                        AND standing IN ('tick', 'by-schedule', 'job') ORDER BY ended_us DESC LIMIT ?
+                        """
+                ),
+                arguments: [entry.description, limit]
+            ).map { Double($0) / 1e6 }
+        }
+    }
+}

@@ -13,7 +13,7 @@ import TestSupport
 
 /// A legacy system with a pipeline that can be moved, for what every bridge promises.
 struct BridgeBench: Sendable {
-    enum Kind: String, CaseIterable, Sendable { case almanac, redbeat, queue }
+    enum Kind: String, CaseIterable, Sendable { case almanac, redbeat, queue, djangoBeat }
 
     let kind: Kind
     let folder: URL
@@ -119,6 +119,7 @@ struct BridgeBench: Sendable {
             case .almanac: try await body(try almanac(folder, around))
             case .redbeat: try await withRedis { try await body(try redBeat($0, folder, around)) }
             case .queue: try await body(try queue(folder, around))
+            case .djangoBeat: try await body(try await djangoBeat(folder, around))
             }
         }
     }
@@ -137,7 +138,7 @@ struct BridgeBench: Sendable {
         )
     }
 
-    private static func dag(_ ids: [EntryID], driven: Bool) -> DAGDefinition {
+    static func dag(_ ids: [EntryID], driven: Bool) -> DAGDefinition {
         DAGDefinition(
             id: pipeline,
             name: pipeline,

@@ -17,7 +17,10 @@ import Testing
         #expect(
             good?.work.first?.before == 36_000.0 && good?.work.first?.after == 0.0 && good?.work.first?.times == 2.0
         )
+        let before = try read("  before: {bsl: 290m, other: 90}")?.before
+        #expect(before?["bsl"]?.seconds == 17_400.0 && before?["other"]?.seconds == 90.0 && before?["bsl"]?.line == 4)
         let bad = [
+            ("  before: {bsl: soon}", "“bsl” must be a length of time"), ("  before: 3", "“before” is"),
             ("  person_hour: 75", "bailey.yaml:4: “person_hour” is money; say in which “currency”"),
             ("  currency: USD\n  run_hour: -1", "bailey.yaml:5: “run_hour” is what an hour costs"),
             ("  work: [{before: 1h}]", "“what” is missing"), ("  work: [{what: x}]", "“before” is missing"),

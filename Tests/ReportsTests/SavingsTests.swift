@@ -33,6 +33,11 @@ import Testing
         return row
     }
 
+    /// A run whose bodies took nine tenths of their tasks' time.
+    private func run(_ seconds: Double, _ tasks: [String: Double]) -> PipelineSavings.Measured.Run {
+        PipelineSavings.Measured.Run(seconds: seconds, tasks: tasks, bodies: tasks.mapValues { $0 * 0.9 })
+    }
+
     private func report(
         _ rows: [PipelineSavings],
         _ work: [SavingsReport.Work] = [],
@@ -62,8 +67,9 @@ import Testing
         let measured = try #require(
             PipelineSavings.Measured(
                 [
-                    (1500, ["a": 600, "b": 500, "c": 600, "d": 600]), (1300, ["a": 600, "b": 600, "c": 600, "d": 600]),
-                    (1900, ["a": 600, "b": 600, "c": 600, "d": 600]),
+                    run(1500, ["a": 600, "b": 500, "c": 600, "d": 600]),
+                    run(1300, ["a": 600, "b": 600, "c": 600, "d": 600]),
+                    run(1900, ["a": 600, "b": 600, "c": 600, "d": 600]),
                 ],
                 of: tasks
             )
@@ -71,8 +77,38 @@ import Testing
         #expect(measured.runs == 3 && measured.seconds == 1500.0)
         #expect(measured.longestPath == 1200.0 && measured.waits == 300.0)
         #expect(measured.savedByParallelism == 1200.0)
+        // Bodies 540 s and 540 s; of 1500 s the rest is for two tasks.
+        #expect(measured.bodies == 1080.0 && measured.pathTasks == 2 && measured.overheadPerTask == 210.0)
         one.measured = .known(measured)
         #expect(one.after?.basis == .measured && one.saved == 1500.0)
+        // 1080 s of bodies where 1800 s were projected.
+        #expect(abs((one.deviation ?? 0) + 0.4) < 1e-9)
+        one.recordedBy = .watching
+        one.recordedRuns = 1
+        let text = report([one]).textLines.joined(separator: "\n")
+        #expect(text.contains("50 min 0 s (1 run, seen)") && text.contains("40 % less than projected"), "\(text)")
+    }
+
+    @Test func whatAPersonStatesCountsWhereNothingIsRecorded() {
+        var one = row()
+        one.stated = 3000
+        #expect(one.before?.seconds == 3000.0 && one.before?.basis == .stated && one.saved == 1200.0)
+        #expect(report([one]).textLines.joined(separator: "\n").contains("50 min 0 s (stated)"))
+        #expect(report([one]).json["pipelines"]?.array?.first?["before"] == "stated")
+        one.recorded = 2600
+        #expect(one.before?.basis == .recorded)
+    }
+
+    @Test func aTaskThatRecordedNothingCountsAsItsBody() throws {
+        let half = PipelineSavings.Measured.Run(
+            seconds: 100,
+            tasks: ["a": 10, "b": 20, "c": 30, "d": 40],
+            bodies: ["c": 25, "d": 45]
+        )
+        let measured = try #require(PipelineSavings.Measured([half], of: tasks))
+        // A body is never longer than its task: clocks of two machines may say so.
+        #expect(measured.bodies == 65.0 && measured.longestPath == 70.0 && measured.overheadPerTask == 17.5)
+        #expect(PipelineSavings.Measured([], of: tasks) == nil)
     }
 
     @Test func whatIsNotKnownStaysUnknown() {

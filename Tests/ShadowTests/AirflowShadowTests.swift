@@ -126,6 +126,19 @@ import Testing
         #expect(RecordedOutcome(xcom, ["v": 1, "state": "success"]) != nil)
     }
 
+    @Test func anAbsorbedEntryThatIsDueAtAnotherTimeHasNoScheduledRun() throws {
+        var dag = try part().dag
+        #expect(AirflowShadow.isDue(dag, tick))
+        dag.clock.timetable = .cron(try CronExpression("0 2 * * *", dialect: .vixie), zone: .utc)
+        let night = try #require(Instant(iso8601: "2026-11-30T02:00:00Z"))
+        #expect(AirflowShadow.isDue(dag, night))
+        for other in ["2026-11-30T01:00:00Z", "2026-11-30T02:00:01Z", "2026-11-30T01:59:59.999999Z"] {
+            #expect(!AirflowShadow.isDue(dag, try #require(Instant(iso8601: other))), "\(other)")
+        }
+        dag.clock.timetable = .delta(60_000_000)
+        #expect(AirflowShadow.isDue(dag, night.adding(microseconds: 1)))
+    }
+
     @Test func runIDs() {
         func id(_ name: String, _ tick: Instant?, _ job: String? = nil) -> String {
             AirflowShadow.runID(Outcome.Key(entry: EntryID(source: "s", name: name), tick: tick, job: job))

@@ -77,6 +77,7 @@ def for_airflow(up: argparse.ArgumentParser) -> None:
     up.add_argument("--executor", choices=sorted(EXECUTORS), default="local", help="default local")
     up.add_argument("--python", type=Path, help="the interpreter of its environment (default .env-airflowVERSION's)")
     up.add_argument("--redis", default="", metavar="URL", help="CeleryExecutor's broker (default: one of its own)")
+    up.add_argument("--queues", default="", help="those that CeleryExecutor's worker consumes (default: Airflow's own)")
 
 
 def positive(text: str) -> float:
@@ -94,7 +95,7 @@ def run(stack: Stack[Any], command: str, options: argparse.Namespace) -> int:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, _interrupt)
         if isinstance(stack, AirflowStack):
-            stack.up(options.version, options.executor, options.python, options.redis, options.owner)
+            stack.up(options.version, options.executor, options.python, options.redis, options.owner, options.queues)
         else:
             stack.up(options.speed, options.poll, options.owner)
         return 0

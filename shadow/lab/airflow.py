@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import airflow_settings, servers
 from lab.processes import LabError, session_of, stop, tail, wait_for
 from lab.record import SHADOW, AirflowRecord
-from lab.stack import Stack
+from lab.stack import PATIENCE, Stack
 
 
 def default_python(version: str) -> Path:
@@ -32,11 +32,18 @@ class AirflowStack(Stack[AirflowRecord]):
     record_type = AirflowRecord
 
     def up(
-        self, version: str, executor: str, python: Path | None = None, redis: str = "", owner: int | None = None
+        self,
+        version: str,
+        executor: str,
+        python: Path | None = None,
+        redis: str = "",
+        owner: int | None = None,
+        queues: str = "",
     ) -> AirflowRecord:
         """Starts it, or says that it runs. If anything fails or interrupts this, nothing is left.
 
-        `redis` is the broker of CeleryExecutor, a database of somebody's server; without it one is started.
+        `redis` is the broker of CeleryExecutor, a database of somebody's server; without it one is started. `queues` are those that its worker
+        consumes, with commas between them.
         """
         program = python or default_python(version)
         if not program.exists():
@@ -48,6 +55,7 @@ class AirflowStack(Stack[AirflowRecord]):
             owner,
             version=version,
             executor=executor,
+            queues=queues,
             python=str(program),
             broker_url=redis,
             api_port=servers.quiet_port(),
@@ -115,11 +123,12 @@ class AirflowStack(Stack[AirflowRecord]):
             health = self.health(record)
             return bool(health) if name in ("api-server", "webserver") else health.get(name) == "healthy"
 
-        wait_for(name, ready, limit=self.READY_LIMIT, process=process, log=log)
+        wait_for(name, ready, limit=self.READY_LIMIT * PATIENCE, process=process, log=log)
         self.say(f"{name}: ready after {time.monotonic() - began:.1f} s, pid {record.pids[name]}")
 
     def _command(self, record: AirflowRecord, name: str) -> list[str]:
-        return [record.python, "-m", "airflow", *name.split()]
+        more = ["--queues", record.queues] if name == "celery worker" and record.queues else []
+        return [record.python, "-m", "airflow", *name.split(), *more]
 
     def _variables(self, record: AirflowRecord) -> Mapping[str, str]:
         users = [["admin", "Admin", record.admin_password], ["op", "Op", record.op_password]]

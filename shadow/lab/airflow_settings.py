@@ -79,6 +79,10 @@ def _own(record: AirflowRecord, folder: Path) -> Mapping[str, str]:
     if record.executor == "celery":
         settings["CELERY__BROKER_URL"] = record.broker_url
         settings["CELERY__RESULT_BACKEND"] = f"db+postgresql://{database}"
+        if record.queues:
+            # One worker stands for those of several queues.
+            settings["CELERY__WORKER_CONCURRENCY"] = "8"
+            settings["CORE__PARALLELISM"] = "16"
     if record.version == "211":
         return {
             **settings,

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from lab.processes import Birth
-from lab.record import AirflowRecord, Record, StackRecord
+from lab.record import AirflowRecord, FirstRecord, Record, StackRecord
 
-KINDS: tuple[type[StackRecord], ...] = (Record, AirflowRecord)
+KINDS: tuple[type[StackRecord], ...] = (Record, FirstRecord, AirflowRecord)
 
 
 def main() -> None:
@@ -47,10 +47,11 @@ def _wait_for_the_end_of(pid: int) -> None:
 def _take_down(kind: type[StackRecord], folder: Path) -> None:
     # What these import is much, and most guardians never need it.
     from lab.airflow import AirflowStack
+    from lab.first.stack import FirstCompany
     from lab.laboratory import Laboratory
 
-    stack = Laboratory if kind is Record else AirflowStack
-    stack(folder, lambda text: None).down()
+    stacks = {Record: Laboratory, FirstRecord: FirstCompany, AirflowRecord: AirflowStack}
+    stacks[kind](folder, lambda text: None).down()
 
 
 if __name__ == "__main__":

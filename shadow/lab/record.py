@@ -112,6 +112,27 @@ class Record(StackRecord):
 
 
 @dataclass
+class FirstRecord(StackRecord):
+    """The contents of `first.json`: the first company's stack."""
+
+    FILE = "first.json"
+    KIND = "a first company"
+
+    speed: float = 100.0
+    night: int = 2
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def results_url(self) -> str:
+        """Where Celery's results are: another database of the Redis."""
+        return self.redis_url.removesuffix("/0") + "/1"
+
+    def url(self, name: str) -> str:
+        """Where one of the HTTP servers answers."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+
+@dataclass
 class AirflowRecord(StackRecord):
     """The contents of `airflow.json`: an Airflow's. The passwords open nothing but this Airflow, on loopback."""
 
@@ -120,6 +141,7 @@ class AirflowRecord(StackRecord):
 
     version: str = ""
     executor: str = ""
+    queues: str = ""
     broker_url: str = ""
     api_port: int = 0
     log_ports: list[int] = field(default_factory=list)

@@ -26,6 +26,9 @@ PORT_ATTEMPTS = 3
 
 Say = Callable[[str], None]
 
+# How many times longer than usual a start may take: for a machine that has other work.
+PATIENCE = float(os.environ.get("LAB_PATIENCE", "1"))
+
 
 class Stack(ABC, Generic[AnyRecord]):
     """The stack in a folder, whether it exists or not."""
@@ -163,13 +166,13 @@ class Stack(ABC, Generic[AnyRecord]):
         self, record: AnyRecord, name: str, process: subprocess.Popen[bytes], condition: Callable[[], bool]
     ) -> None:
         began = time.monotonic()
-        wait_for(name, condition, limit=self.READY_LIMIT, process=process, log=self._log(name))
+        wait_for(name, condition, limit=self.READY_LIMIT * PATIENCE, process=process, log=self._log(name))
         self.say(f"{name}: ready after {time.monotonic() - began:.1f} s, pid {record.pids[name]}")
 
     def _run_once(self, record: AnyRecord, name: str, command: Sequence[str]) -> None:
         log = self._log(name)
         process = start(command, log=log, folder=self.folder, environment=self._environment(record))
-        wait_for(name, lambda: process.poll() == 0, limit=self.READY_LIMIT, process=process, log=log)
+        wait_for(name, lambda: process.poll() == 0, limit=self.READY_LIMIT * PATIENCE, process=process, log=log)
 
     def _log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"

@@ -66,7 +66,8 @@ struct DjangoBeatTables: Sendable {
             joins +=
                 " LEFT JOIN \(table) \(kind.rawValue) ON \(kind.rawValue).id = (to_jsonb(p)->>'\(kind.rawValue)_id')::bigint"
         }
-        return "SELECT \(columns.joined(separator: ", ")) FROM \(tasks) p\(joins) ORDER BY p.id"
+        return
+            "SELECT \(columns.joined(separator: ", ")) FROM \(tasks) p\(joins) WHERE p.task IS DISTINCT FROM 'bailey.witness' ORDER BY p.id"
     }
 
     private static func schedules(_ row: PostgresRow) throws -> [DjangoBeatRow.Kind: JSON] {

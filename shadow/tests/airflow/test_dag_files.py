@@ -239,7 +239,7 @@ def assert_ticks(workspace: Workspace, pipelines: dict[str, Any], seen: dict[str
 def test_the_companys_pipelines(version: str, legacy: Any, tmp_path: Path) -> None:
     target = {"airflow": {"version": target_of(version)}}
     workspace = Workspace(tmp_path / "company", {**legacy.settings(), "target": target})
-    for mapping in (ROOT / "mappings" / "examples" / "company").glob("*.yaml"):
+    for mapping in (ROOT / "mappings" / "examples" / "laboratory").glob("*.yaml"):
         shutil.copy(mapping, workspace.folder / "mappings")
     workspace.run("import")
     workspace.run("generate")

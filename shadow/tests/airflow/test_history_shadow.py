@@ -11,7 +11,7 @@ from rest import eventually
 from road import Road
 from test_live_shadow import instant
 
-MAPPING = ROOT / "mappings" / "examples" / "company" / "jobs.yaml"
+MAPPING = ROOT / "mappings" / "examples" / "laboratory" / "jobs.yaml"
 TICKS, JOBS = "recorded", "background-jobs"
 ENTRY = "recorded-entry"
 # The entry is due each minute.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -15,7 +18,14 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[str]:
-    """The URL of a database with the packages' own tables, as their migrations make them."""
+    """The URL of a database with the packages' own tables."""
+    with prepared() as url:
+        yield url
+
+
+@contextmanager
+def prepared() -> Iterator[str]:
+    """A database with the packages' own tables, as their migrations make them."""
     import django
     from django.conf import settings
     from django.core.management import call_command
@@ -38,3 +48,20 @@ def database() -> Iterator[str]:
         from django.db import connections
 
         connections.close_all()
+
+
+@pytest.fixture
+def switch(database: str) -> Iterator[Any]:
+    """The switch, installed in a database without entries."""
+    from beat_world import Switch, install
+    from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS bailey_beat CASCADE")
+    for model in (PeriodicTask, CrontabSchedule, IntervalSchedule):
+        model.objects.all().delete()
+    install(database)
+    install(database)
+    yield Switch(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA bailey_beat CASCADE")
