@@ -121,6 +121,7 @@ class Beat:
         self._url = url
         self._loop = loop
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         self._ends = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -144,8 +145,14 @@ class Beat:
             str(self._loop),
         ]
         words += ["--pidfile", "", "-s", str(self.folder / "schedule")]
+        self._starts += 1
         with (self.folder / "beat.log").open("ab") as log:
             self._process = subprocess.Popen(words, cwd=self.folder, env=environment, stdout=log, stderr=log)
+
+    def wait_until_started(self) -> None:
+        """It has loaded its schedule, as its log says."""
+        log = self.folder / "beat.log"
+        wait_until("beat starts", lambda: log.read_bytes().count(b"beat: Starting...") >= self._starts, 900)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
