@@ -27,7 +27,7 @@ import Testing
         let children = root.configuration.subcommands
         guard !children.isEmpty else { return [words.joined(separator: " "): root] }
         return children.reduce(into: [:]) { found, child in
-            let name = child.configuration.commandName ?? ""
+            let name = child._commandName
             found.merge(commands(child, words + [name])) { first, _ in first }
         }
     }
