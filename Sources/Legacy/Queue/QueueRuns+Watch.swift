@@ -13,8 +13,8 @@ extension QueueRuns {
         var isReady = false
         var silent: String?
         while true {
-            try Task.checkCancellation()
             do {
+                try Task.checkCancellation()
                 let (connection, _) = try await source.connect()
                 if silent != nil {
                     try await handle(
@@ -42,7 +42,8 @@ extension QueueRuns {
                 guard isReady || since != nil else { throw error }
                 if silent != error.description { try await handle(.silent(error.description)) }
                 silent = error.description
-                try await Task.sleep(for: .seconds(1))
+                // Cut short where the watching ends, which then still looks once more.
+                try? await Task.sleep(for: .seconds(1))
             }
         }
     }

@@ -114,6 +114,14 @@ def test_trimmed_claims_are_not_run_again_after_the_switch_is_lost(legacy):
     lose(it)
     assert gate(it, "every").ask(it.now - 4 * SECOND, "d/b").how == "trimmed"
     assert gate(it, "every").ask(it.now - 2 * SECOND, "d/c").mode == "live"
+    # A gate that did not keep what it trimmed.
+    it = legacy()
+    it.cut_over()
+    record = '{"run":"d/x","at":1,"how":"live","by":""}'
+    claims = {str(it.now - 3 * SECOND + at): record for at in range(1000)}
+    it.client.hset("bailey:claims:{redbeat:one}", mapping=claims)
+    lose(it)
+    assert gate(it, "every").ask(it.now - 4 * SECOND, "d/d").how == "trimmed"
 
 
 def test_a_cutover_after_the_loss_keeps_the_windows_of_before(legacy):

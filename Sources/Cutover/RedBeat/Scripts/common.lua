@@ -219,6 +219,8 @@ local function lost_switch(i)
   local ticks, list = claimed_ticks(i), windows_read(known.windows)
   windows_end(list, ticks[#ticks])
   known.windows, known.last_claim = windows_text(list), ticks[#ticks] and text(ticks[#ticks])
+  -- A gate of before this was kept has trimmed without a word: what is older than all of so many was perhaps run.
+  if #ticks >= MOST_CLAIMS then known.claims_from = text(math.max(number(known.claims_from) or 0, ticks[1] - 1)) end
   return known
 end
 
