@@ -28,6 +28,10 @@ public protocol Bridge: Sendable {
     /// The same of every pipeline that has a switch here, also one that says `legacy`.
     func taken() async throws -> [String: any Crossing]
 
+    /// The same, each group of what moved together apart: a pipeline whose mapping was changed may have moved twice. What rests is among it
+    /// only where nothing else of its pipeline is there.
+    func allTaken() async throws -> [any Crossing]
+
     /// What pipelines had taken over by the journal, and no switch says so any more, where a bridge keeps a journal of its own kind: what it is
     /// asked for by `crossing(of:journaled:)` is not among it.
     ///
@@ -97,6 +101,10 @@ public protocol Crossing: Sendable {
     var cargo: Cargo { get }
     /// What it is made of, as people know it: keys, job types.
     var members: [String] { get }
+    /// Whether its switch was seen to say that legacy owns all of it, and only remembers.
+    var isResting: Bool { get }
+    /// What keeps its switch: two sources may be one.
+    var location: String { get }
 
     // MARK: Looking
 
@@ -164,6 +172,7 @@ extension Bridge {
     public func beside(_ bridges: [any Bridge]) -> any Bridge { self }
     public func crossing(of pipeline: String, journaled: JournaledOwnership) -> (any Crossing)? { nil }
     public func forgotten() async throws -> [any Crossing] { [] }
+    public func allTaken() async throws -> [any Crossing] { Array(try await taken().values) }
     public func durability() async throws -> PolicyEvidence.Durability? { nil }
     public func lost(_ dags: [DAGDefinition], _ inventory: Inventory?, journaled: [String: JournaledOwnership])
         async throws -> [LostWork]
@@ -176,6 +185,8 @@ extension Bridge {
 }
 
 extension Crossing {
+    public var isResting: Bool { false }
+    public var location: String { source }
     public func script(_ purpose: ScriptPurpose) async throws -> String? { nil }
     public var rehearsalWords: String {
         "look whether \(members.joined(separator: ", ")) in \(source) can be \(cargo == .jobs ? "held" : "moved")"

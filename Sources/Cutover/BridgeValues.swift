@@ -128,6 +128,8 @@ public struct CrossingStanding: Sendable {
     public var troubles: [BridgeNotice] = []
     /// What is only worth a line of `status`.
     public var remarks: [String] = []
+    /// Runs that have jobs which they have taken and not ended; none of ticks.
+    public var openRuns: [OpenRun] = []
     /// What the switches' store has forgotten of what the journal knows; nil if nothing.
     public var forgotten: JournaledOwnership.Forgotten?
     /// When that was, by the journal.
@@ -140,6 +142,20 @@ public struct CrossingStanding: Sendable {
         self.isLegacys = isLegacys
         self.fence = fence
     }
+}
+
+/// A DAG run that has jobs which it has taken and not ended.
+public struct OpenRun: Sendable, Hashable {
+    /// `<dag id>/<run id>`.
+    public var run: String
+    /// The job type, and how many of its jobs.
+    public var type: String
+    public var jobs: Int
+    /// When it took the first of them, as the server writes it, UTC; and how many seconds ago.
+    public var since: String
+    public var seconds: Double
+    /// Whether that is so long ago that a legacy worker would have been called dead.
+    public var isOverdue: Bool
 }
 
 /// The jobs of a crossing since they were moved.

@@ -13,6 +13,7 @@ package struct CuttingOver: Sendable {
     /// The pipelines, and what each has on the bridges.
     private let pipelines: [(id: String, crossings: [any Crossing])]
     private let request: CutoverRequest
+    private let bridges: [any Bridge]
 
     /// Looks up what the pipelines have.
     ///
@@ -23,7 +24,7 @@ package struct CuttingOver: Sendable {
         inventory = try workspace.inventory()
         plan = try workspace.plan(inventory)
         self.request = request
-        let bridges = workspace.bridges(store)
+        bridges = workspace.bridges(store)
         var found: [(String, [any Crossing])] = []
         for name in names {
             guard let pipeline = plan.pipelines.first(where: { $0.dag.id == name }) else {
@@ -85,15 +86,36 @@ package struct CuttingOver: Sendable {
         var previews: [CutoverPreview] = []
         for crossing in crossings { previews.append(try await crossing.preview(request)) }
         var reports = previews.map(\.report)
+        let doubled = try await doubled(crossings, &reports)
         let policies = try await policies(crossings, previews, override)
         let permitted = policies.allSatisfy(\.permits)
         if executes, permitted, !allOrNone || reports.allSatisfy(\.holds) {
             for policy in policies { try record(policy) }
-            try await perform(crossings, &reports, allOrNone: allOrNone)
+            try await perform(crossings, &reports, doubled, allOrNone: allOrNone)
         }
         var document = OwnershipReport(command: "cutover", executed: executes, crossings: reports)
         document.policies = policies
         return document
+    }
+
+    /// Pipelines whose name has taken over something else, by the crossing's place: both would be theirs, and their gates ask for one.
+    private func doubled(_ crossings: [any Crossing], _ reports: inout [CrossingReport]) async throws -> [Int: Refusal]
+    {
+        var found: [Int: Refusal] = [:]
+        for (index, crossing) in crossings.enumerated() where crossing.cargo == .ticks {
+            guard let other = try await workspace.doubles(of: crossing, bridges).first,
+                case .ticks(var report) = reports[index]
+            else { continue }
+            let refusal = Refusal(
+                .heldByOthers,
+                "\(crossing.pipeline) has also taken over \(other.members.joined(separator: ", ")) in \(other.source), with another mapping than it has now",
+                "Run bailey rollback \(crossing.pipeline) first: it gives back all of it"
+            )
+            found[index] = refusal
+            report.preview.checks.append(Check("one group", refusal.found, refusal: refusal))
+            reports[index] = .ticks(report)
+        }
+        return found
     }
 
     private func policies(
@@ -135,10 +157,20 @@ package struct CuttingOver: Sendable {
     }
 
     /// Moves one after the other; the first that cannot be ends it.
-    private func perform(_ crossings: [any Crossing], _ reports: inout [CrossingReport], allOrNone: Bool) async throws {
+    private func perform(
+        _ crossings: [any Crossing],
+        _ reports: inout [CrossingReport],
+        _ doubled: [Int: Refusal],
+        allOrNone: Bool
+    ) async throws {
         for (index, crossing) in crossings.enumerated() {
             do {
-                reports[index] = try await crossing.cutOver(request, reports[index])
+                if let refusal = doubled[index], case .ticks(var report) = reports[index] {
+                    (report.outcome, report.refusal) = ("refused", refusal)
+                    reports[index] = .ticks(report)
+                } else {
+                    reports[index] = try await crossing.cutOver(request, reports[index])
+                }
             } catch {
                 if allOrNone {
                     do { try await undo(crossings[..<index], &reports) } catch let second {

@@ -59,10 +59,7 @@ package struct Retirement: Sendable {
         var report = RetireReport(pipeline: pipeline, executed: executes)
         let plan = try workspace.plan(inventory)
         let bridges = workspace.bridges(store)
-        var taken: (any Crossing)?
-        for bridge in bridges where bridge.cargo == .ticks && taken == nil {
-            taken = try await bridge.taken(by: pipeline)
-        }
+        let taken = try await workspace.ticks(of: pipeline, bridges).taken
         if case .finished(let at)? = try store.retirement(pipeline: pipeline), taken == nil {
             let known = plan.pipelines.first { $0.dag.id == pipeline }
             let parts = try known.map { try jobs(of: $0, inventory, bridges) } ?? []

@@ -94,15 +94,17 @@ package struct RollingBack: Sendable {
     /// What became of its ticks, also of those whose switch is lost; none if it has none.
     private func ticks(_ pipeline: String) async throws -> [CrossingReport] {
         let bridges = bridges.filter { $0.cargo == .ticks }
-        var taken: (any Crossing)?
-        for bridge in bridges where taken == nil { taken = try await bridge.taken(by: pipeline) }
+        var (taken, unasked) = try await workspace.ticks(of: pipeline, bridges)
         var lost: (any LostCrossing)?
         let inventory = try? store.latestInventory()
         let plan = inventory.flatMap { try? workspace.plan($0) }
         let dag = plan?.pipelines.first { $0.dag.id == pipeline }?.dag
         // Where the switches are is the first place to look.
-        for bridge in bridges.filter({ $0.source == taken?.source }) + bridges where lost == nil {
-            lost = try await bridge.lost(of: pipeline, dag, inventory, taken: taken)
+        let first = bridges.filter { $0.source == taken?.source }
+        for bridge in first + bridges.filter({ $0.source != taken?.source }) where lost == nil {
+            do { lost = try await bridge.lost(of: pipeline, dag, inventory, taken: taken) } catch let error
+                where !(error is CancellationError) && taken != nil && bridge.source != taken?.source
+            { unasked.append(error) }
         }
         guard let taken else {
             guard let lost else { return [] }
@@ -113,7 +115,20 @@ package struct RollingBack: Sendable {
             ticks.take(try await restore(pipeline, lost))
             report = .ticks(ticks)
         }
-        return [report]
+        var reports = [report]
+        for bridge in bridges {
+            do {
+                for double in try await workspace.doubles(of: taken, [bridge]) {
+                    reports.append(try await giveBack(double))
+                }
+            } catch let error where !(error is CancellationError) && bridge.source != taken.source {
+                unasked.append(error)
+            }
+        }
+        for why in Set(unasked.map { "\($0)" }).sorted() {
+            workspace.tell("\(pipeline): whether it has taken over anything in this source is not known: \(why)")
+        }
+        return reports
     }
 
     /// Entries whose switch is lost.

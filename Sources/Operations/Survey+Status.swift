@@ -74,7 +74,13 @@ extension Survey {
             for (look, standing) in zip(some, read) {
                 switch bridge.cargo {
                 case .ticks: found[look.crossing.pipeline]?.ticks = standing
-                case .jobs: found[look.crossing.pipeline]?.jobs.append(standing)
+                case .jobs:
+                    var standing = standing
+                    if case .success(var known) = standing {
+                        known.troubles += await workspace.leftJobs(look.crossing, known)
+                        standing = .success(known)
+                    }
+                    found[look.crossing.pipeline]?.jobs.append(standing)
                 }
             }
         }
@@ -145,6 +151,11 @@ extension Survey {
                 durability: durability
             )
             result.policy = pipeline.policy.evaluate(evidence)
+        }
+        for double in doubles where double.pipeline == id {
+            result.unknowns.append(
+                "what its name has also taken over, with another mapping: \(double.members.joined(separator: ", ")) in \(double.source); bailey rollback \(id) --execute gives back all"
+            )
         }
         let lost = lost(id)
         if let lost { result.unknowns.append(lost) }

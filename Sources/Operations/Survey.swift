@@ -16,6 +16,8 @@ package struct Survey: Sendable {
     let bridges: [any Bridge]
     /// What pipelines have of ticks by the switches, by pipeline.
     let taken: [String: any Crossing]
+    /// What pipelines have taken over beside that under the same name, and is not legacy's.
+    let doubles: [any Crossing]
     /// What was closed and is held by no switch: nobody runs it.
     package let lost: [LostWork]
     /// How much each source may forget; none of one that cannot be read.
@@ -63,12 +65,20 @@ package struct Survey: Sendable {
         let ids = planned?.1.pipelines.map(\.dag.id) ?? []
         journaled = Survey.journaled(ids, store)
         var taken: [String: any Crossing] = [:]
+        var doubles: [any Crossing] = []
         var lost: [LostWork] = []
         var blind: [String: String] = [:]
         var durabilities: [String: PolicyEvidence.Durability] = [:]
         for bridge in bridges where bridge.cargo == .ticks {
             do {
-                taken.merge(try await bridge.taken()) { $1 }
+                for crossing in try await bridge.allTaken() {
+                    switch taken[crossing.pipeline] {
+                    case let other? where !other.isResting:
+                        let isSame = other.location == crossing.location && other.members == crossing.members
+                        if !crossing.isResting, !isSame { doubles.append(crossing) }
+                    case _: taken[crossing.pipeline] = crossing
+                    }
+                }
                 durabilities[bridge.source] = try await bridge.durability()
                 lost += try await bridge.lost(
                     planned?.1.pipelines.map(\.dag) ?? [],
@@ -83,6 +93,7 @@ package struct Survey: Sendable {
         self.planned = planned
         index = planned.map { [store] in EvidenceIndex(workspace, plan: $1, inventory: $0, store: store) }
         self.taken = taken
+        self.doubles = doubles
         self.lost = lost
         self.durabilities = durabilities
         self.blind = blind
@@ -117,7 +128,7 @@ package struct Survey: Sendable {
         let forgotten = journaled.filter { taken[$0.key] == nil }.compactMap {
             bridge.crossing(of: $0.key, journaled: $0.value)
         }
-        return (taken.values.filter { $0.source == bridge.source } + forgotten).filter {
+        return ((Array(taken.values) + doubles).filter { $0.source == bridge.source } + forgotten).filter {
             !Rehearsal.isCopy($0.pipeline)
         }
     }

@@ -37,8 +37,9 @@ extension Watchman {
         do {
             var standing = try await look(crossing, bridge, survey)
             if let events = try await forgotten(crossing, standing, survey) { return events }
-            guard !standing.isLegacys || standing.isHealable else { return [] }
-            var events: [Alert] = []
+            // Also after a rollback: what a run had taken stayed its own.
+            var events = await workspace.leftJobs(crossing, standing).map { alert($0, pipeline) }
+            guard !standing.isLegacys || standing.isHealable else { return events }
             if standing.isHealable {
                 // A person's cutover that is under way settles itself; this only returns once the fence has passed.
                 events += try await crossing.heal(standing).map { alert($0, pipeline) }

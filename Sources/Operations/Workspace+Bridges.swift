@@ -54,6 +54,41 @@ extension Workspace {
         return (ticks.map { [$0] } ?? []) + jobs
     }
 
+    /// What a pipeline has taken over of ticks by the switches, wherever: what legacy does not own, if there is such a thing; and what could not be
+    /// asked. What else it has taken is found by `allTaken`.
+    func ticks(of pipeline: String, _ bridges: [any Bridge]) async throws -> (
+        taken: (any Crossing)?, unasked: [any Error]
+    ) {
+        var taken: (any Crossing)?
+        var unasked: [any Error] = []
+        for bridge in bridges where bridge.cargo == .ticks && taken?.isResting ?? true {
+            do {
+                guard let found = try await bridge.taken(by: pipeline) else { continue }
+                if taken == nil || !found.isResting { taken = found }
+            } catch let error where !(error is CancellationError) {
+                unasked.append(error)
+            }
+        }
+        // That legacy owns it is not known of a source that could not be asked.
+        if taken?.isResting ?? true, let error = unasked.first { throw error }
+        return (taken, unasked)
+    }
+
+    /// What a pipeline's name has taken over of ticks that is not legacy's and shares nothing with a crossing, in any source.
+    ///
+    /// - Throws: an error of a legacy system that cannot be asked.
+    func doubles(of crossing: any Crossing, _ bridges: [any Bridge]) async throws -> [any Crossing] {
+        var found: [any Crossing] = []
+        for bridge in bridges where bridge.cargo == .ticks {
+            found += try await bridge.allTaken().filter { other in
+                let isSame =
+                    other.location == crossing.location && !Set(other.members).isDisjoint(with: crossing.members)
+                return other.pipeline == crossing.pipeline && !other.isResting && !isSame
+            }
+        }
+        return found
+    }
+
     /// Lets an operator work on a pipeline alone.
     package func session(_ pipeline: String, _ operation: String, store: StateStore) throws -> OperatorSession {
         let around = BridgeSurroundings(zones: zones, around: surroundings, known: .known(store), journal: { store })

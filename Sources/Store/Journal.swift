@@ -105,20 +105,26 @@ public struct Journal: Sendable {
 extension StateStore {
     /// The newest lines of the journal, oldest first.
     ///
+    /// - Parameter steps: only of these; of all if there is none.
     /// - Throws: `StoreError`.
-    public func journal(pipeline: String? = nil, operation: String? = nil, limit: Int = 200) throws(StoreError)
-        -> [JournalLine]
-    {
+    public func journal(
+        pipeline: String? = nil,
+        operation: String? = nil,
+        steps: [JournalStep] = [],
+        limit: Int = 200
+    ) throws(StoreError) -> [JournalLine] {
+        let named = steps.map(\.rawValue).joined(separator: " ")
         let rows = try read("reading the journal") { database in
             try Row.fetchAll(
                 database,
                 sql: """
                     SELECT * FROM (
                         SELECT * FROM journal WHERE (?1 IS NULL OR pipeline = ?1) AND (?2 IS NULL OR operation = ?2)
+                            AND (?4 = '' OR instr(' ' || ?4 || ' ', ' ' || step || ' ') > 0)
                         ORDER BY id DESC LIMIT ?3)
                     ORDER BY id
                     """,
-                arguments: [pipeline, operation, limit]
+                arguments: [pipeline, operation, limit, named]
             )
         }
         return rows.compactMap(StateStore.line)
@@ -140,7 +146,7 @@ extension StateStore {
         return rows.compactMap(StateStore.line)
     }
 
-    private static func line(_ row: Row) -> JournalLine? {
+    static func line(_ row: Row) -> JournalLine? {
         guard let at = Instant(iso8601: row["at"]), let phase = JournalLine.Phase(rawValue: row["phase"]) else {
             return nil
         }

@@ -1,4 +1,5 @@
 import Legacy
+import LosslessJSON
 import Migration
 import Redis
 import Schedules
@@ -21,6 +22,40 @@ import Testing
             _ = try await bench.rollBack()
             let back = try bench.store.journaledOwnership("p")
             #expect(!back.isAirflows && back.fence == 2)
+        }
+    }
+
+    /// An application that makes its entry anew all day long makes `watch` write and write.
+    @Test func whatWasMendedSinceDoesNotPushOutWhoOwns() async throws {
+        try await withRedis { server in
+            let bench = try SwitchBench(server, names: ["a", "b"])
+            try bench.fill()
+            _ = try await bench.cutOver()
+            let owned = try bench.store.journaledOwnership("p")
+            let watch = Journal(
+                store: bench.store,
+                pipeline: "p",
+                operation: "watch",
+                token: "w",
+                by: "",
+                now: SwitchBench.now
+            )
+            for _ in 0..<60 {
+                for phase in JournalLine.Phase.allCases {
+                    try watch.write(.repark, phase, ["answer": "done"])
+                    try watch.write(.hold, phase, ["state": "airflow"])
+                }
+            }
+            let lines = try bench.store.ownershipLines("p")
+            #expect(lines.count < 500)
+            #expect(JournaledOwnership(lines) == owned && owned.isAirflows && owned.keys == bench.keys)
+            _ = try await bench.rollBack()
+            let back = try bench.store.journaledOwnership("p")
+            #expect(!back.isAirflows && back.fence == 2 && back.keys == bench.keys)
+            #expect(back.kept[bench.keys[1]]?.definition == Array(SwitchBench.definition("b").utf8))
+            // Nothing to do, many times: the fence of the rollback counts.
+            for _ in 0..<3 { _ = try await bench.rollBack() }
+            #expect(try bench.store.journaledOwnership("p").fence == 2)
         }
     }
 

@@ -121,6 +121,7 @@ import Testing
                 let meta = try RedBeatBytes.withLastRun(nil, RedBeatTime(instant: SwitchBench.now(), zone: .utc))
                 try server.cli("HSET", "redbeat:\(name())", "meta", String(decoding: meta, as: UTF8.self))
             }
+        case "lose": try server.cli("DEL", "bailey:switch:{redbeat:\(name())}")
         case "delete":
             try server.cli("DEL", "redbeat:\(name())")
             try server.cli("ZREM", "redbeat::schedule", "redbeat:\(name())")

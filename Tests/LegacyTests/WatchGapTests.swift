@@ -121,6 +121,42 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
         }
     }
 
+    @Test func aLastLookThatFailsIsAGap() async throws {
+        let (server, url, runs) = try loaded()
+        let ids = try jobs(server, url, 1)
+        let told = Told()
+        // Somebody has the table locked when the watching ends: what had ended without a stamp before is seen by nobody.
+        let session = "BEGIN; LOCK TABLE tasks.background_jobs; SELECT pg_sleep(60)"
+        let locks = Task.detached { _ = try? server.psql(url, session) }
+        try await told.watching(runs) {
+            try await waitUntil("it is locked") {
+                (try? server.psql(
+                    url,
+                    "SELECT count(*) FROM pg_locks WHERE relation = 'tasks.background_jobs'::regclass AND granted AND mode = 'AccessExclusiveLock'"
+                )).map { $0.contains("1") } ?? false
+            }
+        }
+        try server.psql(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+        )
+        await locks.value
+        #expect(!told.has(ids[0]))
+        #expect(told.gaps.withLock { $0 } == ["the last look, at the end of the watching, took longer than 5 s"])
+    }
+
+    @Test func aServerThatIsGoneAtTheLastLookIsAGap() async throws {
+        let (server, url, runs) = try loaded()
+        _ = try jobs(server, url, 1)
+        let told = Told()
+        try await told.watching(runs) {
+            try server.psql(url, "ALTER TABLE tasks.background_jobs RENAME TO elsewhere")
+            try await waitUntil("it misses the table") { told.silences.withLock { !$0.isEmpty } }
+        }
+        let last = told.gaps.withLock { $0.last ?? "" }
+        #expect(last.contains("the last look, at the end of the watching, failed: "))
+    }
+
     @Test func whatIsCommittedLateOrNotStampedIsSeen() async throws {
         let (server, url, runs) = try loaded()
         let ids = try jobs(server, url, 3)

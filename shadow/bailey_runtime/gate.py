@@ -30,7 +30,7 @@ class Answer:
 
     `mode`: `live` runs the bodies, `shadow` shadows them, `skip` runs nothing, `wait` is no answer yet.
     `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch`,
-    `not-ours` or `other-installation`; of wait `closing`, `mixed`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
+    `not-ours` or `other-installation`; of wait `closing`, `mixed`, `lost`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
     """
 
     mode: Literal["live", "shadow", "skip", "wait"]
@@ -157,6 +157,11 @@ class Gate:
             elif word == "mixed":
                 note = f"entry {rest[0]} of the group is {rest[1]}, the first is airflow"
                 return Answer("wait", "mixed", note)
+            elif word == "lost":
+                # Neither Airflow's nor legacy's until somebody gives it back: the run waits for that.
+                note = f"legacy's clock of {rest[1]} stands and no switch says why: nobody runs it until bailey rollback has given it back"
+                self._alert(alerts, note)
+                return Answer("wait", "lost", note)
             elif word == "denied":
                 return Answer("wait", "future", "the tick is more than a minute ahead of Redis' clock")
             else:

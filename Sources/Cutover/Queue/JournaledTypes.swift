@@ -80,6 +80,8 @@ extension StateStore {
     ///
     /// - Throws: `StoreError`.
     public func journaledTypes(_ pipeline: String, queue: String) throws(StoreError) -> JournaledTypes {
-        JournaledTypes(try journal(pipeline: pipeline, limit: 5000), queue: queue)
+        // Each type's last move counts, and no step that only mends.
+        let steps: [JournalStep] = [.close, .giveBack, .handOver, .uninstall, .forgotten]
+        return JournaledTypes(try journal(pipeline: pipeline, steps: steps, limit: 5000), queue: queue)
     }
 }

@@ -58,7 +58,20 @@ public struct QueueCrossing: Crossing {
         let now = surroundings.around.now()
         var standing = CrossingStanding(now: now, state: .legacy, isLegacys: true, fence: "")
         let standings: [QueueStanding]
-        do { standings = try await queue.rollbackPlan(members, pipeline).standings } catch let refusal as Refusal {
+        do {
+            let plan = try await queue.rollbackPlan(members, pipeline)
+            standings = plan.standings
+            standing.openRuns = plan.claims.map { claims in
+                OpenRun(
+                    run: claims.run,
+                    type: claims.type,
+                    jobs: claims.count,
+                    since: claims.since,
+                    seconds: claims.seconds,
+                    isOverdue: claims.isOverdue
+                )
+            }
+        } catch let refusal as Refusal {
             guard refusal.reason == .retiring else {
                 standing.unknown = refusal.description
                 return standing

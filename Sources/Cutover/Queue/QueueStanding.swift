@@ -77,6 +77,9 @@ public struct QueueClaims: Sendable, Hashable {
     public var count: Int
     /// When it took the first of them, as the server writes it, UTC.
     public var since: String
+    /// How many seconds ago that was, and whether that is longer than a legacy worker is believed alive.
+    public var seconds: Double
+    public var isOverdue: Bool
 }
 
 /// What `settle` says.

@@ -246,13 +246,22 @@ public struct QueueSwitch: Sendable {
     public func openClaims(_ type: String) async throws -> [QueueClaims] {
         let rows = try await connection.query(
             """
-            SELECT run, count(*) AS number, to_char(min(taken_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since FROM bailey.claim
+            SELECT run, count(*) AS number, to_char(min(taken_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
+                extract(epoch FROM clock_timestamp() - min(taken_at))::float8 AS seconds FROM bailey.claim
             WHERE queue = $1 AND job_type = $2 AND finished_at IS NULL GROUP BY run ORDER BY min(taken_at)
             """,
             [.text(queue), .text(type)]
         )
-        return try rows.map {
-            QueueClaims(type: type, run: try $0.text("run"), count: try $0.int("number"), since: try $0.text("since"))
+        return try rows.map { row in
+            let seconds = try row.double("seconds") ?? 0
+            return QueueClaims(
+                type: type,
+                run: try row.text("run"),
+                count: try row.int("number"),
+                since: try row.text("since"),
+                seconds: seconds,
+                isOverdue: seconds > profile.hold?.stuckAfter ?? 3600
+            )
         }
     }
 

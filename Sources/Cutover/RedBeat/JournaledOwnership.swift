@@ -120,7 +120,7 @@ extension StateStore {
     ///
     /// - Throws: `StoreError`.
     public func journaledOwnership(_ pipeline: String) throws(StoreError) -> JournaledOwnership {
-        JournaledOwnership(try journal(pipeline: pipeline, limit: 5000))
+        JournaledOwnership(try ownershipLines(pipeline))
     }
 }
 

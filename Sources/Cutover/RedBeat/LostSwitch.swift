@@ -40,7 +40,7 @@ public struct LostSwitches: Sendable {
         }
     }
 
-    private func find(
+    func find(
         _ redis: RedisConnection,
         _ known: [[UInt8]],
         _ closed: [[UInt8]: [UInt8]],

@@ -75,16 +75,21 @@ public struct RedBeatBridge: Bridge {
         }
         let hint = (check?.detail["keys"]?.array ?? []).compactMap { $0.string.map { Array($0.utf8) } }
         let search = SwitchSearch(url: try address, place: place)
-        return try await search.entries(of: pipeline, hint: hint).map {
-            RedBeatCrossing(bridge: self, pipeline: pipeline, keys: $0, group: nil)
-        }
+        return try await search.entries(of: pipeline, hint: hint).map(crossing)
+    }
+
+    private func crossing(of group: SwitchSearch.Group) -> RedBeatCrossing {
+        var crossing = RedBeatCrossing(bridge: self, pipeline: group.pipeline, keys: group.keys, group: nil)
+        crossing.isResting = group.rests
+        return crossing
     }
 
     public func taken() async throws -> [String: any Crossing] {
-        let groups = try await SwitchSearch(url: try address, place: place).groups()
-        return groups.reduce(into: [:]) { found, group in
-            found[group.key] = RedBeatCrossing(bridge: self, pipeline: group.key, keys: group.value, group: nil)
-        }
+        Dictionary(try await allTaken().map { ($0.pipeline, $0) }) { first, _ in first }
+    }
+
+    public func allTaken() async throws -> [any Crossing] {
+        try await SwitchSearch(url: try address, place: place).groups().map(crossing)
     }
 
     public func durability() async throws -> PolicyEvidence.Durability? {

@@ -13,9 +13,11 @@ public struct RedBeatCrossing: Crossing {
     public let keys: RedBeatKeys
     /// The entries as they were planned; nil where only their switches are known.
     let group: RedBeatGroup?
+    public var isResting = false
 
     public var source: String { bridge.source }
     public var cargo: Cargo { .ticks }
+    public var location: String { (try? bridge.address).map { "\($0.place)/\($0.database)" } ?? source }
     public var members: [String] { keys.entries.map { String(decoding: $0, as: UTF8.self) } }
 
     private var surroundings: BridgeSurroundings { bridge.surroundings }

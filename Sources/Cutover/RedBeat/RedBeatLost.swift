@@ -1,5 +1,6 @@
 import Legacy
 public import Migration
+import Redis
 import Schedules
 import Store
 
@@ -54,7 +55,22 @@ extension RedBeatBridge {
     {
         let journaled = try surroundings.known.value?.journaledOwnership(pipeline) ?? JournaledOwnership([])
         let search = LostSwitches(url: try address, place: place)
-        let renamed = try await search.renamed().filter { $0.pipeline == pipeline }
+        // One connection for all: a rollback does not wait for what is not needed.
+        return try await RedisConnection.use(try address) { redis in
+            try await lost(of: pipeline, dag, inventory, taken, journaled, search, redis)
+        }
+    }
+
+    private func lost(
+        of pipeline: String,
+        _ dag: DAGDefinition?,
+        _ inventory: Inventory?,
+        _ taken: (any Crossing)?,
+        _ journaled: JournaledOwnership,
+        _ search: LostSwitches,
+        _ redis: RedisConnection
+    ) async throws -> (any LostCrossing)? {
+        let renamed = try await search.renamed(on: redis).filter { $0.pipeline == pipeline }
         let former = Dictionary(renamed.map { ($0.key, $0.former) }) { first, _ in first }
         var candidates: [[[UInt8]]] = []
         if let taken = taken as? RedBeatCrossing, !renamed.isEmpty {
@@ -65,11 +81,13 @@ extension RedBeatBridge {
         if journaled.source == source, !journaled.keys.isEmpty { candidates.append(journaled.keys) }
         let planned = dag?.entries.filter { $0.source == source }.compactMap { inventory?[$0]?.definitionKey } ?? []
         if !planned.isEmpty { candidates.append(planned) }
-        for keys in candidates where !keys.isEmpty {
+        var looked: Set<[[UInt8]]> = []
+        for keys in candidates where !keys.isEmpty && looked.insert(keys).inserted {
             let lost = try await search.find(
-                known: journaled.isAirflows ? keys : [],
-                closed: renamed.reduce(into: journaled.closedDefinitions) { $0[$1.key] = $1.closed },
-                among: keys
+                redis,
+                journaled.isAirflows ? keys : [],
+                renamed.reduce(into: journaled.closedDefinitions) { $0[$1.key] = $1.closed },
+                keys
             )
             let found = Set(lost.standing + lost.gone)
             guard !found.isEmpty else { continue }

@@ -20,18 +20,21 @@ extension LostSwitches {
     ///
     /// - Throws: `RedisError`.
     func renamed() async throws(RedisError) -> [RenamedEntry] {
-        try await RedisConnection.ask(url) { redis throws(RedisError) in
-            var found: [RenamedEntry] = []
-            var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
-            while let switches = try await walk.next(on: redis) {
-                let formers = switches.map { RedBeatKeys.entry(ofSwitch: $0) ?? [] }
-                let there = try await redis.read(formers.map { RedisCommand("EXISTS", raw: [$0]) })
-                for (former, reply) in zip(formers, there) where reply.int == 0 {
-                    if let one = try await renamed(from: former, redis) { found.append(one) }
-                }
+        try await RedisConnection.ask(url) { redis throws(RedisError) in try await renamed(on: redis) }
+    }
+
+    /// The same on a connection that is there.
+    func renamed(on redis: RedisConnection) async throws(RedisError) -> [RenamedEntry] {
+        var found: [RenamedEntry] = []
+        var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
+        while let switches = try await walk.next(on: redis) {
+            let formers = switches.map { RedBeatKeys.entry(ofSwitch: $0) ?? [] }
+            let there = try await redis.read(formers.map { RedisCommand("EXISTS", raw: [$0]) })
+            for (former, reply) in zip(formers, there) where reply.int == 0 {
+                if let one = try await renamed(from: former, redis) { found.append(one) }
             }
-            return found
         }
+        return found
     }
 
     private func renamed(from former: [UInt8], _ redis: RedisConnection) async throws(RedisError) -> RenamedEntry? {

@@ -92,11 +92,15 @@ public struct RollbackOperation: Sendable {
             }
             let claims = status.entries.map { $0.record?.lastClaim }
             let reply: BoundReply
+            var answered = ContinuousClock.now
             if isWritten {
                 reply = try await engine.redbeat.bound(lastClaims: claims)
+                answered = ContinuousClock.now
             } else {
                 reply = try await engine.journal.step(.bound, status.journalDetail, outcome: \.journalDetail) {
-                    try await engine.redbeat.bound(lastClaims: claims)
+                    let reply = try await engine.redbeat.bound(lastClaims: claims)
+                    answered = ContinuousClock.now
+                    return reply
                 }
             }
             switch reply {
@@ -104,8 +108,10 @@ public struct RollbackOperation: Sendable {
                 guard let durable, now < durable, try await !engine.redbeat.isDurableNow() else { return }
                 if !isWritten { engine.tell(.bounded(durable: durable)) }
                 isWritten = true
-                // Redis may come back without it meanwhile, so that it is looked at again.
-                try await engine.sleep(Double(durable.microseconds - now.microseconds) / 1_000_000)
+                // Redis may come back without it meanwhile, so that it is looked at again. What has passed since its answer is waited for already.
+                let passed = answered.duration(to: .now)
+                let seconds = Double(durable.microseconds - now.microseconds) / 1_000_000 - passed / .seconds(1)
+                if seconds > 0 { try await engine.sleep(seconds) }
             case .changed: try await engine.sleep(0.005)
             case .retiring: throw engine.retiring
             }

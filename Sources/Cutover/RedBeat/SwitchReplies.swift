@@ -125,6 +125,8 @@ public enum ClaimReply: Sendable, Hashable {
     case unparked(entry: Int, fence: Int64)
     /// The group's switches disagree; ask again.
     case mixed(entry: Int)
+    /// Legacy's clock stands and no switch says why: nobody's until somebody gives it back; ask again.
+    case lost(entry: Int)
     /// The tick is more than a minute ahead.
     case future(now: Instant)
 
@@ -150,6 +152,7 @@ public enum ClaimReply: Sendable, Hashable {
         case "closing": self = .closing(since: try answer.instant(1), fence: try answer.int(2))
         case "unparked": self = .unparked(entry: try answer.entry(1), fence: try answer.int(2))
         case "mixed": self = .mixed(entry: try answer.entry(1))
+        case "lost": self = .lost(entry: try answer.entry(1))
         case "denied": self = .future(now: try answer.instant(2))
         default: throw answer.unexpected()
         }

@@ -6,28 +6,38 @@ public struct SwitchSearch: Sendable {
     private let url: RedisURL
     private let place: RedBeatPlace
 
+    /// Entries that were closed together.
+    public struct Group: Sendable, Hashable {
+        /// The pipeline.
+        public var pipeline: String
+        /// Whether legacy owns them.
+        public var rests: Bool
+        /// Their keys, the deciding one first.
+        public var keys: RedBeatKeys
+    }
+
     /// A search in one source's Redis.
     public init(url: RedisURL, place: RedBeatPlace) {
         self.url = url
         self.place = place
     }
 
-    /// The keys of the entries that were closed together for a pipeline, the deciding one first; nil if there are none.
+    /// The entries that were closed together for a pipeline; nil if there are none.
     ///
     /// - Parameter hint: entries that may be of it, which saves a walk through all keys.
     /// - Throws: `RedisError`.
-    public func entries(of pipeline: String, hint: [[UInt8]] = []) async throws(RedisError) -> RedBeatKeys? {
+    public func entries(of pipeline: String, hint: [[UInt8]] = []) async throws(RedisError) -> Group? {
         try await RedisConnection.ask(url) { redis throws(RedisError) in
             try await entries(of: pipeline, hint: hint, redis)
         }
     }
 
     private func entries(of pipeline: String, hint: [[UInt8]], _ redis: RedisConnection) async throws(RedisError)
-        -> RedBeatKeys?
+        -> Group?
     {
         if let found = try await group(pipeline, among: hint.map(RedBeatKeys.switchKey), redis) { return found }
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
-        var resting: RedBeatKeys?
+        var resting: Group?
         while let keys = try await walk.next(on: redis) {
             if let found = try await group(pipeline, among: keys, redis) { return found }
             if resting == nil { resting = try await group(pipeline, among: keys, redis, resting: true) }
@@ -35,36 +45,38 @@ public struct SwitchSearch: Sendable {
         return resting
     }
 
-    /// The entries of every pipeline that has switches here, by pipeline; of two groups of one pipeline the one that is not legacy's.
+    /// The entries of every pipeline that has switches here, in the order of their names; those that are legacy's only where nothing else of
+    /// their pipeline is there.
     ///
     /// - Throws: `RedisError`.
-    public func groups() async throws(RedisError) -> [String: RedBeatKeys] {
+    public func groups() async throws(RedisError) -> [Group] {
         try await RedisConnection.ask(url) { redis throws(RedisError) in try await groups(redis) }
     }
 
-    private func groups(_ redis: RedisConnection) async throws(RedisError) -> [String: RedBeatKeys] {
-        var found: [String: (keys: RedBeatKeys, rests: Bool)] = [:]
+    private func groups(_ redis: RedisConnection) async throws(RedisError) -> [Group] {
+        var found: [String: Set<Group>] = [:]
         var walk = KeyWalk(matching: "bailey:switch:*", count: 5000)
         while let switches = try await walk.next(on: redis) {
-            for one in try await read(switches, redis) {
-                if let known = found[one.pipeline], !known.rests || one.rests { continue }
-                found[one.pipeline] = (one.keys, one.rests)
-            }
+            for one in try await read(switches, redis) { found[one.pipeline, default: []].insert(one) }
         }
-        return found.mapValues(\.keys)
+        return found.sorted { $0.key < $1.key }.flatMap { _, groups in
+            let sorted = groups.sorted {
+                $0.keys.entries.lexicographicallyPrecedes($1.keys.entries) { $0.lexicographicallyPrecedes($1) }
+            }
+            let moved = sorted.filter { !$0.rests }
+            return moved.isEmpty ? Array(sorted.prefix(1)) : moved
+        }
     }
 
     /// The group of the first of the switches that is the pipeline's and (unless `resting`) not legacy's.
     private func group(_ pipeline: String, among switches: [[UInt8]], _ redis: RedisConnection, resting: Bool = false)
-        async throws(RedisError) -> RedBeatKeys?
+        async throws(RedisError) -> Group?
     {
-        try await read(switches, redis).first { $0.pipeline == pipeline && (resting || !$0.rests) }?.keys
+        try await read(switches, redis).first { $0.pipeline == pipeline && (resting || !$0.rests) }
     }
 
     /// What switches say of the groups that they are of; none of those that stand in another source's schedule.
-    private func read(_ switches: [[UInt8]], _ redis: RedisConnection) async throws(RedisError) -> [(
-        pipeline: String, rests: Bool, keys: RedBeatKeys
-    )] {
+    private func read(_ switches: [[UInt8]], _ redis: RedisConnection) async throws(RedisError) -> [Group] {
         let fields = ["pipeline", "state", "group", "lock_key", "schedule"].map { Array($0.utf8) }
         let replies = try await redis.read(switches.map { RedisCommand("HMGET", raw: [$0] + fields) })
         return replies.compactMap { reply in
@@ -74,7 +86,7 @@ public struct SwitchSearch: Sendable {
             let entries = members.compactMap { $0.string.map { Array($0.utf8) } }
             let keys = place.keys(entries, lock: values[3].bytes, schedule: values[4].bytes)
             guard keys.schedule == place.schedule || !place.others.contains(keys.schedule) else { return nil }
-            return (pipeline, values[1].text == "legacy", keys)
+            return Group(pipeline: pipeline, rests: values[1].text == "legacy", keys: keys)
         }
     }
 }

@@ -13,8 +13,8 @@ extension QueueRuns {
         var isReady = false
         var silent: String?
         while true {
-            try Task.checkCancellation()
             do {
+                try Task.checkCancellation()
                 let (connection, _) = try await source.connect()
                 if silent != nil {
                     try await handle(
@@ -35,33 +35,49 @@ extension QueueRuns {
                     try await Task.sleep(for: .milliseconds(pollMilliseconds))
                 }
             } catch  where Task.isCancelled {
-                if isReady, silent == nil { await lookLast(watch, handle) }
+                if isReady { await end(watch, silent, handle) }
                 throw CancellationError()
             } catch let error as PostgresError {
                 // A query that can never be answered is a defect of the profile, which waiting does not mend.
                 guard isReady || since != nil else { throw error }
                 if silent != error.description { try await handle(.silent(error.description)) }
                 silent = error.description
-                try await Task.sleep(for: .seconds(1))
+                // Cut short where the watching ends, which then still looks once more.
+                try? await Task.sleep(for: .seconds(1))
             }
         }
     }
 
     /// Looks once more at the end of the watching: a row that ended without a stamp since the last long look would be found by the next watching
-    /// alone. Takes a few seconds at the most.
-    private func lookLast(_ watch: QueueWatch, _ handle: @escaping @Sendable (LegacyEvent) async throws -> Void) async {
+    /// alone. Takes a few seconds at the most. What it could not see is a gap.
+    private func end(
+        _ watch: QueueWatch,
+        _ silent: String?,
+        _ handle: @escaping @Sendable (LegacyEvent) async throws -> Void
+    ) async {
         // In a task of its own: that of the watching is cancelled.
         let look = Task {
             var watch = watch
-            guard let (connection, _) = try? await source.connect() else { return }
-            try? await watch.look(connection, handle, isLast: true)
+            let (connection, _) = try await source.connect()
+            try await watch.look(connection, handle, isLast: true)
         }
         let limit = Task {
-            try await Task.sleep(for: .seconds(5))
+            try await Task.sleep(for: .seconds(QueueWatch.patience))
             look.cancel()
         }
-        await look.value
+        let looked = await look.result
         limit.cancel()
+        let reason: String
+        switch looked {
+        case .success where silent == nil: return
+        case .success: reason = "the connection was lost; its rows were read afterwards"
+        case .failure where look.isCancelled:
+            reason = "the last look, at the end of the watching, took longer than \(Int(QueueWatch.patience)) s"
+        case .failure(let error): reason = "the last look, at the end of the watching, failed: \(error)"
+        }
+        let (from, until) = (watch.alive, now())
+        // An error of whoever is told is that one's own, which keeps it.
+        _ = await Task { try await handle(.gap(from: from, until: until, reason: reason)) }.result
     }
 }
 
@@ -84,6 +100,8 @@ private struct QueueWatch {
     private static let short = 10.0
     private static let long = 900.0
     private static let pause = 15.0
+    /// Seconds for the look at the end.
+    static let patience = 5.0
 
     init(runs: QueueRuns, since: Instant?) {
         self.runs = runs

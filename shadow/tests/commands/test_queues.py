@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -414,3 +417,68 @@ def test_who_may_only_call_the_functions_gives_jobs_back(mover: Mover) -> None:
     assert status == 0 and queue.state() == "legacy", said
     held = "SELECT count(*) FROM tasks.background_jobs WHERE status LIKE 'bailey%'"
     assert mover.connection.execute(held).fetchone() == (0,)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """An Airflow that knows of runs only how they stand."""
+
+    states: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        run = self.path.rpartition("/")[2]
+        body: dict[str, Any] = {"version": "3.1.0"}
+        if "/dagRuns/" in self.path and run in self.states:
+            body = {"dag_run_id": run, "dag_id": "dag", "state": self.states[run], "end_date": "2026-01-01T00:00:00Z"}
+        self.send_response(200 if self.path.endswith("/version") or run in self.states else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_jobs_that_a_run_has_left_behind_are_told(
+    company: Record, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    queue = Queue(Office(tmp_path, company), connection)
+    queue.cut_over()
+
+    def told() -> list[dict[str, Any]]:
+        events = queue.office.json("watch", "--once")["events"]
+        return [one for one in events if one["pipeline"] == queue.pipeline and one["event"] == "left"]
+
+    def said() -> str:
+        return " ".join(queue.office.json("status", queue.pipeline)["pipelines"][0]["unknown"])
+
+    for run in ("killed", "busy", "silent"):
+        queue.add()
+        assert len(switch.take(connection, "jobs", queue.type, f"dag/{run}", 1)) == 1
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        Answers.states = {"killed": "failed", "busy": "running"}
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = json.loads((tmp_path / "bailey.yaml").read_text(encoding="utf-8"))
+        settings["target"] = {"airflow": {"url": f"http://127.0.0.1:{server.server_port}"}}
+        (tmp_path / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
+        # What was taken right now may be ended right now.
+        assert told() == [] and "dag/killed" not in said()
+        age = "UPDATE bailey.claim SET taken_at = now() - %s::interval WHERE job_type = %s"
+        connection.execute(age, ("2 minutes", queue.type))
+        (event,) = told()
+        assert event["level"] == "urgent" and "dag/killed is over (failed)" in event["text"]
+        assert "dag/killed is over (failed)" in said() and "dag/busy" not in said() and "dag/silent" not in said()
+        # Longer than a worker of legacy's is believed alive.
+        connection.execute(age, ("2 hours", queue.type))
+        (event,) = told()
+        assert event["level"] == "warning" and "dag/silent has had 1 job of" in event["text"]
+        server.shutdown()
+    # Also of an Airflow that cannot be asked, and after a rollback: the jobs stay the run's.
+    assert "dag/busy has had 1 job of" in told()[0]["text"]
+    queue.office.json("rollback", queue.pipeline, "--execute", "--return-claims", "dag/killed")
+    assert "dag/killed" not in said() and "dag/busy has had" in said()
+    queue.office.json(
+        "rollback",
+        queue.pipeline,
+        "--execute",
+        *(word for run in ("busy", "silent") for word in ("--return-claims", f"dag/{run}")),
+    )
+    assert told() == [] and "dag/" not in said()

@@ -1,7 +1,7 @@
 """What the gate makes of each state of a switch. `CutoverEngine` is tested from the same table: two that decide differently lose work.
 
 `steps` make the state, `decide` is how often somebody looks; between two looks the fence passes. `gate_only`: the engine would go on waiting;
-`gate_idle`: the gate leaves it to others, because nothing can fire.
+`gate_idle`: the gate leaves it to others, because nothing can fire. `answer`: what the gate is told at the last look.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def made(it: Legacy, step: str) -> None:
             it.client.hset(
                 key, "meta", redbeat_bytes.with_last_run(it.meta(place), it.now + 30 * 86_400 * SECOND, "UTC")
             )
+        elif word == "lose":
+            it.client.delete(f"bailey:switch:{{{key}}}")
         elif word == "delete":
             it.client.delete(key)
             it.client.zrem("redbeat::schedule", key)
@@ -69,7 +71,9 @@ def test_the_gate_decides_as_the_table_says(legacy, case) -> None:
     for look in range(case["decide"]):
         if look:
             made(it, "pass-fence")
-        Gate(it.client, it.group).ask(it.now + SECOND, f"d/{look}")
+        answer = Gate(it.client, it.group).ask(it.now + SECOND, f"d/{look}")
+    if "answer" in case:
+        assert f"{answer.mode} {answer.how}" == case["answer"]
     states = {it.state(place) for place in range(case["entries"])}
     assert states == {case["state"]}
     parked = [redbeat_bytes.last_run(it.meta(place)) == redbeat_bytes.PARKED_AT for place in range(case["entries"])]

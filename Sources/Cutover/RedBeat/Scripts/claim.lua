@@ -57,16 +57,30 @@ if recorded then
   end
   return { 'skip', claim.run, claim.how, text(claim.at) }
 end
--- Absence never means go.
-if not lead then return shadow('no-switch') end
-local from = number(lead.claims_from)
+-- Absence never means go. But what lies in a window that had ended when the switch was lost is legacy's no more: it went on after that.
+local known = lead or lost_switch(1) or { windows = '[]' }
+local from = number(known.claims_from)
 if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
 
-local list = windows_read(lead.windows)
+local list = windows_read(known.windows)
 local at = window_of(list, tick)
-local current = at and at == #list
+local current = lead and at and at == #list
 local ends_at = #list > 0 and list[#list][2]
 if not at then
+  if not lead or lead.state == 'legacy' then
+    -- Legacy's clock stands and no switch says why, or only others of the group have one: nobody runs this tick, and `shadow` would be the
+    -- last word on it.
+    for i = 1, COUNT do
+      local fields = switch(i)
+      if fields and fields.state ~= 'legacy' or stands(i) then
+        if not lead and not redis.call('HGET', claims_key(1), 'unowned') then
+          redis.call('HSET', claims_key(1), 'unowned', text(tick))
+        end
+        return { 'lost', tostring(i), entry_key(i) }
+      end
+    end
+  end
+  if not lead then return shadow('no-switch') end
   if lead.state == 'closing' and not lead.heal then return { 'closing', lead.closed_at, lead.fence } end
   -- A rollback that has just bounded the window gives back itself, once that cannot be forgotten any more.
   local sure = now >= (number(lead.bounded_at) or 0) + DURABLE
@@ -74,8 +88,8 @@ if not at then
 end
 if current and lead.state == 'closing' and lead.heal then return { 'closing', lead.closed_at, lead.fence } end
 
-local named = lead.installation or ''
-if named ~= '' and installation ~= named then return { 'shadow', 'other-installation', '', lead.fence } end
+local named = known.installation or ''
+if named ~= '' and installation ~= named then return { 'shadow', 'other-installation', '', lead and lead.fence or '' } end
 
 local note = ''
 if current and lead.state == 'airflow' then
@@ -95,7 +109,7 @@ end
 
 -- As beat does: a run that begins late stands for every tick that was due when it began.
 local how = 'live'
-local live_at = number(lead.last_live_at)
+local live_at = number(known.last_live_at)
 if policy == 'coalesce' and live_at and tick <= live_at and began - tick > PUNCTUAL then how = 'coalesced' end
 if policy == 'none' and late_after and began - tick > late_after then how = 'dropped' end
 
@@ -104,9 +118,11 @@ local most = policy == 'every' and MOST_CLAIMS_EVERY or MOST_CLAIMS
 local ended = ''
 for i = 1, COUNT do
   local fields = i == 1 and lead or switch(i)
-  if fields then
+  redis.call('HSET', claims_key(i), text(tick), record)
+  if not fields then
+    if how == 'live' then redis.call('HSET', claims_key(i), 'last_live_at', text(math.max(live_at or 0, began))) end
+  else
     local key, last = switch_key(i), math.max(number(fields.last_claim) or 0, tick)
-    redis.call('HSET', claims_key(i), text(tick), record)
     redis.call('HSET', key, 'last_claim', text(last))
     if how == 'live' then redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, began))) end
     if named == '' and installation ~= '' then redis.call('HSET', key, 'installation', installation) end
@@ -126,6 +142,7 @@ for i = 1, COUNT do
       local trimmed = known[#known - most]
       if trimmed then redis.call('HSET', key, 'claims_from', text(math.max(number(fields.claims_from) or 0, trimmed))) end
     end
+    keep(i)
   end
 end
-return { how, note, ended, lead.fence }
+return { how, note, ended, lead and lead.fence or '0' }

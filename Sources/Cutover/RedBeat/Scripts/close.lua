@@ -48,6 +48,8 @@ for i = 1, COUNT do
   local key, old = switch_key(i), before[i]
   local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
   local number_of_close = text((old and number(old.fence) or 0) + 1)
+  -- A switch that was lost: what is known of its windows is kept beside the claims.
+  if not (old and old.windows) then known_again(i) end
   -- The first write must be one that Redis refuses when its memory is full: once one was done it lets all others pass.
   redis.call('HSET', key, 'v', VERSION, 'state', 'closing', 'fence', number_of_close, 'pipeline', pipeline, 'by', by, 'group', group, 'schedule', SCHEDULE,
     'role', i == 1 and clock == 'entry' and 'driver' or 'absorbed', 'clock', clock, 'scheduled', scheduled,
@@ -62,7 +64,6 @@ for i = 1, COUNT do
   if was then redis.call('HSET', key, 'meta', was) end
   if ticks ~= '' then redis.call('HSET', key, 'ticks_left', ticks) end
   if until_us ~= '' then redis.call('HSET', key, 'until', until_us) end
-  if not (old and old.windows) then redis.call('HSET', key, 'windows', '[]') end
   redis.call('PERSIST', claims_key(i))
   redis.call('HSET', entry_key(i), 'definition', of(i, 2))
 end

@@ -67,6 +67,15 @@ local function windows_text(list)
   return '[' .. table.concat(parts, ',') .. ']'
 end
 
+-- Kept beside the claims, too, in the same write: a switch that is lost must not take with it whose the ticks of ended windows are.
+local KEPT = { 'windows', 'claims_from', 'last_live_at', 'installation' }
+local function keep(i)
+  for _, name in ipairs(KEPT) do
+    local value = redis.call('HGET', switch_key(i), name)
+    if value then redis.call('HSET', claims_key(i), name, value) end
+  end
+end
+
 -- The oldest windows go; what lies before them counts as claimed from then on, so no late gate can run it again.
 local function windows_write(i, list)
   while #list > MOST_WINDOWS do
@@ -75,6 +84,18 @@ local function windows_write(i, list)
     redis.call('HSET', switch_key(i), 'claims_from', text(math.max(from, oldest[2] - 1)))
   end
   redis.call('HSET', switch_key(i), 'windows', windows_text(list))
+  keep(i)
+end
+
+-- The last window ends after the newest claim: what it holds beyond is legacy's.
+local function windows_end(list, claimed)
+  local open = list[#list]
+  if not open then return end
+  if claimed and claimed >= open[1] then
+    open[2] = open[2] and math.min(open[2], claimed + 1) or claimed + 1
+  else
+    table.remove(list)
+  end
 end
 
 local function window_of(list, tick)
@@ -159,6 +180,7 @@ local function rights(...)
         may = redis.acl_check_cmd(command, SCHEDULE, entry_key(i))
       elseif command == 'HSET' then
         may = redis.acl_check_cmd(command, switch_key(i), 'f', 'v') and redis.acl_check_cmd(command, entry_key(i), 'f', 'v')
+          and redis.acl_check_cmd(command, claims_key(i), 'f', 'v')
       elseif command == 'CLAIM' then
         may = redis.acl_check_cmd('HSET', switch_key(i), 'f', 'v') and redis.acl_check_cmd('HSET', claims_key(i), 'f', 'v')
       elseif command == 'HDEL' then
@@ -187,6 +209,32 @@ local function claimed_ticks(i)
   end
   table.sort(known)
   return known
+end
+
+-- What is known of a switch that is not there: the windows that have ended, and the newest claim. Nil where nothing was kept.
+local function lost_switch(i)
+  local known = {}
+  for _, name in ipairs(KEPT) do known[name] = redis.call('HGET', claims_key(i), name) or nil end
+  if not known.windows then return nil end
+  local ticks, list = claimed_ticks(i), windows_read(known.windows)
+  windows_end(list, ticks[#ticks])
+  known.windows, known.last_claim = windows_text(list), ticks[#ticks] and text(ticks[#ticks])
+  -- A gate of before this was kept has trimmed without a word: what is older than all of so many was perhaps run.
+  if #ticks >= MOST_CLAIMS then known.claims_from = text(math.max(number(known.claims_from) or 0, ticks[1] - 1)) end
+  return known
+end
+
+-- Writes what is known of it into the switch.
+local function known_again(i)
+  for name, value in pairs(lost_switch(i) or { windows = '[]' }) do redis.call('HSET', switch_key(i), name, value) end
+end
+
+-- Whether a clock was stopped in the far future, as settling does it.
+local function stands(i)
+  local read, stored = pcall(cjson.decode, meta(i) or '')
+  local at = read and type(stored) == 'table' and stored.last_run_at
+  local year = type(at) == 'table' and tonumber(at.year) or 0
+  return year >= 2100
 end
 
 -- That this Redis user may read what scripts read: a script that is refused in its middle would only tell its own digest and line.

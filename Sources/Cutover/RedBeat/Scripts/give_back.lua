@@ -59,15 +59,8 @@ for _, i in ipairs(work) do
     if mine.scheduled == '1' then redis.call('ZADD', SCHEDULE, text(math.floor(now / 1000000)), entry_key(i)) end
   end
   if not fresh then
-    local list, claimed = windows_read(mine.windows), number(mine.last_claim)
-    local open = list[#list]
-    if open then
-      if claimed and claimed >= open[1] then
-        open[2] = open[2] and math.min(open[2], claimed + 1) or claimed + 1
-      else
-        table.remove(list)
-      end
-    end
+    local list = windows_read(mine.windows)
+    windows_end(list, number(mine.last_claim))
     windows_write(i, list)
   end
   redis.call('HSET', key, 'state', 'legacy', 'fence', text(number(mine.fence) + 1), 'given_back_at', text(now))
