@@ -69,6 +69,15 @@ int bailey_is_own_group(pid_t group);
 /// The bytes and the number of files in a folder; what `most` bytes or `entries` are passed by is not counted further.
 int bailey_is_full(const char *folder, uint64_t most, uint64_t entries, uint64_t *found);
 
+/// Makes a cgroup in which the kernel holds what all processes take together, a little above what is looked for, where this user may; see cgroups(7).
+void bailey_make_wall(uint64_t memory);
+/// Goes into it, with all that is started from then on.
+void bailey_enter_wall(void);
+/// Whether the kernel had to end a process in it.
+int bailey_is_wall_hit(void);
+/// Takes it away, once nothing is in it any more.
+void bailey_remove_wall(void);
+
 /// Milliseconds of a clock that only goes forward.
 int64_t bailey_now(void);
 

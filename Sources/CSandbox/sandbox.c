@@ -23,6 +23,8 @@
 /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`; headers are often older than the kernel.
 #define WAIT_KILLABLE (1U << 5)
 #define MOST_FILES 20000
+/// What the folders themselves take of the disk.
+#define FOLDERS (64 << 10)
 /// How often it is looked what the processes take, and what lies in the folder, in milliseconds; a look takes at most a tenth of the time.
 #define LOOK_EVERY 50
 #define LOOK_AT_DISK_EVERY 20
@@ -124,9 +126,12 @@ static _Noreturn void become(const struct spec *spec, int socket, const sigset_t
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     signal(SIGPIPE, SIG_DFL);
     setsid();
+    bailey_enter_wall();
     if (chdir(spec->directory) != 0) give_up(spec->directory);
     limit(RLIMIT_CORE, 0, 0);
-    limit(RLIMIT_FSIZE, spec->disk, spec->disk);
+    // One file of all that there may be leaves room for its folder: it ends by itself, and not by chance when it is looked at.
+    uint64_t largest = spec->disk > FOLDERS * 2 ? spec->disk - FOLDERS : spec->disk;
+    limit(RLIMIT_FSIZE, largest, largest);
     limit(RLIMIT_DATA, spec->memory, spec->memory);
     limit(RLIMIT_CPU, spec->cpu, spec->cpu + 2);
     limit(RLIMIT_MEMLOCK, 8 << 20, 8 << 20);
@@ -173,6 +178,7 @@ static _Noreturn void become(const struct spec *spec, int socket, const sigset_t
 /// Ends all, because a limit was passed.
 static _Noreturn void end_over(const struct spec *spec, const char *name, uint64_t found) {
     bailey_end_all();
+    bailey_remove_wall();
     fprintf(spec->report, "limit\t%s\t%llu\n", name, (unsigned long long)found);
     _exit(128 + SIGKILL);
 }
@@ -194,7 +200,15 @@ static void end_rest(void) {
     bailey_end_all();
 }
 
+/// Ends all because nobody wants it any more.
+static _Noreturn void end_unwanted(void) {
+    bailey_end_all();
+    bailey_remove_wall();
+    _exit(128 + SIGTERM);
+}
+
 static void look(const struct spec *spec) {
+    if (bailey_is_wall_hit()) end_over(spec, "memory", spec->memory);
     struct taken taken = bailey_taken();
     if (taken.cpu > spec->cpu) end_over(spec, "cpu", taken.cpu);
     if (taken.memory > spec->memory) {
@@ -230,6 +244,7 @@ _Noreturn void bailey_sandbox(int parent, char *const words[]) {
     int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) give_up("its guard");
 
+    bailey_make_wall(spec->memory);
     pid_t child = fork();
     if (child < 0) give_up("its guard");
     if (child == 0) {
@@ -265,24 +280,21 @@ _Noreturn void bailey_sandbox(int parent, char *const words[]) {
 
         struct signalfd_siginfo told;
         while (read(signals, &told, sizeof told) == sizeof told) {
-            if (told.ssi_signo == SIGCHLD) continue;
-            bailey_end_all();
-            _exit(128 + SIGTERM);
+            if (told.ssi_signo != SIGCHLD) end_unwanted();
         }
-        if (getppid() != parent) {
-            bailey_end_all();
-            _exit(128 + SIGTERM);
-        }
+        if (getppid() != parent) end_unwanted();
         int status;
         pid_t ended;
         while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
             if (ended != child) continue;
             end_rest();
             look_at_disk(spec);
+            if (bailey_is_wall_hit()) end_over(spec, "memory", spec->memory);
             int ending = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
             if (ending == 128 + SIGXCPU) end_over(spec, "cpu", spec->cpu);
             if (ending == 128 + SIGKILL && is_over_time(spec)) end_over(spec, "cpu", is_over_time(spec));
             if (ending == 128 + SIGXFSZ) end_over(spec, "disk", spec->disk);
+            bailey_remove_wall();
             _exit(ending);
         }
         if (listener >= 0 && waits[1].revents & POLLIN) bailey_answer(listener, spec);

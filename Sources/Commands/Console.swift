@@ -1,5 +1,7 @@
 import Foundation
 import LosslessJSON
+import Operations
+import Synchronization
 
 /// Where commands write: documents and tables on standard output, progress and advice on standard error.
 ///
@@ -29,34 +31,79 @@ public enum Console {
         write("bailey: " + lines.map { $0.visible + "\n" }.joined(), to: .standardError)
     }
 
-    /// Nobody reads standard output any more.
+    /// Nobody reads standard output any more, or it takes nothing.
     struct ReaderGone: Error {}
+
+    /// Why something that was printed did not get out (the disk is full); 0 if all did, or nobody wanted it.
+    private static let failure = Mutex<Int32>(0)
+
+    /// What the program ends with: where a document did not get out, no status may say that all is well.
+    public static func status(_ wanted: Int32) -> Int32 {
+        let code = failure.withLock { $0 }
+        guard code != 0 else { return wanted }
+        complain(["what was to be printed could not be written: \(String(cString: strerror(code))); it is not whole"])
+        return ExitStatus.unreachable.rawValue
+    }
+
+    /// Notes that standard output takes nothing. A reader that has gone away (`| head`) is no defect.
+    private static func note(_ code: Int32) {
+        if code != EPIPE { failure.withLock { $0 = code } }
+    }
 
     /// Writes bytes on standard output at once; the way for output without end, which must stop when nobody reads it.
     ///
     /// - Throws: `ReaderGone`, or `CancellationError` when the command was told to end.
     static func write(_ bytes: some ContiguousBytes) throws {
         try Task.checkCancellation()
-        try bytes.withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let written = Foundation.write(
-                    STDOUT_FILENO,
-                    UnsafeRawBufferPointer(rebasing: rest).baseAddress,
-                    rest.count
-                )
-                if written < 0, errno == EINTR { continue }
-                guard written > 0 else { throw ReaderGone() }
+        let code = bytes.withUnsafeBytes { put($0, on: STDOUT_FILENO) }
+        guard code == 0 else {
+            note(code)
+            throw ReaderGone()
+        }
+    }
+
+    /// Writes a part of a document of JSON on standard output at once.
+    ///
+    /// - Throws: `ReaderGone`; `CancellationError` when the command was told to end.
+    static func write(part: String) throws { try write(Data(part.visibleJSON.utf8)) }
+
+    /// Writes all of it; why it could not, or 0.
+    private static func put(_ bytes: UnsafeRawBufferPointer, on descriptor: Int32) -> Int32 {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest)
+            let written = Foundation.write(descriptor, part.baseAddress, part.count)
+            if written >= 0 {
+                guard written > 0 else { return EIO }
                 rest = rest.dropFirst(written)
+            } else if errno == EAGAIN {
+                // A pipe that somebody else made not to wait.
+                var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&polled, 1, 1000)
+            } else if errno != EINTR {
+                return errno
             }
         }
+        return 0
     }
 
     /// Writes a line of progress or advice on standard error.
     static func note(_ line: String) { write(line.visible + "\n", to: .standardError) }
 
     private static func write(_ text: String, to handle: FileHandle) {
-        // A reader that has gone away (`| head`) is no defect.
-        try? handle.write(contentsOf: Data(text.utf8))
+        var text = text
+        let code = text.withUTF8 { put(UnsafeRawBufferPointer($0), on: handle.fileDescriptor) }
+        if code != 0, handle.fileDescriptor == STDOUT_FILENO { note(code) }
+    }
+
+    /// Writes a document to a path that somebody gave: a file in one piece, so that nobody finds half of it; into a device or a pipe, as it is.
+    static func write(_ document: String, to path: String) throws {
+        var found = stat()
+        if stat(path, &found) == 0, found.st_mode & S_IFMT != S_IFREG {
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+            defer { try? handle.close() }
+            return try handle.write(contentsOf: Data(document.utf8))
+        }
+        try Data(document.utf8).write(to: URL(fileURLWithPath: WrittenPath.linked(path)), options: .atomic)
     }
 }

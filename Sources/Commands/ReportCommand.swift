@@ -91,11 +91,12 @@ struct ReportCommand: AsyncParsableCommand {
             }
             shown.since = instant
         }
+        shown.isDrawn = html != nil
         let report = try await workspace.shadowReport(pipeline: pipeline, shown: shown)
         for (path, document) in [(html, report.html), (junit, report.junit), (markdown, report.markdown)] {
             guard let path else { continue }
             do {
-                try Data(document().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+                try Console.write(document(), to: path)
             } catch {
                 throw OperationFailure(
                     .usage,
@@ -111,7 +112,12 @@ struct ReportCommand: AsyncParsableCommand {
                 "wrote \(bundle): \(made.parts) parts of \(made.pipelines.count) pipelines. Keep this apart, the SHA-256 of its manifest: \(made.digest)"
             )
         }
-        if common.json { Console.print(report.json) } else { Console.print(report.textLines()) }
+        if common.json {
+            // What writing throws is that nobody reads it any more, which is no defect.
+            do { try workspace.write(report, shown: shown, to: Console.write(part:)) } catch is Console.ReaderGone {}
+        } else {
+            Console.print(report.textLines())
+        }
         if !report.holds { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 }

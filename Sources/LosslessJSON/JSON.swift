@@ -62,7 +62,31 @@ extension JSON {
     }
 
     /// Whether it is `null`.
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool { if case .null = self { true } else { false } }
+
+    /// Whether both are written with the same bytes. `==` is not as strict: it takes texts for one that Unicode calls equivalent.
+    public func isWritten(like other: JSON) -> Bool {
+        switch (self, other) {
+        case (.null, .null): return true
+        case (.bool(let a), .bool(let b)): return a == b
+        case (.number(let a), .number(let b)): return a.lexeme == b.lexeme
+        case (.string(let a), .string(let b)): return a.utf8.elementsEqual(b.utf8)
+        case (.array(let a), .array(let b)):
+            guard a.count == b.count else { return false }
+            for index in a.indices where !a[index].isWritten(like: b[index]) { return false }
+            return true
+        case (.object(let a), .object(let b)):
+            let (mine, its) = (a.members, b.members)
+            guard mine.count == its.count else { return false }
+            for index in mine.indices {
+                guard mine[index].key.utf8.elementsEqual(its[index].key.utf8),
+                    mine[index].value.isWritten(like: its[index].value)
+                else { return false }
+            }
+            return true
+        default: return false
+        }
+    }
 
     /// What it is, in words for messages: `a string`, `an array`.
     public var kind: String {

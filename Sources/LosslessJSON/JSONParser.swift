@@ -1,10 +1,29 @@
 /// A strict RFC 8259 reader over UTF-8 bytes that also takes the three words Python's `json` writes: `NaN`, `Infinity`, `-Infinity`.
 struct JSONParser {
-    private let bytes: [UInt8]
+    /// Borrowed for as long as the parser is: see `reading`.
+    private let bytes: UnsafeBufferPointer<UInt8>
     private(set) var offset = 0
+    /// How many elements and members the containers that ended last had: rows follow rows, and get their room at once.
+    private var elementsBefore = 0
+    private var membersBefore = 0
     private static let deepest = 512
+    /// The most room that is taken before anything is read.
+    private static let mostRoom = 64
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+    /// What a body makes of a parser over some bytes, which are borrowed until it ends.
+    static func reading<Value>(
+        _ bytes: some Collection<UInt8>,
+        _ body: (inout JSONParser) throws(JSONError) -> Value
+    ) throws(JSONError) -> Value {
+        func result(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Value, JSONError> {
+            var parser = JSONParser(bytes)
+            do throws(JSONError) { return .success(try body(&parser)) } catch { return .failure(error) }
+        }
+        if let found = bytes.withContiguousStorageIfAvailable(result) { return try found.get() }
+        return try Array(bytes).withUnsafeBufferPointer(result).get()
+    }
 
     /// Reads one value and insists that nothing follows it.
     mutating func document() throws(JSONError) -> JSON {
@@ -73,6 +92,7 @@ struct JSONParser {
     private mutating func array(depth: Int) throws(JSONError) -> [JSON] {
         offset += 1
         var elements: [JSON] = []
+        elements.reserveCapacity(min(elementsBefore, Self.mostRoom))
         skipSpace()
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "]") {
             offset += 1
@@ -81,13 +101,17 @@ struct JSONParser {
         while true {
             skipSpace()
             elements.append(try value(depth: depth + 1))
-            if try endsAfterElement(UInt8(ascii: "]")) { return elements }
+            if try endsAfterElement(UInt8(ascii: "]")) {
+                elementsBefore = elements.count
+                return elements
+            }
         }
     }
 
     private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
         offset += 1
         var members: [JSONObject.Member] = []
+        members.reserveCapacity(min(membersBefore, Self.mostRoom))
         skipSpace()
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "}") {
             offset += 1
@@ -97,7 +121,10 @@ struct JSONParser {
             skipSpace()
             let key = try memberKey()
             members.append(JSONObject.Member(key: key, value: try value(depth: depth + 1)))
-            if try endsAfterElement(UInt8(ascii: "}")) { return JSONObject(members: members) }
+            if try endsAfterElement(UInt8(ascii: "}")) {
+                membersBefore = members.count
+                return JSONObject(members: members)
+            }
         }
     }
 
@@ -148,12 +175,21 @@ struct JSONParser {
             }
             if digits() == 0 { throw error(.invalidNumber, at: start) }
         }
-        return JSONNumber(checked: try text(start..<offset))
+        return JSONNumber(checked: plain(start..<offset))
+    }
+
+    /// A text that is known to be ASCII, which needs no second look.
+    private func plain(_ range: Range<Int>) -> String {
+        String(unsafeUninitializedCapacity: range.count) { room in
+            _ = room.initialize(fromContentsOf: bytes[range])
+            return range.count
+        }
     }
 
     private func text(_ range: Range<Int>) throws(JSONError) -> String {
-        let valid = bytes.withUnsafeBufferPointer { String(validating: $0[range], as: UTF8.self) }
-        guard let valid else { throw error(.invalidUTF8, at: invalidUTF8Offset(range)) }
+        guard let valid = String(validating: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self) else {
+            throw error(.invalidUTF8, at: invalidUTF8Offset(range))
+        }
         return valid
     }
 
@@ -169,17 +205,22 @@ struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         offset += 1
         let start = offset
-        while offset < bytes.count {
-            let byte = bytes[offset]
-            if byte == UInt8(ascii: "\"") {
-                offset += 1
-                return try text(start..<(offset - 1))
-            }
-            if byte == UInt8(ascii: "\\") { return try escapedString(from: start) }
-            if byte < 0x20 { throw error(.controlCharacter) }
-            offset += 1
+        var end = start
+        var seen: UInt8 = 0
+        while end < bytes.count, bytes[end] != UInt8(ascii: "\""), bytes[end] != UInt8(ascii: "\\"), bytes[end] >= 0x20
+        {
+            seen |= bytes[end]
+            end += 1
         }
-        throw error(.unexpectedEnd)
+        offset = end
+        guard end < bytes.count else { throw error(.unexpectedEnd) }
+        switch bytes[end] {
+        case UInt8(ascii: "\""):
+            offset = end + 1
+            return seen < 0x80 ? plain(start..<end) : try text(start..<end)
+        case UInt8(ascii: "\\"): return try escapedString(from: start)
+        default: throw error(.controlCharacter)
+        }
     }
 
     /// Goes on from the first escape of a string that began at `start`.
@@ -285,8 +326,7 @@ extension JSON {
     ///
     /// - Throws: ``JSONError`` with the byte at which the text stops being JSON.
     public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
-        var parser = JSONParser(Array(bytes))
-        self = try parser.document()
+        self = try JSONParser.reading(bytes) { parser throws(JSONError) in try parser.document() }
     }
 
     /// Reads one value.
@@ -311,7 +351,6 @@ public struct JSONRanges: Sendable {
 
     /// The bytes of the value that the keys lead to; nil when there is none. Of duplicate keys the last counts.
     public func range(of path: [String]) -> Range<Int>? {
-        var parser = JSONParser(bytes)
-        return (try? parser.range(of: path[...])) ?? nil
+        (try? JSONParser.reading(bytes) { parser throws(JSONError) in try parser.range(of: path[...]) }) ?? nil
     }
 }

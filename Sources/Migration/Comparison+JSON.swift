@@ -2,7 +2,7 @@ public import LosslessJSON
 import Schedules
 
 extension Outcome {
-    /// The outcome in reports and in Bailey's state; see docs/json.md.
+    /// The outcome in reports; see docs/json.md.
     public var json: JSON {
         [
             "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job),
@@ -19,14 +19,20 @@ extension Outcome {
 
     /// Reads that JSON.
     ///
+    /// - Parameter comparison: what it is a run of where it does not say so itself.
     /// - Throws: `StoredJSONError`.
-    public init(json: JSON) throws(StoredJSONError) {
+    public init(json: JSON, of comparison: Key? = nil) throws(StoredJSONError) {
         let object = try StoredObject(json, "outcome")
-        let key = Key(
-            entry: try object.entry("entry"),
-            tick: object.optionalInstant("tick"),
-            job: object.optional("job")?.string
-        )
+        let key: Key
+        if let comparison, object.optional("entry") == nil {
+            key = comparison
+        } else {
+            key = Key(
+                entry: try object.entry("entry"),
+                tick: object.optionalInstant("tick"),
+                job: object.optional("job")?.string
+            )
+        }
         let side = try object.value("side", "a side") { $0.string.flatMap(Side.init(rawValue:)) }
         let state = try object.value("state", "a state") { $0.string.flatMap(RunState.init(rawValue:)) }
         self.init(
@@ -37,7 +43,7 @@ extension Outcome {
             state: state
         )
         arguments = object.json("arguments")
-        // Earlier versions did not tell kinds apart.
+        // Earlier versions did not tell kinds apart, and JSON is not said in the state.
         if object.optional("arguments_kind") != nil {
             argumentsKind = try object.value("arguments_kind", "a kind of payload") {
                 $0.string.flatMap(PayloadKind.init(rawValue:))
@@ -97,15 +103,19 @@ extension Difference {
     }
 }
 
+extension IgnoredDifference {
+    var json: JSON { ["rule": .string(rule), "difference": difference.json] }
+}
+
 extension Comparison {
-    /// The comparison in reports and in Bailey's state; see docs/json.md.
+    /// The comparison in reports; see docs/json.md.
     public var json: JSON {
         [
             "entry": .string(key.entry.description), "tick": JSON(key.tick), "job": JSON(key.job),
             "pipeline": .string(pipeline),
             "verdict": .string(verdict.rawValue), "reason": JSON(reason),
             "differences": .array(differences.map(\.json)),
-            "ignored": .array(ignored.map { ["rule": .string($0.rule), "difference": $0.difference.json] }),
+            "ignored": .array(ignored.map(\.json)),
             "legacy": legacy?.json ?? .null,
             "shadow": shadow?.json ?? .null,
         ]
@@ -122,9 +132,9 @@ extension Comparison {
             tick: object.optionalInstant("tick"),
             job: object.optional("job")?.string
         )
-        func outcome(_ key: String) throws(StoredJSONError) -> Outcome? {
-            guard let json = object.optional(key) else { return nil }
-            return try Outcome(json: json)
+        func outcome(_ name: String) throws(StoredJSONError) -> Outcome? {
+            guard let json = object.optional(name) else { return nil }
+            return try Outcome(json: json, of: key)
         }
         self.init(
             key: key,
@@ -134,6 +144,12 @@ extension Comparison {
             verdict: verdict,
             reason: object.optional("reason")?.string
         )
+        for part in object.items("shared").compactMap({ $0.string.flatMap(Shared.init(rawValue:)) }) {
+            switch part {
+            case .arguments: shadow?.arguments = legacy?.arguments ?? .null
+            case .result: shadow?.result = legacy?.result
+            }
+        }
         for item in object.items("differences") { differences.append(try Difference(json: item)) }
         for item in object.items("ignored") {
             let inner = try StoredObject(item, "ignored")

@@ -32,6 +32,8 @@ public struct Comparison: Sendable, Hashable {
     public var reason: String?
     /// The names of the task's rules whose place was there to be compared.
     public var met: Set<String> = []
+    /// How many calls over HTTP the bodies in shadow made that could not be compared with legacy's.
+    public var uncomparedCalls = 0
 
     /// Makes a comparison.
     public init(
@@ -52,6 +54,24 @@ public struct Comparison: Sendable, Hashable {
         self.differences = differences
         self.ignored = ignored
         self.reason = reason
+    }
+}
+
+extension Comparison {
+    /// When both sides ran and how they ended, without what they were called with, returned and changed, which may be megabytes.
+    public var outline: Comparison {
+        var outline = self
+        (outline.differences, outline.ignored) = ([], [])
+        (outline.legacy, outline.shadow) = (legacy?.outline, shadow?.outline)
+        return outline
+    }
+}
+
+extension Outcome {
+    fileprivate var outline: Outcome {
+        var outline = self
+        (outline.arguments, outline.result, outline.error, outline.effects) = (.null, nil, nil, nil)
+        return outline
     }
 }
 

@@ -56,6 +56,28 @@ public struct ComparisonSummary: Sendable {
     /// How shadow's pace compares with legacy's; nil where one of them is not known.
     public var pace: Pace? { legacy.flatMap { legacy in shadow.map { Pace(legacy, $0) } } }
 
+    /// How many runs were kept from effects in one way.
+    public struct Isolation: Sendable, Hashable {
+        /// The way, with what was refused.
+        public var words: String
+        /// How many runs.
+        public var runs: Int
+
+        /// Makes a figure.
+        public init(words: String, runs: Int) { (self.words, self.runs) = (words, runs) }
+    }
+
+    /// What kept bodies from having effects, the most frequent first, of `isolationCount`.
+    public var isolations: [Isolation] = []
+    /// In how many ways they were kept from it.
+    public var isolationCount = 0
+    /// In how many runs they were.
+    public var isolated = 0
+    /// How many calls over HTTP could not be compared with legacy's.
+    public var uncomparedCalls = 0
+    /// In how many runs those were made.
+    public var runsWithUncomparedCalls = 0
+
     /// Rules whose place no compared result had.
     public var unmetRules: [String] = []
 
@@ -111,6 +133,13 @@ extension ComparisonSummary {
         }
         legacy = Durations(comparisons.compactMap { $0.legacy?.duration })
         shadow = Durations(comparisons.compactMap { $0.shadow?.duration })
+        let kinds = Dictionary(grouping: comparisons.compactMap { $0.shadow?.isolation }) { $0 }.mapValues(\.count)
+        isolations = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(3).map {
+            Isolation(words: $0.key, runs: $0.value)
+        }
+        (isolationCount, isolated) = (kinds.count, kinds.values.reduce(0, +))
+        uncomparedCalls = comparisons.reduce(0) { $0 + $1.uncomparedCalls }
+        runsWithUncomparedCalls = comparisons.count { $0.uncomparedCalls > 0 }
         causes = runs.map { key, count in
             Cause(kind: key.kind, place: key.place, hidden: key.hidden, runs: count, example: examples[key])
         }

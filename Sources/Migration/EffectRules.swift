@@ -39,6 +39,8 @@ public struct EffectRules: Sendable, Hashable {
     public var files: [File] = []
     /// What calls over HTTP are answered with; each other one is refused. Nil where none is recorded.
     public var http: [Answer]?
+    /// Where legacy's own calls over HTTP are written down, a line of JSON each; nil where they are not. A path as that of a file.
+    public var legacyCalls: String?
 
     /// No effect that anybody named.
     public init() {}
@@ -47,12 +49,15 @@ public struct EffectRules: Sendable, Hashable {
     public var isEmpty: Bool { files.isEmpty && http == nil }
 
     var form: JSON {
-        [
+        var form: JSONObject = [
             "files": .array(files.map { [.string($0.written), .string($0.legacy), $0.compare.form] }),
             "http": http.map {
                 .array($0.map { [.string($0.method), .string($0.url), JSON($0.status), $0.body ?? .null] })
             } ?? .null,
         ]
+        // Only where it is said, so that what was compared by mappings without it goes on to count.
+        if let legacyCalls { form["http_legacy"] = .string(legacyCalls) }
+        return .object(form)
     }
 
     /// A path with the parts of a run's tick, and the id of its job or of legacy's own run, filled in.

@@ -7,6 +7,7 @@ actor ObservationLog {
     private let store: StateStore
     private let forms: [String: String]
     private let now: @Sendable () -> Instant
+    private let kept: @Sendable ([Comparison]) -> Void
     private var comparisons: [Comparison] = []
     private var runs: [ObservedRun] = []
     private var clock: [EntryID: ClockSighting] = [:]
@@ -15,11 +16,19 @@ actor ObservationLog {
 
     /// A log in front of Bailey's own state.
     ///
-    /// - Parameter forms: the form of each pipeline's mapping.
-    init(store: StateStore, forms: [String: String], now: @escaping @Sendable () -> Instant) {
+    /// - Parameters:
+    ///   - forms: the form of each pipeline's mapping.
+    ///   - kept: takes the comparisons that stand in the state from now on.
+    init(
+        store: StateStore,
+        forms: [String: String],
+        now: @escaping @Sendable () -> Instant,
+        kept: @escaping @Sendable ([Comparison]) -> Void
+    ) {
         self.store = store
         self.forms = forms
         self.now = now
+        self.kept = kept
     }
 
     /// Writes a little later what was added.
@@ -75,6 +84,7 @@ actor ObservationLog {
         }
         if !comparisons.isEmpty {
             try store.save(comparisons, at: now(), forms: forms)
+            kept(comparisons)
             comparisons = []
         }
         for (source, instant) in current { try store.noteWatched(source: source, until: instant) }

@@ -5,6 +5,8 @@ import Store
 
 /// Which comparisons a report shows. What it counts and its verdicts do not depend on it.
 package struct ShownComparisons: Sendable {
+    /// Whether the page draws them: then when each ran and how it ended is known of them, and not what it returned, of which examples are shown.
+    package var isDrawn = true
     /// The most of each pipeline.
     package var limit: Int
     /// The most of each where there are many pipelines: what their documents draw, so that memory does not grow with what nobody sees.
@@ -67,14 +69,10 @@ extension Workspace {
             try planned.map { try self.coverage(entry, $0.dag, store) }
         }
         let summary = try store.summary(pipeline: id, form: form, rules: rules)
-        let comparisons = try store.comparisons(
-            pipeline: id,
-            form: form,
-            since: shown.since,
-            verdicts: shown.verdicts,
-            counting: true,
-            limitPerPipeline: shown.limit
-        )
+        var comparisons: [Comparison] = []
+        if shown.isDrawn {
+            try each(of: id, form: form, store, shown) { comparisons.append($0.outline) }
+        }
         return ShadowReport.Row(
             planned,
             id: id,
@@ -83,5 +81,38 @@ extension Workspace {
             total: summary.compared,
             coverage: coverage
         )
+    }
+
+    private func each(
+        of id: String,
+        form: String,
+        _ store: StateStore,
+        _ shown: ShownComparisons,
+        _ body: (Comparison) throws -> Void
+    ) throws {
+        try store.eachComparison(
+            pipeline: id,
+            form: form,
+            since: shown.since,
+            verdicts: shown.verdicts,
+            counting: true,
+            limitPerPipeline: shown.limit,
+            body
+        )
+    }
+
+    /// Writes the report as one document of JSON, a comparison after another.
+    ///
+    /// - Throws: `StoreError`; what writing throws.
+    package func write(
+        _ report: ShadowReport,
+        shown: ShownComparisons,
+        to write: @escaping (String) throws -> Void
+    ) throws {
+        let store = try store()
+        try report.writeJSON(to: write) { row, body in
+            let form = try row.dag?.form ?? store.latestForm(pipeline: row.id)
+            try each(of: row.id, form: form, store, shown, body)
+        }
     }
 }

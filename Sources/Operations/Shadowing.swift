@@ -49,7 +49,10 @@ package struct Shadowing: Sendable {
         self.session = session
         store = try workspace.store()
         forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
-        log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now)
+        // What stands in the state needs nobody to remember it: in weeks of watching it would be all there was.
+        log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now) { [state] comparisons in
+            state.underWay.withLock { for comparison in comparisons { $0.remove(comparison.key) } }
+        }
         var watched: [Watched] = []
         for system in workspace.systems {
             let entries = inventory.entries.filter { $0.id.source == system.name && session.covers($0.id) }

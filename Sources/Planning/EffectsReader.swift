@@ -5,13 +5,19 @@ extension EffectRules {
     /// What a task's `effects` says.
     init(_ node: YAMLNode, isSandboxed: Bool, _ problems: Problems) {
         self.init()
-        guard let fields = YAMLFields(node, known: ["files", "http", "tables", "copy"], problems: problems) else {
+        guard
+            let fields = YAMLFields(
+                node,
+                known: ["files", "http", "http_legacy", "tables", "copy"],
+                problems: problems
+            )
+        else {
             return
         }
-        if !isSandboxed, fields.node("files") != nil || fields.node("http") != nil {
+        if !isSandboxed, ["files", "http", "http_legacy"].contains(where: { fields.node($0) != nil }) {
             problems.note(
                 node,
-                "“files” and “http” of “effects” are those of a body in a sandbox: say “shadow: sandbox”"
+                "“files”, “http” and “http_legacy” of “effects” are those of a body in a sandbox: say “shadow: sandbox”"
             )
         }
         for item in fields.items("files") ?? [] {
@@ -32,6 +38,18 @@ extension EffectRules {
             }
             let compare = inner.node("compare").map { CompareRules($0, problems) }
             files.append(File(written: written, legacy: legacy, compare: compare ?? CompareRules()))
+        }
+        legacyCalls = fields.string("http_legacy")
+        if let legacyCalls {
+            if !legacyCalls.hasPrefix("/") || !EffectRules.isPattern(legacyCalls) {
+                problems.note(
+                    node,
+                    "“http_legacy” is “\(legacyCalls)”; write the whole path of this machine, with the parts of a tick (%Y, %m, %d, %H, %M, %S) or {job}"
+                )
+            }
+            if fields.node("http") == nil {
+                problems.note(node, "“http_legacy” says nothing without “http” ([] as well), which has calls recorded")
+            }
         }
         guard fields.node("http") != nil else { return }
         http = []

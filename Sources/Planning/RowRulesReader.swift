@@ -9,7 +9,12 @@ extension RowRules {
     init(_ node: YAMLNode, _ body: TaskBody?, _ problems: Problems) {
         self.init()
         // That nothing else stands there is seen to by `EffectRules`.
-        guard let fields = YAMLFields(node, known: ["tables", "copy", "files", "http"], problems: Problems()),
+        guard
+            let fields = YAMLFields(
+                node,
+                known: ["tables", "copy", "files", "http", "http_legacy"],
+                problems: Problems()
+            ),
             fields.node("tables") != nil || fields.node("copy") != nil
         else { return }
         var own: String?

@@ -91,8 +91,8 @@ final class WarmBody: Sendable {
             let words = String(decoding: buffer[..<max(0, count)], as: UTF8.self).split(separator: " ")
             switch (words.first, words.last.flatMap { Int32($0) }) {
             case ("began"?, _): hasBegun = true
-            case ("exited"?, let code?): status = .exited(code)
-            case ("signaled"?, let code?): status = .signaled(code)
+            case ("exited"?, let code?): (status, isKept) = (.exited(code), false)
+            case ("signaled"?, let code?): (status, isKept) = (.signaled(code), false)
             default: isKept = false
             }
         }

@@ -112,10 +112,13 @@ extension ShadowReport {
                 "<p>Legacy: half within \(seconds(legacy.median.value))\(legacy.median.margin), 95 of 100 within \(seconds(legacy.p95.value))\(legacy.p95.margin). Shadow: \(seconds(shadow.median.value))\(shadow.median.margin), \(seconds(shadow.p95.value))\(shadow.p95.margin). \(Reports.html(summary.pace?.words.map { $0.prefix(1).uppercased() + $0.dropFirst() + "." } ?? ""))</p>"
             )
         }
+        if let uncompared = row.uncompared { parts.append("<p>Not compared: \(Reports.html(uncompared)).</p>") }
         for line in row.isolations { parts.append("<p>Sandbox: \(Reports.html(line)).</p>") }
         let reasons = Dictionary(grouping: row.comparisons.compactMap(\.reason)) { $0 }.sorted { $0.key < $1.key }
         for (reason, runs) in reasons {
-            parts.append("<p class=\"ignored\">\(counted(runs.count, "run")): \(Reports.html(reason)).</p>")
+            parts.append(
+                "<p class=\"ignored\">\(runs.count) of the \(counted(row.comparisons.count, "run")) shown: \(Reports.html(reason)).</p>"
+            )
         }
         return parts.joined(separator: "\n") + "</section>"
     }
@@ -185,7 +188,7 @@ enum JSONMarkup {
         case .object(let object) where !object.isEmpty:
             let lines = object.members.map { member in
                 pad + Reports.html(JSON.string(member.key).text()) + ": "
-                    + write(member.value, path + "." + member.key, indent + 1, marked)
+                    + write(member.value, path + ComparePath.written(member.key), indent + 1, marked)
             }
             text = "{\n" + lines.joined(separator: ",\n") + "\n" + end + "}"
         case .array(let items) where !items.isEmpty:

@@ -101,10 +101,9 @@ extension ShadowReport {
     /// A text in which nothing is markup.
     private func cell(_ text: String) -> String {
         var result = ""
-        for scalar in text.unicodeScalars {
+        for scalar in text.visible.unicodeScalars {
             switch scalar {
             case "|", "*", "_", "`", "<", ">", "[", "]", "#", "\\": result += "\\" + String(scalar)
-            case _ where scalar.properties.generalCategory == .control: result += " "
             default: result.unicodeScalars.append(scalar)
             }
         }
@@ -113,7 +112,7 @@ extension ShadowReport {
 
     private func code(_ value: JSON?) -> String {
         guard let value else { return "nothing" }
-        let text = String(value.text().prefix(200))
+        let text = String(value.text().visible.prefix(200))
         let fence = text.contains("`") ? "``" : "`"
         return text.contains("``") ? cell(text) : "\(fence) \(text) \(fence)"
     }

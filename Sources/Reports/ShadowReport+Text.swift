@@ -30,7 +30,7 @@ private struct TextPage {
     let width: Int
 
     func page(_ row: ShadowReport.Row) -> [String] {
-        var lines = ["\(row.id): \(row.verdict.rawValue)", "Due: \(row.schedule)."]
+        var lines = ["\(row.id): \(row.verdict.rawValue)"] + wrapped("Due: \(row.schedule).", by: 0)
         if let policy = row.policy {
             lines += ["", policy.holds ? "MAY IT MOVE? Yes." : "MAY IT MOVE? Not yet."]
             for line in policy.lines {
@@ -68,6 +68,7 @@ private struct TextPage {
             for tick in row.ticks { lines += wrapped("\(tick.tick.iso8601)  \(runner(tick.runner))") }
         }
         let isolations = row.isolations
+        if let uncompared = row.uncompared { lines += ["", "WHAT WAS NOT COMPARED"] + wrapped(uncompared) }
         if !isolations.isEmpty { lines += ["", "IN WHICH SANDBOX"] + isolations.flatMap { wrapped($0) } }
         lines += ["", "HOW LONG"] + durations(row)
         lines += ["", "WHAT WAS IGNORED"]
@@ -133,26 +134,25 @@ private struct TextPage {
 
     private func text(_ value: JSON?) -> String { value?.text() ?? "(nothing)" }
 
-    private func short(_ line: String) -> String {
-        line.count > width ? String(line.prefix(width - 1)) + "…" : line
-    }
+    private func short(_ line: String) -> String { line.visible.cut(columns: width) }
 
     /// A text in lines that begin two columns in; a word that is too long is cut into parts.
     private func wrapped(_ text: String, by indent: Int = 2) -> [String] {
         let pad = String(repeating: " ", count: indent)
         var lines: [String] = []
         var line = ""
-        for word in text.split(separator: " ", omittingEmptySubsequences: true) {
+        for word in text.visible.split(separator: " ", omittingEmptySubsequences: true) {
             var rest = word
-            while rest.count > width - indent - 2 {
+            while rest.columns > width - indent - 2 {
                 if !line.isEmpty { lines.append(line) }
-                lines.append(String(rest.prefix(width - indent - 2)))
-                rest = rest.dropFirst(width - indent - 2)
+                let part = rest.prefix(columns: width - indent - 2)
+                lines.append(String(part))
+                rest = rest[part.endIndex...]
                 line = ""
             }
             if line.isEmpty {
                 line = String(rest)
-            } else if line.count + rest.count + 1 > width - indent - (lines.isEmpty ? 0 : 2) {
+            } else if line.columns + rest.columns + 1 > width - indent - (lines.isEmpty ? 0 : 2) {
                 lines.append(line)
                 line = String(rest)
             } else {

@@ -98,27 +98,65 @@ public struct ShadowReport: Sendable {
     /// Whether nothing that was compared differs.
     public var holds: Bool { rows.allSatisfy { $0.verdict != .mismatch && $0.verdict != .broken } }
 
-    /// The document that `bailey report --json` prints; see docs/json.md.
+    /// The document that `bailey report --json` prints, with the comparisons that its rows have; see docs/json.md.
     public var json: JSON {
-        [
-            "bailey": "report", "version": 1, "made_at": .string(madeAt.iso8601), "holds": .bool(holds),
-            "pipelines": .array(rows.map(\.json)),
-        ]
+        var head = head
+        head["pipelines"] = .array(
+            rows.map { row in
+                var object = row.figures
+                object["comparisons"] = .array(row.comparisons.map(\.json))
+                object["shown"] = .number(JSONNumber(row.comparisons.count))
+                return .object(object)
+            }
+        )
+        return .object(head)
+    }
+
+    private var head: JSONObject {
+        ["bailey": "report", "version": 1, "made_at": .string(madeAt.iso8601), "holds": .bool(holds)]
+    }
+
+    /// Writes that document with other comparisons, which are given one after another: however many they are, only one is in memory.
+    ///
+    /// - Parameter comparisons: gives those of a row.
+    /// - Throws: what writing and giving throws.
+    public func writeJSON(
+        to write: @escaping (String) throws -> Void,
+        comparisons: (Row, @escaping (Comparison) throws -> Void) throws -> Void
+    ) throws {
+        func open(_ object: JSONObject) -> String { String(JSON.object(object).text().dropLast()) }
+        try write(open(head) + ",\"pipelines\":[")
+        for (place, row) in rows.enumerated() {
+            try write((place == 0 ? "\n" : ",\n") + open(row.figures) + ",\"comparisons\":[")
+            var shown = 0
+            try comparisons(row) { comparison in
+                try write((shown == 0 ? "\n" : ",\n") + comparison.json.text())
+                shown += 1
+            }
+            try write("],\"shown\":\(shown)}")
+        }
+        try write("]}\n")
     }
 }
 
 extension ShadowReport.Row {
-    /// What kept sandboxed bodies from having effects, of the runs that are shown, the most frequent first; empty where none ran in one.
+    /// What kept sandboxed bodies from having effects, over everything that was compared, the most frequent first; empty where none ran in one.
     var isolations: [String] {
-        let all = Dictionary(grouping: comparisons.compactMap { $0.shadow?.isolation }) { $0 }.map {
-            ($0.key, $0.value.count)
-        }
-        let sorted = all.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
-        let shown = sorted.prefix(3).map { "\($0.1) of \(comparisons.count) runs shown: \($0.0)" }
-        return shown + (sorted.count > 3 ? ["and in \(sorted.count - 3) other ways; see --json"] : [])
+        let shown = summary.isolations.map { "\($0.runs) of \(summary.compared) runs compared: \($0.words)" }
+        guard summary.isolationCount > shown.count else { return shown }
+        let others = summary.isolated - summary.isolations.reduce(0) { $0 + $1.runs }
+        return shown + ["\(others) more in \(summary.isolationCount - shown.count) other ways; see --json --all"]
     }
 
-    fileprivate var json: JSON {
+    /// What calls over HTTP nobody could compare; nil where there were none.
+    var uncompared: String? {
+        guard summary.uncomparedCalls > 0 else { return nil }
+        return
+            "\(summary.uncomparedCalls) calls over HTTP of \(summary.runsWithUncomparedCalls) runs: the mapping names no record of legacy's (“http_legacy”)"
+    }
+
+    /// Everything but the comparisons themselves.
+    fileprivate var figures: JSONObject {
         func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
         return [
             "id": .string(id), "verdict": .string(verdict.rawValue), "schedule": .string(schedule),
@@ -133,9 +171,13 @@ extension ShadowReport.Row {
                 ?? .null,
             "causes": .array(summary.causes.map(\.json)), "all_causes": number(summary.causeCount),
             "all_hidden_causes": number(summary.hiddenCauseCount),
-            "unmet_rules": .array(summary.unmetRules.map { .string($0) }),
-            "shown": number(comparisons.count), "of": number(total),
-            "comparisons": .array(comparisons.map(\.json)),
+            "isolations": .array(
+                summary.isolations.map { ["isolation": .string($0.words), "runs": number($0.runs)] }
+            ),
+            "all_isolations": number(summary.isolationCount), "isolated": number(summary.isolated),
+            "uncompared_calls": number(summary.uncomparedCalls),
+            "runs_with_uncompared_calls": number(summary.runsWithUncomparedCalls),
+            "unmet_rules": .array(summary.unmetRules.map { .string($0) }), "of": number(total),
         ]
     }
 }

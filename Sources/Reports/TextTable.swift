@@ -15,20 +15,20 @@ public struct TextTable: Sendable {
         let most = width * 5 / 8
         let rows = rows.map { row in
             row.enumerated().map { column, cell in
-                column < row.count - 1 && cell.count > most ? String(cell.prefix(most - 1)) + "…" : cell
+                column < row.count - 1 ? cell.cut(columns: most) : cell
             }
         }
         let count = rows.map(\.count).max() ?? 0
-        let widths = (0..<count).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+        let widths = (0..<count).map { column in rows.map { $0.count > column ? $0[column].columns : 0 }.max() ?? 0 }
         return rows.map { row in
             var line = ""
             for column in 0..<count {
                 let cell = row.count > column ? row[column] : ""
                 line +=
-                    column == count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+                    column == count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.columns + 2)
             }
             while line.hasSuffix(" ") { line.removeLast() }
-            return line.count > width ? String(line.prefix(width - 1)) + "…" : line
+            return line.cut(columns: width)
         }
     }
 }

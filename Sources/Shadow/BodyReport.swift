@@ -15,9 +15,9 @@ enum BodyReport {
     /// What a warm interpreter runs: the same, whose last step is taken by each child that it forks.
     static let warmCaller: String = {
         let lastStep = "if __name__ == \"__main__\":\n"
-        let parts = caller.components(separatedBy: lastStep)
+        let functions = caller.components(separatedBy: lastStep)[0]
         let warm = String(decoding: PackageResources.warm_interpreter_py, as: UTF8.self)
-        return parts[0] + warm + "\n\n" + lastStep + "    serve()\n" + parts.dropFirst().joined(separator: lastStep)
+        return functions + warm + "\n\n" + lastStep + "    serve()\n    run(main)\n"
     }()
 
     /// Reads a line; nil if it is none of these reports.

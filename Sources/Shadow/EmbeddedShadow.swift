@@ -50,10 +50,7 @@ public struct EmbeddedShadow: ShadowEngine {
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
         outcome.isolation = isolation(run)
         var findings = effects(run, of: part.tasks, legacy, zone, &outcome)
-        for case .success(let rows)? in run.tasks.map(\.rows) {
-            findings.differences += rows.differences
-            findings.told += rows.told
-        }
+        for case .success(let rows)? in run.tasks.map(\.rows) { findings.add(rows) }
         return .outcome(outcome, effects: findings)
     }
 
@@ -73,12 +70,12 @@ public struct EmbeddedShadow: ShadowEngine {
             guard let ended = run.tasks.first(where: { $0.task == task.id }), let box = ended.box else { continue }
             let files = FileEffects(sandbox: box.sandbox, legacy: legacy, zone: zone)
             written += files.written().array ?? []
-            let found = files.compare(task.effects.files)
-            findings.differences += found.differences
-            findings.ignored += found.ignored
-            findings.unknown += found.unknown
-            called += box.recorder?.calls ?? []
-            isRecorded = isRecorded || box.recorder != nil
+            findings.add(files.compare(task.effects.files))
+            guard let recorder = box.recorder else { continue }
+            let calls = CallEffects(calls: recorder.calls, dropped: recorder.dropped, legacy: legacy, zone: zone)
+            findings.add(calls.compare(task.effects.legacyCalls))
+            called += calls.calls
+            isRecorded = true
         }
         if run.tasks.contains(where: { $0.box != nil }) {
             outcome.effects = ["files": .array(written), "http": isRecorded ? .array(called) : .null]

@@ -203,7 +203,7 @@ struct FileEffects {
     }
 
     /// A file's bytes; nil if it cannot be read, is no plain file or too large.
-    private static func bytes(_ path: String) -> [UInt8]? {
+    static func bytes(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -212,6 +212,7 @@ struct FileEffects {
             return nil
         }
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
-        return (try? handle.readToEnd()).map { [UInt8]($0) }
+        // At the end of an empty file nothing is read, which is what it holds.
+        return (try? handle.readToEnd() ?? Data()).map { [UInt8]($0) }
     }
 }

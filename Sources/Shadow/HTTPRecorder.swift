@@ -20,13 +20,17 @@ final class HTTPRecorder: Sendable {
     /// What was heard so far.
     fileprivate final class Calls: Sendable {
         let answers: [EffectRules.Answer]
-        private let heard = Mutex<[JSON]>([])
+        private let heard = Mutex<(kept: [JSON], dropped: Int)>(([], 0))
 
         init(_ answers: [EffectRules.Answer]) { self.answers = answers }
 
-        var all: [JSON] { heard.withLock { $0 } }
+        var all: (kept: [JSON], dropped: Int) { heard.withLock { $0 } }
 
-        func add(_ call: JSON) { heard.withLock { if $0.count < HTTPRecorder.most { $0.append(call) } } }
+        func add(_ call: JSON) {
+            heard.withLock { heard in
+                if heard.kept.count < HTTPRecorder.most { heard.kept.append(call) } else { heard.dropped += 1 }
+            }
+        }
     }
 
     /// Begins to listen.
@@ -49,7 +53,10 @@ final class HTTPRecorder: Sendable {
     deinit { channel.close(promise: nil) }
 
     /// The calls that came, in their order: `method`, `url`, `bytes` and `sha256` of the body, `status` of the answer, `answered_by`.
-    var calls: [JSON] { heard.all }
+    var calls: [JSON] { heard.all.kept }
+
+    /// How many more came than are kept.
+    var dropped: Int { heard.all.dropped }
 
     /// Where the hosts of the answers are, for a body that goes to them directly: in a range that is nobody's (RFC 2544), led here.
     var hosts: [(name: String, address: String, place: String)] {

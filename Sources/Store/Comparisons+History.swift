@@ -1,4 +1,5 @@
 import GRDB
+public import LosslessJSON
 public import Migration
 public import Schedules
 
@@ -16,8 +17,8 @@ public struct KeptComparison: Sendable {
     public var isReplaced: Bool
     /// Whether it is of a tick or a job, and not of a call that no tick made.
     public var isCounted: Bool
-    /// The comparison as JSON.
-    public var document: String
+    /// The comparison as JSON, as reports have it; the text as it is kept where that cannot be read.
+    public var document: JSON
 }
 
 extension StateStore {
@@ -47,9 +48,14 @@ extension StateStore {
                     comparedAt: Instant(microseconds: row["compared_us"]),
                     isReplaced: row["replaced"],
                     isCounted: row["counted"],
-                    document: row["document"]
+                    document: StateStore.whole(row["document"])
                 )
             }
         }
+    }
+
+    private static func whole(_ text: String) -> JSON {
+        guard let json = try? JSON(parsing: text) else { return .string(text) }
+        return (try? Comparison(json: json).json) ?? json
     }
 }

@@ -54,6 +54,7 @@ extension StateStore {
             summary.legacy = try StateStore.durations(database, "c.legacy_us", arguments)
             summary.shadow = try StateStore.durations(database, "c.shadow_us", arguments)
             try StateStore.causes(database, &summary, arguments, most: causes)
+            try StateStore.effects(database, &summary, StateStore.present, arguments)
             let met = try Row.fetchAll(
                 database.cachedStatement(sql: "SELECT entry, rule FROM rule_met WHERE pipeline = ?1 AND form = ?2"),
                 arguments: arguments
@@ -121,7 +122,8 @@ extension StateStore {
                     place: row["place"],
                     hidden: hidden.isEmpty ? nil : hidden,
                     runs: row["runs"],
-                    example: try document.map { try Comparison(json: JSON(parsing: $0)) }
+                    // One that cannot be read any more is no example; it counts all the same.
+                    example: document.flatMap { try? Comparison(json: JSON(parsing: $0)) }
                 )
             )
         }

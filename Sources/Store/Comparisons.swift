@@ -59,15 +59,16 @@ extension StateStore {
     public func save(_ comparisons: [Comparison], at instant: Instant, forms: [String: String] = [:])
         throws(StoreError)
     {
-        let documents = comparisons.map { $0.json.text() }
+        let documents = comparisons.map { $0.kept.text() }
         try write("saving comparisons") { database in
             let replace = try database.cachedStatement(
                 sql: "UPDATE compared SET replaced = 1 WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0"
             )
             let insert = try database.cachedStatement(
                 sql: """
-                    INSERT INTO compared (pipeline, entry, run, form, verdict, compared_us, ran_us, legacy_us, shadow_us, state, document)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO compared (pipeline, entry, run, form, verdict, compared_us, ran_us, legacy_us, shadow_us, state,
+                        isolation, uncompared_calls, document)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             )
             let cause = try database.cachedStatement(
@@ -88,7 +89,9 @@ extension StateStore {
                 try insert.execute(arguments: [
                     comparison.pipeline, entry, run, form, comparison.verdict.rawValue, instant.microseconds,
                     comparison.ran?.microseconds, comparison.legacy?.duration.map { Int64($0 * 1e6) },
-                    comparison.shadow?.duration.map { Int64($0 * 1e6) }, comparison.shadow?.state.rawValue, document,
+                    comparison.shadow?.duration.map { Int64($0 * 1e6) }, comparison.shadow?.state.rawValue,
+                    comparison.shadow?.isolation, comparison.uncomparedCalls > 0 ? comparison.uncomparedCalls : nil,
+                    document,
                 ])
                 let id = database.lastInsertedRowID
                 for found in comparison.causes {
@@ -118,12 +121,41 @@ extension StateStore {
         counting: Bool = false,
         limitPerPipeline: Int = 500
     ) throws(StoreError) -> [Comparison] {
-        let documents = try read("reading comparisons") { database in
-            try String.fetchAll(
+        var all: [Comparison] = []
+        do {
+            try eachComparison(
+                pipeline: pipeline,
+                form: form,
+                since: since,
+                verdicts: verdicts,
+                counting: counting,
+                limitPerPipeline: limitPerPipeline
+            ) { all.append($0) }
+        } catch {
+            throw error as? StoreError ?? StoreError(operation: "reading comparisons", path: path, error)
+        }
+        return all
+    }
+
+    /// Gives the same comparisons one after another, so that however many they are only a few are in memory.
+    ///
+    /// - Throws: `StoreError`; what the body throws.
+    public func eachComparison(
+        pipeline: String? = nil,
+        form: String? = nil,
+        since: Instant? = nil,
+        verdicts: [Comparison.Verdict] = Comparison.Verdict.allCases,
+        counting: Bool = false,
+        limitPerPipeline: Int = 500,
+        _ body: (Comparison) throws -> Void
+    ) throws {
+        guard limitPerPipeline > 0 else { return }
+        let ids = try read("looking for comparisons") { database in
+            try Int64.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT document FROM (
-                            SELECT c.id, document, row_number() OVER (PARTITION BY pipeline ORDER BY c.id DESC) AS place
+                        SELECT id FROM (
+                            SELECT c.id, row_number() OVER (PARTITION BY pipeline ORDER BY c.id DESC) AS place
                             FROM compared c LEFT JOIN legacy_run r ON r.entry = c.entry AND r.run = c.run
                             WHERE replaced = 0 AND (?1 IS NULL OR pipeline = ?1) AND (?2 IS NULL OR form = ?2)
                             AND (?3 IS NULL OR compared_us >= ?3) AND instr(?4, '|' || verdict || '|')
@@ -137,12 +169,36 @@ extension StateStore {
                 ]
             )
         }
-        do {
-            return try documents.map { try Comparison(json: JSON(parsing: $0)) }
-        } catch {
-            throw StoreError(operation: "reading comparisons", path: path, error)
+        for start in stride(from: 0, to: ids.count, by: StateStore.batch) {
+            let rows = try read("reading comparisons") { database in
+                let statement = try database.cachedStatement(
+                    sql: "SELECT document, pipeline, entry, run FROM compared WHERE id = ?"
+                )
+                return try ids[start..<min(start + StateStore.batch, ids.count)].compactMap {
+                    try Row.fetchOne(statement, arguments: [$0])
+                }
+            }
+            for row in rows { try body(StateStore.comparison(row)) }
         }
     }
+
+    /// What a row keeps. One that nobody can read any more says so, and hides none of the others; what it counts for stands in columns of its own.
+    private static func comparison(_ row: Row) -> Comparison {
+        do { return try Comparison(json: JSON(parsing: row["document"] as String)) } catch {
+            let entry = EntryID(row["entry"] as String) ?? EntryID(source: "?", name: row["entry"])
+            return Comparison(
+                key: Outcome.Key(entry: entry, job: row["run"]),
+                pipeline: row["pipeline"],
+                legacy: nil,
+                shadow: nil,
+                verdict: .broken,
+                reason: "what Bailey's state keeps of this comparison cannot be read any more: \(error)"
+            )
+        }
+    }
+
+    /// How many are read at once.
+    private static let batch = 200
 
     /// Whether a comparison `c` is of a tick or a job, by what its run `r` was judged to be. One of whose run nothing is known counts.
     static let counts = "coalesce(r.standing, '') NOT IN ('not-scheduled', 'ambiguous')"

@@ -116,6 +116,7 @@ public struct StateStore: Sendable {
             try database.execute(sql: comparisonTables + observationTables)
         }
         migrator.registerMigration("7 how far pipelines are retired") { try makeRetirements($0) }
+        migrator.registerMigration("8 sandboxes and calls as figures") { try addEffectColumns($0) }
         return migrator
     }
 

@@ -25,8 +25,9 @@ let signals = [SIGINT, SIGTERM].map { number in
 
 do {
     try await work.value
+    exit(Console.status(ExitStatus.done.rawValue))
 } catch let code as ExitCode {
-    exit(code.rawValue)
+    exit(Console.status(code.rawValue))
 } catch {
     let usual = Bailey.exitCode(for: error)
     if usual == .validationFailure {

@@ -13,7 +13,7 @@ do {
         if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
     }
 } catch let code as ExitCode {
-    exit(code.rawValue)
+    exit(Console.status(code.rawValue))
 } catch {
     let (status, lines) = ExitStatus.of(error)
     Console.complain(lines)

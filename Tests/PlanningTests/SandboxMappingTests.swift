@@ -45,6 +45,8 @@ import Testing
         )
         #expect(full.effects.http?.map(\.method) == ["POST", "GET"] && full.effects.http?.first?.body == ["id": 1])
         #expect(try task("command: [x]\nshadow: sandbox\neffects: {http: []}\n").effects.http == [])
+        let recorded = try task("command: [x]\nshadow: sandbox\neffects: {http: [], http_legacy: '/srv/{job}.jsonl'}\n")
+        #expect(recorded.effects.legacyCalls == "/srv/{job}.jsonl")
         // What decides what runs in shadow is part of the form: what was compared before says nothing of it.
         #expect(full.sandbox != plain.sandbox && full.effects != plain.effects)
     }
@@ -70,6 +72,10 @@ import Testing
             ("command: [x]\nsandbox: {memory: 1GB}", "does not run in one"),
             ("command: [x]\nshadow: pure\nsandbox: {memory: 1GB}", "does not run in one"),
             ("command: [x]\nshadow: pure\neffects: {http: []}", "say “shadow: sandbox”"),
+            ("command: [x]\nshadow: sandbox\neffects: {http: [], http_legacy: calls.jsonl}", "write the whole path"),
+            ("command: [x]\nshadow: sandbox\neffects: {http: [], http_legacy: /srv/%x}", "write the whole path"),
+            ("command: [x]\nshadow: sandbox\neffects: {http_legacy: /srv/calls}", "says nothing without “http”"),
+            ("command: [x]\nshadow: pure\neffects: {http_legacy: /srv/calls}", "say “shadow: sandbox”"),
             ("sql: {connection: c, text: SELECT 1}\nshadow: sandbox", "sql runs none of yours"),
             ("http: {url: /x, connection: c}\nshadow: sandbox", "http runs none of yours"),
             ("command: [x]\nshadow: sandbox\nsandbox: {network: [db]}", "“network” has “db”"),

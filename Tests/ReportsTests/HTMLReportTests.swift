@@ -92,6 +92,15 @@ import Testing
         #expect(hostile.contains("Ж"))
     }
 
+    /// Written a comparison after another, the document is the one that is made in one piece.
+    @Test func theDocumentIsTheSameHoweverItIsWritten() throws {
+        let report = report()
+        var text = ""
+        try report.writeJSON(to: { text += $0 }) { row, give in for one in row.comparisons { try give(one) } }
+        #expect(try JSON(parsing: text).text(.canonical) == report.json.text(.canonical))
+        #expect(text.hasSuffix("}\n") && report.rows.contains { !$0.comparisons.isEmpty })
+    }
+
     @Test func thePageNeedsNothingElse() {
         let page = report().html()
         for reference in ["http:", "https:", "//", "@import", "url(", "<link", "<script", "<iframe"] {

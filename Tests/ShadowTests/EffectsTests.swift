@@ -69,9 +69,13 @@ import Testing
         return try await work(folder)
     }
 
-    private func rules(_ files: [EffectRules.File], http: [EffectRules.Answer]? = nil) -> EffectRules {
+    private func rules(
+        _ files: [EffectRules.File],
+        http: [EffectRules.Answer]? = nil,
+        legacyCalls: String? = nil
+    ) -> EffectRules {
         var rules = EffectRules()
-        (rules.files, rules.http) = (files, http)
+        (rules.files, rules.http, rules.legacyCalls) = (files, http, legacyCalls)
         return rules
     }
 
@@ -137,6 +141,19 @@ import Testing
             )
         }
         #expect(comparison.verdict == .match && comparison.differences.isEmpty, "\(comparison)")
+    }
+
+    @Test func anEmptyFileIsAFile() async throws {
+        for (legacy, body, paths) in [("", "''", []), ("x\n", "''", ["a:line 1"]), ("", "'x\\n'", ["a:line 1"])] {
+            let found = try await withLegacy(["a": legacy]) { folder in
+                try await shadow(
+                    python("open('a', 'w').write(\(body))"),
+                    rules([.init(written: "a", legacy: "\(folder)/a")])
+                )
+            }
+            #expect(found.differences.map(\.path) == paths, "\(found)")
+            #expect(found.verdict == (paths.isEmpty ? .match : .mismatch), "\(found)")
+        }
     }
 
     /// What is not of the run is no evidence, neither for it nor against it.

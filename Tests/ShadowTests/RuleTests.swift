@@ -25,6 +25,33 @@ import Testing
         }
     }
 
+    /// What public reports of other comparers say that these missed, or took for a difference.
+    @Test func whatOthersWereReportedToMissIsFound() throws {
+        func json(_ text: String) throws -> JSON { try JSON(parsing: text) }
+        let foo = CompareRules(unordered: ["$.foo"])
+        let all = CompareRules(unordered: ["$", "$[*]"])
+        let dotted = CompareRules(ignore: [IgnoreRule(name: "n", path: "$[\"a.b\"]", because: "x")])
+        let near = CompareRules(tolerances: [Tolerance(path: "$.x", absolute: 0.001)])
+        let plain = CompareRules()
+        let table: [(String, String, CompareRules, Int)] = [
+            (#"{"foo": ["b1", "b2", "b1"]}"#, #"{"foo": ["b1", "b2"]}"#, foo, 1),
+            ("[1, 2, [3, 4]]", "[[4, 3], 2, 1]", all, 0),
+            ("[1, 2, [3, 4]]", "[[4, 3], 2, 1]", CompareRules(unordered: ["$"]), 2),
+            (#"{"foo": [{"__ref": "x"}]}"#, #"{"foo": [{"__ref": {"type": "o"}}]}"#, foo, 2),
+            (#"[{"id": 1}, {"id": 1}, {"id": 1}]"#, #"[{"id": 1, "name": 1}]"#, CompareRules(unordered: ["$"]), 4),
+            (#"{"a.b": 3}"#, #"{"a.b": 4}"#, dotted, 0), (#"{"a.b": 3, "a": {"b": 1}}"#, #"{"a.b": 4, "a": {"b": 2}}"#, dotted, 1),
+            ("[NaN, [NaN, 1]]", "[NaN, [NaN, 1.0]]", plain, 0), ("[NaN]", "[null]", plain, 1),
+            (#"{"x": -0.00}"#, #"{"x": 0.0}"#, plain, 0), (#"{"x": 1e22}"#, #"{"x": 10000000000000000000000}"#, plain, 0),
+            (#"{"x": 9223372036854775808}"#, #"{"x": 9223372036854775809}"#, plain, 1),
+            (#"{"x": 1.0001}"#, #"{"x": 1.0005}"#, near, 0), (#"{"x": 1.0001}"#, #"{"x": 1.0025}"#, near, 1),
+            (#"{"x": true}"#, #"{"x": 1}"#, plain, 1), (#"{"x": null}"#, "{}", plain, 1), (#"{"x": []}"#, #"{"x": {}}"#, plain, 1),
+        ]
+        for (a, b, rules, count) in table {
+            let counting = found(try json(a), try json(b), rules).filter { $0.rule == nil }
+            #expect(counting.count == count, "\(a) \(b): \(counting)")
+        }
+    }
+
     @Test func keysAreTheirBytes() {
         let composed: JSON = ["\u{E9}": 1]
         let decomposed: JSON = ["e\u{301}": 1]

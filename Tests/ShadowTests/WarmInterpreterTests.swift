@@ -122,6 +122,33 @@ struct WarmInterpreterTests {
         #expect(told.lines.withLock { $0 } == [])
     }
 
+    /// A fork ends in fewer steps than an interpreter, and writes no less.
+    @Test func whatABodyLeavesOpenIsWrittenBothWays() async throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var found: [[String: String]] = []
+        for (name, isWarm, preload) in [("a", true, []), ("b", false, []), ("c", true, ["planted_bodies"])] {
+            let place = "\(folder)/\(name)"
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+            let task = body("a", "leaves_open", [.string(place)])
+            let run = try await engine(isWarm, preload: preload).run([task], payload: nil)
+            #expect(run.tasks[0].state == .success, "\(String(describing: run.tasks[0].error))")
+            let names = try FileManager.default.contentsOfDirectory(atPath: place)
+            let texts = try names.map { ($0, try String(contentsOfFile: "\(place)/\($0)", encoding: .utf8)) }
+            found.append(Dictionary(uniqueKeysWithValues: texts))
+        }
+        #expect(
+            found[1] == [
+                "global.txt": "kept in a global and written to at the end", "log.txt": "logged\n",
+                "words.txt": "global\n",
+                "ring.txt": "ring\n", "raw.bin": "kept by a module of Python's own",
+            ]
+        )
+        #expect(found[0] == found[1])
+        // Of what is imported once for all, files are written to their end; who has the last word Python does not promise.
+        #expect(found[2]["global.txt"] == found[1]["global.txt"] && found[2]["raw.bin"] == found[1]["raw.bin"])
+        #expect(told.lines.withLock { $0 } == [])
+    }
+
     @Test func whatABodyLeavesBehindEndsWithItsTime() async throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for isWarm in [true, false] {

@@ -1,6 +1,6 @@
-"""An interpreter that has started and waits: for each body it forks a child, which is what a new interpreter would be at that point.
+"""An interpreter that has started and waits: for each body it has forked a child, which is what a new interpreter would be at that point.
 
-Stands after the text of `call_function` in one program, whose `main` the child then runs as that program's own last step. Standard input is a
+Stands after the text of `call_function` in one program, whose `main` the child then runs. Standard input is a
 socket: each message on it brings four descriptors: the body's standard input, output and error, and a socket on which is said how it ended. Between
 this interpreter and the body stands a keeper, as the guard does: when the other end of that last socket is closed, or the keeper is told to end, it ends
 all that the body has started, whatever session, group or environment that has moved to.
@@ -10,6 +10,8 @@ Its arguments are modules that it imports first. Answers with one message: `warm
 import _ctypes
 import _signal
 import _socket
+import _weakref
+import atexit
 import gc
 import io
 import os
@@ -23,6 +25,10 @@ DESCRIPTORS = 4
 
 
 PRCTL = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+EXIT = _ctypes.dlsym(_ctypes.dlopen(None, 0), "exit")
+OPEN = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+# The modules that were there before any body.
+KNOWN = set()
 
 
 def prctl(option, value):
@@ -128,20 +134,57 @@ def keep(body, control):
             os._exit(0)
 
 
-def become(control):
-    """Is the keeper of one more process, which returns from here to be the body."""
+def given(socket, count):
+    """The descriptors that the next message brings; none if there is no other end any more."""
+    message, parts, _, _ = socket.recvmsg(1, _socket.CMSG_SPACE(count * 4))
+    if not message:
+        return None
+    return [
+        int.from_bytes(data[at : at + 4], sys.byteorder) for _, _, data in parts for at in range(0, len(data) - 3, 4)
+    ]
+
+
+def hand_over(socket, descriptors):
+    data = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
+    socket.sendmsg([b"b"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, data)])
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def become(requests, taken):
+    """Is the keeper of one more process, which waits to be a body and returns from here once it is one: what forking costs, the bodies before
+    it do not wait for."""
     os.setsid()
     prctl(SUBREAPER, 1)
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, TOLD_TO_END)
-    os.write(control, b"began")
+    own, its = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     body = os.fork()
     if body:
         try:
+            its.close()
+            descriptors = given(requests, DESCRIPTORS)
+            os.write(taken, b"taken" if descriptors else b"over")
+            if not descriptors or len(descriptors) != DESCRIPTORS:
+                os.kill(body, _signal.SIGKILL)
+                os._exit(0)
+            control = descriptors.pop()
+            os.write(control, b"began")
+            hand_over(own, descriptors)
+            for descriptor in (own.detach(), requests.detach(), taken):
+                os.close(descriptor)
             keep(body, control)
         finally:
             os._exit(70)
     prctl(PARENT_DEATH, _signal.SIGKILL)
-    os.close(control)
+    for descriptor in (own.detach(), requests.detach(), taken):
+        os.close(descriptor)
+    descriptors = given(its, DESCRIPTORS - 1)
+    if not descriptors:
+        os._exit(0)
+    its.close()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
@@ -177,6 +220,75 @@ def open_streams():
         setattr(sys, f"__{name}__", new)
 
 
+def clear(module):
+    """Takes a module's names away in the order in which Python does."""
+    names = vars(module)
+    for name in list(names):
+        if name[:1] == "_" and name[1:2] != "_":
+            names[name] = None
+    for name in list(names):
+        if name != "__builtins__":
+            names[name] = None
+
+
+def take_apart():
+    """Lets go of the modules that a body has loaded, and of what only they knew."""
+    left = [_weakref.ref(sys.modules.pop(name)) for name in list(sys.modules) if name not in KNOWN]
+    gc.collect()
+    for reference in reversed(left):
+        module = reference()
+        if module is not None:
+            clear(module)
+    module = None
+    gc.collect()
+
+
+def flush_files():
+    """Writes what files that are open still hold back: texts first, which go through the others."""
+    files = [found for found in gc.get_objects() if isinstance(found, OPEN)]
+    for file in sorted(files, key=lambda found: not isinstance(found, io.TextIOWrapper)):
+        try:
+            file.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def attempt(step):
+    """What goes wrong at the end is told, and ends nothing."""
+    try:
+        step()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+
+
+def leave(status):
+    """Ends this process as Python would, but that it leaves alone what any start has loaded: to take that apart touches each page that the forks
+    share, and costs more than most bodies do."""
+    if not isinstance(status, int) or len(os.listdir("/proc/self/task")) > 1:
+        sys.exit(status)
+    if "threading" in sys.modules:
+        attempt(sys.modules["threading"]._shutdown)
+    attempt(atexit._run_exitfuncs)
+    # A file in a ring would lose what it holds back when the one below it is closed first.
+    for step in (flush_files, take_apart, flush_files):
+        attempt(step)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+    _ctypes.call_function(EXIT, (status & 255,))
+
+
+def run(body):
+    """Is the body, from its call to its end."""
+    try:
+        body()
+    except SystemExit as end:
+        status = end.code
+    leave(status)
+
+
 def serve():
     """Forks a body for each message; returns in the body alone."""
     why = difference()
@@ -192,29 +304,25 @@ def serve():
         os.dup2(nowhere, number)
     os.close(nowhere)
     os.set_inheritable(requests.fileno(), False)
-    room = _socket.CMSG_SPACE(DESCRIPTORS * 4)
+    KNOWN.update(sys.modules)
     gc.collect()
     gc.freeze()
     requests.send(b"warm")
     while True:
-        message, parts, _, _ = requests.recvmsg(1, room)
-        if not message:
-            os._exit(0)
-        given = [
-            int.from_bytes(data[at : at + 4], sys.byteorder)
-            for _, _, data in parts
-            for at in range(0, len(data) - 3, 4)
-        ]
-        if len(given) == DESCRIPTORS and not os.fork():
-            requests.close()
-            for number in range(3):
-                os.dup2(given[number], number)
-                os.close(given[number])
-            become(given[3])
+        told, taken = os.pipe()
+        if not os.fork():
+            os.close(told)
+            become(requests, taken)
             open_streams()
             sys.path_importer_cache.clear()
             return
-        for descriptor in given:
-            os.close(descriptor)
+        os.close(taken)
+        word = os.read(told, 16)
+        os.close(told)
         while reaped():
             pass
+        if word == b"over":
+            os._exit(0)
+        if not word:
+            # It was killed, or could not be made; whoever waits goes on waiting for the next.
+            select.select((), (), (), 0.05)

@@ -43,6 +43,11 @@ extension Workspace {
     ///   - version: Bailey's own.
     /// - Throws: `OperationFailure`; nothing is at the path then that was not there before.
     package func writeBundle(_ path: String, pipeline: String?, version: String) async throws -> BundleMade {
+        let path = WrittenPath.linked(path)
+        var found = stat()
+        if stat(path, &found) == 0, found.st_mode & S_IFMT != S_IFREG {
+            throw OperationFailure(.usage, "\(path) is no file that a bundle could take the place of; name one")
+        }
         let draft = path + ".part-\(UUID().uuidString)"
         let report = try await shadowReport(pipeline: pipeline, shown: ShownComparisons(limit: 0))
         let survey = await Survey(self)
@@ -185,7 +190,7 @@ extension Workspace {
 }
 
 extension KeptComparison {
-    /// Its line: what the state knows of it before the comparison itself, which is spliced in as it is kept.
+    /// Its line: what the state knows of it before the comparison itself.
     fileprivate func line(_ form: String) -> String {
         let head: JSON = [
             "id": .number(JSONNumber(Int(id))), "form": .string(self.form), "compared_at": .string(comparedAt.iso8601),
@@ -193,7 +198,7 @@ extension KeptComparison {
             "counts": .bool(isCounted && !isReplaced && self.form == form),
         ]
         var object = head.object ?? JSONObject([])
-        object["comparison"] = (try? JSON(parsing: document)) ?? .string(document)
+        object["comparison"] = document
         return JSON.object(object).text()
     }
 }

@@ -311,3 +311,40 @@ def modules():
 
 def quick(number):
     return number
+
+
+class Farewell:
+    """Writes a word when it goes."""
+
+    def __init__(self, path, word):
+        self.file = os.open(path, os.O_CREAT | os.O_WRONLY)
+        self.word = word.encode() + b"\n"
+        # By then Python has taken the names away.
+        self.write = os.write
+
+    def __del__(self):
+        self.write(self.file, self.word)
+
+
+def leaves_open(folder):
+    """Leaves behind what Python writes when it ends: open files, objects with a last word, one of them in a ring, and handlers."""
+    import atexit
+    import json
+    import logging
+    import tempfile
+
+    global _kept_file, kept_farewell, kept_ring, kept_folder
+    _kept_file = open(f"{folder}/global.txt", "w", encoding="utf-8")
+    _kept_file.write("kept in a global")
+    raw = open(f"{folder}/raw.bin", "wb")
+    raw.write(b"kept by a module of Python's own")
+    json.kept_by_a_body = raw
+    kept_farewell = Farewell(f"{folder}/words.txt", "global")
+    kept_ring = Farewell(f"{folder}/ring.txt", "ring")
+    kept_ring.itself = kept_ring
+    kept_folder = tempfile.TemporaryDirectory(dir=folder)
+    handler = logging.FileHandler(f"{folder}/log.txt", delay=True)
+    logging.getLogger("planted").addHandler(handler)
+    logging.getLogger("planted").warning("logged")
+    atexit.register(lambda: kept_farewell and _kept_file.write(" and written to at the end"))
+    return None
