@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.record import SHADOW, AirflowRecord
+from lab.stack import PATIENCE
 
 VERSIONS = ("33", "30", "211")
 EXECUTORS = {"local": "LocalExecutor", "celery": "CeleryExecutor"}
@@ -76,6 +77,9 @@ def _own(record: AirflowRecord, folder: Path) -> Mapping[str, str]:
         "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggerer_logs),
     }
+    if PATIENCE > 1 and record.version != "211":
+        # On a machine that has other work a task that lives is silent for longer.
+        settings["SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"] = str(int(30 * PATIENCE))
     if record.executor == "celery":
         settings["CELERY__BROKER_URL"] = record.broker_url
         settings["CELERY__RESULT_BACKEND"] = f"db+postgresql://{database}"
