@@ -26,8 +26,8 @@ extension DjangoBeatSystem {
                 evidence: ["\(table.full) has its columns"] + look.counted(table),
                 amount: table.rows,
                 unit: "entries",
-                outlook: .readOnly,
-                advice: "It is read, planned and shadowed; no switch moves it. Its broker is written as broker_url"
+                outlook: .moves,
+                advice: "Its broker is written as broker_url; crontabs and intervals are moved"
             )
             one.writers = look.writers(of: table)
             one.settings = []
