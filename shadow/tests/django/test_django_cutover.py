@@ -33,6 +33,10 @@ class Desk:
         document = {"version": 1, "sources": {"d": source | {"celery": {"settings": {}}}}}
         folder.joinpath("bailey.yaml").write_text(json.dumps(document), encoding="utf-8")
         assert self.bailey("import").returncode == 0
+        # The first command installs the switch, and moves nothing before a gate has asked there.
+        first = self.cutover()
+        assert first.returncode == 1 and "has asked the switch" in first.stdout + first.stderr, first.stderr
+        assert switch.ask(PIPELINE, one.of("each")[0] - 1, "r0")["mode"] == "shadow"
 
     def bailey(self, *words: str, die_at: int | None = None) -> subprocess.CompletedProcess[str]:
         environment = os.environ | ({} if die_at is None else {"BAILEY_DIE_AT": str(die_at)})
