@@ -155,7 +155,7 @@ class Torture:
     # What befalls
 
     def _application(self, seed: int) -> None:
-        from django_celery_beat.models import CrontabSchedule, PeriodicTask, PeriodicTasks
+        from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
         chance = random.Random(seed)
         switch = Switch(self.url)
@@ -183,9 +183,9 @@ class Torture:
                     ).fetchone()
                     if state != ("airflow",):
                         continue
+                    read = PeriodicTask.objects.get(name=name)
                     PeriodicTask.objects.filter(name=name).delete()
-                    crontab = CrontabSchedule.objects.get(timezone="Europe/Paris")
-                    PeriodicTask.objects.create(name=name, task=f"work.{name}", crontab=crontab)
+                    PeriodicTask.objects.create(name=name, task=read.task, crontab=read.crontab)
                 self.add(f"application: {how}")
             except PeriodicTask.DoesNotExist:
                 pass
