@@ -5,7 +5,13 @@ import Migration
 extension DAGWriter {
     /// The suffixes of the connections that lead to a source's broker and results, where those are not the source's own.
     func suffixes(_ source: String) -> (broker: String, results: String) {
-        guard case .redbeat(_, let ownResults, let ownBroker)? = sources[source] else { return ("", "") }
+        let ownResults: Bool
+        let ownBroker: Bool
+        switch sources[source] {
+        case .redbeat(_, let results, let broker)?: (ownResults, ownBroker) = (results, broker)
+        case .djangoBeat(let results, let broker)?: (ownResults, ownBroker) = (results, broker)
+        case .queue?, .own?, nil: return ("", "")
+        }
         return (ownBroker ? "_broker" : "", ownResults ? "_results" : ownBroker ? "_broker" : "")
     }
 
@@ -14,7 +20,10 @@ extension DAGWriter {
         let id = DAGFile.connectionID(call.source)
         let (broker, results) = suffixes(call.source)
         // What was sent is kept count of in the source's own Redis, wherever the broker is.
-        var found = [id: "the Redis of source “\(call.source)”" + (gated ? ", which holds the switch" : "")]
+        var found = [
+            id: "the Redis of source “\(call.source)”"
+                + (gated && sources[call.source]?.gate == nil ? ", which holds the switch" : "")
+        ]
         if call.sending.app == nil {
             found[id + broker] = "the broker of Celery's messages of “\(call.source)”"
         }

@@ -90,8 +90,10 @@ struct DAGWriter {
             }
             return found
         }
-        if let source = subject.source, found[DAGFile.connectionID(source)] == nil {
-            found[DAGFile.connectionID(source)] =
+        if let source = subject.source,
+            case let id = DAGFile.connectionID(source) + (sources[source]?.switchSuffix ?? ""), found[id] == nil
+        {
+            found[id] =
                 subject.own?.leadsTo ?? "the Redis of source “\(source)”, which holds the switch"
         }
         for type in subject.jobTypes {

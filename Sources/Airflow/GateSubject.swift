@@ -17,7 +17,7 @@ struct GateSubject {
         source = timed.first?.source
         entries = timed.filter { $0.source == timed.first?.source }
         if let source, case .redbeat(let found, _, _)? = sources[source] { prefix = found } else { prefix = "redbeat:" }
-        if let source, case .own(let gate)? = sources[source] { own = gate } else { own = nil }
+        own = source.flatMap { sources[$0]?.gate }
         jobTypes = dag.entries.filter { sources[$0.source]?.isQueue == true }
     }
 }

@@ -128,6 +128,8 @@ public enum ConnectionRole: String, Sendable, Hashable, CaseIterable {
     case broker
     /// Where Celery's results are, if that is another place.
     case results
+    /// Where beat reads its schedule from, if that is another place: it holds the switch.
+    case schedule
 }
 
 /// How live workers are asked.

@@ -1,5 +1,6 @@
 import Foundation
 public import LosslessJSON
+import Postgres
 
 /// An Airflow connection that leads to a source, made from the source's URL.
 public struct SourceConnection: Sendable, Hashable {
@@ -43,6 +44,31 @@ public struct SourceConnection: Sendable, Hashable {
             extra: extra,
             password: parts.password,
             address: "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "") + parts.path
+        )
+    }
+
+    /// The connection of a PostgreSQL URL.
+    ///
+    /// - Throws: `UnusableSource` if it cannot be taken apart, or `PostgresError`.
+    init(postgres url: String, source: String) throws {
+        // Only a URL can be taken apart; libpq alone understands its other form.
+        // What frameworks add to a URL, the driver in Airflow does not take.
+        guard let parts = URLComponents(string: try PostgresURL(url).text),
+            parts.scheme?.hasPrefix("postgres") == true
+        else {
+            throw UnusableSource("the URL of “\(source)” is not postgresql://…")
+        }
+        let host = parts.host.map { $0.hasPrefix("[") ? String($0.dropFirst().dropLast()) : $0 } ?? "localhost"
+        let database = String(parts.path.drop { $0 == "/" })
+        self.init(
+            type: "postgres",
+            host: host,
+            port: parts.port ?? 5432,
+            login: parts.user,
+            schema: database,
+            extra: JSONObject((parts.queryItems ?? []).map { ($0.name, .string($0.value ?? "")) }),
+            password: parts.password,
+            address: "postgresql://\(host):\(parts.port ?? 5432)/\(database)"
         )
     }
 

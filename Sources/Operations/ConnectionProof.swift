@@ -88,7 +88,7 @@ struct ConnectionProof {
     private func url(_ found: (SourceSettings, ConnectionRole)) -> String {
         let (source, role) = found
         switch role {
-        case .source: return source.url
+        case .source, .schedule: return source.url
         case .broker: return source.brokerURL ?? source.url
         case .results: return source.resultsURL ?? source.brokerURL ?? source.url
         }

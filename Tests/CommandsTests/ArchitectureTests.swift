@@ -132,7 +132,8 @@ import Testing
             for line in code.split(separator: "\n").map({ $0.trimmingCharacters(in: .whitespaces) }) {
                 if line.hasPrefix("#if") { depth += depth > 0 || line == "#if DEBUG" ? 1 : 0 }
                 if line.hasPrefix("#endif") { depth = max(0, depth - 1) }
-                guard line.contains("JournalDeath") || line.contains("BAILEY_DIE_AT") else { continue }
+                guard ["JournalDeath", "BAILEY_DIE_AT", "environment[\"BAILEY_TRY"].contains(where: line.contains)
+                else { continue }
                 seen += 1
                 #expect(depth > 0, "\(file): \(line)")
             }

@@ -33,7 +33,7 @@ extension BridgeBench {
         var inventory = Inventory(readAt: around.around.now())
         inventory.add(try await system.read(zones: around.zones).entries)
         let rows = "SELECT t.* FROM django_celery_beat_periodictask t ORDER BY 1"
-        return BridgeBench(
+        let bench = BridgeBench(
             kind: .djangoBeat,
             folder: folder,
             around: around,
@@ -54,5 +54,13 @@ extension BridgeBench {
             },
             spoil: { try server.psql(url, "UPDATE django_celery_beat_periodictask SET args = '[1]' WHERE name = 'b'") }
         )
+        // The first command installs the switch and moves nothing; then a gate has asked.
+        let first = try await bench.cutOver()
+        guard first.outcome == "refused" else { throw BenchError("moved before a gate has asked: \(first)") }
+        try server.psql(
+            url,
+            "INSERT INTO bailey_beat.asked VALUES ('s', '\(pipeline)', 'a', now() - interval '1 hour', 'p/r', now())"
+        )
+        return bench
     }
 }

@@ -71,9 +71,9 @@ def redis_client(source: str, suffix: str = "") -> Any:
 
 
 @contextmanager
-def postgres_connection(source: str) -> Iterator[Any]:
+def postgres_connection(source: str, suffix: str = "") -> Iterator[Any]:
     """A connection to a source's PostgreSQL."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    with closing(PostgresHook(postgres_conn_id=connection_id(source)).get_conn()) as connection:
+    with closing(PostgresHook(postgres_conn_id=connection_id(source, suffix)).get_conn()) as connection:
         yield connection

@@ -63,6 +63,7 @@ struct DjangoBeatEngine: Sendable {
     func cutOver(_ group: DjangoBeatGroup, _ request: CutoverRequest) async throws -> Outcome {
         try await installed()
         if let outcome = try await recovered(group) { return outcome }
+        try await asked(request)
         let keys = JSON.array(group.entries.map { .string($0.id.name) })
         try await journal.step(
             .check,
@@ -95,6 +96,17 @@ struct DjangoBeatEngine: Sendable {
     func installed() async throws {
         guard try await connection.installation() != .present else { return }
         try await journal.step(.install, outcome: { (_: Void) in [:] }) { try await connection.install() }
+    }
+
+    /// That the DAG's gate asks here. Before the switch is installed no gate can leave a mark, so that a first command only installs it.
+    private func asked(_ request: CutoverRequest) async throws {
+        let marks = try await connection.status([pipeline]).pipelines[pipeline]?.asked ?? []
+        if marks.contains(where: { request.installation == nil || $0.installation == request.installation }) { return }
+        throw Refusal(
+            .notInstalled,
+            "no gate of \(pipeline)\(request.installation.map { " in the installation \($0)" } ?? "") has asked the switch in \(source)’s database yet",
+            "The switch is installed now, and nothing was moved: run the command again after the DAG's next run"
+        )
     }
 
     /// Completes what somebody left half done; nil if there is nothing and legacy owns the entries.

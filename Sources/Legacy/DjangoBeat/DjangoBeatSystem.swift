@@ -3,8 +3,8 @@ import Postgres
 public import Schedules
 public import Settings
 
-/// A Celery application whose schedule `django_celery_beat` keeps in PostgreSQL. Read, planned, generated and shadowed; no switch moves its
-/// entries yet.
+/// A Celery application whose schedule `django_celery_beat` keeps in PostgreSQL. Read, planned, generated and shadowed; what will move its
+/// entries lies in `Cutover/DjangoBeat`, and tests alone may use it yet.
 public struct DjangoBeatSystem: LegacySystem {
     private let settings: SourceSettings
     /// Broker and results, where they are no tables, are those of any Celery application.
@@ -65,7 +65,12 @@ public struct DjangoBeatSystem: LegacySystem {
         return Dictionary(silent.map { ($0.id, [reason]) }, uniquingKeysWith: { first, _ in first })
     }
 
-    public var dagSource: DAGSource { application.dagSource }
+    public var dagSource: DAGSource {
+        guard case .redbeat(_, let ownResults, let ownBroker) = application.dagSource else {
+            return application.dagSource
+        }
+        return .djangoBeat(ownResults: ownResults, ownBroker: ownBroker)
+    }
 
     public func celery(name: String, now: @Sendable () -> Instant) async throws -> CeleryConfiguration? {
         guard settings.brokerURL != nil else { return nil }
@@ -73,6 +78,7 @@ public struct DjangoBeatSystem: LegacySystem {
     }
 
     public func connection(_ role: ConnectionRole) throws -> SourceConnection {
+        if role == .schedule { return try SourceConnection(postgres: settings.url, source: name) }
         guard settings.brokerURL != nil || settings.resultsURL != nil else {
             throw UnusableSource(
                 "source \(name): the broker of its messages is not known; write it as “broker_url” in bailey.yaml"

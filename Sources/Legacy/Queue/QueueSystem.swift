@@ -65,25 +65,7 @@ public struct QueueSystem: LegacySystem {
     public func checkSettings() throws { _ = try source() }
 
     public func connection(_ role: ConnectionRole) throws -> SourceConnection {
-        // Only a URL can be taken apart; libpq alone understands its other form.
-        // What frameworks add to a URL, the driver in Airflow does not take.
-        guard let parts = URLComponents(string: try PostgresURL(settings.url).text),
-            parts.scheme?.hasPrefix("postgres") == true
-        else {
-            throw UnusableSource("the URL of “\(settings.name)” is not postgresql://…")
-        }
-        let host = parts.host.map { $0.hasPrefix("[") ? String($0.dropFirst().dropLast()) : $0 } ?? "localhost"
-        let database = String(parts.path.drop { $0 == "/" })
-        return SourceConnection(
-            type: "postgres",
-            host: host,
-            port: parts.port ?? 5432,
-            login: parts.user,
-            schema: database,
-            extra: JSONObject((parts.queryItems ?? []).map { ($0.name, .string($0.value ?? "")) }),
-            password: parts.password,
-            address: "postgresql://\(host):\(parts.port ?? 5432)/\(database)"
-        )
+        try SourceConnection(postgres: settings.url, source: settings.name)
     }
 
     public var secrets: [String] { passwords(of: settings.url) }

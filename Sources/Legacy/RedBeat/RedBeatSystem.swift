@@ -146,7 +146,7 @@ public struct RedBeatSystem: LegacySystem {
     public func connection(_ role: ConnectionRole) throws -> SourceConnection {
         let url =
             switch role {
-            case .source: settings.url
+            case .source, .schedule: settings.url
             case .broker: settings.brokerURL ?? settings.url
             case .results: settings.resultsURL ?? settings.brokerURL ?? settings.url
             }
