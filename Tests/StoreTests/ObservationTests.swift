@@ -35,6 +35,23 @@ import Testing
         return made
     }
 
+    @Test func howLongRunsTookIsKnownOfThoseThatWereSeenToBeginAndAreOfATick() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            #expect(try store.legacyDurations(entry).isEmpty)
+            func run(_ name: String, _ start: Double?, _ end: Double, _ standing: ObservedRun.Standing) -> ObservedRun {
+                ObservedRun(entry: entry, run: name, started: start.map(at), ended: at(end), standing: standing)
+            }
+            try store.note([
+                run("a", 0, 5, .tick), run("b", 10, 17, .bySchedule), run("unseen", nil, 30, .tick),
+                run("by hand", 40, 99, .notScheduled), run("unjudged", 100, 199, .open), run("odd", 210, 205, .tick),
+            ])
+            #expect(try store.legacyDurations(entry) == [7, 5])
+            #expect(try store.legacyDurations(entry, limit: 1) == [7])
+            #expect(try store.legacyDurations(EntryID(source: "s", name: "other")).isEmpty)
+        }
+    }
+
     @Test func figuresAreOverEverythingWhateverIsShown() async throws {
         try await withFolder { folder in
             let store = try StateStore(path: folder.path + "/state.sqlite")
