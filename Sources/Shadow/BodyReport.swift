@@ -12,12 +12,24 @@ enum BodyReport {
     /// What an interpreter runs to call a function and report, as the runtime in Airflow does.
     static let caller = String(decoding: PackageResources.call_function_py, as: UTF8.self)
 
+    /// The last steps of a warm interpreter's child: the body is called from as high up as in an interpreter of its own, for it may count its frames.
+    private static let steps = """
+            serve()
+            status = None
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code
+            leave(status)
+
+        """
+
     /// What a warm interpreter runs: the same, whose last step is taken by each child that it forks.
     static let warmCaller: String = {
         let lastStep = "if __name__ == \"__main__\":\n"
         let functions = caller.components(separatedBy: lastStep)[0]
         let warm = String(decoding: PackageResources.warm_interpreter_py, as: UTF8.self)
-        return functions + warm + "\n\n" + lastStep + "    serve()\n    run(main)\n"
+        return functions + warm + "\n\n" + lastStep + steps
     }()
 
     /// Reads a line; nil if it is none of these reports.

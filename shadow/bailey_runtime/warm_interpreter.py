@@ -280,15 +280,6 @@ def leave(status):
     _ctypes.call_function(EXIT, (status & 255,))
 
 
-def run(body):
-    """Is the body, from its call to its end."""
-    try:
-        body()
-    except SystemExit as end:
-        status = end.code
-    leave(status)
-
-
 def serve():
     """Forks a body for each message; returns in the body alone."""
     why = difference()
