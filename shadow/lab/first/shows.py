@@ -105,13 +105,17 @@ def planned(file: str) -> None:
 
 
 def ticks() -> None:
-    """Which ticks a trial is of, and from which on the past is run: none of those that an unpause keeps from running."""
+    """Which ticks a trial is of, and which of the past are run: none of those that an unpause keeps from running, nor a trial's own.
+
+    A run that a person started by hand stays by hand.
+    """
     now = datetime.now(timezone.utc)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     sync = day + timedelta(hours=now.hour // 6 * 6 - 12)
     # Sunday is the last day of Python's week.
     data_set = day - timedelta(days=(day.weekday() + 1) % 7 + 7)
-    print(" ".join(f"{tick:%Y-%m-%dT%H:%M:%SZ}" for tick in (sync, data_set, sync - timedelta(hours=12), data_set)))
+    past = (sync - timedelta(hours=12), sync - timedelta(hours=6), data_set - timedelta(days=7))
+    print(" ".join(f"{tick:%Y-%m-%dT%H:%M:%SZ}" for tick in (sync, data_set, *past)))
 
 
 def compared(file: str) -> None:
