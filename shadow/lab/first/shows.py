@@ -204,7 +204,8 @@ def saved(file: str, by_hand: str, worker_log: str, speed: str) -> None:
             f"{name}: {recorded * minutes:.0f} minutes before, which are said to be {today}",
         )
         took, overhead = measured["bodies_seconds"], measured["overhead_per_task_seconds"]
-        expect(projected <= took * 1.02, f"{name}: {took:.1f} s of bodies, {projected:.1f} s projected")
+        # What a run waits for may be there already, which a projection does not count on; bodies that did not run would show.
+        expect(took >= projected * 0.75, f"{name}: {took:.1f} s of bodies, {projected:.1f} s projected")
         off = took / projected - 1
         within = "within" if abs(off) <= 0.1 else "NOT within"
         say(
