@@ -6,12 +6,15 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from adoption import Adoption, adoption, restarts
+
+from testing.server import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 RESTARTS = int(os.environ.get("BAILEY_RESTARTS", "10"))
@@ -27,6 +30,12 @@ def adopted(world: Adoption, *words: str, status: int = 0) -> Any:
     done = world.bailey("adopt", *words, "--json")
     assert done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
+
+
+def stopped(world: Adoption, *words: str, status: int = 0) -> Any:
+    """`adopt` for a beat that stops now, away from every calendar's tick: within a second of one it is in doubt, and so refused."""
+    wait_until("no minute is near", lambda: 2 < time.time() % 60 < 57, 10)
+    return adopted(world, *words, "--stopped-at", "now", "--execute", status=status)
 
 
 def test_no_tick_is_lost_or_doubled_by_a_restart_at_a_random_moment() -> None:
@@ -77,7 +86,7 @@ def test_a_dry_run_says_what_to_change_and_changes_nothing(world: Adoption) -> N
 
 
 def test_what_is_written_is_what_redbeat_writes(world: Adoption) -> None:
-    found = adopted(world, "--stopped-at", "now", "--execute")
+    found = stopped(world)
     assert found["outcome"] == "done"
     mine = {
         key: world.redis.hgetall(key) for key in world.redis.scan_iter("redbeat:*") if world.redis.type(key) == "hash"
@@ -85,8 +94,6 @@ def test_what_is_written_is_what_redbeat_writes(world: Adoption) -> None:
     assert len(mine) == 6 and world.redis.zcard("redbeat::schedule") == 6 == world.redis.scard("redbeat::statics")
     beat = world.beat("-S", "redbeat.RedBeatScheduler", "--max-interval", "1")
     try:
-        from testing.server import wait_until
-
         wait_until("RedBeat runs", lambda: world.redis.exists("redbeat::lock"), 60)
         for key, fields in mine.items():
             stored = json.loads(world.redis.hget(key, "definition"))
@@ -95,7 +102,7 @@ def test_what_is_written_is_what_redbeat_writes(world: Adoption) -> None:
             assert stored.pop("schedule")["__type__"] == written.pop("schedule")["__type__"]
             assert {**stored, "args": stored["args"] or []} == written
         # While a RedBeat runs, nothing is written over it.
-        assert adopted(world, "--stopped-at", "now", "--execute")["outcome"] == "already"
+        assert stopped(world)["outcome"] == "already"
         # Before RedBeat has fired anything twice, nothing shows that the old beat is gone.
         wait_until("the check holds", lambda: world.bailey("adopt", "--check").returncode == 0, 60)
         # The old beat beside it: every run comes twice.
@@ -137,7 +144,7 @@ def test_what_would_not_arrive_is_refused(world: Adoption) -> None:
         "lab": {"python": sys.executable, "path": world.env["PYTHONPATH"].split(":"), "env": env}
     }
     (world.folder / "other.yaml").write_text(json.dumps(document), encoding="utf-8")
-    found = adopted(world, "--config", "other.yaml", "--stopped-at", "now", "--execute", status=1)
+    found = stopped(world, "--config", "other.yaml", status=1)
     assert found["outcome"] == "refused"
     faults = {entry["name"]: entry["fault"] for entry in found["entries"] if entry["fault"]}
     assert list(faults) == ["set"] and "a set or a range (minute)" in faults["set"]
