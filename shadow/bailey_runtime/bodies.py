@@ -213,11 +213,13 @@ def attempt(context: Mapping[str, Any], arguments: Any, entry: str | None, job: 
         raise AirflowSkipException(f"The gate skipped this run: {answer.get('note') or answer.get('how')}")
     info = DagRunInfo.of(context)
     instance = context["ti"]
-    if answer["mode"] == "shadow":
+    # Legacy may have run some of a pipeline's entries by itself at this tick: their tasks are shadows beside live ones.
+    mode = "shadow" if entry is not None and entry in (answer.get("without") or ()) else answer["mode"]
+    if mode == "shadow":
         # What a shadow does is nothing that anybody should be told of: no asset is announced.
         instance.task.outlets = []
     return TaskRun(
-        mode=answer["mode"],
+        mode=mode,
         task=instance.task_id,
         entry=entry,
         tick=iso(info.tick),

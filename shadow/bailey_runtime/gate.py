@@ -31,6 +31,7 @@ class Answer:
     `mode`: `live` runs the bodies, `shadow` shadows them, `skip` runs nothing, `wait` is no answer yet.
     `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch`,
     `not-ours` or `other-installation`; of wait `closing`, `mixed`, `lost`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
+    `without` names entries of the group that legacy ran by itself at this tick: a live run leaves their tasks to it.
     """
 
     mode: Literal["live", "shadow", "skip", "wait"]
@@ -40,6 +41,7 @@ class Answer:
     again: bool = False
     retry_at: int | None = None
     alerts: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class Gate:
@@ -66,6 +68,7 @@ class Gate:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._switch = Switch(client, group)
+        self._entries = group.entries
         self._policy = policy
         self._late_after = None if late_after is None else round(late_after * 1_000_000)
         self._timezone = timezone
@@ -124,12 +127,17 @@ class Gate:
         for _ in range(_MOST_CALLS):
             word, *rest = self._switch.call("claim", str(tick), run, self._policy, late, began, self._installation)
             if word in ("live", "coalesced", "dropped"):
-                note, ended, fence = rest
+                note, ended, fence, apart = rest
                 if ended:
                     self._end_window(fence, alerts)
                 gone = "the legacy entry is gone" if note == "gone" else ""
                 mode: Literal["live", "skip"] = "live" if word == "live" else "skip"
-                return Answer(mode, word, gone, fence, again=note == "again")
+                without = tuple(self._entries[int(place) - 1] for place in apart.split())
+                if without and mode == "live":
+                    self._alert(
+                        alerts, f"legacy ran {', '.join(without)} by itself at this tick: this run does the others"
+                    )
+                return Answer(mode, word, gone, fence, again=note == "again", without=without)
             if word == "skip":
                 other, how, _at = rest
                 if how == "trimmed":

@@ -91,14 +91,14 @@ class BaileyGate(BaseSensorOperator):
             raise AirflowSkipException(f"{answer['how']}: {answer['note']}")
         return PokeReturnValue(is_done=True, xcom_value=value)
 
-    def _answer(self, run: DagRunInfo) -> dict[str, str]:
+    def _answer(self, run: DagRunInfo) -> dict[str, Any]:
         if run.shadowed is not None:
             return _answer("shadow", "recorded", "shadows a run that legacy has recorded")
         if not run.by_schedule:
             return _answer(run.mode_by_hand, "by-hand", f"a person started this run, as {self._by_hand(run)}")
         return self.ask(run)
 
-    def ask(self, run: DagRunInfo) -> dict[str, str]:
+    def ask(self, run: DagRunInfo) -> dict[str, Any]:
         """Who owns the tick of a scheduled run: its mode, how that is known, a note and the fence.
 
         This is what a gate of another legacy system has of its own; `wait` of a switch that gives no answer, never `live`.
@@ -115,7 +115,7 @@ class BaileyGate(BaseSensorOperator):
             return "a live one"
         return "a shadow" if self.entries or self.job_types else "a trial"
 
-    def _ask_launch(self, run: DagRunInfo) -> dict[str, str]:
+    def _ask_launch(self, run: DagRunInfo) -> dict[str, Any]:
         from .launch import LaunchError, owner
 
         # A run that assets have started has no tick: it counts as due when it began.
@@ -132,7 +132,7 @@ class BaileyGate(BaseSensorOperator):
             return _answer("shadow", how, "the pipeline is not launched for this tick; bailey launch does that")
         return _answer("live", how)
 
-    def _ask_redbeat(self, run: DagRunInfo) -> dict[str, str]:
+    def _ask_redbeat(self, run: DagRunInfo) -> dict[str, Any]:
         from .connections import redis_client
         from .dag_run import microseconds
         from .gate import Gate, Group, SwitchError
@@ -164,9 +164,12 @@ class BaileyGate(BaseSensorOperator):
             given = self._ask_launch(run)
             if given["how"] in ("backfill", "away"):
                 return given
-        return _answer(answer.mode, answer.how, note, answer.fence)
+        given = _answer(answer.mode, answer.how, note, answer.fence)
+        # The tasks of these are legacy's at this tick: shadows in a live run.
+        given["without"] = [f"{self.source}/{name}" for name in answer.without]
+        return given
 
-    def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
+    def _ask_queues(self, run: DagRunInfo) -> dict[str, Any]:
         from . import queue
         from .connections import postgres_connection
         from .installation import installation
@@ -186,5 +189,5 @@ class BaileyGate(BaseSensorOperator):
         return _answer("live" if "live" in modes.values() else "shadow", "queue", said)
 
 
-def _answer(mode: str, how: str, note: str = "", fence: str = "") -> dict[str, str]:
+def _answer(mode: str, how: str, note: str = "", fence: str = "") -> dict[str, Any]:
     return {"mode": mode, "how": how, "note": note, "fence": fence}

@@ -115,7 +115,8 @@ class Airflow:
                     return
             if answer.mode == "live":
                 run = {"side": "airflow", "at": tick, "ran_at": time.time()}
-                records = [json.dumps({"entry": one.name, **run}) for one in entry.everyone]
+                mine = [one for one in entry.everyone if one.name not in answer.without]
+                records = [json.dumps({"entry": one.name, **run}) for one in mine]
                 self._world.records.rpush("runs", *records)
             self.told[entry.name][round(tick, 3)] = answer.how
             if entry.name in self._twins:

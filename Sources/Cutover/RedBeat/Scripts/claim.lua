@@ -1,5 +1,6 @@
 -- claim: the gate. Says who owns a tick and, if Airflow does, gives it to this run; the same run is told the same again.
--- The first entry decides; the others go with it.
+-- The first entry decides; the others go with it. Where legacy ran some of them by itself at this tick, the run is without those, and the
+-- first of the rest decides.
 usage('claim', 6, 0)
 local tick, run, policy, late_after = number(ARGV[1]), ARGV[2], ARGV[3], number(ARGV[4])
 -- When the run began, by the clock that ticks come from: lateness is a difference within one clock. Redis's own may be ahead of it.
@@ -34,6 +35,16 @@ do
   if not lead then redis.pcall('PEXPIRE', claims_key(1), text(90 * DAY / 1000)) end
 end
 
+local apart, names, first = {}, {}, 1
+for i = 1, COUNT do
+  apart[i] = COUNT > 1 and window_of(alone_read(i), tick) ~= nil
+  if apart[i] then names[#names + 1] = tostring(i) end
+end
+while first <= COUNT and apart[first] do first = first + 1 end
+-- All of them were legacy's: then it is a tick of legacy's like any other.
+if first > COUNT then first = 1 end
+local without = table.concat(names, ' ')
+
 local function shadow(why, ended)
   local shadowed = number(redis.call('HGET', claims_key(1), 'shadowed'))
   if not shadowed or tick > shadowed then
@@ -45,7 +56,7 @@ local function shadow(why, ended)
   return { 'shadow', why, ended and 'ended' or '', lead and lead.fence or '' }
 end
 
-local recorded = redis.call('HGET', claims_key(1), text(tick))
+local recorded = redis.call('HGET', claims_key(first), text(tick))
 if recorded then
   local claim = cjson.decode(recorded)
   -- Two installations of Airflow give the runs of one DAG the same ids.
@@ -53,18 +64,19 @@ if recorded then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
     local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
     -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
-    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0' }
+    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0', without }
   end
   return { 'skip', claim.run, claim.how, text(claim.at) }
 end
 -- Absence never means go. But what lies in a window that had ended when the switch was lost is legacy's no more: it went on after that.
-local known = lead or lost_switch(1) or { windows = '[]' }
+local own = first == 1 and lead or switch(first)
+local known = own or lost_switch(first) or { windows = '[]' }
 local from = number(known.claims_from)
 if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
 
 local list = windows_read(known.windows)
 local at = window_of(list, tick)
-local current = lead and at and at == #list
+local current = own and at and at == #list
 local ends_at = #list > 0 and list[#list][2]
 if not at then
   if not lead or lead.state == 'legacy' then
@@ -118,8 +130,10 @@ local most = policy == 'every' and MOST_CLAIMS_EVERY or MOST_CLAIMS
 local ended = ''
 for i = 1, COUNT do
   local fields = i == 1 and lead or switch(i)
-  redis.call('HSET', claims_key(i), text(tick), record)
-  if not fields then
+  if not apart[i] then redis.call('HSET', claims_key(i), text(tick), record) end
+  if apart[i] then
+    -- Legacy has run it, and goes on from there.
+  elseif not fields then
     if how == 'live' then redis.call('HSET', claims_key(i), 'last_live_at', text(math.max(live_at or 0, began))) end
   else
     local key, last = switch_key(i), math.max(number(fields.last_claim) or 0, tick)
@@ -145,4 +159,4 @@ for i = 1, COUNT do
     keep(i)
   end
 end
-return { how, note, ended, lead and lead.fence or '0' }
+return { how, note, ended, lead and lead.fence or '0', without }

@@ -87,6 +87,21 @@ local function windows_write(i, list)
   keep(i)
 end
 
+-- Spans in which legacy ran one entry by itself while its window was open: its clock had been started again, and the others' stood.
+-- They lie beside the claims, so that they outlive a switch that is lost.
+local function alone_read(i) return windows_read(redis.call('HGET', claims_key(i), 'alone') or '[]') end
+
+local function alone_add(i, from, to)
+  local list = alone_read(i)
+  list[#list + 1] = { from, to }
+  while #list > MOST_WINDOWS do
+    local oldest = table.remove(list, 1)
+    local known = number(redis.call('HGET', switch_key(i), 'claims_from')) or 0
+    redis.call('HSET', switch_key(i), 'claims_from', text(math.max(known, oldest[2] - 1)))
+  end
+  redis.call('HSET', claims_key(i), 'alone', windows_text(list))
+end
+
 -- The last window ends after the newest claim: what it holds beyond is legacy's.
 local function windows_end(list, claimed)
   local open = list[#list]

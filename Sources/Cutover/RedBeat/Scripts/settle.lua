@@ -78,6 +78,7 @@ for i = 1, COUNT do
       if kept > open[1] then open[2] = kept else table.remove(list) end
       local from = last + slack + 1
       list[#list + 1] = { from, ends_at and math.max(ends_at, from) or nil }
+      alone_add(i, kept, from)
       redis.call('HSET', key, 'last_legacy', text(last))
     end
   end
