@@ -71,6 +71,11 @@ def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
     assert counts(interval(airflow(102), legacy(110.01, 108))) == (0, 1, 0)
 
 
+def test_a_new_clock_excuses_what_legacy_fires_by_it_and_no_run_of_the_dag_after_that() -> None:
+    assert counts(interval(airflow(102), legacy(102.9, 100.9), created=[100.9])) == (0, 0, 1)
+    assert counts(interval(legacy(101.9, 99.9), airflow(102), created=[99.9])) == (1, 0, 0)
+
+
 def minutes(*runs: Run, decided: tuple[float, ...] = (), created: tuple[float, ...] = ()) -> Verdict:
     return judge_minutes(list(runs), set(decided), [], [], list(created), 59.0, 330.0)
 
