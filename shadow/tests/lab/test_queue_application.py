@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from queue_database import ADD, Database
 
 from bailey_runtime import queue as switch
@@ -43,6 +44,38 @@ def test_what_others_do_to_held_and_taken_jobs_is_seen(database: Database) -> No
         "deleted while a run had it": 1,
     }
     assert switch.finish(database.connection, "jobs", two, "dag/1", "success") == "overtaken"
+
+
+@pytest.mark.parametrize(
+    "reset",
+    [
+        "status = 'pending'",
+        "status = 'pending', started_at = NULL",
+        "status = 'pending', retry_count = retry_count + 1",
+    ],
+)
+@pytest.mark.parametrize("rows", ["status NOT IN ('completed', 'failed')", "true"])
+def test_a_janitor_that_lets_all_jobs_wait_again_takes_none_from_a_run(
+    database: Database, reset: str, rows: str
+) -> None:
+    database.add(4)
+    database.cut_over()
+    [job] = switch.take(database.connection, "jobs", "export", "dag/1", 1)
+    database.connection.execute(f"UPDATE tasks.background_jobs SET {reset} WHERE {rows}")
+    assert database.statuses() == {"bailey_claimed": 1, "bailey_held": 3}
+    others = switch.take(database.connection, "jobs", "export", "dag/2", 10)
+    assert len(others) == 3 and job["job"] not in {other["job"] for other in others}
+    assert switch.finish(database.connection, "jobs", job["job"], "dag/1", "success") == "success"
+
+
+def test_a_janitor_that_ends_all_jobs_is_seen(database: Database) -> None:
+    database.add(4)
+    database.cut_over()
+    [job] = switch.take(database.connection, "jobs", "export", "dag/1", 1)
+    database.connection.execute("UPDATE tasks.background_jobs SET status = 'failed' WHERE status <> 'completed'")
+    assert switch.take(database.connection, "jobs", "export", "dag/2", 10) == []
+    assert switch.finish(database.connection, "jobs", job["job"], "dag/1", "success") == "overtaken"
+    assert database.one("SELECT count(*) FROM bailey.sighting") == 4
 
 
 def test_types_change_under_open_sessions(database: Database) -> None:
