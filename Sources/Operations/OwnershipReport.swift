@@ -164,6 +164,8 @@ extension PipelineReport {
             return ["  nothing to give back: legacy owns it"]
         }
         let ticks = preview.ticks.map(\.iso8601)
+        // Its notes say of what was deleted that it stays so.
+        if ticks.isEmpty, preview.entries.first?.isGone == true { return [] }
         return [
             "  goes back to legacy: \(ticks.isEmpty ? "every tick not claimed" : ticks.joined(separator: ", ") + ", …")",
             "  of those that are due already beat runs one at once, as after any stop; it looks at the entry again within its longest loop",

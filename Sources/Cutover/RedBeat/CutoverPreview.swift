@@ -17,6 +17,8 @@ public struct OwnershipPreview: Sendable, Hashable {
         public var lastRun: Instant?
         /// When it is due next; nil if never, or unknown.
         public var nextDue: Instant?
+        /// Whether the application has deleted it while Airflow owns it.
+        public var isGone: Bool
 
         /// Makes an entry.
         public init(
@@ -24,13 +26,15 @@ public struct OwnershipPreview: Sendable, Hashable {
             drives: Bool,
             state: SwitchState,
             lastRun: Instant? = nil,
-            nextDue: Instant? = nil
+            nextDue: Instant? = nil,
+            isGone: Bool = false
         ) {
             self.key = key
             self.drives = drives
             self.state = state
             self.lastRun = lastRun
             self.nextDue = nextDue
+            self.isGone = isGone
         }
     }
 
@@ -121,16 +125,20 @@ extension RollbackOperation {
             let due = schedule.flatMap { schedule in
                 time.map { schedule.next(after: $0.instant, in: $0.zone) } ?? .some(status.now)
             }
+            // What was deleted goes back only if it is to be written anew.
+            let isGone = found.state == .airflow && !found.exists
+            let stays = isGone && !recreates
             entries.append(
                 OwnershipPreview.Entry(
                     key: engine.name(index),
                     drives: found.record?.drives ?? false,
                     state: found.state,
                     lastRun: time?.instant,
-                    nextDue: due
+                    nextDue: stays ? nil : due,
+                    isGone: isGone
                 )
             )
-            if index == 0, let schedule, let time {
+            if index == 0, !stays, let schedule, let time {
                 var next = schedule.ticks(after: time.instant, in: time.zone)
                 while ticks.count < 5, let tick = next.next() { ticks.append(tick) }
             }

@@ -104,12 +104,42 @@ public struct RedBeatBridge: Bridge {
         let read = try await SwitchReading.statuses(of: mine.map(\.0.keys), at: try address, claims: claims)
         // Most of many pipelines have no line in the journal: those are not looked up one by one.
         let kept = looks.count < 20 ? nil : (try? surroundings.known.value?.pipelinesKept())?.journaled
+        let standIns = try await standIns(zip(mine, read).compactMap { ($0.0.keys, try? $1.get()) })
         return zip(mine, read).map { pair, status in
             status.map { status in
                 let isJournaled = kept?.contains(pair.0.pipeline) ?? true
-                return pair.0.standing(status, timetable: pair.1.timetable, isJournaled: isJournaled)
+                var standing = pair.0.standing(status, timetable: pair.1.timetable, isJournaled: isJournaled)
+                for one in standIns where pair.0.keys.entries.contains(one.deleted) {
+                    standing.troubles.append(beside(one, pair.0.pipeline))
+                }
+                return standing
             }
         }
+    }
+
+    /// What beat runs in the place of entries that the application has deleted while Airflow owns them.
+    private func standIns(_ groups: [(RedBeatKeys, SwitchStatus?)]) async throws -> [StandIn] {
+        var deleted: [[UInt8]: [(key: [UInt8], definition: [UInt8])]] = [:]
+        for (keys, status) in groups {
+            for (key, entry) in zip(keys.entries, status?.entries ?? []) where entry.state == .airflow && !entry.exists
+            {
+                if let definition = entry.kept.definition {
+                    deleted[keys.schedule, default: []].append((key, definition))
+                }
+            }
+        }
+        var found: [StandIn] = []
+        for (schedule, some) in deleted {
+            found += try await StandIn.find(for: some, in: schedule, at: try address)
+        }
+        return found
+    }
+
+    private func beside(_ one: StandIn, _ pipeline: String) -> BridgeNotice {
+        let (key, deleted) = (String(decoding: one.key, as: UTF8.self), String(decoding: one.deleted, as: UTF8.self))
+        let text =
+            "Beat runs \(key), which sends the same task with the same arguments as \(deleted), which the application has deleted while Airflow owns it: the work is done by both. Roll \(pipeline) back, of which nothing goes back to legacy, run bailey import, and take over the new entry."
+        return BridgeNotice("beside", "\(pipeline) \(key)", .urgent, text)
     }
 
     public func tend() async throws -> [BridgeNotice] {

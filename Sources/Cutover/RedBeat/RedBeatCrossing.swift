@@ -42,8 +42,15 @@ public struct RedBeatCrossing: Crossing {
     public func preview(_ request: RollbackRequest) async throws -> CrossingReport {
         try await bridge.withEngine(keys, try surroundings.previewJournal(pipeline)) { engine in
             let operation = RollbackOperation(engine: engine, recreates: request.recreates)
-            let preview = try await operation.preview(pipeline: pipeline, place: bridge.place)
-            return .ticks(PipelineReport(preview: preview))
+            var report = PipelineReport(
+                preview: try await operation.preview(pipeline: pipeline, place: bridge.place)
+            )
+            report.notes = report.preview.entries.filter(\.isGone).map {
+                request.recreates
+                    ? "\($0.key) was deleted by the application: it is written anew"
+                    : "\($0.key) was deleted by the application: nothing goes back of it; --recreate writes it anew"
+            }
+            return .ticks(report)
         }
     }
 
@@ -232,7 +239,7 @@ extension SwitchDisorder {
         let urgency: BridgeNotice.Urgency =
             switch kind {
             case .unasked, .halfLost: .urgent
-            case .otherInstallation, .redefined: .warning
+            case .otherInstallation, .redefined, .deleted: .warning
             }
         // A DAG whose gate does not ask misses tick after tick: that is one event.
         return BridgeNotice(kind.rawValue, "\(pipeline) \(kind == .unasked ? settled : event)", urgency, text)

@@ -15,7 +15,7 @@ public struct RollbackOperation: Sendable {
     }
 
     let engine: CutoverEngine
-    private let recreates: Bool
+    let recreates: Bool
 
     /// An operation on the engine's switches.
     ///

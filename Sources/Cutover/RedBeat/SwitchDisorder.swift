@@ -15,6 +15,8 @@ public struct SwitchDisorder: Sendable, Hashable {
         case redefined
         /// Some of the group's entries have no switch any more.
         case halfLost = "half-lost"
+        /// The application has deleted an entry.
+        case deleted
     }
 
     /// What it is.
@@ -53,6 +55,17 @@ extension SwitchStatus {
                     )
                 )
             }
+        }
+        for (index, entry) in entries.enumerated() where entry.state == .airflow && !entry.exists {
+            let name = names.indices.contains(index) ? names[index] : "entry \(index + 1)"
+            found.append(
+                SwitchDisorder(
+                    kind: .deleted,
+                    event: "\(name) \(record.fence)",
+                    text:
+                        "The application has deleted \(name) while Airflow owns it. The DAG still does what was planned, and rollback gives nothing back of it unless --recreate is given. If its work was to end, pause the DAG and roll back; if the entry has another name now, roll back, run bailey import and take over the new one."
+                )
+            )
         }
         for (index, entry) in entries.enumerated() {
             guard let planned = entry.kept.planned, let definition = entry.kept.definition, planned != definition,
