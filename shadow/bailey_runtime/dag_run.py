@@ -18,7 +18,8 @@ class DagRunInfo:
 
     `tick` is what it was due for, None where a person started it. `by_schedule` is whether the switch is to be asked, `is_backfill` whether
     the run was made for a tick of the past.
-    `shadowed` is what Bailey passed to a run that shadows a recorded one; `asked` the mode that a person chose.
+    `shadowed` is what Bailey passed to a run that shadows a recorded one; `asked` the mode that a person chose. `is_cleared` is whether
+    somebody has had it run again.
     """
 
     dag_id: str
@@ -29,6 +30,7 @@ class DagRunInfo:
     shadowed: Shadowed | None
     asked: str
     began: datetime | None
+    is_cleared: bool = False
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> DagRunInfo:
@@ -57,6 +59,7 @@ class DagRunInfo:
             shadowed=shadowed,
             asked=asked,
             began=getattr(run, "start_date", None),
+            is_cleared=bool(getattr(run, "clear_number", 0)),
         )
 
     @property

@@ -78,16 +78,20 @@ class Gate:
         self._clock = clock
         self._sleep = sleep
 
-    def ask(self, tick: int, run: str, since: int | None = None) -> Answer:
+    def ask(self, tick: int, run: str, since: int | None = None, *, cleared: bool = False) -> Answer:
         """One look for a tick (µs) of a run; the same run may ask again and is told the same.
 
         `since` is when the run began to ask (µs, by Airflow's clock; now if left out): a tick that became late only by waiting for
-        the switch was not missed.
+        the switch was not missed. A run of the same name that began later is another run, made by an Airflow that has forgotten the first,
+        unless a person has `cleared` it.
         Raises SwitchError if asking again is of no use.
         """
+        return self._look(tick, run, since, since is not None and not cleared)
+
+    def _look(self, tick: int, run: str, since: int | None, once: bool) -> Answer:
         alerts: list[str] = []
         try:
-            answer = self._ask(tick, run, since, alerts)
+            answer = self._ask(tick, run, since, once, alerts)
         except RedisError as error:
             answer = Answer("wait", "away", f"Redis gives no answer: {type(error).__name__}: {error}")
         except ValueError as error:
@@ -95,17 +99,27 @@ class Gate:
             alerts.append(answer.note)
         return replace(answer, alerts=tuple(alerts))
 
-    def wait(self, tick: int, run: str, limit: float, *, since: int | None = None, pause: float = 0.25) -> Answer:
+    def wait(
+        self,
+        tick: int,
+        run: str,
+        limit: float,
+        *,
+        since: int | None = None,
+        cleared: bool = False,
+        pause: float = 0.25,
+    ) -> Answer:
         """Asks until there is an answer, for `limit` seconds at most; its mode is `wait` if there was none.
 
         The pauses grow from `pause` to two seconds.
         """
         ends = self._clock() + limit
+        once = since is not None and not cleared
         since = self._began(since)
         alerts: list[str] = []
         said = ""
         while True:
-            answer = self.ask(tick, run, since)
+            answer = self._look(tick, run, since, once)
             alerts += [alert for alert in answer.alerts if alert not in alerts]
             # A Redis that comes back without its last second may have forgotten that this tick was told to be legacy's, or that legacy
             # had its clock back: Airflow's window could then hold a tick whose run will not ask again.
@@ -121,11 +135,12 @@ class Gate:
             self._sleep(pause)
             pause = min(pause * 1.5, 2)
 
-    def _ask(self, tick: int, run: str, since: int | None, alerts: list[str]) -> Answer:
+    def _ask(self, tick: int, run: str, since: int | None, once: bool, alerts: list[str]) -> Answer:
         late = "" if self._late_after is None else str(self._late_after)
         began = str(self._began(since))
         for _ in range(_MOST_CALLS):
-            word, *rest = self._switch.call("claim", str(tick), run, self._policy, late, began, self._installation)
+            asked = (str(tick), run, self._policy, late, began, self._installation, "once" if once else "")
+            word, *rest = self._switch.call("claim", *asked)
             if word in ("live", "coalesced", "dropped"):
                 note, ended, fence, apart = rest
                 if ended:
@@ -146,6 +161,13 @@ class Gate:
                     if self._policy == "every":
                         self._alert(alerts, note)
                     return Answer("skip", "trimmed", note)
+                if other == run:
+                    note = (
+                        "a run of this name that began earlier has this tick, and Airflow has forgotten that run, as a database does that was"
+                        " put back from an older copy: see whether its work was done, and clear this run to do it again"
+                    )
+                    self._alert(alerts, note)
+                    return Answer("skip", "claimed", note)
                 return Answer("skip", "claimed", f"{other} has this tick ({how})")
             if word == "shadow":
                 why, ended, fence = rest

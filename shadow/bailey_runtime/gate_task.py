@@ -153,7 +153,7 @@ class BaileyGate(BaseSensorOperator):
                 installation=installation(),
             )
             since = None if run.began is None else microseconds(run.began)
-            answer = gate.wait(microseconds(run.tick), run.id, _LOOK_SECONDS, since=since)
+            answer = gate.wait(microseconds(run.tick), run.id, _LOOK_SECONDS, since=since, cleared=run.is_cleared)
         except SwitchError as error:
             raise AirflowFailException(str(error)) from error
         finally:

@@ -112,7 +112,7 @@ public actor RedBeatSwitch {
     ) async throws -> ClaimReply {
         let words = [
             String(tick.microseconds), run, policy.rawValue, lateAfter.map { String($0) } ?? "",
-            String((began ?? tick).microseconds), installation,
+            String((began ?? tick).microseconds), installation, "",
         ]
         return try ClaimReply(await call(.claim, words.map { Array($0.utf8) }), tick: tick)
     }

@@ -132,7 +132,7 @@ def test_live_and_a_tick_that_another_run_has(gated: Road) -> None:
         at = str(round(tick.timestamp() * 1_000_000))
         named = switch.status()[0].text("installation")
         assert named, "the gate that claimed first named its installation"
-        word, *_ = switch.call("claim", at, "another/run", "every", "", at, named)
+        word, *_ = switch.call("claim", at, "another/run", "every", "", at, named, "")
         assert word == "live"
         claimed.add(tick)
 

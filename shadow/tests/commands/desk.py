@@ -75,7 +75,7 @@ class Desk:
         """Claims the tick so many seconds ahead, as a gate that dies right after; the tick."""
         tick = round((time.time() + ahead) * 1_000_000)
         switch = Switch(self.world.server.client(), Group((entry.name,), self.world.prefix))
-        word, *_ = switch.call("claim", str(tick), f"{entry.pipeline}/{run}", policy, "", str(tick), "")
+        word, *_ = switch.call("claim", str(tick), f"{entry.pipeline}/{run}", policy, "", str(tick), "", "")
         assert word == "live", word
         return tick
 

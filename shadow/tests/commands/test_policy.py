@@ -33,7 +33,7 @@ def gate_asks(desk: Desk, entry: Entry) -> None:
     switch = Switch(desk.world.server.client(), Group((entry.name,)))
     seconds = int(desk.redis.time()[0])
     tick = str((seconds - seconds % 2) * 1_000_000)
-    switch.call("claim", tick, f"{entry.pipeline}/r0", "coalesce", "", tick, "")
+    switch.call("claim", tick, f"{entry.pipeline}/r0", "coalesce", "", tick, "", "")
 
 
 def compare(desk: Desk, entry: Entry, count: int, *, same: bool = True, name: bool = True) -> None:

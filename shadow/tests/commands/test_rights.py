@@ -85,7 +85,7 @@ class Mover:
         """As the gate of a DAG does it, with the printed rights."""
         client = self.case.server.client(username="bailey", password="x")
         tick = str(round(time.time() * 1_000_000) + 3_600_000_000)
-        return Switch(client, Group(("a", "b"))).call("claim", tick, "p/r", "coalesce", "", tick, "")[0]
+        return Switch(client, Group(("a", "b"))).call("claim", tick, "p/r", "coalesce", "", tick, "", "")[0]
 
 
 @pytest.fixture(scope="module")

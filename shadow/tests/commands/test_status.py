@@ -27,7 +27,7 @@ def test_the_stages_of_a_pipeline(desk: Desk) -> None:
     # Its gate asks for the first time.
     switch = Switch(desk.world.server.client(), Group((entry.name,)))
     now = int(desk.redis.time()[0]) * 1_000_000
-    assert switch.call("claim", str(now), f"{entry.pipeline}/r0", "coalesce", "", str(now), "")[0] == "shadow"
+    assert switch.call("claim", str(now), f"{entry.pipeline}/r0", "coalesce", "", str(now), "", "")[0] == "shadow"
     status = desk.status(entry)
     assert status["stage"] == "shadowing"
     assert status["waits_for"].startswith("compared-ticks: 0 of 5")

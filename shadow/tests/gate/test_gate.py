@@ -115,3 +115,27 @@ def test_each_question_leaves_a_mark_of_who_asked(legacy):
     it.client.hset("bailey:claims:{redbeat:one}", "asked:gone", old)
     gate(it, installation='é "7"').ask(it.now, "d/b")
     assert [mark["by"] for mark in it.marks()] == ["blue", 'é "7"']
+
+
+def test_a_run_that_an_older_database_of_airflow_made_anew_is_another_one(legacy):
+    it = legacy()
+    it.cut_over()
+    began = it.now + 1000
+    first = gate(it).ask(it.now, "d/a", began)
+    assert (first.mode, first.again) == ("live", False)
+    # The same run asks again, as after its worker died, or on an Airflow that does not say when it began.
+    for since in (began, began - 1, None):
+        assert (gate(it).ask(it.now, "d/a", since).mode, gate(it).ask(it.now, "d/a", since).again) == ("live", True)
+    assert gate(it).wait(it.now, "d/a", 1, since=began).again
+    made_anew = gate(it).ask(it.now, "d/a", began + 3600 * SECOND)
+    assert (made_anew.mode, made_anew.how) == ("skip", "claimed") and "clear this run" in made_anew.note
+    assert made_anew.alerts == (made_anew.note,)
+    # A person had it run again.
+    again = gate(it).ask(it.now, "d/a", began + 3600 * SECOND, cleared=True)
+    assert (again.mode, again.again) == ("live", True)
+    assert gate(it).wait(it.now, "d/a", 1, since=began + 3600 * SECOND, cleared=True).again
+    # What an earlier Bailey has recorded does not tell when its run began.
+    key = f"bailey:claims:{{{it.keys[0]}}}"
+    old = {name: value for name, value in it.claims()[it.now].items() if name != "began"}
+    it.client.hset(key, str(it.now), json.dumps(old))
+    assert gate(it).ask(it.now, "d/a", began + 3600 * SECOND).again

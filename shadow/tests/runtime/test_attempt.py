@@ -11,6 +11,7 @@ pytest.importorskip("airflow")
 
 from bailey_runtime.bodies import attempt
 from bailey_runtime.compat import AirflowSkipException
+from bailey_runtime.dag_run import DagRunInfo
 
 
 def context(answer: Any) -> dict[str, Any]:
@@ -48,3 +49,11 @@ def test_a_live_run_is_live_in_all_its_tasks(without: Any) -> None:
 def test_no_answer_never_means_go(answer: Any) -> None:
     with pytest.raises(AirflowSkipException):
         attempt(context(answer), [], "s/one")
+
+
+def test_a_run_that_somebody_cleared_is_known() -> None:
+    given = context({"mode": "live"})
+    assert not DagRunInfo.of(given).is_cleared
+    for number, cleared in ((0, False), (None, False), (1, True), (3, True)):
+        given["dag_run"].clear_number = number
+        assert DagRunInfo.of(given).is_cleared is cleared

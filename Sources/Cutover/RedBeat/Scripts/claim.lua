@@ -1,10 +1,10 @@
 -- claim: the gate. Says who owns a tick and, if Airflow does, gives it to this run; the same run is told the same again.
 -- The first entry decides; the others go with it. Where legacy ran some of them by itself at this tick, the run is without those, and the
 -- first of the rest decides.
-usage('claim', 6, 0)
+usage('claim', 7, 0)
 local tick, run, policy, late_after = number(ARGV[1]), ARGV[2], ARGV[3], number(ARGV[4])
 -- When the run began, by the clock that ticks come from: lateness is a difference within one clock. Redis's own may be ahead of it.
-local now, began, installation = time(), number(ARGV[5]), ARGV[6]
+local now, began, installation, once = time(), number(ARGV[5]), ARGV[6], ARGV[7] == 'once'
 -- A tick that was asked for so soon was not missed, whatever ran late before it.
 local PUNCTUAL = 1000000
 rights('CLAIM', 'HDEL', 'HLEN')
@@ -59,8 +59,10 @@ end
 local recorded = redis.call('HGET', claims_key(first), text(tick))
 if recorded then
   local claim = cjson.decode(recorded)
-  -- Two installations of Airflow give the runs of one DAG the same ids.
-  if claim.run == run and (not claim.by or claim.by == installation) then
+  -- Two installations of Airflow give the runs of one DAG the same ids. So does one whose database was put back from an older copy: it makes runs
+  -- anew of which it has forgotten that they ran, and those begin later than the run that claimed.
+  local anew = once and claim.began and began > tonumber(claim.began)
+  if claim.run == run and (not claim.by or claim.by == installation) and not anew then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
     local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
     -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
@@ -125,7 +127,8 @@ local live_at = number(known.last_live_at)
 if policy == 'coalesce' and live_at and tick <= live_at and began - tick > PUNCTUAL then how = 'coalesced' end
 if policy == 'none' and late_after and began - tick > late_after then how = 'dropped' end
 
-local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '","by":' .. cjson.encode(installation) .. '}'
+local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '","by":' .. cjson.encode(installation)
+  .. ',"began":"' .. text(began) .. '"}'
 local most = policy == 'every' and MOST_CLAIMS_EVERY or MOST_CLAIMS
 local ended = ''
 for i = 1, COUNT do
