@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from chance import CALAMITIES, FAULTS
 from ledger import Run, Verdict, judge_interval, judge_minutes
 from witness import Seen
 
@@ -119,3 +121,9 @@ def test_an_absorbed_entry_may_run_near_the_hand_over_and_nowhere_else() -> None
     assert counts(interval(legacy(101.5, 99.5), airflow(102), absorbed=True)) == (0, 0, 0)
     # Given back, it waits as long as any other.
     assert counts(interval(airflow(102), Run("legacy", 102.9, 103.2, 100.9), absorbed=True)) == (1, 0, 0)
+
+
+def test_what_befalls_is_written_down() -> None:
+    page = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    missing = [name for name in (*FAULTS, *CALAMITIES) if f"`{name}`" not in page]
+    assert not missing, missing
