@@ -139,8 +139,14 @@ public struct DiscoveredSystem: Sendable, Hashable {
     /// Why its source is not to be read as it stands, and so is written as a comment; nil if it can be.
     public var blocked: String?
 
+    /// Where Celery's results are kept, as its workers say it: the setting `result_backend`, with passwords masked. Nil if none said it.
+    public var results: String?
+
     /// A key of a source and its text.
     public struct Setting: Sendable, Hashable {
+        /// The keys whose text is a URL, which may name a variable.
+        public static let urls: Set<String> = ["broker_url", "results_url"]
+
         /// The key.
         public var key: String
         /// The text.

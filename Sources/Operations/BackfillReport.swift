@@ -24,7 +24,7 @@ package struct BackfillReport: Sendable {
             switch tick.fate {
             case .refused: false
             case .claimed: true
-            case .run, .again: !executed || tick.ended == "success"
+            case .run, .again, .replace: !executed || tick.ended == "success"
             }
         }
     }
@@ -63,6 +63,15 @@ package struct BackfillReport: Sendable {
         if !claimed.isEmpty { lines.append("  \(claimed.count) were run already, and are not run again") }
         let trials = again.isEmpty ? "" : ", of which \(again.count) were trials or shadows and run anew"
         lines.append("  \(running.count) \(executed ? "to run" : "would run")\(trials)")
+        let replaced = running.compactMap { tick in
+            if case .replace(let run) = tick.fate { "\(tick.tick.iso8601): \(run)" } else { nil }
+        }
+        for text in replaced.prefix(20) {
+            lines.append(
+                "  replaced \(text), which a person started, \(executed ? "was" : "would be") deleted in Airflow for it"
+            )
+        }
+        if replaced.count > 20 { lines.append("  replaced \(replaced.count - 20) more") }
         if executed {
             var counts: [String: Int] = [:]
             for tick in running { counts[tick.ended ?? "under way", default: 0] += 1 }
@@ -92,6 +101,8 @@ package struct BackfillReport: Sendable {
                     case .again: fate = "again"
                     case .claimed: fate = "claimed"
                     case .refused(let text): (fate, why) = ("refused", .string(text))
+                    case .replace(let run):
+                        (fate, why) = ("replace", .string("the run \(run), which a person started, is deleted for it"))
                     }
                     return [
                         "tick": .string(tick.tick.iso8601), "fate": .string(fate), "why": why,

@@ -3,20 +3,23 @@ import Foundation
 import LosslessJSON
 import Migration
 import Schedules
+import Store
 
 /// Makes the runs of a backfill and waits for them.
 struct BackfillRuns {
     let backfilling: Backfilling
     let client: AirflowClient
+    let journal: Journal
     private(set) var ticks: [BackfillTick]
     /// When it is waited no longer.
     let end: Instant
     private let began: Instant
     private var told = -1
 
-    init(backfilling: Backfilling, client: AirflowClient, ticks: [BackfillTick], end: Instant) {
+    init(backfilling: Backfilling, client: AirflowClient, journal: Journal, ticks: [BackfillTick], end: Instant) {
         self.backfilling = backfilling
         self.client = client
+        self.journal = journal
         self.ticks = ticks
         self.end = end
         began = backfilling.workspace.surroundings.now()
@@ -87,21 +90,33 @@ struct BackfillRuns {
     private mutating func begin(_ index: Int) async throws {
         switch ticks[index].fate {
         case .again(let run): try await client.clear(id, run)
-        case .run:
-            let tick = ticks[index].tick
-            do {
-                let run = try await client.trigger(
-                    id,
-                    run: "bailey-backfill__\(tick.iso8601)",
-                    tick: tick,
-                    configuration: ["bailey_backfill": true]
-                )
-                ticks[index].run = run.id
-            } catch let error as AirflowError where error.code == .conflict {
-                // The scheduler, or somebody else, has made a run for it: it is theirs.
-                ticks[index].ended = "taken"
+        case .run: try await make(index, note: nil)
+        case .replace(let run):
+            let detail: JSON = ["delete": .string(run), "tick": .string(ticks[index].tick.iso8601)]
+            try await journal.step(.backfill, detail, outcome: { (_: Void) in ["deleted": .string(run)] }) {
+                try await client.delete(id, run: run)
             }
+            ticks[index].run = nil
+            let note = "bailey backfill deleted the run \(run) of this tick, which a person had started."
+            try await make(index, note: note)
         case .claimed, .refused: break
+        }
+    }
+
+    private mutating func make(_ index: Int, note: String?) async throws {
+        let tick = ticks[index].tick
+        do {
+            let run = try await client.trigger(
+                id,
+                run: "bailey-backfill__\(tick.iso8601)",
+                tick: tick,
+                configuration: ["bailey_backfill": true],
+                note: note
+            )
+            ticks[index].run = run.id
+        } catch let error as AirflowError where error.code == .conflict {
+            // The scheduler, or somebody else, has made a run for it: it is theirs.
+            ticks[index].ended = "taken"
         }
     }
 

@@ -13,6 +13,9 @@ package struct BackfillTick: Sendable {
         case run
         /// Its trial, or shadow, is run anew.
         case again(run: String)
+        /// Its trial, or shadow, which a person started, is deleted, and a run made in its place. Whatever that run is told afterwards, its gate
+        /// would answer what the person chose, and the person's parameters are not the tick's.
+        case replace(run: String)
         /// A live run has it already.
         case claimed(run: String)
         /// It is not run.
@@ -29,7 +32,7 @@ package struct BackfillTick: Sendable {
     /// Whether it is to run.
     package var runs: Bool {
         switch fate {
-        case .run, .again: true
+        case .run, .again, .replace: true
         case .claimed, .refused: false
         }
     }
@@ -66,7 +69,8 @@ struct BackfillJudge {
         if let claim = record?.claims.first(where: { $0.tick == tick }), claim.how == .live {
             return .claimed(run: claim.run)
         }
-        return found.map { .again(run: $0.run.id) } ?? .run
+        guard let run = found?.run else { return .run }
+        return run.isByHand ? .replace(run: run.id) : .again(run: run.id)
     }
 
     /// Why a tick that was legacy's is not run; nil if it was not, or a person names it.

@@ -204,7 +204,7 @@ package struct Backfilling: Sendable {
             try await allow(report.stretches, journal, client)
             let began = workspace.surroundings.now()
             let end = began.adding(microseconds: Int64(request.seconds * 1_000_000))
-            var runs = BackfillRuns(backfilling: self, client: client, ticks: report.ticks, end: end)
+            var runs = BackfillRuns(backfilling: self, client: client, journal: journal, ticks: report.ticks, end: end)
             try await runs.make()
             report.ticks = runs.ticks
             report.seconds = workspace.surroundings.now().seconds(since: began)

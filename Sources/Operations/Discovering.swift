@@ -50,7 +50,9 @@ package struct Discovering: Sendable {
         package init(file: String, text: String) { (self.file, self.text) = (file, text) }
     }
 
-    private let servers: [Server]
+    let servers: [Server]
+    /// Where Celery's results are, as a person says; nil where the workers' word counts.
+    let results: Server?
     private let crontabs: [Crontab]
     private let asksWorkers: Bool
     private let zones: ZoneDatabase
@@ -58,12 +60,14 @@ package struct Discovering: Sendable {
 
     package init(
         servers: [Server],
+        results: Server? = nil,
         crontabs: [Crontab] = [],
         asksWorkers: Bool = true,
         zones: ZoneDatabase = ZoneDatabase(),
         surroundings: Surroundings
     ) {
         self.servers = servers
+        self.results = results
         self.crontabs = crontabs
         self.asksWorkers = asksWorkers
         self.zones = zones
@@ -174,12 +178,15 @@ package struct Discovering: Sendable {
                 discovery.systems[index].blocked =
                     "the same entries stand in RedBeat's keys (\(stored.place) at \(stored.address)), which are read"
             }
-            guard brokers.count == 1, let broker = brokers.first, broker.address != system.address else { continue }
-            if system.kind == "redbeat" || system.kind == "django_celery_beat" {
+            let broker = brokers.count == 1 ? brokers.first : nil
+            if let broker, broker.address != system.address,
+                system.kind == "redbeat" || system.kind == "django_celery_beat"
+            {
                 discovery.systems[index].settings?.append(
                     DiscoveredSystem.Setting("broker_url", joined(broker.reference, broker.query))
                 )
             }
+            addResults(to: &discovery.systems[index], of: broker)
         }
     }
 
@@ -202,7 +209,7 @@ package struct Discovering: Sendable {
         return DangerousCommand.Place(host: host, port: port, database: url.database)
     }
 
-    private func joined(_ url: String, _ query: String?) -> String {
+    func joined(_ url: String, _ query: String?) -> String {
         query.map { url + (url.contains("?") ? "&" : "?") + $0 } ?? url
     }
 }

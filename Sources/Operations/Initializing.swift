@@ -79,7 +79,10 @@ package struct Initializing: Sendable {
         let servers = try once.enumerated().map {
             try Discovering.Server($0.element, number: $0.offset + 1, environment: environment)
         }
-        return try await Discovering(servers: servers, surroundings: surroundings).run(describe: words)
+        let results = try names.results.map { try Discovering.Server($0, number: 0, environment: environment) }
+        return try await Discovering(servers: servers, results: results, surroundings: surroundings).run(
+            describe: words
+        )
     }
 
     /// Settings that read what was found.

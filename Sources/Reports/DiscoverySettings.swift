@@ -20,7 +20,10 @@ extension Discovery {
             // Only a URL names a variable; what a key or a table is called is foreign, and would have one of Bailey's filled in.
             let members =
                 [("kind", kind), ("url", url ?? system.reference)]
-                + settings.map { ($0.key, $0.key == "broker_url" ? $0.value : Discovery.plain($0.value)) }
+                + settings.map { setting in
+                    let isURL = DiscoveredSystem.Setting.urls.contains(setting.key)
+                    return (setting.key, isURL ? setting.value : Discovery.plain(setting.value))
+                }
             let block =
                 ["  \(Discovery.name(system, kind, &names)):"]
                 + members.map { "    \($0.0): \(Discovery.quoted($0.1))" }
@@ -50,8 +53,12 @@ extension Discovery {
 
     /// Variables of the settings that nobody has set: URLs with passwords that were given in words.
     public var unsetVariables: [String] {
-        Set(
-            systems.map(\.reference).filter { $0.hasPrefix("${BAILEY_URL_") }.map { String($0.dropFirst(2).dropLast()) }
+        let urls = systems.flatMap { system in
+            [system.reference]
+                + (system.settings ?? []).filter { DiscoveredSystem.Setting.urls.contains($0.key) }.map(\.value)
+        }
+        return Set(
+            urls.filter { $0.hasPrefix("${BAILEY_URL_") }.map { String($0.dropFirst(2).prefix { $0 != "}" }) }
         )
         .sorted()
     }

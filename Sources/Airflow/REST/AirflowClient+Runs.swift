@@ -53,9 +53,13 @@ extension AirflowClient {
     ///   - run: its id; the same one again is a conflict.
     ///   - tick: its logical date; two runs of a DAG with the same are a conflict. Nil for none, which 2.11 replaces by the present.
     ///   - configuration: an object.
+    ///   - note: what Airflow shows beside it.
     /// - Throws: `AirflowError`, with the code `conflict` if the id or the tick is taken.
-    public func trigger(_ dag: String, run: String, tick: Instant?, configuration: JSON) async throws -> AirflowRun {
+    public func trigger(_ dag: String, run: String, tick: Instant?, configuration: JSON, note: String? = nil)
+        async throws -> AirflowRun
+    {
         var body: JSONObject = ["dag_run_id": .string(run), "conf": configuration]
+        if let note { body["note"] = .string(note) }
         if let tick {
             body["logical_date"] = .string(tick.iso8601)
         } else if version.isThree {
@@ -101,6 +105,19 @@ extension AirflowClient {
                 body: ["state": "success"]
             )
         )
+    }
+
+    /// Deletes a run with all that Airflow keeps of it, so that another may have its tick. One that is gone already is left so.
+    public func delete(_ dag: String, run: String) async throws {
+        _ = try await unlessMissing {
+            try await ask(
+                AirflowRequest(
+                    operation: "deleting the run “\(run)” of the DAG “\(dag)”",
+                    method: .delete,
+                    path: AirflowRequest.path("dags", dag, "dagRuns", run)
+                )
+            )
+        }
     }
 
     /// The tasks of a run, each instance of a mapped one apart.

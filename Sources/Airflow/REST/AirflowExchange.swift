@@ -8,6 +8,7 @@ struct AirflowRequest: Sendable, Hashable {
         case post = "POST"
         case put = "PUT"
         case patch = "PATCH"
+        case delete = "DELETE"
     }
 
     /// What is being done, for messages: `reading the DAG “x”`.

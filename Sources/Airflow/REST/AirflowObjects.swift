@@ -158,6 +158,12 @@ public struct AirflowRun: Sendable, Hashable {
 
     /// Whether it will not change any more.
     public var isOver: Bool { state == .success || state == .failed }
+
+    /// Whether somebody started it: its gate asks nobody who owns its tick, and clearing it would not change that.
+    public var isByHand: Bool {
+        let isOfItsTick = kind == "scheduled" || kind == "backfill" || kind == "backfill_job"
+        return !isOfItsTick && configuration["bailey_backfill"]?.bool != true && configuration["bailey"] == nil
+    }
 }
 
 /// One task of one run.

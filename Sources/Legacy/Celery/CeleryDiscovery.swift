@@ -61,6 +61,8 @@ extension CelerySystem {
                 "the configured beat_scheduler is \(schedulers.joined(separator: ", ")) (-S of beat's command line workers do not know)"
             )
         }
+        let backends = Set(told.answers.map { $0.settings["result_backend"]?.string })
+        if backends.count == 1, let backend = backends.first { found.results = backend }
         let schedule = StaticSchedule(source: "discovered", answers: told.answers).read()
         found.amount = schedule.found
         guard schedule.found > 0 else {

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from rest import eventually
 from road import Road, probe
 
 DAG = "past"
@@ -52,20 +53,57 @@ def test_each_tick_runs_once(past: Road) -> None:
     assert past.workspace.json("status", DAG)["pipelines"][0]["owner"] is None
 
 
-def test_a_trial_is_run_anew(past: Road) -> None:
-    (day,) = ticks(1, 10)
-    past.airflow.call(
-        "POST",
-        f"/dags/{DAG}/dagRuns",
-        {"dag_run_id": "tried", "logical_date": day, "conf": {"bailey_backfill": True}},
+def started(past: Road, run: str, day: str, **conf: Any) -> dict[str, Any]:
+    """A run of a day that has ended, as a person starts it, and what its task recorded."""
+    body = {"dag_run_id": run, "logical_date": day, "conf": conf}
+    past.airflow.call("POST", f"/dags/{DAG}/dagRuns", body)
+    assert past.airflow.ended(DAG, run) == "success"
+    outcome = past.airflow.outcome(DAG, run, "work")
+    assert outcome is not None
+    return outcome
+
+
+def run_of(past: Road, run: str) -> dict[str, Any] | None:
+    found = past.airflow.found(f"/dags/{DAG}/dagRuns/{run}")
+    assert found is None or isinstance(found, dict)
+    return found
+
+
+def test_a_trial_is_run_anew_by_whomever_it_was_started(past: Road) -> None:
+    asked_for, by_form, by_hand = ticks(3, 10)
+    # Bailey's own way, a person's who only names the day, and what Airflow's form sends: every parameter as it stands.
+    assert started(past, "asked-for", asked_for, bailey_backfill=True)["state"] == "observed"
+    assert started(past, "by-form", by_form, bailey_mode="trial")["state"] == "observed"
+    assert started(past, "by-hand", by_hand)["state"] == "observed"
+    asked = ("backfill", DAG, "--from", asked_for, "--to", by_hand)
+    would = past.workspace.json(*asked)
+    assert fates(would) == ["again", "replace", "replace"]
+    assert "by-hand, which a person started, would be deleted" in past.workspace.run(*asked).stdout
+    assert run_of(past, "by-hand") is not None
+
+    done = past.workspace.json(*asked, "--execute")
+    assert [tick["ended"] for tick in done["ticks"]] == ["success"] * 3
+    runs = [tick["run"] for tick in done["ticks"]]
+    assert runs[0] == "asked-for" and run_of(past, "by-form") is None and run_of(past, "by-hand") is None
+    for run in runs:
+        outcome = past.airflow.outcome(DAG, run, "work")
+        assert outcome is not None and (outcome["mode"], outcome["state"]) == ("live", "success")
+    made = run_of(past, runs[2])
+    assert made is not None and "deleted the run by-hand" in made["note"] and "trial:" not in made["note"]
+    assert fates(past.workspace.json(*asked)) == ["claimed"] * 3
+
+    # The right to run these ticks is the backfill's: whoever starts one by hand again tries it, and clearing that does not change it.
+    past.airflow.call("DELETE", f"/dags/{DAG}/dagRuns/{runs[2]}")
+    assert started(past, "tried-again", by_hand)["state"] == "observed"
+    before = past.airflow.tasks(DAG, "tried-again")["gate"]["start_date"]
+    past.airflow.call("POST", f"/dags/{DAG}/dagRuns/tried-again/clear", {"dry_run": False})
+    eventually(
+        "the gate was asked anew",
+        lambda: (past.airflow.tasks(DAG, "tried-again")["gate"]["start_date"] or before) != before,
     )
-    assert past.airflow.ended(DAG, "tried") == "success"
-    outcome = past.airflow.outcome(DAG, "tried", "work")
-    assert outcome is not None and outcome["state"] == "observed"
-    done = past.workspace.json("backfill", DAG, "--from", day, "--to", day, "--execute")
-    assert [(tick["fate"], tick["run"], tick["ended"]) for tick in done["ticks"]] == [("again", "tried", "success")]
-    outcome = past.airflow.outcome(DAG, "tried", "work")
-    assert outcome is not None and (outcome["mode"], outcome["state"]) == ("live", "success")
+    assert past.airflow.ended(DAG, "tried-again") == "success"
+    outcome = past.airflow.outcome(DAG, "tried-again", "work")
+    assert outcome is not None and (outcome["mode"], outcome["state"]) == ("shadow", "observed")
 
 
 def test_what_was_legacys_is_refused_unless_it_is_named(past: Road) -> None:

@@ -24,6 +24,8 @@ def run(kind: str, conf: object, default: str | None, note: str | None = None) -
         (run("manual", {"bailey_mode": "live"}, "trial"), "live"),
         (run("manual", {"bailey": {"mode": "shadow"}, "bailey_mode": "live"}, "shadow"), "shadow"),
         (run("scheduled", {}, "trial"), None),
+        (run("manual", {"bailey_backfill": True}, "trial"), None),
+        (run("manual", {"bailey_backfill": "yes"}, "trial"), "trial"),
         (run("manual", {}, None), None),
         (run("manual", {"bailey_mode": ["live"]}, "trial"), None),
         (run("manual", "text", "trial"), "trial"),
