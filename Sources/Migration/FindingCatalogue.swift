@@ -1,6 +1,6 @@
 /// Every finding there is. A number is never used again for something else; `docs/findings/` has a page for each.
 extension FindingCode {
-    // Sources: 1–10
+    // Sources: 1–11
     public static let unreadRecord = FindingCode(1, "unread-record", .warning)
     public static let stopsBeat = FindingCode(2, "stops-beat", .error)
     public static let neverFires = FindingCode(3, "not-in-schedule-set", .warning)
@@ -49,7 +49,7 @@ extension FindingCode {
     public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
     public static let boundedEntry = FindingCode(45, "bounded-entry", .warning)
 
-    // Mappings: 50–69
+    // Mappings: 50–67
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
     public static let unknownTask = FindingCode(51, "unknown-task", .error)
     public static let duplicateIdentity = FindingCode(52, "duplicate-id", .error)

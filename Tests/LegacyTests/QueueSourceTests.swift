@@ -183,6 +183,35 @@ import Testing
         #expect(outcomes.sorted { $0.run < $1.run }.map(\.arguments) == arguments)
     }
 
+    @Test(arguments: [QueueHold.Retries.Counts.retries, .runs])
+    func whatTheAttemptsCountIsHeeded(_ counts: QueueHold.Retries.Counts) async throws {
+        let (server, url) = try loaded()
+        let source = try source(url) { $0.hold?.retries?.counts = counts }
+        let repetitions = counts == .runs ? "greatest(retry_count - 1, 0)" : "retry_count"
+        let ended = "status IN ('completed', 'failed')"
+        let sums = try server.psql(
+            url,
+            "SELECT job_type, avg(\(repetitions)) FILTER (WHERE \(ended))::float8 FROM tasks.background_jobs GROUP BY 1 HAVING count(*) FILTER (WHERE \(ended)) > 0 ORDER BY 1"
+        ).split(separator: "\n").map { $0.split(separator: "|").map(String.init) }
+        let read = try await source.read(zones: zones)
+        for one in sums {
+            let found = read.entries.first { $0.id.name == one[0] }?.history?.retriesPerRun
+            #expect(abs((found ?? -1) - (Double(one[1]) ?? -2)) < 0.000_001, "\(one)")
+        }
+        let types = read.entries.map(\.id.name)
+        let attempts = try await QueueRuns(source: source, types: types) { .earliest }.recorded(limit: 500).outcomes
+            .map(
+                \.attempts
+            )
+        let runs = counts == .runs ? "greatest(retry_count, 1)" : "retry_count + 1"
+        let wanted = try server.psql(
+            url,
+            "SELECT \(runs) FROM tasks.background_jobs WHERE \(ended) AND completed_at IS NOT NULL"
+        ).split(separator: "\n").map { Int($0) }
+        #expect(!attempts.isEmpty && attempts.allSatisfy { wanted.contains($0) })
+        #expect(Set(attempts.compactMap { $0 }).max() == wanted.compactMap { $0 }.max())
+    }
+
     @Test func totalsAreThoseOfTheTablesOwnRows() async throws {
         let (server, url) = try loaded()
         let reading = try await source(url).read(zones: zones)

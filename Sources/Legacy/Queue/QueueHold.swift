@@ -121,3 +121,14 @@ extension QueueHold.Retries {
         return "least(\(delay) * \(backoff)::float8 ^ least(\(repetitions), \(most)), \(maximumDelay))"
     }
 }
+
+extension QueueProfile {
+    /// Whether its attempts column counts runs; else what it counts are the runs after the first.
+    var countsRuns: Bool { hold?.retries?.counts == .runs }
+
+    /// How often a job was run whose row says so many attempts; nil where no job can have.
+    func attempts(of stored: Int) -> Int? {
+        guard (0..<Int.max).contains(stored) else { return nil }
+        return countsRuns ? max(stored, 1) : stored + 1
+    }
+}

@@ -142,7 +142,7 @@ public struct QueueRuns: LegacyRuns {
         outcome.queued = try row.double("queued").flatMap(QueueSource.instant)
         outcome.start = try row.double("started").flatMap(QueueSource.instant)
         outcome.end = try row.double("finished").flatMap(QueueSource.instant)
-        outcome.attempts = row["attempts"].flatMap { Int($0) }.flatMap { (0..<Int.max).contains($0) ? $0 + 1 : nil }
+        outcome.attempts = row["attempts"].flatMap { Int($0) }.flatMap { source.profile.attempts(of: $0) }
         if let text = row["result"] { outcome.result = QueueRuns.value(text) }
         if let text = row["error"] { outcome.error = RunError(type: "unknown", message: text) }
         return outcome

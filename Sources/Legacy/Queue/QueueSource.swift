@@ -163,13 +163,14 @@ public struct QueueSource: Sendable {
         let sane = "\(ended) AND finished >= started"
         let wait = "extract(epoch FROM (started - queued))::float8"
         let begun = "\(ended) AND started >= queued"
+        let retries = profile.countsRuns ? "greatest(attempts - 1, 0)" : "attempts"
         return """
             SELECT type, status, grouping(status) = 1 AS total, count(*) AS rows,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p50,
                    percentile_cont(0.95) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p95,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait50,
                    percentile_cont(0.95) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait95,
-                   avg(attempts) FILTER (WHERE \(ended)) AS retries,
+                   avg(\(retries)) FILTER (WHERE \(ended)) AS retries,
                    extract(epoch FROM min(finished)) AS first, extract(epoch FROM max(finished)) AS last
             FROM \(rows(["type", "status", "queued", "started", "finished", "attempts"]))
             GROUP BY GROUPING SETS ((type, status), (type)) ORDER BY 1, 2
