@@ -12,6 +12,9 @@ final class WarmBody: Sendable {
         case outputLimit
     }
 
+    /// In milliseconds: how often it is looked for what was printed before the end, and how long without any.
+    private static let (lookEvery, quietLimit): (Int32, Int32) = (100, 1000)
+
     private struct Control {
         var socket: Int32?
         var isCancelled = false
@@ -64,17 +67,20 @@ final class WarmBody: Sendable {
         var (hasBegun, isKept) = (false, true)
         var status: TerminationStatus?
         var isTooMuch = false
+        var quiet: Int32 = 0
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 1)
         defer { buffer.deallocate() }
-        while isKept || isOpen[0] || isOpen[1] {
-            // Whoever holds the pipes when its keeper is gone is nobody's to end.
+        // What the body has left behind when it ended holds the pipes for as long as it lasts: what it prints is nobody's to wait for.
+        while isKept || (isOpen[0] || isOpen[1]) && quiet < WarmBody.quietLimit {
             if !isKept, isCancelled { throw CancellationError() }
             var polled = [
                 pollfd(fd: isOpen[0] ? outputs[0] : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: isOpen[1] ? outputs[1] : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: isKept ? socket : -1, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 3, isKept ? -1 : 100) >= 0 || errno == EINTR else { break }
+            let ready = poll(&polled, 3, isKept ? -1 : WarmBody.lookEvery)
+            guard ready >= 0 || errno == EINTR else { break }
+            quiet = ready == 0 ? quiet + WarmBody.lookEvery : 0
             for index in 0..<2 where polled[index].revents != 0 {
                 let count = Glibc.read(outputs[index], buffer.baseAddress, buffer.count)
                 if count <= 0 {

@@ -79,7 +79,7 @@ public struct AirflowShadow: ShadowEngine {
         } else {
             run = try await started(legacy, part)
         }
-        guard let recorded = try await recorded(dag, run) else {
+        guard let recorded = try await recorded(part, run) else {
             return .nothing(.insufficient, reason: "the run “\(run)” in Airflow was not over after \(Int(limit)) s")
         }
         return recorded.answer(legacy, as: part)
@@ -148,7 +148,7 @@ public struct AirflowShadow: ShadowEngine {
         }
         // Another run has that tick. A scheduled one that was gated, or one started for another entry, says the same of this one.
         if let tick, let other = try await client.runs(dag, from: tick).first(where: { $0.logicalDate == tick }),
-            let over = try await recorded(dag, other.id), over.gate == "shadow",
+            let over = try await recorded(part, other.id), over.gate == "shadow",
             over.outcomes.contains(where: { $0.task == part.standing.id })
         {
             return other.id
@@ -160,14 +160,18 @@ public struct AirflowShadow: ShadowEngine {
         }
     }
 
-    /// A run that is over, with what its tasks recorded; nil if it is not over within the limit.
-    private func recorded(_ dag: String, _ run: String) async throws -> RecordedRun? {
+    /// A run that is over, with what the tasks that count recorded; nil if it is not over within the limit.
+    private func recorded(_ part: ShadowPart, _ run: String) async throws -> RecordedRun? {
+        let dag = part.dag.id
         guard let over = try await client.wait(dag, run, seconds: limit) else { return nil }
+        let counted = Set(part.tasks.map(\.id))
         var outcomes: [RecordedOutcome] = []
-        for entry in try await client.xcoms(dag, run, key: RecordedOutcome.key) {
-            if let value = try await client.value(dag, run, entry), let outcome = RecordedOutcome(entry, value) {
-                outcomes.append(outcome)
+        for entry in try await client.xcoms(dag, run, key: RecordedOutcome.key) where counted.contains(entry.task) {
+            guard let value = try await client.value(dag, run, entry), let outcome = RecordedOutcome(entry, value)
+            else {
+                continue
             }
+            outcomes.append(try await whole(dag, run, entry, outcome))
         }
         return RecordedRun(
             run: over,
@@ -175,6 +179,20 @@ public struct AirflowShadow: ShadowEngine {
             outcomes: outcomes,
             gate: try await client.gateMode(dag, run)
         )
+    }
+
+    /// An outcome that was too long for one value, put together from its pieces; as it is where one of them is gone.
+    private func whole(_ dag: String, _ run: String, _ entry: AirflowXCom, _ short: RecordedOutcome) async throws
+        -> RecordedOutcome
+    {
+        guard let count = short.pieces, count > 0 else { return short }
+        var text = ""
+        for number in 1...count {
+            let piece = try await client.value(dag, run, entry.under("\(RecordedOutcome.key)_\(number)"))
+            guard let piece = piece?.string else { return short }
+            text += piece
+        }
+        return RecordedOutcome(entry, .string(text)) ?? short
     }
 
     /// The id of the run that shadows a legacy run: `bailey__<entry>__<tick or job>`, in the characters that Airflow allows. What had to be

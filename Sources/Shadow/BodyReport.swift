@@ -32,9 +32,12 @@ enum BodyReport {
         return functions + warm + "\n\n" + lastStep + steps
     }()
 
+    /// Whether a line is a report, be it one that can be read or not.
+    static func isReport(_ line: Substring) -> Bool { line.utf8.starts(with: "{\"bailey_body\":1,".utf8) }
+
     /// Reads a line; nil if it is none of these reports.
-    init?(_ line: some StringProtocol) {
-        guard line.hasPrefix("{\"bailey_body\":1,"), let json = try? JSON(parsing: String(line)) else { return nil }
+    init?(_ line: Substring) {
+        guard BodyReport.isReport(line), let json = BodyReport.parsed(String(line)) else { return nil }
         if let error = json["error"] {
             let told = RunError(
                 type: error["type"]?.string ?? "unknown",
@@ -49,5 +52,11 @@ enum BodyReport {
         } else {
             return nil
         }
+    }
+
+    /// What Python wrote, which may hold half a surrogate pair: spelled out, as in what legacy has stored.
+    static func parsed(_ text: String) -> JSON? {
+        if let json = try? JSON(parsing: text) { return json }
+        return try? JSON(parsing: HalfSurrogates.spelled(Array(text.utf8)))
     }
 }

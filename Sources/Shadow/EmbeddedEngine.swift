@@ -93,8 +93,8 @@ public struct EmbeddedEngine: Sendable {
         let ids = Set(tasks.map(\.id))
         try await withThrowingTaskGroup(of: TaskRun.self) { group in
             func startReady() {
-                // A task that is skipped may let others start.
-                while let task = progress.ready.first {
+                var ready = progress.ready[...]
+                while let task = ready.popFirst() {
                     let urgency = urgencies[task.id] ?? task.priority
                     switch decision(task, runs, facts, among: ids) {
                     case .run(let filled) where filled.rows.isEmpty || filled.shadow == .observe:
@@ -128,6 +128,8 @@ public struct EmbeddedEngine: Sendable {
                         }
                     case .skip:
                         progress.end(task.id, .skipped)
+                        // That may let others start.
+                        ready = progress.ready[...]
                         continue
                     }
                     progress.start(task.id)

@@ -8,6 +8,18 @@ import Migration
 enum ErrorComparison {
     static func difference(_ legacy: RunError, _ shadow: RunError) -> Difference? {
         if legacy.type == "unknown" { return textual(legacy, shadow) }
+        if let wrapped = wrapped(legacy) {
+            guard wrapped.name == shadow.type.split(separator: ".").last.map(String.init),
+                wrapped.module == shadow.module ?? wrapped.module
+            else { return difference(legacy, shadow, "another exception", "$.type") }
+            guard let a = wrapped.arguments, let b = shadow.arguments else {
+                if wrapped.text == representation(wrapped.name, shadow.arguments) { return nil }
+                return difference(legacy, shadow, "Celery kept a text of it alone, which is another", "$.message")
+            }
+            guard let first = arguments.compare(a, b).found.first else { return nil }
+            let path = "$.arguments" + first.path.dropFirst()
+            return difference(legacy, shadow, "the same exception with other arguments", path)
+        }
         guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
         if let a = legacy.module, let b = shadow.module, a != b {
             return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
@@ -46,6 +58,14 @@ enum ErrorComparison {
             return "\(file.split(separator: "/").last ?? file), \(text[function.upperBound...])"
         }
         return nil
+    }
+
+    /// What Celery has put into an exception of its own because pickle could not make it anew: one whose class asks for other arguments than it keeps.
+    private static func wrapped(_ error: RunError) -> (module: String, name: String, arguments: JSON?, text: String)? {
+        guard error.type == "UnpickleableExceptionWrapper", let parts = error.arguments?.array, parts.count == 4,
+            let module = parts[0].string, let name = parts[1].string
+        else { return nil }
+        return (module, name, parts[2].array.map { _ in parts[2] }, parts[3].string ?? "")
     }
 
     private static let arguments = JSONComparison(rules: CompareRules())

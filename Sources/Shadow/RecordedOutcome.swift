@@ -18,12 +18,16 @@ struct RecordedOutcome: Sendable {
     var start: Instant?
     var end: Instant?
     var attempts: Int?
+    /// In how many pieces the whole of it is kept, where it was too long for one value.
+    var pieces: Int?
+    /// Which part of it is a digest alone, and of how many bytes.
+    var cut: (part: String, bytes: Int)?
 
     /// Reads a record; nil if it is none of version 1.
     ///
     /// - Parameter value: JSON text (so that numbers stay as they were), or the object itself.
     init?(_ entry: AirflowXCom, _ value: JSON) {
-        guard let json = value.string.map(RecordedOutcome.parsed) ?? value, json["v"]?.int == 1,
+        guard let json = value.string.map(BodyReport.parsed) ?? value, json["v"]?.int == 1,
             let word = json["state"]?.string,
             let state = ["success": .success, "failed": .failed, "observed": .observed, "skipped": .skipped][word]
                 as RunState?
@@ -33,34 +37,50 @@ struct RecordedOutcome: Sendable {
         mode = json["mode"]?.string ?? ""
         job = json["job"]?.string
         self.state = state
-        arguments = json["arguments"] ?? .null
-        result = json["result"].map(RecordedOutcome.whole)
+        arguments = RecordedOutcome.whole(json["arguments"] ?? .null) ?? .null
+        result = json["result"].map { RecordedOutcome.whole($0) ?? $0 }
         if let found = json["error"], !found.isNull {
             error = RunError(
                 type: found["type"]?.string ?? "unknown",
                 message: found["message"]?.string ?? "",
                 detail: found["detail"]?.string.flatMap { $0.isEmpty ? nil : $0 },
                 module: found["module"]?.string,
-                arguments: found["arguments"].flatMap { $0["bailey_truncated"] == nil ? $0 : nil }
+                arguments: found["arguments"].flatMap(RecordedOutcome.whole)
             )
+        }
+        pieces = json["pieces"]?.int
+        for part in ["arguments", "result"] {
+            if let bytes = json[part].flatMap(RecordedOutcome.length) { cut = (part, bytes) }
+        }
+        if let result = json["result"], cut == nil, RecordedOutcome.whole(result) == nil {
+            // As of a body on this machine whose report nobody can read.
+            self.state = .failed
+            self.result = nil
+            error = RunError(type: "result", message: "what the function returned cannot be read: it nests too deep")
         }
         start = json["start"]?.string.flatMap { Instant(iso8601: $0) }
         end = json["end"]?.string.flatMap { Instant(iso8601: $0) }
         attempts = json["attempts"]?.int
     }
 
-    /// A record as Python wrote it, which may hold half a surrogate pair.
-    private static func parsed(_ text: String) -> JSON? {
-        if let json = try? JSON(parsing: text) { return json }
-        return try? JSON(parsing: HalfSurrogates.spelled(Array(text.utf8)))
+    /// A value that the runtime has put into a text because only Python calls it JSON, as what it is; nil for what nests too deep to be read, or
+    /// of which a digest is all there is.
+    private static func whole(_ value: JSON) -> JSON? {
+        if length(value) != nil { return nil }
+        guard let object = value.object, object.members.count == 1, let text = object["bailey_text"]?.string else {
+            return value
+        }
+        do { return try JSON(parsing: HalfSurrogates.spelled(Array(text.utf8))) } catch {
+            // Not a choice between both, which would take this nil for JSON's null.
+            if error.kind == .tooDeep { return nil }
+            return value
+        }
     }
 
-    /// A result that the runtime has put into a text because only Python calls it JSON, as what it is.
-    private static func whole(_ result: JSON) -> JSON {
-        guard let object = result.object, object.members.count == 1, let text = object["bailey_text"]?.string else {
-            return result
-        }
-        return parsed(text) ?? result
+    /// How many bytes a value has that was too long to be kept; nil for any other.
+    private static func length(_ value: JSON) -> Int? {
+        guard let object = value.object, object["bailey_truncated"]?.string != nil else { return nil }
+        return object["bytes"]?.int
     }
 }
 
@@ -104,6 +124,13 @@ struct RecordedRun: Sendable {
         }
         guard let instance else {
             return .nothing(.broken, reason: "\(place) has no task “\(part.standing.id)”")
+        }
+        if let cut = record?.cut {
+            return .nothing(
+                .insufficient,
+                reason:
+                    "\(place) kept of its \(cut.part) (\(cut.bytes) bytes) a digest alone, so that nothing can be compared: install the bailey_runtime of this version in Airflow, or have the body return less than 64 MB"
+            )
         }
         var outcome = made(legacy, part, counted)
         switch (instance.state, record?.state) {
@@ -166,9 +193,7 @@ struct RecordedRun: Sendable {
 
     /// What the task was called with; where a body takes no arguments of the entry's there is nothing to compare.
     private func arguments(_ task: TaskDefinition, _ record: RecordedOutcome?, _ legacy: Outcome) -> JSON {
-        guard let recorded = record?.arguments, !recorded.isNull, recorded["bailey_truncated"] == nil else {
-            return legacy.arguments
-        }
+        guard let recorded = record?.arguments, !recorded.isNull else { return legacy.arguments }
         switch task.body {
         case .celery, .queue: return recorded
         case .python: return task.entry == nil ? legacy.arguments : recorded

@@ -158,7 +158,7 @@ import Testing
         let rules = CompareRules()
         try Drive(name: "recorded outcomes", corpus: bytes(good)).run { input in
             let text = String(decoding: input, as: UTF8.self)
-            _ = BodyReport(text)
+            _ = BodyReport(Substring(text))
             for value in [JSON.string(text), (try? JSON(parsing: input)) ?? .null] {
                 guard let recorded = RecordedOutcome(entry, value) else { continue }
                 var shadow = Outcome(key: key, side: .shadow, run: "s", state: recorded.state)

@@ -115,7 +115,35 @@ import Testing
         ] {
             let record = #"{"v":1,"state":"success","result":RESULT}"#.replacing("RESULT", with: stored)
             #expect(RecordedOutcome(xcom, .string(record))?.result?.text() == value)
+            let failed =
+                #"{"v":1,"state":"failed","arguments":TEXT,"error":{"type":"E","message":"m","arguments":TEXT}}"#
+            let error = RecordedOutcome(xcom, .string(failed.replacing("TEXT", with: stored)))
+            #expect(error?.error?.arguments?.text() == value && error?.arguments.text() == value)
         }
+    }
+
+    @Test func whatNestsTooDeepIsNoResult() throws {
+        let text = String(repeating: "[", count: 700) + String(repeating: "]", count: 700)
+        let found = try outcome(
+            try run(record: #"{"v":1,"state":"success","result":{"bailey_text":"TEXT"}}"#.replacing("TEXT", with: text))
+        )
+        #expect(found?.state == .failed && found?.error?.type == "result" && found?.result == nil)
+    }
+
+    @Test func ofWhatADigestWasKeptAloneNothingIsSaid() throws {
+        for part in ["result", "arguments"] {
+            let record = #"{"v":1,"state":"success","PART":{"bailey_truncated":"00ff","bytes":70000000}}"#
+            let said = try nothing(try run(record: record.replacing("PART", with: part)))
+            #expect(
+                said?.0 == .insufficient && said?.1.contains("its \(part) (70000000 bytes)") == true,
+                "\(said as Any)"
+            )
+        }
+        // Of a failure the message tells enough.
+        let failed =
+            #"{"v":1,"state":"failed","error":{"type":"E","message":"m","arguments":{"bailey_truncated":"00ff","bytes":9}}}"#
+        let error = try outcome(try run(task: "failed", record: failed))?.error
+        #expect(error?.message == "m" && error?.arguments == nil)
     }
 
     @Test func recordsThatAreNone() throws {

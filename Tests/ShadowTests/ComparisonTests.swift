@@ -1,8 +1,9 @@
 import LosslessJSON
 import Migration
 import Schedules
-import Shadow
 import Testing
+
+@testable import Shadow
 
 @Suite("Comparing outcomes") struct ComparisonTests {
     private let key = Outcome.Key(entry: EntryID(source: "s", name: "e"), tick: Instant(seconds: 0))
@@ -94,6 +95,38 @@ import Testing
         #expect(OutcomeComparison.compare(a, b, pipeline: "p", rules: rules).verdict == .match)
         rules.slowestRatio = 3
         #expect(OutcomeComparison.compare(a, b, pipeline: "p", rules: rules).differences.map(\.kind) == [.duration])
+    }
+
+    @Test func whatCeleryCouldNotPickleIsComparedByWhatIsInIt() {
+        func path(_ arguments: JSON, text: String = "", module: String = "shop", type: String = "Odd", _ told: JSON)
+            -> String?
+        {
+            let legacy = RunError(
+                type: "UnpickleableExceptionWrapper",
+                message: "shop, Odd",
+                module: "celery.utils.serialization",
+                arguments: ["shop", "Odd", arguments, .string(text)]
+            )
+            return ErrorComparison.difference(
+                legacy,
+                RunError(type: type, message: "a", module: module, arguments: told)
+            )?.path
+        }
+        #expect(path(["a", 1], ["a", 1]) == nil && path(["a"], type: "Inner.Odd", ["a"]) == nil)
+        #expect(path(["a", 1], ["a", 2]) == "$.arguments[1]")
+        #expect(path(["a"], type: "Other", ["a"]) == "$.type" && path(["a"], module: "other", ["a"]) == "$.type")
+        // Its arguments as a text are told by the text of all of it.
+        #expect(
+            path("('a',)", text: "Odd('a')", ["a"]) == nil && path("('a',)", text: "Odd('b')", ["a"]) == "$.message"
+        )
+    }
+
+    @Test func halfACharacterIsSpelledOutAsInLegacy() {
+        guard case .result(let value)? = BodyReport(#"{"bailey_body":1,"result":"a\ud800"}"#) else {
+            Issue.record("no result")
+            return
+        }
+        #expect(value == "a\\ud800")
     }
 
     @Test func whereBothFailedIsToldAndIsNoDifference() {

@@ -257,6 +257,18 @@ import Testing
         try await waitUntil("no process is left") { !all.contains(where: isAlive) }
     }
 
+    @Test func linesEndAsOtherSystemsEndThem() async throws {
+        let tasks = [
+            shell("windows", #"printf 'noise\r\n{"n": 1}\r\n'"#), shell("bar", #"printf '10 %%\r90 %%\r{"n": 2}'"#),
+            shell("error", #"printf 'noise\r\nmyapp.Error2: no\r\n  \r\n' >&2; exit 1"#),
+            shell("place", "echo http://x >&2; exit 1"), shell("nan", "echo '[NaN]'"),
+        ]
+        let run = try await engine().run(tasks, payload: nil)
+        #expect(run.tasks[0].result == ["n": 1] && run.tasks[1].result == ["n": 2], "\(run.tasks)")
+        #expect(run.tasks[2].error?.type == "Error2" && run.tasks[2].error?.message == "no")
+        #expect(run.tasks[3].error?.type == "exit" && run.tasks[4].result?.text() == "[NaN]")
+    }
+
     @Test func theGuardChangesNothingOfHowABodyEnds() async throws {
         let tasks = [
             shell("status", "exit 7"), shell("signal", "kill -9 $$"), shell("term", "kill -15 $$"),

@@ -241,7 +241,10 @@ def record(
     end: datetime | None = None,
 ) -> None:
     """Pushes the outcome, where the REST API finds it. It ended now, unless somebody knows better."""
-    context["ti"].xcom_push(key=KEY, value=outcome(run, state, end or now(), result=result, error=error))
+    text, pieces = outcome(run, state, end or now(), result=result, error=error)
+    for number, piece in enumerate(pieces, 1):
+        context["ti"].xcom_push(key=f"{KEY}_{number}", value=piece)
+    context["ti"].xcom_push(key=KEY, value=text)
 
 
 def described(error: BaseException) -> BodyError:

@@ -101,22 +101,23 @@ def returnable(text: str | None) -> Any:
     if text is None or len(text) > MOST_RETURNED or not is_strict(text):
         return None
     value = json.loads(text)
-    return value if _is_storable(value) else None
+    return value if is_storable(value) else None
 
 
 def _refused(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-def _is_storable(value: Any) -> bool:
+def is_storable(value: Any) -> bool:
+    """Whether Airflow's database has a form for a value of JSON's."""
     if isinstance(value, str):
         return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
     if isinstance(value, float):
         # 1e999 reads as Infinity.
         return value - value == 0
     if isinstance(value, dict):
-        return all(_is_storable(part) for pair in value.items() for part in pair)
-    return not isinstance(value, list) or all(_is_storable(part) for part in value)
+        return all(is_storable(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(is_storable(part) for part in value)
 
 
 # The largest value that Airflow is given to keep, in characters.

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import json_value
-from .outcome import KEY
+from .outcome import KEY, whole
 
 
 class InputError(Exception):
@@ -141,7 +141,7 @@ def _result(context: Mapping[str, Any], task: str) -> tuple[bool, Any]:
         raise InputError(
             f"the result of “{task}” is too long to be handed on: keep it where the next task finds it, and return its place"
         )
-    return True, result
+    return True, whole(result)
 
 
 def _parameter(context: Mapping[str, Any], name: str) -> Any:

@@ -15,19 +15,23 @@ class Number(str):
     """A number as it was written."""
 
 
+class Written(str):
+    """A piece of JSON text that `write` has made."""
+
+
 class Members(list[tuple[str, Any]]):
     """The members of an object, in their order."""
 
 
-def read(text: str, what: str = "the text") -> Any:
-    """The value that a JSON text is.
+def read(text: str, what: str = "the text", *, pythons: bool = False) -> Any:
+    """The value that a JSON text is; of `pythons` JSON also NaN and the infinities, as numbers that are written as they are.
 
     Raises ValueError, with what it is that cannot be read, where the text is no JSON, or nests deeper than this process can follow.
     """
     if not isinstance(text, str):
         raise ValueError(f"{what} is no text but {type(text).__name__}")
     try:
-        return _DECODER.decode(text)
+        return (_PYTHONS if pythons else _DECODER).decode(text)
     except RecursionError as error:
         raise ValueError(f"{what} nests too deep to be read") from error
     except ValueError as error:
@@ -53,16 +57,28 @@ def payload(text: str | None, what: str = "the payload") -> str:
     except ValueError:
         return write(text)
     written = "".join(_parts(value))
-    return write(text) if _is_deep(value) or _has_half(written) else written
+    return write(text) if is_deep(value) or _has_half(written) else written
+
+
+def is_strict(text: str) -> bool:
+    """Whether a text that `read` knows, as Python's JSON or as anybody's, is anybody's."""
+    if "NaN" not in text and "Infinity" not in text:
+        return True
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
 
 
 # How many levels of arrays and objects Bailey follows.
 _DEEPEST = 512
 
 
-def _is_deep(value: Any) -> bool:
+def is_deep(value: Any, within: int = 0) -> bool:
+    """Whether it nests deeper than Bailey follows, in so many others."""
     level = [value]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(_DEEPEST + 1 - within):
         level = [part for item in level for part in _inner(item)]
         if not level:
             return False
@@ -83,35 +99,35 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=Members, parse_float=Number, parse_int=Number, parse_constant=_refuse, strict=True
 )
 
+_PYTHONS = json.JSONDecoder(
+    object_pairs_hook=Members, parse_float=Number, parse_int=Number, parse_constant=Number, strict=True
+)
+
 
 def _parts(value: Any) -> Iterator[str]:
     # A list of what is still to be written instead of recursion: what could be read can be written.
     waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, _Written):
+        if isinstance(item, Written):
             yield item
         elif isinstance(item, Number):
             yield str(item)
         elif isinstance(item, (Members, Mapping)):
             members = item if isinstance(item, Members) else list(item.items())
-            inner: list[Any] = [_Written("{")]
+            inner: list[Any] = [Written("{")]
             for at, (key, part) in enumerate(members):
                 if not isinstance(key, str):
                     raise ValueError(f"{key!r} is no key of JSON's")
-                inner += [_Written(("," if at else "") + json.dumps(key, ensure_ascii=False) + ":"), part]
-            waiting += reversed([*inner, _Written("}")])
+                inner += [Written(("," if at else "") + json.dumps(key, ensure_ascii=False) + ":"), part]
+            waiting += reversed([*inner, Written("}")])
         elif isinstance(item, Sequence) and not isinstance(item, (str, bytes, bytearray)):
-            inner = [_Written("[")]
+            inner = [Written("[")]
             for at, part in enumerate(item):
-                inner += [_Written(","), part] if at else [part]
-            waiting += reversed([*inner, _Written("]")])
+                inner += [Written(","), part] if at else [part]
+            waiting += reversed([*inner, Written("]")])
         else:
             yield json.dumps(item, ensure_ascii=False, allow_nan=False)
-
-
-class _Written(str):
-    """A piece of JSON text that is written already."""
 
 
 def _has_half(text: str) -> bool:

@@ -9,12 +9,18 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import json_value
+from .celery_values import is_storable
 from .dag_run import iso
 
 KEY = "bailey_outcome"
 # A longer result is replaced by its digest: XComs are no place for it.
 MOST_BYTES = 48 * 1024
+# Of a shadow run, which is made to be compared, the whole is kept beside it, in pieces of so many characters, if it has no more bytes than
+# the embedded engine takes from a body.
+PIECE = 512 * 1024
+MOST_WHOLE = 64 * 1024 * 1024
 _MOST_DETAIL = 8_000
+_MOST_MESSAGE = 4_000
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,18 @@ class BodyError:
     module: str | None = None
     arguments: str | None = None
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """As JSON writes it."""
+    def fields(self, arguments: Part | None, most: int | None) -> dict[str, Any]:
+        """As JSON writes it; what it holds of more than `most` bytes is cut."""
+        is_long = most is not None and len(self.message) > most
         fields: dict[str, Any] = {
             "type": self.type,
-            "message": self.message,
+            "message": self.message[:_MOST_MESSAGE] + " […]" if is_long else self.message,
             "detail": self.detail[-_MOST_DETAIL:],
         }
         if self.module is not None:
             fields["module"] = self.module
-        if self.arguments is not None:
-            fields["arguments"] = bounded(json_value.read(self.arguments, "the exception's arguments"))
+        if arguments is not None:
+            fields["arguments"] = arguments.held(most)
         return fields
 
 
@@ -66,60 +72,84 @@ class TaskRun:
     start: datetime
 
 
+class Part:
+    """A value of an outcome's, written once."""
+
+    def __init__(self, value: Any) -> None:
+        self._text = json_value.write(value)
+        self._stored = self._text.encode("utf-8")
+        self._is_plain = json_value.is_strict(self._text) and not json_value.is_deep(value, within=2)
+
+    @classmethod
+    def read(cls, text: str | None, what: str) -> Part | None:
+        """That of a JSON text. Raises ValueError where it is none."""
+        return None if text is None else cls(json_value.read(text, what, pythons=True))
+
+    def held(self, most: int | None) -> Any:
+        """As an outcome holds it: its digest where it is longer than that, its text where only Python calls it JSON or nobody reads so deep."""
+        if most is not None and len(self._stored) > most:
+            return {"bailey_truncated": hashlib.sha256(self._stored).hexdigest(), "bytes": len(self._stored)}
+        return json_value.Written(self._text) if self._is_plain else {"bailey_text": self._text}
+
+
 def outcome(
     run: TaskRun, state: str, end: datetime, *, result: str | None = None, error: BodyError | None = None
-) -> str:
-    """The outcome as JSON text: the only place that makes one. `result` is JSON text.
+) -> tuple[str, list[str]]:
+    """The outcome as JSON text, and the whole of it in pieces where that is longer and is to be compared. `result` is JSON text.
 
-    Every part is a value before it is written, so that no payload, result or message can end its place and claim to be another.
+    The only place that makes one. Every part is a value before it is written, so that no payload, result or message can end its place and claim
+    to be another. What is too long for an XCom is a digest.
     """
-    fields = {
-        "v": 1,
-        "mode": run.mode,
-        "task": run.task,
-        "entry": run.entry,
-        "tick": run.tick,
-        "job": run.job,
-        "state": state,
-        "arguments": bounded(run.arguments),
-        "result": None if result is None else bounded(json_value.read(result, "the result")),
-        "error": None if error is None else error.json,
-        "start": iso(run.start),
-        "end": iso(end),
-        "attempts": run.attempt,
-        "run": run.run,
-    }
-    absent = [name for name, given in (("result", result), ("error", error)) if given is None]
-    return json_value.write({name: value for name, value in fields.items() if name not in absent})
+    arguments, returned = Part(run.arguments), Part.read(result, "the result")
+    raised = Part.read(None if error is None else error.arguments, "the exception's arguments")
+
+    def written(most: int | None, pieces: int | None = None) -> str:
+        fields = {
+            "v": 1,
+            "mode": run.mode,
+            "task": run.task,
+            "entry": run.entry,
+            "tick": run.tick,
+            "job": run.job,
+            "state": state,
+            "arguments": arguments.held(most),
+            "result": None if returned is None else returned.held(most),
+            "error": None if error is None else error.fields(raised, most),
+            "start": iso(run.start),
+            "end": iso(end),
+            "attempts": run.attempt,
+            "run": run.run,
+            "pieces": pieces,
+        }
+        absent = [name for name, given in (("result", result), ("error", error), ("pieces", pieces)) if given is None]
+        return json_value.write({name: value for name, value in fields.items() if name not in absent})
+
+    whole, short = written(None), written(MOST_BYTES)
+    if whole == short or run.mode != "shadow" or len(whole.encode("utf-8")) > MOST_WHOLE:
+        return short, []
+    pieces = [whole[at : at + PIECE] for at in range(0, len(whole), PIECE)]
+    return written(MOST_BYTES, len(pieces)), pieces
 
 
-def bounded(value: Any) -> Any:
-    """A value, or its digest where its text is too long for an XCom."""
-    stored = json_value.write(value).encode("utf-8")
-    if len(stored) <= MOST_BYTES:
-        return value
-    return {"bailey_truncated": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)}
+def whole(value: Any) -> Any:
+    """A value that an outcome holds, as it was."""
+    members = dict(value) if isinstance(value, json_value.Members) else {}
+    if list(members) == ["bailey_text"] and isinstance(members["bailey_text"], str):
+        return json_value.read(members["bailey_text"], "the result", pythons=True)
+    return value
 
 
 def returned(result: str | None) -> Any:
     """A result as Airflow may keep it beside the outcome, where it is whole.
 
-    What it could not keep is left out: PostgreSQL stores no NUL, and a number beyond what Python reads is none any more.
+    What it could not keep is left out: PostgreSQL stores no NUL and no half of a character, and a number beyond what Python reads is none any more.
     """
     try:
         value = None if result is None else json.loads(result)
         json.dumps(value, allow_nan=False)
+        return value if is_storable(value) else None
     except (ValueError, RecursionError):
         return None
-    return None if _holds_nul(value) else value
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
 def now() -> datetime:

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from collections import deque
@@ -22,6 +21,9 @@ from .outcome import BodyError, BodyFailed
 _LOG = logging.getLogger("bailey.body")
 _ERROR_LINE = re.compile(r"([A-Za-z_.][\w.]*):(?: (.*))?")
 _MOST_LINES = 40
+_AT_ONCE = 1 << 16
+# After so long without a word from a program that has ended, it is what it left behind that keeps its streams open.
+_QUIET_SECONDS = 2.0
 # All that a shadowed body gets of the worker's own variables: what leads to legacy systems is not handed on.
 _PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
@@ -80,19 +82,22 @@ def run_program(
         raise BodyFailed(BodyError("exit", f"{arguments[0]} could not be run: {error}")) from error
     process = guarded.process
     tail: deque[str] = deque(maxlen=_MOST_LINES)
-    logger = threading.Thread(target=_copy, args=(process.stderr, tail), daemon=True)
+    listeners = [_Listener(process.stdout), _Listener(process.stderr, tail)]
+    writer = threading.Thread(target=_write, args=(process.stdin, payload), daemon=True)
     restore = _end_with_us(guarded)
     try:
-        logger.start()
-        output = _exchange(process, payload)
+        for thread in (*listeners, writer):
+            thread.start()
         process.wait()
-        logger.join()
+        for listener in listeners:
+            listener.hear_out()
     except BaseException:
         guarded.end()
         raise
     finally:
         restore()
         guarded.close()
+    output = listeners[0].text
     if guarded.is_late:
         text = f"it took longer than {limit:g} s and was ended with all it had started"
         raise BodyFailed(BodyError("timeout", text, "\n".join(tail)))
@@ -104,7 +109,7 @@ def run_program(
     if not lines:
         return None
     try:
-        json_value.read(lines[-1], f"the last line that {arguments[0]} printed")
+        json_value.read(lines[-1], f"the last line that {arguments[0]} printed", pythons=True)
     except ValueError as error:
         raise BodyFailed(BodyError("result", str(error))) from error
     return lines[-1].strip()
@@ -116,22 +121,21 @@ def _reported(name: str, status: int, output: str, tail: Sequence[str]) -> str:
     if not last.startswith(_REPORT):
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
         raise BodyFailed(BodyError("exit", f"{name} {how} before the function did", "\n".join(tail)))
-    report = json.loads(last)
+    try:
+        report = dict(json_value.read(last, "what the function returned or raised", pythons=True))
+    except ValueError as problem:
+        raise BodyFailed(BodyError("result", str(problem))) from problem
     if "error" not in report:
-        result = last.removeprefix(_REPORT + '"result":').removesuffix("}")
-        try:
-            json_value.read(result, "what the function returned")
-        except ValueError as error:
-            raise BodyFailed(BodyError("result", str(error))) from error
-        return result
-    error = report["error"]
+        # As it was written there.
+        return last.removeprefix(_REPORT + '"result":').removesuffix("}")
+    error = dict(report["error"])
     raise BodyFailed(
         BodyError(
             error["type"],
             error["message"],
             error["detail"],
             module=error["module"],
-            arguments=json.dumps(error["arguments"], ensure_ascii=False),
+            arguments=json_value.write(error["arguments"]),
         ),
         final=bool(error.get("final")),
     )
@@ -143,15 +147,9 @@ def _variables(given: Mapping[str, str]) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name in _PLAIN}, **given}
 
 
-def _exchange(process: subprocess.Popen[str], payload: str) -> str:
-    if process.stdin is None or process.stdout is None:
+def _write(to: IO[str] | None, text: str) -> None:
+    if to is None:
         raise RuntimeError("the program has no pipes")
-    writer = threading.Thread(target=_write, args=(process.stdin, payload), daemon=True)
-    writer.start()
-    return process.stdout.read()
-
-
-def _write(to: IO[str], text: str) -> None:
     try:
         to.write(text)
         to.close()
@@ -160,10 +158,41 @@ def _write(to: IO[str], text: str) -> None:
         pass
 
 
-def _copy(source: IO[str] | None, tail: deque[str]) -> None:
-    for line in source or ():
-        tail.append(line.rstrip("\n"))
-        _LOG.info("%s", line.rstrip("\n"))
+class _Listener(threading.Thread):
+    """Takes what a program prints: the whole, or into the log and the last lines into `tail`."""
+
+    def __init__(self, source: IO[str] | None, tail: deque[str] | None = None) -> None:
+        super().__init__(daemon=True)
+        if source is None:
+            raise RuntimeError("the program has no pipes")
+        self._source: Any = source
+        self._tail = tail
+        self._parts: list[bytes] = []
+        self._heard = 0
+
+    @property
+    def text(self) -> str:
+        """All that it printed, its lines ended as Python's text streams end them."""
+        text = b"".join(self._parts).decode("utf-8", "backslashreplace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def run(self) -> None:
+        if self._tail is None:
+            while part := self._source.buffer.read1(_AT_ONCE):
+                self._parts.append(part)
+                self._heard += 1
+            return
+        for line in self._source:
+            self._tail.append(line.rstrip("\n"))
+            _LOG.info("%s", line.rstrip("\n"))
+            self._heard += 1
+
+    def hear_out(self) -> None:
+        """Waits for what the program has printed, not for what it has left behind: that may hold its streams for as long as it lasts."""
+        heard = -1
+        while self.is_alive() and heard != self._heard:
+            heard = self._heard
+            self.join(_QUIET_SECONDS)
 
 
 def _end_with_us(guarded: Guarded) -> Callable[[], object]:

@@ -151,7 +151,7 @@ def hand_over(socket, descriptors):
         os.close(descriptor)
 
 
-def become(requests, taken):
+def become(requests, taken, alike):
     """Is the keeper of one more process, which waits to be a body and returns from here once it is one: what forking costs, the bodies before
     it do not wait for."""
     os.setsid()
@@ -163,13 +163,19 @@ def become(requests, taken):
         try:
             its.close()
             descriptors = given(requests, DESCRIPTORS)
-            os.write(taken, b"taken" if descriptors else b"over")
             if not descriptors or len(descriptors) != DESCRIPTORS:
+                os.write(taken, b"taken" if descriptors else b"over")
                 os.kill(body, _signal.SIGKILL)
                 os._exit(0)
             control = descriptors.pop()
             os.write(control, b"began")
             hand_over(own, descriptors)
+            # Last: what the next one costs is not to keep this one waiting.
+            try:
+                os.write(taken, b"taken")
+            except OSError:
+                # The interpreter is gone; its body is not.
+                pass
             for descriptor in (own.detach(), requests.detach(), taken):
                 os.close(descriptor)
             keep(body, control)
@@ -178,6 +184,7 @@ def become(requests, taken):
     prctl(PARENT_DEATH, _signal.SIGKILL)
     for descriptor in (own.detach(), requests.detach(), taken):
         os.close(descriptor)
+    open_streams(alike)
     descriptors = given(its, DESCRIPTORS - 1)
     if not descriptors:
         os._exit(0)
@@ -200,8 +207,23 @@ def preload(names):
     return None
 
 
-def open_streams():
-    """Python's own streams, made anew as it makes them: those that it started with knew other files."""
+def streams_alike():
+    """Descriptors of the kind that a body is given: a file that is read, and pipes that are written."""
+    file = os.memfd_create("stdin") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDONLY)
+    read, write = os.pipe()
+    os.close(read)
+    return file, write, write
+
+
+def open_streams(alike):
+    """Python's own streams, made anew as it makes them: those that it started with knew other files.
+
+    What they look at when they are made is what a body's are like, so that they can be made before there is one.
+    """
+    for number, descriptor in enumerate(alike):
+        os.dup2(descriptor, number)
+    for descriptor in set(alike):
+        os.close(descriptor)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
         unbuffered = isinstance(old.buffer, io.RawIOBase)
@@ -296,6 +318,9 @@ def serve():
     os.close(nowhere)
     os.set_inheritable(requests.fileno(), False)
     KNOWN.update(sys.modules)
+    # Each body looks into the folders by itself.
+    sys.path_importer_cache.clear()
+    alike = streams_alike()
     gc.collect()
     gc.freeze()
     requests.send(b"warm")
@@ -303,9 +328,7 @@ def serve():
         told, taken = os.pipe()
         if not os.fork():
             os.close(told)
-            become(requests, taken)
-            open_streams()
-            sys.path_importer_cache.clear()
+            become(requests, taken, alike)
             return
         os.close(taken)
         word = os.read(told, 16)

@@ -210,6 +210,9 @@ public struct AirflowXCom: Sendable, Hashable {
         AirflowXCom(key: "return_value", task: task, mapIndex: -1)
     }
 
+    /// What the same task left under another key.
+    public func under(_ key: String) -> AirflowXCom { AirflowXCom(key: key, task: task, mapIndex: mapIndex) }
+
     private init(key: String, task: String, mapIndex: Int) {
         (self.key, self.task, self.mapIndex) = (key, task, mapIndex)
     }

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from bailey_runtime import json_value
-from bailey_runtime.outcome import BodyError, BodyFailed, TaskRun, outcome, returned
+from bailey_runtime.outcome import (
+    PIECE,
+    BodyError,
+    BodyFailed,
+    TaskRun,
+    outcome,
+    returned,
+    whole,
+)
 from bailey_runtime.program import call_of, run_program
 
 # Texts that would end their place if they were put into other JSON as they are, or that are no JSON at all.
@@ -32,9 +40,6 @@ NO_JSON = [
     "1\n2",
     '"a\nb"',
     '"open',
-    "NaN",
-    "-Infinity",
-    "[NaN]",
     "01",
     "+1",
     "1.",
@@ -43,6 +48,8 @@ NO_JSON = [
     "<xml/>",
     "[" * 100_000,
 ]
+# What only Python calls JSON.
+PYTHONS = ["NaN", "-Infinity", "[NaN]", '{"a":[1,Infinity]}']
 KEPT = [
     "1.50",
     "1e-9223372036854775808",
@@ -59,7 +66,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize("text", NO_JSON, ids=range(len(NO_JSON)))
+@pytest.mark.parametrize("text", NO_JSON + PYTHONS, ids=range(len(NO_JSON + PYTHONS)))
 def test_what_is_no_json_is_not_read(text: str) -> None:
     with pytest.raises(ValueError, match=r"the payload (is no JSON|nests too deep)"):
         json_value.read(text, "the payload")
@@ -91,7 +98,7 @@ def test_random_values_are_what_the_library_reads() -> None:
 
 
 def test_a_payload_that_is_no_json_is_a_string() -> None:
-    for text in NO_JSON:
+    for text in NO_JSON + PYTHONS:
         assert json.loads(json_value.payload(text)) == text
     assert json_value.payload(None) == "null"
     assert json_value.payload(' {"n": 1.50}') == '{"n":1.50}'
@@ -132,7 +139,8 @@ def test_an_outcome_says_what_it_was_told_and_nothing_else() -> None:
     end = datetime(2026, 1, 2, tzinfo=timezone.utc)
     for text in NO_JSON[:-1]:
         run = run_with(json_value.read(json_value.payload(text)), task=text, entry=text, job=text, run=text)
-        made = json.loads(outcome(run, "failed", end, error=BodyError(text, text, text)), object_pairs_hook=list)
+        said, _ = outcome(run, "failed", end, error=BodyError(text, text, text))
+        made = json.loads(said, object_pairs_hook=list)
         assert [name for name, _ in made] == [
             *["v", "mode", "task", "entry", "tick", "job", "state", "arguments", "error", "start", "end"],
             *["attempts", "run"],
@@ -143,13 +151,52 @@ def test_an_outcome_says_what_it_was_told_and_nothing_else() -> None:
         assert dict(said["error"]) == {"type": text, "message": text, "detail": text}
         with pytest.raises(ValueError):
             outcome(run, "success", end, result=text)
-    kept = outcome(run_with(json_value.read('{"n":1.50}')), "success", end, result="[2.50]")
+    kept, pieces = outcome(run_with(json_value.read('{"n":1.50}')), "success", end, result="[2.50]")
+    assert pieces == []
     assert '"arguments":{"n":1.50}' in kept and '"result":[2.50]' in kept
+
+
+@pytest.mark.parametrize("text", [*PYTHONS, '["NaN"]', "[" * 600 + "1.10" + "]" * 600])
+def test_what_only_python_calls_json_is_kept_as_its_text(text: str) -> None:
+    """In results, in what an exception was made of, and in what is handed on to the next task."""
+    end = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    error = BodyError("ValueError", "x", arguments=f"[{text}]")
+    for (made, _), told in (
+        (outcome(run_with(None), "success", end, result=text), text),
+        (outcome(run_with(None), "failed", end, error=error), f"[{text}]"),
+        (outcome(run_with(json_value.read(text, pythons=True)), "observed", end), text),
+    ):
+        said = dict(json_value.read(made))
+        part = said.get("result") or dict(said.get("error") or ()).get("arguments") or said["arguments"]
+        assert json_value.write(whole(part)) == told
+        assert (dict(part) == {"bailey_text": told}) if text != '["NaN"]' else isinstance(part, list)
+
+
+def test_what_is_long_is_whole_in_shadow_and_short_in_what_is_kept() -> None:
+    end = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    long = json.dumps(["é\ud800" * 100_000, 1.50], ensure_ascii=False)
+    error = BodyError("ValueError", "m" * 100_000, arguments=json.dumps(["m" * 100_000]))
+    for told in ({"state": "success", "result": long}, {"state": "failed", "error": error}):
+        state = told.pop("state")
+        short, pieces = outcome(run_with(None), state, end, **told)
+        assert len(short) < 10_000 and json.loads(short)["pieces"] == len(pieces) > 0
+        assert max(map(len, pieces)) <= PIECE
+        said = dict(json_value.read("".join(pieces)))
+        if state == "success":
+            is_same = said["result"] == json_value.read(long)
+        else:
+            raised = dict(said["error"])
+            is_same = (raised["message"], json_value.write(raised["arguments"])) == (error.message, error.arguments)
+        assert is_same
+        said.pop("result", said.pop("error", None))
+        assert said == {key: value for key, value in json_value.read(short) if key in said}
+        live, none = outcome(run_with(None, mode="live"), state, end, **told)
+        assert len(live) < 10_000 and none == [] and "pieces" not in json.loads(live)
 
 
 def test_airflow_keeps_a_result_only_whole() -> None:
     assert returned('{"a":[1.5,"x"]}') == {"a": [1.5, "x"]}
-    for text in (None, "9" * 5000, "1e400", '"\\u0000"', '{"\\u0000":1}'):
+    for text in (None, "9" * 5000, "1e400", '"\\u0000"', '{"\\u0000":1}', '"\\ud800"', '["\\udc00"]'):
         assert returned(text) is None
 
 

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
 from typing import Any
+
+from planted_bodies import (
+    Colour,
+    Inner,
+    Refusal,
+    Wordless,
+    chained,
+    deaf,
+    failing,
+    forging,
+    leaving,
+    loud,
+    nested,
+    noisy,
+    noted,
+    value,
+)
 
 
 @dataclass(frozen=True)
@@ -24,63 +41,6 @@ class Case:
     paths: tuple[str, ...] = ()
     rules: dict[str, Any] = field(default_factory=dict)
     retries: int = 0
-
-
-class Colour(str, Enum):
-    """An Enum that JSON can hold."""
-
-    RED = "red"
-    BLUE = "blue"
-
-
-class Refusal(Exception):
-    """An exception of the application's own."""
-
-
-class Inner:
-    """A class with an exception inside, whose name has a dot."""
-
-    class Refusal(Exception):
-        """Another of that name."""
-
-
-def noted(text: str) -> ValueError:
-    error = ValueError(text)
-    error.__notes__ = ["a note"]
-    return error
-
-
-def value(of: Any) -> Callable[[], Any]:
-    return lambda: of
-
-
-def failing(make: Callable[[], BaseException]) -> Callable[[], Any]:
-    def body() -> None:
-        raise make()
-
-    return body
-
-
-def noisy(of: Any) -> Callable[[], Any]:
-    """Prints what looks like a result, as a child does too."""
-
-    def body() -> Any:
-        print('{"bailey_body":1,"result":"forged"}')
-        sys.stdout.flush()
-        os.system('echo \'{"bailey_body":1,"result":"forged"}\'')
-        print("Traceback (most recent call last):\nValueError: nothing", file=sys.stderr)
-        return of
-
-    return body
-
-
-def chained() -> BaseException:
-    try:
-        raise KeyError("first")
-    except KeyError as error:
-        second = ValueError("second 42\nwith a line")
-        second.__cause__ = error
-        return second
 
 
 # Pairs of values that are not the same.
@@ -116,6 +76,7 @@ UNEQUAL: list[tuple[Any, Any]] = [
     (b"\x00\xff", b"\x00\xfe"),
     (b"text", "text"),
     (Colour.RED, Colour.BLUE),
+    ("\ud800", "\udbff"),
 ]
 # Where kombu keeps the value inside an object of its own.
 TYPED = (datetime, date, time, Decimal, uuid.UUID, bytes)
@@ -159,6 +120,9 @@ EQUAL: list[tuple[Any, Any]] = [
     ({1: "a"}, {"1": "a"}),
     (["x" * 10000], ["x" * 10000]),
     (True, True),
+    ("a\ud800", "a\ud800"),
+    ({"text": "é" * 100_000, "n": float("nan")}, {"n": float("nan"), "text": "é" * 100_000}),
+    (nested(300), nested(300)),
 ]
 # Exceptions, each the same on both sides when it is made anew.
 EXCEPTIONS: list[Callable[[], BaseException]] = [
@@ -186,6 +150,12 @@ EXCEPTIONS: list[Callable[[], BaseException]] = [
     lambda: TimeoutError("late"),
     lambda: AttributeError("no attribute"),
     lambda: NotImplementedError(),
+    lambda: ValueError(float("nan"), float("-inf"), 10**25),
+    lambda: ValueError(b"\xff", datetime(2026, 1, 2), Decimal("1.50"), {1, 1}),
+    lambda: RuntimeError("é" * 100_000),
+    lambda: ValueError("\ud800"),
+    lambda: ValueError(nested(40)),
+    lambda: Wordless("a word", 2),
 ]
 OTHER_EXCEPTIONS: list[tuple[Callable[[], BaseException], Callable[[], BaseException], str]] = [
     (lambda: ValueError("x"), lambda: TypeError("x"), "$.type"),
@@ -199,6 +169,9 @@ OTHER_EXCEPTIONS: list[tuple[Callable[[], BaseException], Callable[[], BaseExcep
     (lambda: OSError(2, "no"), lambda: OSError(13, "no"), "$.type"),
     (lambda: Refusal("x"), lambda: Inner.Refusal("x"), "$.type"),
     (lambda: Refusal("x"), lambda: ValueError("x"), "$.type"),
+    (lambda: ValueError(float("nan")), lambda: ValueError(float("inf")), "$.arguments[0]"),
+    (lambda: RuntimeError("x" * 100_000), lambda: RuntimeError("x" * 99_999 + "y"), "$.arguments[0]"),
+    (lambda: ValueError(b"\xff"), lambda: ValueError(b"\xfe"), "$.arguments[0].__value__"),
 ]
 
 
@@ -231,6 +204,22 @@ def differences() -> Iterator[tuple[str, Case]]:
     yield "fails-in-legacy", Case(failing(lambda: ValueError("x")), value(1), "state", ("$",))
     yield "unwritable-in-shadow", Case(value(1), value(object), "state", ("$",))
     yield "dies-in-shadow", Case(value(1), lambda: os._exit(0), "state", ("$",))
+    yield "dies-with-a-forged-report", Case(value(1), forging(lambda: os._exit(0)), "state", ("$",))
+    yield "is-killed-in-shadow", Case(value(1), lambda: os.kill(os.getpid(), signal.SIGKILL), "state", ("$",))
+    yield "aborts-in-shadow", Case(value(1), os.abort, "state", ("$",))
+    yield "exits-in-shadow", Case(value(1), forging(lambda: sys.exit(0)), "state", ("$",))
+    yield "interrupted-in-shadow", Case(value(1), failing(KeyboardInterrupt), "state", ("$",))
+    yield "too-deep-in-shadow", Case(value(1), value(nested(700)), "state", ("$",))
+    rows = [{"number": number, "text": "x" * 40} for number in range(3000)]
+    yield (
+        "one-place-of-many",
+        Case(
+            value({"rows": rows}),
+            value({"rows": [*rows[:-1], {**rows[-1], "text": "y"}]}),
+            "result",
+            ("$.rows[2999].text",),
+        ),
+    )
     yield (
         "beyond-tolerance",
         Case(
@@ -269,6 +258,9 @@ def variations() -> Iterator[tuple[str, Case]]:
     yield "unwritable-on-both", Case(value(object), value(object))
     yield "noise", Case(noisy({"n": 1}), noisy({"n": 1}))
     yield "noise-in-shadow", Case(value({"n": 1}), noisy({"n": 1}))
+    yield "loud-in-shadow", Case(value({"n": 1}), loud({"n": 1}))
+    yield "deaf-in-shadow", Case(value({"n": 1}), deaf({"n": 1}))
+    yield "leaves-others-behind", Case(value({"n": 1}), leaving({"n": 1}))
     yield (
         "ignored",
         Case(
@@ -292,12 +284,20 @@ def variations() -> Iterator[tuple[str, Case]]:
     )
 
 
+def large() -> Iterator[tuple[str, Case]]:
+    """Results of twenty megabytes, which take long to run everywhere."""
+    rows = [{"number": number, "text": "é" * 90} for number in range(100_000)]
+    yield "large-and-the-same", Case(value(rows), value([dict(reversed(row.items())) for row in rows]))
+    yield "large-and-not", Case(value(rows), value([*rows[:-1], {"number": 99_999}]), "result", ("$[99999].text",))
+
+
 CASES: dict[str, Case] = {**dict(differences()), **dict(variations())}
+LARGE: dict[str, Case] = dict(large())
 
 
 def shadow(name: str) -> Any:
     """The body in shadow."""
-    return CASES[name].shadow()
+    return (LARGE if name in LARGE else CASES)[name].shadow()
 
 
 def shadow_of_job(payload: dict[str, Any]) -> Any:

@@ -31,7 +31,9 @@ class Stage:
         (folder / "mappings").mkdir(parents=True)
         self.settle()
 
-    def settle(self, *, policy: Mapping[str, Any] | None = None, **sources: Any) -> None:
+    def settle(
+        self, *, policy: Mapping[str, Any] | None = None, target: Mapping[str, Any] | None = None, **sources: Any
+    ) -> None:
         """Writes the settings, with more sources than the one that there is; None takes one away."""
         scheduler = {"kind": "redbeat", "url": self.server.url, "max_interval": 1}
         settings = {
@@ -41,6 +43,8 @@ class Stage:
         }
         if policy:
             settings["policy"] = policy
+        if target:
+            settings["target"] = target
         (self.folder / "bailey.yaml").write_text(json.dumps(settings), encoding="utf-8")
 
     def map(self, name: str, task: Mapping[str, Any], *, source: str = "scheduler") -> None:
@@ -52,15 +56,17 @@ class Stage:
         }
         (self.folder / "mappings" / f"{name}.yaml").write_text(json.dumps(mapping), encoding="utf-8")
 
-    def entry(self, name: str, task: str, args: list[Any], seconds: float) -> None:
-        """An entry that beat fires at once, and then in that interval."""
+    def entry(
+        self, name: str, task: str, args: list[Any], seconds: float = 0, schedule: Mapping[str, Any] | None = None
+    ) -> None:
+        """An entry that beat fires at once, and then in that interval, or by another schedule."""
         definition = {
             "name": name,
             "task": task,
             "args": args,
             "kwargs": {},
             "options": {},
-            "schedule": {"__type__": "interval", "every": seconds, "relative": False},
+            "schedule": schedule or {"__type__": "interval", "every": seconds, "relative": False},
             "enabled": True,
         }
         client = self.server.client()
@@ -131,10 +137,10 @@ class Stage:
             start_new_session=True,
         )
 
-    def json(self, *words: str, status: tuple[int, ...] = (0,)) -> Any:
-        """Runs a command with --json and reads its document."""
+    def json(self, *words: str, status: tuple[int, ...] = (0,), limit: float = 500) -> Any:
+        """Runs a command with --json, to its end within the limit (seconds), and reads its document."""
         done = subprocess.run(
-            [str(BAILEY), *words, "--json"], cwd=self.folder, capture_output=True, text=True, timeout=500, check=False
+            [str(BAILEY), *words, "--json"], cwd=self.folder, capture_output=True, text=True, timeout=limit, check=False
         )
         assert done.returncode in status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)

@@ -51,7 +51,7 @@ def test_every_planted_difference_is_found_and_no_harmless_variation_is(tmp_path
 
 
 # What a table that keeps an error as text cannot tell, or tells as text: a string of JSON has no NUL, and an exception no arguments.
-OF_CELERY_ALONE = ("unwritable-on-both",)
+OF_CELERY_ALONE = ("unwritable-on-both", "same-error-29")
 
 
 def kept(name: str) -> bool:
@@ -60,7 +60,7 @@ def kept(name: str) -> bool:
         text = job_worker.dumps(CASES[name].legacy())
     except Exception as error:
         text = str(error)
-    return not any(word in text for word in ("NaN", "Infinity", "\x00"))
+    return not any(word in text for word in ("NaN", "Infinity", "\x00", "\\ud800"))
 
 
 def through_a_queue(name: str) -> tuple[str, list[str]]:
