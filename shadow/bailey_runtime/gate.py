@@ -31,6 +31,7 @@ class Answer:
     `mode`: `live` runs the bodies, `shadow` shadows them, `skip` runs nothing, `wait` is no answer yet.
     `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch`,
     `not-ours` or `other-installation`; of wait `closing`, `mixed`, `lost`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
+    `into` is the run that stands for a tick that was coalesced; empty where the switch does not know it.
     """
 
     mode: Literal["live", "shadow", "skip", "wait"]
@@ -39,6 +40,7 @@ class Answer:
     fence: str = ""
     again: bool = False
     retry_at: int | None = None
+    into: str = ""
     alerts: tuple[str, ...] = ()
 
 
@@ -124,12 +126,14 @@ class Gate:
         for _ in range(_MOST_CALLS):
             word, *rest = self._switch.call("claim", str(tick), run, self._policy, late, began, self._installation)
             if word in ("live", "coalesced", "dropped"):
-                note, ended, fence = rest
+                note, ended, fence, into = rest
                 if ended:
                     self._end_window(fence, alerts)
                 gone = "the legacy entry is gone" if note == "gone" else ""
+                stands = f"the run {into} began late and stands for this tick" if into else ""
                 mode: Literal["live", "skip"] = "live" if word == "live" else "skip"
-                return Answer(mode, word, gone, fence, again=note == "again")
+                words = "; ".join(part for part in (gone, stands) if part)
+                return Answer(mode, word, words, fence, again=note == "again", into=into)
             if word == "skip":
                 other, how, _at = rest
                 if how == "trimmed":

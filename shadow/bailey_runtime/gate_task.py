@@ -164,7 +164,7 @@ class BaileyGate(BaseSensorOperator):
             given = self._ask_launch(run)
             if given["how"] in ("backfill", "away"):
                 return given
-        return _answer(answer.mode, answer.how, note, answer.fence)
+        return _answer(answer.mode, answer.how, note, answer.fence, answer.into)
 
     def _ask_queues(self, run: DagRunInfo) -> dict[str, str]:
         from . import queue
@@ -186,5 +186,5 @@ class BaileyGate(BaseSensorOperator):
         return _answer("live" if "live" in modes.values() else "shadow", "queue", said)
 
 
-def _answer(mode: str, how: str, note: str = "", fence: str = "") -> dict[str, str]:
-    return {"mode": mode, "how": how, "note": note, "fence": fence}
+def _answer(mode: str, how: str, note: str = "", fence: str = "", into: str = "") -> dict[str, str]:
+    return {"mode": mode, "how": how, "note": note, "fence": fence, **({"into": into} if into else {})}
