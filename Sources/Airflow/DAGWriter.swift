@@ -82,7 +82,7 @@ struct DAGWriter {
                 found.merge(celeryConnections(call)) { first, _ in first }
             }
         }
-        for task in dag.tasks { found.merge(task.body.namedConnections) { first, _ in first } }
+        for task in dag.tasks { found.merge(task.body.namedConnections.mapValues(\.words)) { first, _ in first } }
         guard gated else {
             for task in dag.tasks where takes(task) {
                 guard let name = task.body.drain?.entry.source else { continue }

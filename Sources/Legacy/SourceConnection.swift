@@ -72,6 +72,30 @@ public struct SourceConnection: Sendable, Hashable {
         )
     }
 
+    /// The connection that a mapping names, by the URL of `bailey.yaml`: of a PostgreSQL, or of an HTTP server.
+    ///
+    /// - Throws: `UnusableSource` if it cannot be taken apart, or `PostgresError`.
+    public init(named name: String, url: String) throws {
+        guard url.hasPrefix("http") else {
+            try self.init(postgres: url, source: name)
+            return
+        }
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme, let host = parts.host, !host.isEmpty
+        else { throw UnusableSource("the URL of “\(name)” is not \(url.prefix { $0 != ":" })://host:port") }
+        let path = String(parts.path.reversed().drop { $0 == "/" }.reversed())
+        let place = host + (parts.port.map { ":\($0)" } ?? "")
+        self.init(
+            type: "http",
+            // Where there is a path, Airflow's host is the whole URL.
+            host: path.isEmpty ? host : "\(scheme)://\(place)\(path)",
+            port: path.isEmpty ? parts.port : nil,
+            login: parts.user,
+            schema: path.isEmpty ? scheme : nil,
+            password: parts.password,
+            address: "\(scheme)://\(place)\(path)"
+        )
+    }
+
     /// Makes one.
     public init(
         type: String,

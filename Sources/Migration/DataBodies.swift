@@ -100,18 +100,28 @@ public struct HTTPCall: Sendable, Hashable {
     }
 }
 
-extension TaskBody {
-    /// The named connections that it needs, with what each must lead to.
-    public var namedConnections: [String: String] {
+/// What a connection that a mapping names must be, by its type in Airflow.
+public enum ConnectionNeed: String, Sendable, Hashable {
+    case postgres, http
+
+    /// What it must lead to.
+    public var words: String {
         switch self {
-        case .sql(let call): [call.connection: "a PostgreSQL"]
+        case .postgres: "a PostgreSQL"
+        case .http: "an HTTP server"
+        }
+    }
+}
+
+extension TaskBody {
+    /// The named connections that it needs.
+    public var namedConnections: [String: ConnectionNeed] {
+        switch self {
+        case .sql(let call): [call.connection: .postgres]
         // Both may be one.
         case .copy(let call):
-            Dictionary(
-                [call.source, call.target].map { ($0, "a PostgreSQL") },
-                uniquingKeysWith: { first, _ in first }
-            )
-        case .http(let call): call.connection.map { [$0: "an HTTP server"] } ?? [:]
+            Dictionary([call.source, call.target].map { ($0, .postgres) }, uniquingKeysWith: { first, _ in first })
+        case .http(let call): call.connection.map { [$0: .http] } ?? [:]
         case .celery, .python, .command, .wait, .queue, .untranslatable: [:]
         }
     }

@@ -12,8 +12,14 @@ public struct PipelineSavings: Sendable, Hashable {
         public var longestPath: Double
         /// Seconds of the longest path through the bodies alone, as they recorded it, by the median.
         public var bodies: Double
-        /// How many tasks lie on that path.
+        /// How many tasks that ran lie on that path.
         public var pathTasks: Int
+        /// The tasks that were skipped, and in how many of the runs; empty where each ran all of its tasks. What they take is in no figure.
+        public var skipped: [String: Int] = [:]
+        /// In how many of the runs tasks were skipped.
+        public var runsWithSkips = 0
+        /// Live runs that succeeded, were looked at and are not measured: of them tasks were skipped, or did not succeed.
+        public var leftOut = 0
 
         /// Makes a measurement.
         public init(
@@ -40,17 +46,29 @@ public struct PipelineSavings: Sendable, Hashable {
             public var tasks: [String: Double]
             /// Seconds of their bodies by id, where they recorded it.
             public var bodies: [String: Double]
+            /// The tasks that were skipped.
+            public var skipped: Set<String>
 
             /// Makes a run.
-            public init(seconds: Double, tasks: [String: Double], bodies: [String: Double] = [:]) {
+            public init(
+                seconds: Double,
+                tasks: [String: Double],
+                bodies: [String: Double] = [:],
+                skipped: Set<String> = []
+            ) {
                 self.seconds = seconds
                 self.tasks = tasks
                 self.bodies = bodies
+                self.skipped = skipped
             }
         }
 
-        /// Measures runs; nil of none.
-        public init?(_ runs: [Run], of tasks: [TaskDefinition]) {
+        /// Measures runs that ran all of their tasks; where there are none, those of which tasks were skipped. Nil where there are none either.
+        ///
+        /// - Parameter unusable: live runs that succeeded although a task of them did not.
+        public init?(_ all: [Run], of tasks: [TaskDefinition], unusable: Int = 0) {
+            let whole = all.filter(\.skipped.isEmpty)
+            let runs = whole.isEmpty ? all : whole
             func median<Value: Comparable>(_ value: (Run) -> Value) -> Value? {
                 let sorted = runs.map(value).sorted()
                 return sorted.isEmpty ? nil : sorted[sorted.count / 2]
@@ -71,6 +89,9 @@ public struct PipelineSavings: Sendable, Hashable {
                 bodies: bodies,
                 pathTasks: pathTasks
             )
+            for run in runs { for id in run.skipped { skipped[id, default: 0] += 1 } }
+            runsWithSkips = runs.count(where: { !$0.skipped.isEmpty })
+            leftOut = unusable + all.count - runs.count
         }
 
         /// The longest path through tasks, and how many lie on it.
@@ -82,7 +103,8 @@ public struct PipelineSavings: Sendable, Hashable {
             while let index = left.firstIndex(where: { task in task.after.allSatisfy { ends[$0] != nil } }) {
                 let task = left.remove(at: index)
                 let before = task.after.compactMap { ends[$0] }.max { $0.seconds < $1.seconds } ?? (0, 0)
-                ends[task.id] = (before.seconds + (seconds[task.id] ?? 0), before.tasks + 1)
+                let own = seconds[task.id]
+                ends[task.id] = (before.seconds + (own ?? 0), before.tasks + (own == nil ? 0 : 1))
             }
             return ends.values.max { $0.seconds < $1.seconds } ?? (0, 0)
         }
@@ -132,6 +154,9 @@ public struct PipelineSavings: Sendable, Hashable {
         self.measured = measured
     }
 
+    /// What was measured of runs of which no task was skipped; nil where there are none.
+    private var measuredWhole: Measured? { (measured.value ?? nil).flatMap { $0.runsWithSkips == 0 ? $0 : nil } }
+
     /// Seconds of a run before: as recorded, else as stated, else all tasks one after another, as measured, else as the plan reckons.
     public var before: (seconds: Double, basis: Basis)? {
         if let recorded { return (recorded, .recorded) }
@@ -142,16 +167,18 @@ public struct PipelineSavings: Sendable, Hashable {
     }
 
     /// Seconds of a run after: as measured, else as the plan reckons.
+    ///
+    /// Runs of which tasks were skipped are no measure against a time before that has those tasks in it.
     public var after: (seconds: Double, basis: Basis)? {
-        if let measured = measured.value ?? nil { return (measured.seconds, .measured) }
+        if let measured = measured.value ?? nil, measured.runsWithSkips == 0 || before?.basis == .measured {
+            return (measured.seconds, .measured)
+        }
         return projection.projected.map { ($0, .projected) }
     }
 
     /// By how much of it the plan's reckoning is off what the bodies took: 0.05 where they took 5 % longer. Nil where one is unknown.
     public var deviation: Double? {
-        guard let measured = measured.value ?? nil, let projected = projection.projected, projected > 0 else {
-            return nil
-        }
+        guard let measured = measuredWhole, let projected = projection.projected, projected > 0 else { return nil }
         return measured.bodies / projected - 1
     }
 

@@ -22,9 +22,7 @@ struct ConnectionProof {
                     "The connection “\(there.id)” is of type \(there.type), and the source's place is of type \(wanted.type) (\(expected.address)). Change it in Airflow."
             )
         }
-        let isSame =
-            host(there.host) == host(wanted.host) && port(there) == port(wanted) && database(there) == database(wanted)
-        if isSame { return nil }
+        if leadsAlike(there, wanted) { return nil }
         let shown = "\(there.host ?? "localhost"):\(port(there))/\(database(there))"
         let differs =
             "The connection “\(there.id)” leads to \(shown), and \(workspace.settings.file) says \(expected.address)."
@@ -60,6 +58,11 @@ struct ConnectionProof {
                     "\(differs) From here \(shown) gives no answer, so that nobody knows whether both are one; the policy's rule “deployed” holds only once the gate has asked at \(expected.address)."
             )
         }
+    }
+
+    /// Whether two connections of one type lead to one place, as they are written.
+    func leadsAlike(_ there: AirflowConnection, _ wanted: AirflowConnection) -> Bool {
+        host(there.host) == host(wanted.host) && port(there) == port(wanted) && database(there) == database(wanted)
     }
 
     /// What tells a Redis server from every other.

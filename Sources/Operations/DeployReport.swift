@@ -17,6 +17,10 @@ package struct DeployReport {
         package var state: State
         /// Whether it is known how to make it.
         package var canBeMade = true
+        /// The type of a connection that mappings name, as Airflow calls it; nil of others.
+        package var type: String?
+        /// The tasks that name it, as `pipeline.task`.
+        package var tasks: [String] = []
     }
 
     package var executed: Bool
@@ -38,7 +42,8 @@ package struct DeployReport {
         for file in files { lines.append("\(changeWord(file.change))  \(file.name) → \(file.place)") }
         for setup in setups where setup.state != .exists {
             let word = setup.state == .made ? "made" : executed || !setup.canBeMade ? "missing" : "would make"
-            lines.append("\(word)  \(setup.kind) \(setup.name): \(setup.leadsTo)")
+            let tasks = setup.tasks.isEmpty ? "" : "; for \(setup.tasks.joined(separator: ", "))"
+            lines.append("\(word)  \(setup.kind) \(setup.name): \(setup.leadsTo)\(tasks)")
         }
         for (id, standing) in standings { lines.append("\(id): \(words(id, standing))") }
         for (id, report) in unpausing { lines.append("\(id): \(words(report))") }
@@ -109,7 +114,8 @@ package struct DeployReport {
                 setups.map {
                     [
                         "kind": .string($0.kind), "name": .string($0.name), "leads_to": .string($0.leadsTo),
-                        "state": .string($0.state.rawValue),
+                        "state": .string($0.state.rawValue), "type": $0.type.map { .string($0) } ?? .null,
+                        "tasks": .array($0.tasks.map { .string($0) }),
                     ]
                 }
             ),

@@ -81,7 +81,10 @@ package struct Deploying: Sendable {
         let deployed = DeployedPools(prepared.map(\.item.dag), declared: pools)
         let (poolSetups, poolFindings) = try await deployed.compare(client)
         report.findings += poolFindings
-        report.setups = try await poolSetups + connections(prepared, client)
+        let connections = DeployedConnections(workspace, prepared.map { ($0.item.dag, $0.needs) })
+        let (connectionSetups, connectionFindings) = try await connections.compare(client)
+        report.findings += connectionFindings
+        report.setups = poolSetups + connectionSetups
         report.findings += try await proven(report.setups, client)
         guard execute, report.holds else {
             report.executed = false
@@ -153,30 +156,6 @@ package struct Deploying: Sendable {
 
     // MARK: Connections, and what is made
 
-    private func connections(_ prepared: [Prepared], _ client: AirflowClient) async throws
-        -> [DeployReport.Setup]
-    {
-        let connections = prepared.reduce(into: [String: String]()) {
-            $0.merge($1.needs.connections) { first, _ in first }
-        }
-        var found: [DeployReport.Setup] = []
-        if !connections.isEmpty {
-            let there = Set(try await client.connections().map(\.id))
-            for (id, meaning) in connections.sorted(by: { $0.key < $1.key }) {
-                let made = try? workspace.sourceConnection(id)
-                found.append(
-                    DeployReport.Setup(
-                        kind: "connection",
-                        name: id,
-                        leadsTo: made.map { "\(meaning), \($0.address)" } ?? meaning,
-                        state: there.contains(id) ? .exists : .missing
-                    )
-                )
-            }
-        }
-        return found
-    }
-
     /// What is wrong with connections that exist: somebody else made them, or the source has moved since.
     private func proven(_ setups: [DeployReport.Setup], _ client: AirflowClient) async throws -> [Finding] {
         let needed = Set(setups.filter { $0.kind == "connection" && $0.state == .exists }.map(\.name))
@@ -190,7 +169,8 @@ package struct Deploying: Sendable {
     }
 
     private func make(_ report: inout DeployReport, _ pools: DeployedPools, _ client: AirflowClient) async throws {
-        for index in report.setups.indices where report.setups[index].state == .missing {
+        for index in report.setups.indices
+        where report.setups[index].state == .missing && report.setups[index].canBeMade {
             let setup = report.setups[index]
             let made: Bool
             if setup.kind == "pool" {
@@ -198,8 +178,8 @@ package struct Deploying: Sendable {
                 made = try await client.create(pool: pool.name, slots: pool.slots, note: DAGNotes.note(pool))
             } else {
                 do {
-                    let source = try workspace.sourceConnection(setup.name)
-                    made = try await client.create(source.connection, password: source.password)
+                    let known = try workspace.namedConnection(setup.name) ?? workspace.sourceConnection(setup.name)
+                    made = try await client.create(known.connection, password: known.password)
                 } catch let failure as OperationFailure {
                     report.findings.append(Finding(.setupMissing, severity: .error, text: sentence(failure.message)))
                     continue

@@ -122,35 +122,56 @@ extension Workspace {
         }
     }
 
-    /// The newest live runs of a DAG that succeeded and ran all of their tasks.
+    /// The newest live runs of a DAG that succeeded: those that ran all of their tasks, and where there are none those of which tasks were skipped.
     private static func measure(_ dag: DAGDefinition, _ client: AirflowClient) async throws -> PipelineSavings.Measured?
     {
         guard try await client.dag(dag.id) != nil else { return nil }
         let ids = Set(dag.tasks.map(\.id))
         var runs: [PipelineSavings.Measured.Run] = []
-        for run in try await client.newestRuns(dag.id, limit: measuredRuns * 5) where runs.count < measuredRuns {
+        var (whole, unusable) = (0, 0)
+        for run in try await client.newestRuns(dag.id, limit: measuredRuns * 5) where whole < measuredRuns {
             guard run.state == .success, let start = run.start, let end = run.end else { continue }
             let answer = try await client.value(dag.id, run.id, .returned(by: "gate"))
             // A DAG without a gate has no answer, and each of its runs is live.
             if let answer, answer["mode"]?.string != "live" { continue }
             var tasks: [String: Double] = [:]
-            var isWhole = true
+            var skipped: Set<String> = []
+            var isUsable = true
             for instance in try await client.taskInstances(dag.id, run.id) {
                 guard let id = ids.first(where: { instance.task == $0 || instance.task.hasSuffix("." + $0) }) else {
                     continue
                 }
+                if instance.state == "skipped" {
+                    skipped.insert(id)
+                    continue
+                }
                 guard instance.state == "success", let began = instance.start, let ended = instance.end else {
-                    isWhole = false
+                    isUsable = false
                     continue
                 }
                 // Of a task that was mapped over jobs or items all are its work.
                 tasks[id, default: 0] += ended.seconds(since: began)
             }
-            guard isWhole, tasks.count == ids.count else { continue }
-            let bodies = try await bodies(dag, run.id, client)
-            runs.append(PipelineSavings.Measured.Run(seconds: end.seconds(since: start), tasks: tasks, bodies: bodies))
+            // Of a task that was mapped some may be skipped: what ran of it counts.
+            skipped.subtract(tasks.keys)
+            guard isUsable, !tasks.isEmpty, tasks.count + skipped.count == ids.count else {
+                unusable += 1
+                continue
+            }
+            let isWhole = skipped.isEmpty
+            if isWhole { whole += 1 }
+            // No more of the others are asked for their bodies than are measured.
+            let bodies = isWhole || runs.count < measuredRuns ? try await bodies(dag, run.id, client) : [:]
+            runs.append(
+                PipelineSavings.Measured.Run(
+                    seconds: end.seconds(since: start),
+                    tasks: tasks,
+                    bodies: bodies,
+                    skipped: skipped
+                )
+            )
         }
-        return PipelineSavings.Measured(runs, of: dag.tasks)
+        return PipelineSavings.Measured(runs, of: dag.tasks, unusable: unusable)
     }
 
     /// How long the bodies of a run took by what they recorded. What waits has no body: of it the task counts.

@@ -56,35 +56,53 @@ extension Workspace {
         }
     }
 
-    /// The connection of an id that generated files name, its password, and where it leads.
+    /// A connection as Airflow is to have it, its password, and where it leads without credentials.
+    package typealias KnownConnection = (connection: AirflowConnection, password: String?, address: String)
+
+    /// The connection that mappings name, made from its URL in the settings; nil where they do not say where it leads.
+    ///
+    /// - Throws: `OperationFailure` if the URL cannot be taken apart.
+    package func namedConnection(_ id: String) throws -> KnownConnection? {
+        guard let url = settings.connections[id] else { return nil }
+        do {
+            let note = "The connection “\(id)” of Bailey's settings."
+            return known(id, try SourceConnection(named: id, url: url), note: note)
+        } catch let error as UnusableSource {
+            throw OperationFailure(.usage, "\(error); make the connection \(id) by hand")
+        }
+    }
+
+    /// The connection of a source, by the id that generated files name.
     ///
     /// - Throws: `OperationFailure` if it has to be made by hand.
-    package func sourceConnection(_ id: String) throws -> (
-        connection: AirflowConnection, password: String?, address: String
-    ) {
+    package func sourceConnection(_ id: String) throws -> KnownConnection {
         for system in systems {
             let own = DAGFile.connectionID(system.name)
             guard id == own || id.hasPrefix(own + "_") else { continue }
             do {
                 let role = ConnectionRole(rawValue: String(id.dropFirst(own.count + 1))) ?? .source
                 let found = try system.connection(role)
-                return (
-                    AirflowConnection(
-                        id: id,
-                        type: found.type,
-                        host: found.host,
-                        port: found.port,
-                        login: found.login,
-                        schema: found.schema,
-                        extra: found.extra,
-                        note: "The source “\(system.name)” of Bailey."
-                    ),
-                    found.password, found.address
-                )
+                return known(id, found, note: "The source “\(system.name)” of Bailey.")
             } catch let error as UnusableSource {
                 throw OperationFailure(.usage, "\(error); make the connection \(id) by hand")
             }
         }
         throw OperationFailure(.usage, "no source of \(settings.file) belongs to the connection \(id); make it by hand")
+    }
+
+    private func known(_ id: String, _ found: SourceConnection, note: String) -> KnownConnection {
+        (
+            AirflowConnection(
+                id: id,
+                type: found.type,
+                host: found.host,
+                port: found.port,
+                login: found.login,
+                schema: found.schema,
+                extra: found.extra,
+                note: note
+            ),
+            found.password, found.address
+        )
     }
 }

@@ -86,9 +86,7 @@ public struct SavingsReport: Sendable {
             }
             var measured = "unknown"
             if case .known(let found) = row.measured {
-                measured =
-                    found.map { "\(seconds($0.seconds)) (\($0.runs) \($0.runs == 1 ? "run" : "runs"))" }
-                    ?? "no live run"
+                measured = found.map(measuredWords) ?? "no live run"
             }
             table.add([
                 row.pipeline, recordedWords(row),
@@ -102,6 +100,30 @@ public struct SavingsReport: Sendable {
             "Recorded: the medians of legacy's entries one after another, those of runs that are waited for among them, by its own records or, “seen”, by what Bailey saw of them. Projected: the tasks one after another → as a DAG with the pools as declared. Measured: live runs in Airflow."
         )
         return lines + totals
+    }
+
+    private func measuredWords(_ measured: PipelineSavings.Measured) -> String {
+        let skips = measured.runsWithSkips > 0 ? ", tasks skipped" : ""
+        return "\(seconds(measured.seconds)) (\(count(measured.runs))\(skips))"
+    }
+
+    private func count(_ runs: Int) -> String { "\(runs) \(runs == 1 ? "run" : "runs")" }
+
+    /// What the figures rest on, where that is not all live runs.
+    private func basis(_ measured: PipelineSavings.Measured) -> [String] {
+        var lines: [String] = []
+        if measured.runsWithSkips > 0 {
+            let skipped = measured.skipped.sorted { $0.key < $1.key }.map { "\($0.key) in \($0.value)" }
+            lines.append(
+                "  in each of these \(count(measured.runs)) tasks were skipped (\(skipped.joined(separator: ", "))): what they take is in none of these figures, so that nothing is said of how far the projection is off"
+            )
+        }
+        if measured.leftOut > 0 {
+            lines.append(
+                "  the figures rest on \(count(measured.runs)); \(measured.leftOut) more that succeeded \(measured.leftOut == 1 ? "is" : "are") not counted, for tasks were skipped or did not succeed"
+            )
+        }
+        return lines
     }
 
     private func recordedWords(_ row: PipelineSavings) -> String {
@@ -125,6 +147,7 @@ public struct SavingsReport: Sendable {
             lines.append(
                 "  of that the bodies alone, along the longest path of \(measured.pathTasks) tasks: \(seconds(measured.bodies))\(deviation(row)); Airflow itself and waits cost \(seconds(max(0, measured.overheadPerTask))) for each of them"
             )
+            lines += basis(measured)
         } else if case .unknown(let why) = row.measured {
             lines.append("  measured: not known: \(why)")
         }
@@ -218,6 +241,13 @@ public struct SavingsReport: Sendable {
                     "parallelism_saved_seconds": number(found.savedByParallelism), "waits_seconds": number(found.waits),
                     "bodies_seconds": number(found.bodies), "path_tasks": .number(JSONNumber(found.pathTasks)),
                     "overhead_per_task_seconds": number(found.overheadPerTask),
+                    "runs_with_skips": .number(JSONNumber(found.runsWithSkips)),
+                    "skipped": .object(
+                        JSONObject(
+                            found.skipped.sorted { $0.key < $1.key }.map { ($0.key, .number(JSONNumber($0.value))) }
+                        )
+                    ),
+                    "runs_left_out": .number(JSONNumber(found.leftOut)),
                 ]
             }
         }

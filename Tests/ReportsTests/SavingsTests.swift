@@ -56,6 +56,40 @@ import Testing
         )
     }
 
+    @Test func runsOfWhichTasksWereSkippedAreMeasuredForWhatTheyAre() throws {
+        func partial(_ seconds: Double, _ tasks: [String: Double], without skipped: Set<String>)
+            -> PipelineSavings.Measured.Run
+        {
+            PipelineSavings.Measured.Run(seconds: seconds, tasks: tasks, skipped: skipped)
+        }
+        let all = [
+            partial(700, ["a": 100, "b": 500], without: ["c", "d"]),
+            partial(900, ["a": 100, "c": 600, "d": 100], without: ["b"]),
+            partial(800, ["a": 100, "b": 500, "d": 100], without: ["c"]),
+        ]
+        let measured = try #require(PipelineSavings.Measured(all, of: tasks, unusable: 1))
+        #expect(measured.runs == 3 && measured.runsWithSkips == 3 && measured.leftOut == 1)
+        #expect(measured.skipped == ["b": 1, "c": 2, "d": 1])
+        // 500 s, 700 s and 600 s: a lies beside b, c before d; of the path through c and d nothing of b counts.
+        #expect(measured.seconds == 800 && measured.longestPath == 600 && measured.pathTasks == 2)
+        var one = row(.known(measured))
+        #expect(one.deviation == nil)
+        // Against themselves: 700 s of tasks, and 800 s.
+        #expect(one.before?.basis == .measured && one.after?.basis == .measured && one.saved == -100.0)
+        one.recorded = 3000
+        #expect(one.after?.basis == .projected && one.saved == 1200.0)
+        let text = report([one]).textLines.joined(separator: "\n")
+        #expect(text.contains("13 min 20 s (3 runs, tasks skipped)"), "\(text)")
+        #expect(text.contains("b in 1, c in 2, d in 1") && text.contains("1 more that succeeded is not counted"))
+        #expect(!text.contains("than projected"))
+        // Where there is a whole run it alone counts, and the others are told.
+        let whole = try #require(
+            PipelineSavings.Measured(all + [run(1500, ["a": 600, "b": 500, "c": 600, "d": 600])], of: tasks)
+        )
+        #expect(whole.runs == 1 && whole.runsWithSkips == 0 && whole.skipped.isEmpty && whole.leftOut == 3)
+        #expect(PipelineSavings.Measured([], of: tasks, unusable: 2) == nil)
+    }
+
     @Test func aFigureSaysWhereItComesFrom() throws {
         var one = row()
         #expect(one.before?.seconds == 2400.0 && one.before?.basis == .projected)

@@ -32,6 +32,7 @@ class Answer:
     `how`: `live`; of skip `coalesced`, `dropped`, `claimed` (by another run) or `trimmed`; of shadow `no-switch`,
     `not-ours` or `other-installation`; of wait `closing`, `mixed`, `lost`, `future`, `moving` or `away`. `retry_at` is in µs, where the switch knows it.
     `without` names entries of the group that legacy ran by itself at this tick: a live run leaves their tasks to it.
+    `into` is the run that stands for a tick that was coalesced; empty where the switch does not know it.
     """
 
     mode: Literal["live", "shadow", "skip", "wait"]
@@ -40,6 +41,7 @@ class Answer:
     fence: str = ""
     again: bool = False
     retry_at: int | None = None
+    into: str = ""
     alerts: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
@@ -142,17 +144,19 @@ class Gate:
             asked = (str(tick), run, self._policy, late, began, self._installation, "once" if once else "")
             word, *rest = self._switch.call("claim", *asked)
             if word in ("live", "coalesced", "dropped"):
-                note, ended, fence, apart = rest
+                note, ended, fence, apart, into = rest
                 if ended:
                     self._end_window(fence, alerts)
                 gone = "the legacy entry is gone" if note == "gone" else ""
+                stands = f"the run {into} began late and stands for this tick" if into else ""
                 mode: Literal["live", "skip"] = "live" if word == "live" else "skip"
                 without = tuple(self._entries[int(place) - 1] for place in apart.split())
                 if without and mode == "live":
                     self._alert(
                         alerts, f"legacy ran {', '.join(without)} by itself at this tick: this run does the others"
                     )
-                return Answer(mode, word, gone, fence, again=note == "again", without=without)
+                words = "; ".join(part for part in (gone, stands) if part)
+                return Answer(mode, word, words, fence, again=note == "again", into=into, without=without)
             if word == "skip":
                 other, how, _at = rest
                 if how == "trimmed":

@@ -164,7 +164,7 @@ class BaileyGate(BaseSensorOperator):
             given = self._ask_launch(run)
             if given["how"] in ("backfill", "away"):
                 return given
-        given = _answer(answer.mode, answer.how, note, answer.fence)
+        given = _answer(answer.mode, answer.how, note, answer.fence, answer.into)
         # The tasks of these are legacy's at this tick: shadows in a live run.
         given["without"] = [f"{self.source}/{name}" for name in answer.without]
         return given
@@ -189,5 +189,5 @@ class BaileyGate(BaseSensorOperator):
         return _answer("live" if "live" in modes.values() else "shadow", "queue", said)
 
 
-def _answer(mode: str, how: str, note: str = "", fence: str = "") -> dict[str, Any]:
-    return {"mode": mode, "how": how, "note": note, "fence": fence}
+def _answer(mode: str, how: str, note: str = "", fence: str = "", into: str = "") -> dict[str, Any]:
+    return {"mode": mode, "how": how, "note": note, "fence": fence, **({"into": into} if into else {})}

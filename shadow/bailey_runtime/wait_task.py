@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from . import GATE
 from .compat import AirflowFailException, AirflowSkipException, BaseSensorOperator, PokeReturnValue, drop_params
 
 # States in which a task will never succeed by itself.
@@ -15,8 +17,9 @@ _OVER = ("failed", "upstream_failed", "skipped", "removed")
 class WaitTask(BaseSensorOperator):
     """Waits until the run of another DAG's last tick until this run's has succeeded, or its task `awaited`.
 
-    `schedule` is the other's schedule as RedBeat's JSON, in `timezone`. It fails at once where the other has, and after `timeout`. It holds no worker
-    slot while it waits. In shadow nothing is waited for: that is shown as skipped.
+    `schedule` is the other's schedule as RedBeat's JSON, in `timezone`. It fails at once where the other has, and after `timeout`. For a tick that the
+    other's gate has coalesced the late run that stands for it is waited for. It holds no worker slot while it waits. In shadow nothing is waited
+    for: that is shown as skipped.
     """
 
     template_fields: ClassVar[Sequence[str]] = ()
@@ -72,49 +75,108 @@ class WaitTask(BaseSensorOperator):
             raise AirflowFailException(words)
         tick = last_tick(self.schedule, timezone=self.timezone)(own)
         try:
-            state = state_of(context, self.awaited_dag, self.awaited, tick)
+            seen = look_at(context, self.awaited_dag, self.awaited, tick)
         except Exception as error:
             # It is asked again until the wait's own end: an Airflow that is busy has not failed.
             self.log.warning("Airflow gave no answer about %s: %s: %s", name, type(error).__name__, error)
             return False
-        self.log.info("%s of the tick %s is %s", name, iso(tick), state or "not there yet")
-        if state in _OVER:
-            words = f"{name} of the tick {iso(tick)} is {state}: it will not succeed by itself"
+        of_tick = f"{name} of the tick {iso(tick)}{seen.words}"
+        self.log.info("%s is %s", of_tick, seen.state or "not there yet")
+        if seen.state in _OVER:
+            words = f"{of_tick} is {seen.state}: it will not succeed by itself"
             record(context, run, "failed", error=BodyError("wait", words))
             raise AirflowFailException(words)
-        if state != "success":
+        if seen.state != "success":
             return False
-        value = {"tick": iso(tick)}
+        value = {"tick": iso(tick), **({"run": seen.into} if seen.into else {})}
         record(context, run, "success", result=json.dumps(value))
         return PokeReturnValue(is_done=True, xcom_value=value)
 
 
-def state_of(context: Mapping[str, Any], dag: str, task: str | None, tick: datetime) -> str | None:
-    """The state of the run of a tick, or of its task; None while there is none."""
-    instance = context["ti"]
-    if not hasattr(instance, "get_task_states"):
-        return _state_in_2(dag, task, tick)
-    if task is not None:
-        found = instance.get_task_states(dag_id=dag, task_ids=[task], logical_dates=[tick])
-        states = [state for run in found.values() for name, state in run.items() if name == task]
-        return str(getattr(states[0], "value", states[0])) if states and states[0] is not None else None
-    for state in ("success", "failed"):
-        if instance.get_dr_count(dag_id=dag, logical_dates=[tick], states=[state]):
-            return state
-    return None
+@dataclass(frozen=True)
+class Seen:
+    """What became of a tick: its state, None while there is none; the run that stands for it, if that is another; that in words."""
+
+    state: str | None
+    into: str = ""
+    words: str = ""
 
 
-def _state_in_2(dag: str, task: str | None, tick: datetime) -> str | None:
-    from airflow.models import DagRun
-    from airflow.utils.session import create_session
+def look_at(context: Mapping[str, Any], dag: str, task: str | None, tick: datetime) -> Seen:
+    """The state of the run of a tick, or of its task.
 
-    with create_session() as session:
-        run = session.query(DagRun).filter_by(dag_id=dag, execution_date=tick).first()
-        if run is None:
-            return None
-        instance = run if task is None else run.get_task_instance(task, session=session)
-        return (
-            None
-            if instance is None or instance.state is None
-            else str(getattr(instance.state, "value", instance.state))
-        )
+    A gate that has skipped its run says why. Where that is because a late run stands for the tick, that run is the one that is meant.
+    """
+    airflow = _Airflow3(context["ti"]) if hasattr(context["ti"], "get_task_states") else _Airflow2()
+    run = airflow.run_of(dag, tick)
+    if run is None:
+        return Seen(None)
+    answer = airflow.gates_answer(dag, run) if airflow.state(dag, run, GATE) == "skipped" else None
+    if not isinstance(answer, Mapping) or "how" not in answer:
+        return Seen(airflow.state(dag, run, task))
+    other, _, into = str(answer.get("into") or "").partition("/")
+    if not into:
+        note = f": {answer['note']}" if answer.get("note") else ""
+        return Seen("skipped", words=f", whose gate let nothing run ({answer['how']}{note}),")
+    words = f", for which the late run {into} of {other} stands,"
+    return Seen(airflow.state(other, into, task), into, words)
+
+
+class _Airflow3:
+    """What a task may ask of other DAGs."""
+
+    def __init__(self, instance: Any) -> None:
+        self.instance = instance
+
+    def run_of(self, dag: str, tick: datetime) -> str | None:
+        """The run of a tick, once it has tasks."""
+        return next(iter(self.instance.get_task_states(dag_id=dag, logical_dates=[tick])), None)
+
+    def state(self, dag: str, run: str, task: str | None) -> str | None:
+        """The state of a run, or of a task of it."""
+        if task is None:
+            ends = ("success", "failed")
+            return next((end for end in ends if self.instance.get_dr_count(dag, run_ids=[run], states=[end])), None)
+        found = self.instance.get_task_states(dag_id=dag, task_ids=[task], run_ids=[run])
+        return _text(found.get(run, {}).get(task))
+
+    def gates_answer(self, dag: str, run: str) -> Any:
+        """What the gate of a run said."""
+        return self.instance.xcom_pull(dag_id=dag, task_ids=GATE, run_id=run, map_indexes=-1)
+
+
+class _Airflow2:
+    """The same, where tasks read Airflow's tables."""
+
+    def run_of(self, dag: str, tick: datetime) -> str | None:
+        """The run of a tick."""
+        found = self._run(dag, execution_date=tick)
+        return None if found is None else found.run_id
+
+    def state(self, dag: str, run: str, task: str | None) -> str | None:
+        """The state of a run, or of a task of it."""
+        from airflow.utils.session import create_session
+
+        found = self._run(dag, run_id=run)
+        if found is None or task is None:
+            return None if found is None else _text(found.state)
+        with create_session() as session:
+            instance = found.get_task_instance(task, session=session)
+            return None if instance is None else _text(instance.state)
+
+    def gates_answer(self, dag: str, run: str) -> Any:
+        """What the gate of a run said."""
+        from airflow.models.xcom import XCom
+
+        return XCom.get_one(key="return_value", dag_id=dag, task_id=GATE, run_id=run)
+
+    def _run(self, dag: str, **which: Any) -> Any:
+        from airflow.models import DagRun
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return session.query(DagRun).filter_by(dag_id=dag, **which).first()
+
+
+def _text(state: Any) -> str | None:
+    return None if state is None else str(getattr(state, "value", state))

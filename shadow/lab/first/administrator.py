@@ -1,6 +1,6 @@
-"""What the administrator of the company's Airflow does by hand (`python -m lab.first.administrator`): connections, and trial runs.
+"""What the administrator of the company's Airflow does by hand (`python -m lab.first.administrator`): trial runs.
 
-Reads where the Airflow is from the variables of `python -m lab airflow env`, and where they lead from those of `python -m lab.first env`.
+Reads where the Airflow is from the variables of `python -m lab airflow env`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-LED = {"neo4j": "NEO4J", "qdrant": "QDRANT", "elasticsearch": "ELASTICSEARCH", "agents": "AGENTS"}
 ENDED = ("success", "failed")
 
 
@@ -51,20 +50,6 @@ class Administrator:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def connect(self) -> None:
-        """Makes the connections that the mappings name."""
-        for name, variable in LED.items():
-            found = urllib.parse.urlsplit(self.environment[f"COMPANY_{variable}_URL"])
-            self.add(name, "http", found, {"schema": "http"})
-        found = urllib.parse.urlsplit(self.environment["COMPANY_DATABASE_URL"])
-        self.add("warehouse", "postgres", found, {"schema": found.path.strip("/"), "login": found.username})
-
-    def add(self, name: str, kind: str, found: urllib.parse.SplitResult, more: Mapping[str, Any]) -> None:
-        """Makes one."""
-        place = {"conn_type": kind, "host": found.hostname, "port": found.port}
-        self.call("POST", "/connections", {"connection_id": name, **place, **more})
-        print(f"connection {name}: {kind} at {found.hostname}:{found.port}", flush=True)
-
     def start(self, dag: str, run: str, tick: str | None, conf: Mapping[str, Any]) -> None:
         """Starts a run, as the button does."""
         self.call("POST", f"/dags/{dag}/dagRuns", {"dag_run_id": run, "conf": conf, "logical_date": tick})
@@ -86,12 +71,10 @@ class Administrator:
 
 
 def main() -> None:
-    """`connections`; `start DAG RUN [TICK] [JSON]`; `wait DAG RUN`."""
+    """`start DAG RUN [TICK] [JSON]`; `wait DAG RUN`."""
     command, *words = sys.argv[1:]
     one = Administrator(os.environ)
-    if command == "connections":
-        one.connect()
-    elif command == "start":
+    if command == "start":
         dag, run, tick, conf = [*words, "", ""][:4]
         one.start(dag, run, tick or None, json.loads(conf or "{}"))
         print(f"{dag}: {run} is started", flush=True)

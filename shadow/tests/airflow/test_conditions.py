@@ -78,3 +78,16 @@ def test_the_grid_shows_which_held(both: Road, dag: str, mode: str | None) -> No
         outcome = both.airflow.outcome(dag, run, "many")
         assert outcome is not None and (outcome["mode"], outcome["state"]) == (mode, "success")
         assert both.airflow.outcome(dag, run, "few") is None, "what was skipped has no outcome"
+
+
+def test_a_run_with_skipped_tasks_is_measured_for_what_it_is(both: Road) -> None:
+    assert both.airflow.ended("conditions-gated", "live") == "success"
+    (row,) = both.workspace.json("report", "conditions-gated", "--savings")["pipelines"]
+    measured = row["measured"]
+    skipped = [task for task, state in expected().items() if state == "skipped"]
+    assert (measured["runs"], measured["runs_with_skips"]) == (1, 1)
+    assert measured["skipped"] == dict.fromkeys(skipped, 1)
+    assert 0 < measured["sequential_seconds"] and 0 < measured["longest_path_seconds"] <= measured["seconds"]
+    assert row["deviation"] is None
+    said = both.workspace.run("report", "conditions-gated", "--savings").stdout
+    assert "1 run, tasks skipped" in said and "few in 1" in said

@@ -84,6 +84,79 @@ def test_a_dag_that_is_not_ours_is_left_alone(road: Road, tmp_path: Path) -> Non
         place.unlink()
 
 
+def test_connections_that_mappings_name_are_made_where_it_is_known_where_they_lead(road: Road, tmp_path: Path) -> None:
+    name = "connected"
+    settings = json.loads((road.workspace.folder / "bailey.yaml").read_text(encoding="utf-8"))
+    del settings["version"]
+    settings["sources"] = {}
+    settings["connections"] = {
+        "known-warehouse": {"url": road.legacy.postgres_url},
+        "known-agents": {"url": "https://me:pass-phrase@127.0.0.1:8443/api/"},
+    }
+    workspace = Workspace(tmp_path / "work", settings, road.workspace.environment)
+    query = {"connection": "known-warehouse", "text": "SELECT 1 AS one"}
+    tasks = {
+        "count": {"sql": query},
+        "ask": {"http": {"connection": "known-agents", "url": "/ask"}, "after": ["count"]},
+        "move": {
+            "copy": {"from": query, "to": {"connection": "nowhere-said", "table": "ones"}, "window": "all"},
+            "after": ["count"],
+        },
+    }
+    workspace.add_mapping({"pipeline": name, "schedule": {"crontab": "0 4 1 1 *"}, "tasks": tasks})
+    workspace.run("import", status=(0, 1))
+    workspace.run("generate", name)
+
+    def setups(found: dict[str, Any]) -> dict[str, tuple[str, str, list[str]]]:
+        return {one["name"]: (one["state"], one["type"], one["tasks"]) for one in found["setup"]}
+
+    would = workspace.json("deploy", name)
+    assert setups(would) == {
+        "known-agents": ("missing", "http", ["connected.ask"]),
+        "known-warehouse": ("missing", "postgres", ["connected.count", "connected.move"]),
+        "nowhere-said": ("missing", "postgres", ["connected.move"]),
+    }
+    (unknown,) = [one for one in would["findings"] if "nowhere-said" in one["text"]]
+    assert (unknown["code"], unknown["severity"]) == ("BLY078", "warning")
+    assert "connected.move needs it: a PostgreSQL, of type postgres" in unknown["text"]
+    assert road.airflow.found("/connections/known-warehouse") is None
+
+    done = workspace.run("deploy", "--execute", name)
+    assert "pass-phrase" not in done.stdout + done.stderr
+    assert "made  connection known-agents: an HTTP server (type http), https://127.0.0.1:8443/api; for" in done.stdout
+    made = road.airflow.call("GET", "/connections/known-agents")
+    assert (made["conn_type"], made["host"], made["port"], made["login"]) == (
+        "http",
+        "https://127.0.0.1:8443/api",
+        None,
+        "me",
+    )
+    assert road.airflow.found("/connections/nowhere-said") is None
+    road.airflow.pause(name, False)
+    road.airflow.trigger(name, "live", {"bailey_mode": "live"})
+    assert road.airflow.ended(name, "live") == "failed"
+    # What was made leads there; what is not there is what the task says.
+    assert road.airflow.states(name, "live")["count"] == "success"
+    outcome = road.airflow.outcome(name, "live", "move")
+    assert outcome is not None and "no connection “nowhere-said”" in outcome["error"]["message"]
+
+    # What exists is left as it is, and told where it leads elsewhere.
+    road.airflow.call(
+        "PATCH", "/connections/known-warehouse?update_mask=schema", {**warehouse(road), "schema": "other"}
+    )
+    told = workspace.json("deploy", name, "--execute")
+    assert setups(told)["known-warehouse"][0] == "exists"
+    assert [one["code"] for one in told["findings"] if "known-warehouse" in one["text"]] == ["BLY069"]
+    assert road.airflow.call("GET", "/connections/known-warehouse")["schema"] == "other"
+    road.airflow.pause(name, True)
+
+
+def warehouse(road: Road) -> dict[str, Any]:
+    """What Airflow's API wants of a connection that is changed."""
+    found = road.airflow.call("GET", "/connections/known-warehouse")
+    return {key: found[key] for key in ("connection_id", "conn_type", "host", "port", "login")}
+
+
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "ungated"])
 def test_an_unpause_fires_nothing_that_was_due_before(road: Road, tmp_path: Path, gated: bool) -> None:
     name = f"unpaused-{'gated' if gated else 'ungated'}"

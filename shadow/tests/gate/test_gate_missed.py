@@ -59,6 +59,34 @@ def test_missed_ticks(legacy):
         assert [it.claims()[it.now + tick * SECOND]["how"] for tick in ticks] == answers
 
 
+def test_a_tick_that_was_coalesced_names_the_run_that_stands_for_it(legacy):
+    it = legacy()
+    it.cut_over()
+    asked = gate(it)
+    ticks = [it.now - step * SECOND for step in (8, 7, 5, 3, 2)]
+    first, second = it.now - 6 * SECOND, it.now - SECOND
+    # A run that began six seconds ago stands for the tick before that, and not for the next, whose own run stands for the last.
+    told = [
+        asked.ask(tick, f"d/{number}", since=since)
+        for number, (tick, since) in enumerate(zip(ticks, (first, None, second, None, None)))
+    ]
+    assert [(answer.how, answer.into) for answer in told] == [
+        ("live", ""),
+        ("coalesced", "d/0"),
+        ("live", ""),
+        ("coalesced", "d/2"),
+        ("coalesced", "d/2"),
+    ]
+    assert "d/2" in told[4].note and it.claims()[ticks[4]]["into"] == "d/2"
+    # The same run is told the same again, whatever has run since.
+    assert asked.ask(it.now, "d/5").how == "live"
+    again = asked.ask(ticks[1], "d/1")
+    assert (again.how, again.into, again.again) == ("coalesced", "d/0", True)
+    # What a gate of before this was kept has written names nobody.
+    it.client.hdel("bailey:switch:{redbeat:one}", "last_live_run")
+    assert asked.ask(it.now - 4 * SECOND, "d/6").into == ""
+
+
 def test_a_tick_that_only_waited_for_the_switch_was_not_missed(legacy):
     it = legacy()
     it.cut_over()

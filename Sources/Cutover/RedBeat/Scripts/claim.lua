@@ -66,7 +66,7 @@ if recorded then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
     local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
     -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
-    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0', without }
+    return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0', without, claim.into or '' }
   end
   return { 'skip', claim.run, claim.how, text(claim.at) }
 end
@@ -127,8 +127,15 @@ local live_at = number(known.last_live_at)
 if policy == 'coalesce' and live_at and tick <= live_at and began - tick > PUNCTUAL then how = 'coalesced' end
 if policy == 'none' and late_after and began - tick > late_after then how = 'dropped' end
 
+-- The live run that stands for this tick: who waits for the tick waits for that one.
+local into = how == 'coalesced' and known.last_live_run or ''
 local record = '{"run":' .. cjson.encode(run) .. ',"at":' .. text(now) .. ',"how":"' .. how .. '","by":' .. cjson.encode(installation)
-  .. ',"began":"' .. text(began) .. '"}'
+  .. ',"began":"' .. text(began) .. '"' .. (into ~= '' and ',"into":' .. cjson.encode(into) or '') .. '}'
+-- Of two live runs the one that began last is the one that stands for what was due before.
+local function lives(key)
+  redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, began)))
+  if began >= (live_at or 0) then redis.call('HSET', key, 'last_live_run', run) end
+end
 local most = policy == 'every' and MOST_CLAIMS_EVERY or MOST_CLAIMS
 local ended = ''
 for i = 1, COUNT do
@@ -137,11 +144,11 @@ for i = 1, COUNT do
   if apart[i] then
     -- Legacy has run it, and goes on from there.
   elseif not fields then
-    if how == 'live' then redis.call('HSET', claims_key(i), 'last_live_at', text(math.max(live_at or 0, began))) end
+    if how == 'live' then lives(claims_key(i)) end
   else
     local key, last = switch_key(i), math.max(number(fields.last_claim) or 0, tick)
     redis.call('HSET', key, 'last_claim', text(last))
-    if how == 'live' then redis.call('HSET', key, 'last_live_at', text(math.max(live_at or 0, began))) end
+    if how == 'live' then lives(key) end
     if named == '' and installation ~= '' then redis.call('HSET', key, 'installation', installation) end
     local left = number(fields.ticks_left)
     if current and fields.state == 'airflow' and left and left > 0 then
@@ -162,4 +169,4 @@ for i = 1, COUNT do
     keep(i)
   end
 end
-return { how, note, ended, lead and lead.fence or '0', without }
+return { how, note, ended, lead and lead.fence or '0', without, into }

@@ -68,7 +68,7 @@ local function windows_text(list)
 end
 
 -- Kept beside the claims, too, in the same write: a switch that is lost must not take with it whose the ticks of ended windows are.
-local KEPT = { 'windows', 'claims_from', 'last_live_at', 'installation' }
+local KEPT = { 'windows', 'claims_from', 'last_live_at', 'last_live_run', 'installation' }
 local function keep(i)
   for _, name in ipairs(KEPT) do
     local value = redis.call('HGET', switch_key(i), name)
