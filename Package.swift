@@ -48,7 +48,7 @@ let queueProfiles = [
     "pgmq", "pgqueuer", "procrastinate", "que", "river", "solid_queue",
 ]
 let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
-let beatScripts = ["tables", "helpers", "moving", "running"]
+let beatScripts = ["tables", "helpers", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")

@@ -105,6 +105,8 @@ public protocol Crossing: Sendable {
     var isResting: Bool { get }
     /// What keeps its switch: two sources may be one.
     var location: String { get }
+    /// The same for people, as the subject of a sentence.
+    var store: String { get }
 
     // MARK: Looking
 
@@ -187,6 +189,7 @@ extension Bridge {
 extension Crossing {
     public var isResting: Bool { false }
     public var location: String { source }
+    public var store: String { "the database of \(source)" }
     public func script(_ purpose: ScriptPurpose) async throws -> String? { nil }
     public var rehearsalWords: String {
         "look whether \(members.joined(separator: ", ")) in \(source) can be \(cargo == .jobs ? "held" : "moved")"

@@ -13,8 +13,9 @@ extension Survey {
     private struct Standings {
         /// Of its ticks; nil if it has none.
         var ticks: Result<CrossingStanding, any Error>?
-        /// The source that they lie in.
+        /// The source that they lie in, and what keeps their switch, for people.
         var source: String?
+        var store = "the switches’ store"
         var jobs: [Result<CrossingStanding, any Error>] = []
     }
 
@@ -54,7 +55,7 @@ extension Survey {
                 if let crossing = try ticks(id) {
                     let timetable = plannedPipeline(id)?.dag.clock.timetable
                     looks[crossing.source, default: []].append(Look(crossing, timetable: timetable))
-                    standings.source = crossing.source
+                    (standings.source, standings.store) = (crossing.source, crossing.store)
                 }
             } catch {
                 standings.ticks = .failure(error)
@@ -107,7 +108,7 @@ extension Survey {
                 ticks = standing
                 gate = standing.gate
                 if standing.isLegacys, let source = standings.source { durability = durabilities[source] }
-                result.unknowns += disorder(id, standing)
+                result.unknowns += disorder(id, standing, standings.store)
                 result.owner = standing.state ?? .closing
             }
         } catch let refusal as Refusal {
@@ -225,9 +226,9 @@ extension Survey {
     }
 
     /// What is wrong with the switches of a pipeline, one sentence each.
-    private func disorder(_ pipeline: String, _ standing: CrossingStanding) -> [String] {
+    private func disorder(_ pipeline: String, _ standing: CrossingStanding, _ place: String) -> [String] {
         var found = standing.troubles.map(\.text) + standing.remarks
-        found += forgotten(standing, "Redis", "legacy owns the ticks, and its clock runs")
+        found += forgotten(standing, place, "legacy owns the ticks, and its clock runs")
         let since = standing.record?.settledAt ?? standing.now
         if standing.state == .airflow,
             let run = Workspace.stored(store, { try $0.journal(pipeline: pipeline, operation: "watch", limit: 50) })

@@ -233,9 +233,6 @@ extension Watchman {
 }
 
 extension Crossing {
-    /// What keeps its switch, for people.
-    var store: String { cargo == .ticks ? "Redis" : "the database of \(source)" }
-
     /// What the journal keeps of a cutover that was forgotten.
     func forgetting(_ standing: CrossingStanding) -> JSON {
         cargo == .ticks ? standing.journaled : ["queue": .string(source), "types": .array(members.map(JSON.string))]

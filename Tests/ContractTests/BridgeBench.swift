@@ -102,6 +102,15 @@ struct BridgeBench: Sendable {
         }
     }
 
+    /// Takes the journal away, as a file does that is damaged, or brings it back.
+    func journalIsThere(_ isThere: Bool) throws {
+        try DatabaseQueue(path: BridgeBench.state(folder)).write { database in
+            try database.execute(
+                sql: "ALTER TABLE \(isThere ? "away" : "journal") RENAME TO \(isThere ? "journal" : "away")"
+            )
+        }
+    }
+
     /// The same with an empty state of Bailey's own.
     func withoutState() throws -> BridgeBench {
         var bench = self

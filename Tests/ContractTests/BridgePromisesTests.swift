@@ -1,6 +1,7 @@
 import Cutover
 import Foundation
 import Legacy
+import LosslessJSON
 import Migration
 import Postgres
 import Store
@@ -161,6 +162,48 @@ import Testing
             #expect(try await bench.standing().state == .airflow)
             request.fence = try await bench.standing().fence
             #expect(try await bench.rollBack(request).outcome == "done")
+        }
+    }
+
+    /// Of Django's rows nothing of Bailey's is left, and they stay as they are: disabled.
+    @Test func whatIsRetiredLeavesTheDatabaseAsTheApplicationKnowsIt() async throws {
+        try await BridgeBench.with(.djangoBeat) { bench in
+            #expect(try await bench.cutOver().outcome == "done")
+            let moved = try bench.contents()
+            let crossing = try await bench.taken()
+            let around = try BridgeBench.around(bench.folder)
+            let archive = try await around.session(BridgeBench.pipeline, "retire").run { journal in
+                try await crossing.retiring(journal) { work in
+                    guard case .ticks(let operation) = work else { throw BenchError("these are ticks") }
+                    let look = try await operation.look()
+                    #expect(look.disorder.isEmpty && look.entries.map(\.key).sorted() == ["a", "b"])
+                    #expect(look.inCode == .known([]))
+                    try await operation.mark(true)
+                    let archive = try await operation.archive()
+                    try await operation.finish()
+                    return archive
+                }
+            }
+            let kept = archive?["switch"]?["entries"]?.array?.compactMap { $0["kept"]?["name"]?.string }
+            #expect(kept?.sorted() == ["a", "b"])
+            #expect(try bench.contents() == moved)
+            #expect(try !bench.everything().contains("bailey"))
+            #expect(try await bench.bridge.taken().isEmpty)
+        }
+    }
+
+    /// Whether a rollback was forgotten is not known without the journal: that is said, and is not “none”.
+    @Test func aJournalThatCannotBeReadIsNotOneWithoutARollback() async throws {
+        try await BridgeBench.with(.djangoBeat) { bench in
+            #expect(try await bench.cutOver().outcome == "done")
+            #expect(try await bench.standing().troubles.isEmpty)
+            try bench.journalIsThere(false)
+            #expect(try await bench.standing().troubles.map(\.event) == ["journal"])
+            await #expect(throws: StoreError.self) {
+                try await bench.bridge.lost(of: BridgeBench.pipeline, nil, nil, taken: nil)
+            }
+            try bench.journalIsThere(true)
+            #expect(try await bench.standing().troubles.isEmpty)
         }
     }
 

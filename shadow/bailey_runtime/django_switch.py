@@ -12,6 +12,8 @@ from typing import Any, Optional
 
 # How long one look may hold a worker slot.
 _LOOK_SECONDS = 4.0
+# How long a gate that has given something back waits for a moment at which beat may be told, before the tasks of the last tick go on.
+_TELL_SECONDS = 20.0
 
 
 def wait(connection: Any, source: str, pipeline: str, tick: datetime, run: str, **more: Any) -> dict[str, str]:
@@ -67,7 +69,30 @@ def ask(
         if state in ("55P03", "40P01", "40001"):
             return away(f"the rows are busy: {error}")
         raise
+    if answer.get("owes"):
+        _tell(connection, source)
     return {name: str(answer.get(name) or "") for name in ("mode", "how", "note", "fence")}
+
+
+def _tell(connection: Any, source: str) -> None:
+    """Beat is told nothing around a minute, in which it may fire twice; what is not told now the next gate tells, or `bailey watch`."""
+    ends = time.monotonic() + _TELL_SECONDS
+    while time.monotonic() < ends:
+        try:
+            cursor = connection.cursor()
+            try:
+                cursor.execute("SELECT bailey_beat.tell(%s)::text", (source,))
+                answer = json.loads(cursor.fetchone()[0])["answer"]
+            finally:
+                cursor.close()
+            connection.commit()
+        except Exception:
+            # The tick has its answer already.
+            connection.rollback()
+            return
+        if answer != "owing":
+            return
+        time.sleep(0.25)
 
 
 def away(note: str) -> dict[str, str]:

@@ -121,11 +121,23 @@ public struct DjangoBeatBridge: Bridge {
             let at = record.givenBackAt?.iso8601 ?? ""
             standing.troubles.append(BridgeNotice("disabled", "\(pipeline) \(entry.name) \(at)", .urgent, text))
         }
-        guard record.state != .legacy else { return standing }
-        if let known = surroundings.journaled(pipeline), known.isRollbackForgotten(by: record) {
-            (standing.forgotten, standing.journaledAt) = (.rollback, known.at)
-            standing.isHealable = true
+        do {
+            // Without a journal nothing can have been forgotten; one that is there and cannot be read is said.
+            if let known = try surroundings.known.value?.journaledOwnership(pipeline) {
+                standing.journaledAt = known.at
+                if known.isRollbackForgotten(by: record) {
+                    standing.forgotten = .rollback
+                    standing.isHealable = true
+                } else if known.isCutoverForgotten(by: record) {
+                    standing.forgotten = .cutover
+                }
+            }
+        } catch {
+            let text =
+                "The journal of \(pipeline) cannot be read (\(error)): whether the database of \(source) has forgotten a rollback is not known. Mend Bailey’s own state, then look again."
+            standing.troubles.append(BridgeNotice("journal", "\(pipeline) \(record.fence)", .urgent, text))
         }
+        guard record.state != .legacy else { return standing }
         let settled = record.settledAt?.iso8601 ?? ""
         for entry in found.entries where entry.isRedefined || !entry.exists {
             let what = entry.exists ? "has changed" : "has deleted"
@@ -155,6 +167,8 @@ public struct DjangoBeatBridge: Bridge {
         let connection = try await connected()
         if try await connection.installation() == .present {
             _ = try await connection.call("sweep", [.text(source)])
+            // What somebody gave back and did not live to tell beat of.
+            _ = try await connection.tell()
         }
         return []
     }

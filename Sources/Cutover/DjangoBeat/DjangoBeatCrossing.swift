@@ -14,9 +14,9 @@ struct DjangoBeatCrossing: Crossing {
     var source: String { bridge.source }
     var cargo: Cargo { .ticks }
 
-    private var surroundings: BridgeSurroundings { bridge.surroundings }
+    var surroundings: BridgeSurroundings { bridge.surroundings }
 
-    private func engine(_ journal: Journal, tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in }) async throws
+    func engine(_ journal: Journal, tell: @escaping @Sendable (CutoverProgress) -> Void = { _ in }) async throws
         -> DjangoBeatEngine
     {
         DjangoBeatEngine(

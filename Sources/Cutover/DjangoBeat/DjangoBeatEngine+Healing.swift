@@ -10,7 +10,7 @@ extension DjangoBeatEngine {
     /// Completes or undoes what was broken off, ends a bounded window, and closes again what something has enabled.
     func heal() async throws -> Healed {
         guard let found = try await found().found, let record = found.record else { return .sound }
-        if let known = try? journal.store.journaledOwnership(pipeline), known.isRollbackForgotten(by: record) {
+        if try journal.store.journaledOwnership(pipeline).isRollbackForgotten(by: record) {
             tell(.recovering("the database had forgotten a rollback: giving it back again"))
             return try await giveBack() == nil ? .sound : .undone
         }
@@ -50,5 +50,10 @@ extension JournaledOwnership {
     /// Whether a switch says Airflow although it was given back later, by the journal: the database came back older.
     func isRollbackForgotten(by record: SwitchRecord) -> Bool {
         !isAirflows && fence > 0 && record.state != .legacy && record.fence < fence
+    }
+
+    /// Whether a switch says legacy although it was moved later, by the journal.
+    func isCutoverForgotten(by record: SwitchRecord) -> Bool {
+        isAirflows && record.state == .legacy && record.fence < fence
     }
 }

@@ -122,7 +122,8 @@ struct DjangoBeatEngine: Sendable {
             )
         }
         if record.isRetiring { throw retiring }
-        if let known = try? journal.store.journaledOwnership(pipeline), known.isRollbackForgotten(by: record) {
+        // A journal that cannot be read is no journal without a rollback.
+        if try journal.store.journaledOwnership(pipeline).isRollbackForgotten(by: record) {
             tell(.recovering("the database had forgotten a rollback: giving it back again first"))
             _ = try await giveBack()
             return nil
@@ -250,10 +251,23 @@ struct DjangoBeatEngine: Sendable {
         switch answer["answer"]?.string {
         case "given":
             tell(.gaveBack(at: answer["at"].instant ?? now()))
+            if answer["told"]?.bool != true { try await tellBeat() }
             return answer
         case "retiring": throw retiring
         default: return nil
         }
+    }
+
+    /// Tells beat of what was given back, at the first moment at which that may be. Where none comes, the next gate, `bailey watch` or the next
+    /// command does, and beat loads its schedule every five minutes by itself.
+    private func tellBeat() async throws {
+        let end = now().adding(microseconds: Int64((2 * longest + 10) * 1_000_000))
+        tell(
+            .waitingForMoment(
+                "until beat may be told: not around a minute, and not before it has loaded what it was told last"
+            )
+        )
+        while now() < end, try await connection.tell() == "owing" { try await sleep(0.25) }
     }
 
     private func givenBack(_ answer: JSON) -> JSON {

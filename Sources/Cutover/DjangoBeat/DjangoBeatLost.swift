@@ -29,7 +29,10 @@ extension DjangoBeatBridge {
         async throws
         -> (any LostCrossing)?
     {
-        guard let known = surroundings.journaled(pipeline), known.isAirflows, known.source == source else { return nil }
+        // A journal that cannot be read is an error: without it nobody knows what was closed.
+        guard let known = try surroundings.known.value?.journaledOwnership(pipeline), known.isAirflows,
+            known.source == source
+        else { return nil }
         let connection = try await connected()
         guard try await connection.status([pipeline], claims: 0).pipelines[pipeline]?.record == nil else { return nil }
         var lost = DjangoBeatLost(bridge: self, pipeline: pipeline, known: known)

@@ -172,6 +172,12 @@ extension DjangoBeatEngine {
                 "no beat was seen to load the schedule of \(source): perhaps another scheduler runs, or none",
                 "Start beat with -S django on this database, then run the command again"
             )
+        case "old-beat":
+            return Refusal(
+                .notDriven,
+                "the beat of \(source) is one of django-celery-beat before 2.8, which loses what it has fired where its schedule changes",
+                "Upgrade django-celery-beat to 2.8.1 or later (2.9 is what was tried), then run the command again"
+            )
         case "shadowed":
             return Refusal(
                 .shadowed,

@@ -29,7 +29,7 @@ struct DjangoBeatSwitch: Sendable {
     /// What is run to install it, before `bailey_beat.install`.
     static let script = [
         PackageResources.beat_tables_sql, PackageResources.beat_helpers_sql, PackageResources.beat_moving_sql,
-        PackageResources.beat_running_sql,
+        PackageResources.beat_running_sql, PackageResources.beat_retiring_sql,
     ].map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
 
     /// Tells what is installed from what another Bailey installs.
@@ -135,6 +135,11 @@ struct DjangoBeatSwitch: Sendable {
     func repark(_ pipeline: String) async throws -> JSON {
         try await call("repark", [.text(source), .text(pipeline)])
     }
+
+    /// Tells beat what it is owed: `told`, `owing` or `nothing`.
+    ///
+    /// - Throws: `PostgresError`.
+    func tell() async throws -> String { try await call("tell", [.text(source)])["answer"]?.string ?? "nothing" }
 
     func giveBack(_ pipeline: String, fence: Int64? = nil, recreates: Bool = false, onlyClosing: Bool = false)
         async throws -> JSON

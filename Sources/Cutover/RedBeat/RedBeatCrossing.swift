@@ -18,6 +18,7 @@ public struct RedBeatCrossing: Crossing {
     public var source: String { bridge.source }
     public var cargo: Cargo { .ticks }
     public var location: String { (try? bridge.address).map { "\($0.place)/\($0.database)" } ?? source }
+    public var store: String { "Redis" }
     public var members: [String] { keys.entries.map { String(decoding: $0, as: UTF8.self) } }
 
     private var surroundings: BridgeSurroundings { bridge.surroundings }

@@ -23,12 +23,14 @@ HERE = Path(__file__).resolve().parent
 SQL = HERE.parents[2] / "Sources/Cutover/DjangoBeat/SQL"
 TASK = "django_celery_beat_periodictask"
 SOURCE = "d"
+# Seconds for which a locked row is asked for: a minute's beginning is waited for, too.
+BUSY = 60
 
 
 def install(url: str) -> None:
     """As the bridge does it."""
     with psycopg.connect(url) as connection:
-        for name in ("tables", "helpers", "moving", "running"):
+        for name in ("tables", "helpers", "moving", "running", "retiring"):
             connection.execute((SQL / f"beat_{name}.sql").read_text(encoding="utf-8"))
         connection.execute("SELECT bailey_beat.install(%s, %s::regclass, 'test')", (SOURCE, f"public.{TASK}"))
 
@@ -41,16 +43,21 @@ class Switch:
 
     def call(self, function: str, *values: Any) -> dict[str, Any]:
         marks = ", ".join(["%s"] * len(values))
-        for _ in range(200):
+        return self._until_free(f"SELECT bailey_beat.{function}({marks})", values)
+
+    def _until_free(self, sql: str, values: tuple[Any, ...]) -> dict[str, Any]:
+        """An answer; what is locked, or would tell beat something while a minute is near, is asked again."""
+        deadline = time.monotonic() + BUSY
+        while True:
             try:
-                row = self.connection.execute(f"SELECT bailey_beat.{function}({marks})", values).fetchone()
-            except psycopg.errors.LockNotAvailable:
+                row = self.connection.execute(sql, values).fetchone()
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                assert time.monotonic() < deadline, f"busy for {BUSY} s: {sql}"
                 time.sleep(0.02)
                 continue
             assert row is not None
             found: dict[str, Any] = row[0]
             return found
-        raise AssertionError(f"{function} was busy for too long")
 
     def order(
         self, names: list[str], *, told: int | None = None, slack: int = 0, longest: float = 7, **more: Any
@@ -84,24 +91,22 @@ class Switch:
             time.sleep(0.1)
 
     def give_back(self, pipeline: str, only_closing: bool = False) -> dict[str, Any]:
-        return self.call("give_back", SOURCE, pipeline, None, False, only_closing)
+        found = self.call("give_back", SOURCE, pipeline, None, False, only_closing)
+        self.tell()
+        return found
+
+    def tell(self) -> None:
+        """As whoever has given something back: until beat was told, which waits for a moment at which no crontab is due."""
+        wait_until("beat is told", lambda: self.call("tell", SOURCE)["answer"] != "owing", BUSY)
 
     def ask(
         self, pipeline: str, tick: float, run: str, policy: str = "every", installation: str = "a"
     ) -> dict[str, Any]:
         sql = """SELECT bailey_beat.ask(%s, %s, bailey_beat.at(%s), %s, %s, NULL, clock_timestamp(), %s)"""
-        for _ in range(200):
-            try:
-                row = self.connection.execute(
-                    sql, (SOURCE, pipeline, round(tick * 1e6), run, policy, installation)
-                ).fetchone()
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                time.sleep(0.02)
-                continue
-            assert row is not None
-            found: dict[str, Any] = row[0]
-            return found
-        raise AssertionError("the gate was busy for too long")
+        found = self._until_free(sql, (SOURCE, pipeline, round(tick * 1e6), run, policy, installation))
+        if found["owes"]:
+            self.tell()
+        return found
 
     def row(self, name: str) -> dict[str, Any]:
         found = self.connection.execute(f"SELECT to_jsonb(p) FROM {TASK} p WHERE name = %s", (name,)).fetchone()
@@ -140,7 +145,7 @@ class Beat:
             "beat_app",
             "beat",
             "-l",
-            "INFO",
+            "DEBUG",
             "--max-interval",
             str(self._loop),
         ]
@@ -172,6 +177,16 @@ class Beat:
 
     def of(self, name: str) -> list[float]:
         return [at for at, sent in list(self.sent) if sent == name]
+
+    def loads(self, name: str) -> list[int]:
+        """From which load of its schedule beat sent each message of an entry, by its log, in the order of `of`."""
+        load, found = 0, []
+        for line in (self.folder / "beat.log").read_text(errors="replace").splitlines():
+            if line.endswith("DatabaseScheduler: Fetching database schedule"):
+                load += 1
+            elif f"Scheduler: Sending due task {name} (" in line:
+                found.append(load)
+        return found
 
     def _read(self) -> None:
         client = redis.Redis.from_url(self.server.url)

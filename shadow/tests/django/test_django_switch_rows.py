@@ -17,7 +17,7 @@ MINUTE = 60
 
 def load(switch: Switch) -> None:
     """As a beat that loads its schedule."""
-    switch.connection.execute(f"UPDATE {TASK} SET enabled = false, total_run_count = 0 WHERE task = 'bailey.witness'")
+    switch.connection.execute(f"UPDATE {TASK} SET enabled = false WHERE task = 'bailey.witness'")
 
 
 def run(switch: Switch, name: str, at: float) -> None:
@@ -207,6 +207,35 @@ def test_a_bounded_window_is_given_back_by_the_gate_of_its_last_tick(switch: Swi
     assert switch.ask("p", tick + 30, "r1")["mode"] == "live"
 
 
+def test_what_is_retired_is_given_back_by_nobody_and_leaves_its_row_disabled(switch: Switch, tick: float) -> None:
+    def retire(deed: str) -> Any:
+        fence = switch.call("status", "d", ["p"], 0)["pipelines"]["p"]["switch"]["fence"]
+        return switch.call("retire", "d", "p", fence, deed)["answer"]
+
+    moved(switch, ticks=5)
+    assert retire("mark") == "bounded"
+    assert switch.give_back("p")["answer"] == "given"
+    assert retire("mark") == "not-mine"
+    moved(switch)
+    assert retire("finish") == "unmarked"
+    assert retire("mark") == "done"
+    assert switch.give_back("p")["answer"] == "retiring"
+    assert retire("unmark") == "done"
+    switch.connection.execute(f"UPDATE {TASK} SET enabled = true WHERE name = 'a'")
+    assert retire("mark") == "started"
+    assert switch.ask("p", tick + 30, "r")["how"] == "closing"
+    assert settle(switch)["answer"] == "settled"
+    assert retire("mark") == "done" and retire("finish") == "done"
+    assert not model().enabled and model().start_time is None
+    for table in ("switch", "entry", "windows", "claim", "asked"):
+        assert switch.connection.execute(f"SELECT count(*) FROM bailey_beat.{table}").fetchone() == (0,), table
+    # Nothing is held any more.
+    one = model()
+    one.enabled = True
+    one.save()
+    assert model().enabled and model().start_time is None
+
+
 def test_a_group_moves_whole_or_not_at_all(switch: Switch, tick: float) -> None:
     order = switch.order(["a", "b"], longest=0.3)
     switch.connection.execute(f"UPDATE {TASK} SET args = '[2]' WHERE name = 'b'")
@@ -230,6 +259,24 @@ def test_without_a_beat_everything_is_given_back(switch: Switch, tick: float, mo
     assert switch.ask("p", tick + 40, "r")["mode"] == "shadow"
     assert switch.row("a") == before
     assert switch.connection.execute(f"SELECT count(*) FROM {TASK} WHERE task = 'bailey.witness'").fetchone() == (0,)
+
+
+def test_a_beat_that_disables_a_witness_which_is_gone_is_not_hurt(switch: Switch, tick: float) -> None:
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+    assert close(switch)["answer"] == "closed"
+    switch.tell()
+    witness = PeriodicTask.objects.get(task="bailey.witness")
+    assert switch.give_back("p", only_closing=True)["answer"] == "given"
+    assert not PeriodicTask.objects.filter(task="bailey.witness").exists()
+    # As its scheduler does with what it has loaded.
+    witness.no_changes, witness.enabled = True, False
+    witness.save()
+    assert switch.call("sweep", "d")["count"] == 1
+    assert IntervalSchedule.objects.count() == 1
+    switch.connection.execute("UPDATE bailey_beat.beat SET told_at = told_at - interval '1 hour'")
+    switch.call("sweep", "d")
+    assert IntervalSchedule.objects.count() == 0
 
 
 def test_one_installation_of_airflow_runs_the_ticks(switch: Switch, tick: float) -> None:
@@ -257,6 +304,7 @@ def test_a_mark_that_another_clock_had_set_ahead_grows_all_the_same(switch: Swit
         f"INSERT INTO {marks} VALUES (1, %s) ON CONFLICT (ident) DO UPDATE SET last_update = %s", (ahead, ahead)
     )
     assert close(switch)["answer"] == "closed"
+    switch.tell()
     found = switch.connection.execute(f"SELECT last_update FROM {marks}").fetchone()
     assert found is not None and found[0] > ahead
 

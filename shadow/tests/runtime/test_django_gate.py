@@ -42,7 +42,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection[Any
 
 def close(database: psycopg.Connection[Any]) -> None:
     with database.transaction():
-        for name in ("tables", "helpers", "moving", "running"):
+        for name in ("tables", "helpers", "moving", "running", "retiring"):
             database.execute((SQL / f"beat_{name}.sql").read_text(encoding="utf-8"))
         database.execute("SELECT bailey_beat.install('d', 'django_celery_beat_periodictask', 'test')")
     order = {"by": "test", "clock": "entry", "slack": 0, "longest": 300_000}

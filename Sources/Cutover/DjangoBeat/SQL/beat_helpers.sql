@@ -32,14 +32,73 @@ BEGIN
     RETURN got;
 END $bailey$;
 
--- Tells every beat to load its schedule anew: later than what it has seen, whatever the clock that wrote that said. Before any row is locked:
--- the package's own models write in this order, and whoever holds both never waits.
-CREATE OR REPLACE FUNCTION bailey_beat.mark(place bailey_beat.place) RETURNS void LANGUAGE plpgsql
+-- Whether beat may be told of a change at a moment: such that it loads it while no crontab is due. One that sleeps longer than that wakes when
+-- something is due, whenever it is told.
+CREATE OR REPLACE FUNCTION bailey_beat.is_quiet(longest interval, moment timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE AS $bailey$
+    SELECT longest > interval '45 seconds' OR mod(extract(epoch FROM moment)::numeric, 60) BETWEEN 3 AND 60 - extract(epoch FROM longest)
+$bailey$;
+
+-- Tells every beat to load its schedule anew, if something is to be told and this is a moment for it; whether it was told. A beat that finds the mark
+-- grown twice within one look fires twice what is due in that look. So one mark serves everything that was changed until then, the next waits until
+-- beat was seen to have loaded that one, or has had its loop, and none is made around a minute. What is owed is told by whoever comes next.
+-- Before any row is locked: the package's own models write in this order, and whoever holds both never waits.
+CREATE OR REPLACE FUNCTION bailey_beat.mark(place bailey_beat.place, longest interval, wants boolean) RETURNS boolean LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $bailey$
+DECLARE
+    beat bailey_beat.beat;
+    witness jsonb;
+    is_late boolean;
+    moment timestamptz;
 BEGIN
+    INSERT INTO bailey_beat.beat (source) VALUES (place.source) ON CONFLICT DO NOTHING;
+    SELECT * INTO beat FROM bailey_beat.beat b WHERE b.source = place.source FOR UPDATE;
+    moment := clock_timestamp();
+    IF beat.witness IS NOT NULL AND beat.seen < beat.told THEN
+        witness := bailey_beat.row_of(place, beat.witness, NULL, false);
+        IF NOT (witness ->> 'enabled')::boolean THEN
+            beat.seen := beat.told;
+            beat.is_old := (witness ->> 'total_run_count')::bigint = 0;
+            UPDATE bailey_beat.beat b SET seen = beat.seen, is_old = beat.is_old WHERE b.source = place.source;
+        END IF;
+    END IF;
+    -- A mark of an earlier time, by a clock that is behind, may have hidden the last one.
+    is_late := beat.seen < beat.told AND moment > beat.told_at + longest;
+    IF NOT (wants OR beat.owes OR is_late AND beat.witness IS NOT NULL) THEN
+        RETURN false;
+    ELSIF NOT bailey_beat.is_quiet(longest, moment) OR beat.seen < beat.told AND NOT is_late THEN
+        UPDATE bailey_beat.beat b SET owes = true WHERE b.source = place.source AND NOT b.owes;
+        RETURN false;
+    END IF;
+    -- Later than what beat has seen, whatever the clock that wrote that said.
     EXECUTE format(
         'INSERT INTO %s AS m (ident, last_update) VALUES (1, clock_timestamp()) ON CONFLICT (ident)
          DO UPDATE SET last_update = greatest(clock_timestamp(), m.last_update + interval ''1 microsecond'')', place.marks);
+    UPDATE bailey_beat.beat b SET told = b.told + 1, told_at = clock_timestamp(), owes = false WHERE b.source = place.source;
+    RETURN true;
+END $bailey$;
+
+-- The number of the mark that will tell of what is changed now.
+CREATE OR REPLACE FUNCTION bailey_beat.telling(place bailey_beat.place, was_told boolean) RETURNS bigint LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+    SELECT b.told + CASE WHEN was_told THEN 0 ELSE 1 END FROM bailey_beat.beat b WHERE b.source = place.source
+$bailey$;
+
+-- Tells what is owed. Answers: told, owing, nothing.
+CREATE OR REPLACE FUNCTION bailey_beat.tell(the_source text) RETURNS jsonb LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    here bailey_beat.place;
+    longest interval;
+    was_told boolean;
+BEGIN
+    IF NOT EXISTS (SELECT FROM bailey_beat.beat b WHERE b.source = the_source AND b.owes) THEN
+        RETURN jsonb_build_object('answer', 'nothing');
+    END IF;
+    SELECT * INTO STRICT here FROM bailey_beat.place p WHERE p.source = the_source;
+    SELECT max(s.longest) INTO longest FROM bailey_beat.switch s WHERE s.source = the_source;
+    was_told := bailey_beat.mark(here, longest, false);
+    PERFORM bailey_beat.testify(here, was_told);
+    RETURN jsonb_build_object('answer', CASE WHEN was_told THEN 'told' ELSE 'owing' END);
 END $bailey$;
 
 -- A row as JSON, by its number or else by its name; locked without waiting, which fails if somebody has it.
@@ -79,58 +138,60 @@ BEGIN
     RETURN got;
 END $bailey$;
 
--- How the names of a pipeline's witnesses begin.
-CREATE OR REPLACE FUNCTION bailey_beat.witness_name(the_source text, the_pipeline text) RETURNS text LANGUAGE sql IMMUTABLE AS $bailey$
-    SELECT 'bailey.witness.' || md5(the_source || ' ' || the_pipeline) || '.'
+-- How the names of a source's witnesses begin.
+CREATE OR REPLACE FUNCTION bailey_beat.witness_name(the_source text) RETURNS text LANGUAGE sql IMMUTABLE AS $bailey$
+    SELECT 'bailey.witness.' || md5(the_source) || '.'
 $bailey$;
 
--- Puts a row in beat's way that it never fires and disables as soon as it has loaded its schedule: one that runs once and has run. Whoever
--- sees it disabled knows that this beat has loaded everything as it was when the row was written. In place of an earlier one, if there is one.
-CREATE OR REPLACE FUNCTION bailey_beat.testify(place bailey_beat.place, the_pipeline text) RETURNS void LANGUAGE plpgsql
+-- Puts a row in beat's way that it never fires and disables as soon as it has loaded its schedule: one that has expired, which it disables without a
+-- mark of its own. Whoever sees it disabled knows that this beat has loaded everything as it was when the row was written. In place of an earlier
+-- one, if beat was told of something; and none where nobody waits for it. (A beat before 2.8 does not look whether it has expired, but that it runs
+-- once and has run: then it sets the count back.)
+CREATE OR REPLACE FUNCTION bailey_beat.testify(place bailey_beat.place, was_told boolean) RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     lead jsonb;
     every bigint;
-    made bigint;
     new_id bigint;
+    acting text := current_setting('bailey_beat.acting', true);
 BEGIN
-    PERFORM bailey_beat.dismiss(place, the_pipeline);
-    SELECT e.kept INTO STRICT lead FROM bailey_beat.entry e
-        WHERE e.source = place.source AND e.pipeline = the_pipeline ORDER BY e.place LIMIT 1;
-    EXECUTE format('SELECT i.id FROM %s i ORDER BY i.id FOR KEY SHARE SKIP LOCKED LIMIT 1', place.intervals) INTO every;
-    IF every IS NULL THEN
-        EXECUTE format('INSERT INTO %s (every, period) VALUES (1, ''days'') RETURNING id', place.intervals) INTO every;
-        made := every;
+    SELECT e.kept INTO lead FROM bailey_beat.entry e JOIN bailey_beat.switch s USING (source, pipeline)
+        WHERE e.source = place.source AND s.state = 'closing' ORDER BY e.pipeline, e.place LIMIT 1;
+    IF lead IS NOT NULL AND NOT was_told THEN
+        RETURN;
     END IF;
-    new_id := nextval(pg_get_serial_sequence(place.tasks::text, 'id'));
-    EXECUTE format('INSERT INTO %1$s SELECT (jsonb_populate_record(NULL::%1$s, $1)).*', place.tasks) USING lead || jsonb_build_object(
-        'id', new_id, 'name', bailey_beat.witness_name(place.source, the_pipeline) || new_id, 'task', 'bailey.witness',
-        'args', '[]', 'kwargs', '{}', 'headers', '{}', 'enabled', true, 'one_off', true, 'total_run_count', 1, 'interval_id', every,
-        'crontab_id', null, 'solar_id', null, 'clocked_id', null, 'start_time', null, 'expires', null, 'expire_seconds', null,
-        'last_run_at', clock_timestamp(), 'date_changed', clock_timestamp(),
-        'description', 'Bailey asks whether beat loads its schedule. It goes by itself.');
-    UPDATE bailey_beat.switch s SET witness = new_id, made_interval = made, marked_at = clock_timestamp()
-        WHERE s.source = place.source AND s.pipeline = the_pipeline;
+    PERFORM set_config('bailey_beat.acting', 'on', true);
+    PERFORM bailey_beat.dismiss(place);
+    IF lead IS NOT NULL THEN
+        EXECUTE format('SELECT i.id FROM %s i JOIN bailey_beat.beat b ON b.made_interval = i.id WHERE b.source = $1', place.intervals)
+            INTO every USING place.source;
+        IF every IS NULL THEN
+            EXECUTE format('INSERT INTO %s (every, period) VALUES (1, ''days'') RETURNING id', place.intervals) INTO every;
+            UPDATE bailey_beat.beat b SET made_interval = every WHERE b.source = place.source;
+        END IF;
+        new_id := nextval(pg_get_serial_sequence(place.tasks::text, 'id'));
+        EXECUTE format('INSERT INTO %1$s SELECT (jsonb_populate_record(NULL::%1$s, $1)).*', place.tasks) USING lead || jsonb_build_object(
+            'id', new_id, 'name', bailey_beat.witness_name(place.source) || new_id, 'task', 'bailey.witness', 'args', '[]', 'kwargs', '{}',
+            'headers', '{}', 'enabled', true, 'one_off', true, 'total_run_count', 1, 'interval_id', every, 'crontab_id', null, 'solar_id', null,
+            'clocked_id', null, 'start_time', null, 'expires', timestamptz '2000-01-01T00:00:00Z', 'expire_seconds', null,
+            'last_run_at', clock_timestamp(), 'date_changed', clock_timestamp(),
+            'description', 'Bailey asks whether beat loads its schedule. It goes by itself.');
+        UPDATE bailey_beat.beat b SET witness = new_id WHERE b.source = place.source;
+    END IF;
+    PERFORM set_config('bailey_beat.acting', coalesce(acting, ''), true);
 END $bailey$;
 
--- Takes the witness away.
-CREATE OR REPLACE FUNCTION bailey_beat.dismiss(place bailey_beat.place, the_pipeline text) RETURNS void LANGUAGE plpgsql
+-- Takes the witness away. A beat that had loaded it writes it anew as it disables it, so that its interval stays: an error there ends the beat of
+-- Celery before 5.7.
+CREATE OR REPLACE FUNCTION bailey_beat.dismiss(place bailey_beat.place) RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $bailey$
-DECLARE
-    switch bailey_beat.switch;
 BEGIN
-    SELECT * INTO switch FROM bailey_beat.switch s WHERE s.source = place.source AND s.pipeline = the_pipeline;
-    -- A beat that had loaded one when it was taken away writes it anew as it disables it: those of before go too.
     EXECUTE format('DELETE FROM %s t WHERE t.task = ''bailey.witness'' AND starts_with(t.name, $1)', place.tasks)
-        USING bailey_beat.witness_name(place.source, the_pipeline);
-    IF switch.made_interval IS NOT NULL THEN
-        EXECUTE format('DELETE FROM %s i WHERE i.id = $1 AND NOT EXISTS (SELECT FROM %s t WHERE t.interval_id = i.id)',
-            place.intervals, place.tasks) USING switch.made_interval;
-    END IF;
-    UPDATE bailey_beat.switch s SET witness = NULL, made_interval = NULL WHERE s.source = place.source AND s.pipeline = the_pipeline;
+        USING bailey_beat.witness_name(place.source);
+    UPDATE bailey_beat.beat b SET witness = NULL WHERE b.source = place.source;
 END $bailey$;
 
--- Removes witnesses that nobody waits for.
+-- Removes witnesses that nobody waits for, and their interval when every beat has loaded its schedule without them.
 CREATE OR REPLACE FUNCTION bailey_beat.sweep(the_source text) RETURNS jsonb LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $bailey$
 DECLARE
@@ -139,8 +200,11 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT here FROM bailey_beat.place p WHERE p.source = the_source;
     EXECUTE format('DELETE FROM %s t WHERE t.task = ''bailey.witness'' AND NOT t.enabled
-        AND NOT EXISTS (SELECT FROM bailey_beat.switch s WHERE s.source = $1 AND s.witness = t.id)', here.tasks) USING the_source;
+        AND NOT EXISTS (SELECT FROM bailey_beat.beat b WHERE b.source = $1 AND b.witness = t.id)', here.tasks) USING the_source;
     GET DIAGNOSTICS many = ROW_COUNT;
+    EXECUTE format('DELETE FROM %s i USING bailey_beat.beat b WHERE b.source = $1 AND i.id = b.made_interval
+        AND b.witness IS NULL AND b.told_at < clock_timestamp() - interval ''10 minutes''
+        AND NOT EXISTS (SELECT FROM %s t WHERE t.interval_id = i.id)', here.intervals, here.tasks) USING the_source;
     RETURN jsonb_build_object('answer', 'swept', 'count', many);
 END $bailey$;
 

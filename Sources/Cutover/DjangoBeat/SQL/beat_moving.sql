@@ -12,6 +12,7 @@ DECLARE
     other record;
     number integer := 0;
     moment timestamptz;
+    was_told boolean;
 BEGIN
     SELECT * INTO switch FROM bailey_beat.switch s WHERE s.source = the_source AND s.pipeline = the_pipeline;
     IF switch.state = 'closing' AND NOT switch.heal AND switch.who = the_order ->> 'by' THEN
@@ -19,7 +20,7 @@ BEGIN
     ELSIF switch.state <> 'legacy' THEN
         RETURN jsonb_build_object('answer', 'held', 'state', switch.state, 'pipeline', the_pipeline, 'by', switch.who);
     END IF;
-    PERFORM bailey_beat.mark(place);
+    was_told := bailey_beat.mark(place, (the_order ->> 'longest')::bigint * interval '1 microsecond', true);
     moment := clock_timestamp();
     FOR wanted IN SELECT value FROM jsonb_array_elements(the_order -> 'entries') LOOP
         name := wanted ->> 'name';
@@ -40,15 +41,15 @@ BEGIN
         rows := rows || got;
     END LOOP;
     INSERT INTO bailey_beat.switch AS s (source, pipeline, state, fence, who, clock, slack, installation, ticks_left, until, told, longest,
-        first_closed_at, closed_at)
+        first_closed_at, closed_at, needs)
     VALUES (the_source, the_pipeline, 'closing', 1, the_order ->> 'by', the_order ->> 'clock',
         coalesce((the_order ->> 'slack')::bigint, 0) * interval '1 microsecond', coalesce(the_order ->> 'installation', ''),
         (the_order ->> 'ticks')::integer, bailey_beat.at((the_order ->> 'until')::bigint), bailey_beat.at((the_order ->> 'told')::bigint),
-        (the_order ->> 'longest')::bigint * interval '1 microsecond', moment, moment)
+        (the_order ->> 'longest')::bigint * interval '1 microsecond', moment, moment, bailey_beat.telling(place, was_told))
     ON CONFLICT (source, pipeline) DO UPDATE SET state = 'closing', heal = false, retiring = false, fence = s.fence + 1, who = excluded.who,
         clock = excluded.clock, slack = excluded.slack, installation = excluded.installation, ticks_left = excluded.ticks_left,
         until = excluded.until, told = excluded.told, longest = excluded.longest, first_closed_at = moment, closed_at = moment,
-        settled_at = NULL, given_back_at = NULL, last_legacy = NULL, round = 0
+        settled_at = NULL, given_back_at = NULL, last_legacy = NULL, round = 0, needs = excluded.needs
     RETURNING * INTO switch;
     DELETE FROM bailey_beat.entry e WHERE e.source = the_source AND e.pipeline = the_pipeline;
     PERFORM set_config('bailey_beat.acting', 'on', true);
@@ -65,7 +66,7 @@ BEGIN
         END IF;
         number := number + 1;
     END LOOP;
-    PERFORM bailey_beat.testify(place, the_pipeline);
+    PERFORM bailey_beat.testify(place, was_told);
     PERFORM set_config('bailey_beat.acting', '', true);
     RETURN jsonb_build_object('answer', 'closed', 'at', bailey_beat.us(moment), 'fence', switch.fence, 'again', false);
 EXCEPTION WHEN SQLSTATE 'BLY01' THEN
@@ -78,7 +79,7 @@ EXCEPTION WHEN SQLSTATE 'BLY01' THEN
 END $bailey$;
 
 -- Fixes the first tick of Airflow's window and disables the rows, once beat was seen to have loaded its schedule twice. Answers: settled, already,
--- waiting, not-closing; undriven, gone, disabled, redefined, shadowed or uneven, where only giving back is left.
+-- waiting, not-closing; undriven, old-beat, gone, disabled, redefined, shadowed or uneven, where only giving back is left.
 CREATE OR REPLACE FUNCTION bailey_beat.settle(the_source text, the_pipeline text) RETURNS jsonb LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $bailey$
 #variable_conflict use_column
@@ -87,7 +88,8 @@ DECLARE
     switch bailey_beat.switch;
     one bailey_beat.entry;
     got jsonb;
-    witness jsonb;
+    beat bailey_beat.beat;
+    was_told boolean;
     moment timestamptz := clock_timestamp();
     -- Beat loads everything anew after this time, whatever it has missed.
     most constant interval := interval '5 minutes';
@@ -106,41 +108,34 @@ BEGIN
     ELSIF switch.state IS DISTINCT FROM 'closing' THEN
         RETURN jsonb_build_object('answer', 'not-closing', 'state', coalesce(switch.state, 'legacy'));
     END IF;
-    witness := bailey_beat.row_of(place, switch.witness, NULL, false);
-    IF witness IS NULL OR (witness ->> 'enabled')::boolean THEN
+    -- What is owed is told; and what nobody has taken notice of for longer than a loop, once more.
+    was_told := bailey_beat.mark(place, switch.longest, false);
+    PERFORM bailey_beat.testify(place, was_told);
+    SELECT * INTO beat FROM bailey_beat.beat b WHERE b.source = the_source;
+    IF beat.seen < switch.needs THEN
         IF switch.heal AND moment > switch.closed_at + most + switch.longest THEN
             -- No beat loads its schedule, and one that had loaded it before would have done so again.
             why := 'waited';
-        ELSIF NOT switch.heal AND moment > switch.closed_at + switch.longest * 3 + interval '15 seconds' THEN
+        ELSIF NOT switch.heal AND moment > switch.closed_at + switch.longest * 4 + interval '30 seconds' THEN
             RETURN jsonb_build_object('answer', 'undriven', 'fence', switch.fence);
         ELSE
-            IF witness IS NULL OR moment > switch.marked_at + switch.longest THEN
-                -- A mark of an earlier time, by a clock that is behind, may have hidden this one.
-                PERFORM bailey_beat.mark(place);
-                PERFORM set_config('bailey_beat.acting', 'on', true);
-                IF witness IS NULL THEN
-                    PERFORM bailey_beat.testify(place, the_pipeline);
-                ELSE
-                    UPDATE bailey_beat.switch s SET marked_at = moment WHERE s.source = the_source AND s.pipeline = the_pipeline;
-                END IF;
-                PERFORM set_config('bailey_beat.acting', '', true);
-            END IF;
             RETURN jsonb_build_object('answer', 'waiting', 'why', CASE switch.round WHEN 0 THEN 'load' ELSE 'second-load' END, 'fence', switch.fence);
         END IF;
+    ELSIF beat.is_old AND NOT switch.heal THEN
+        RETURN jsonb_build_object('answer', 'old-beat', 'fence', switch.fence);
     ELSIF switch.round = 0 THEN
         -- A beat that was starting just then may have taken no notice: it does of the second.
         IF moment < switch.closed_at + least(interval '2 seconds', switch.longest / 3) THEN
             RETURN jsonb_build_object('answer', 'waiting', 'why', 'load', 'fence', switch.fence);
         END IF;
-        PERFORM bailey_beat.mark(place);
-        PERFORM set_config('bailey_beat.acting', 'on', true);
-        PERFORM bailey_beat.testify(place, the_pipeline);
-        PERFORM set_config('bailey_beat.acting', '', true);
-        UPDATE bailey_beat.switch s SET round = 1 WHERE s.source = the_source AND s.pipeline = the_pipeline;
+        was_told := bailey_beat.mark(place, switch.longest, true);
+        UPDATE bailey_beat.switch s SET round = 1, needs = bailey_beat.telling(place, was_told)
+            WHERE s.source = the_source AND s.pipeline = the_pipeline;
+        PERFORM bailey_beat.testify(place, was_told);
         RETURN jsonb_build_object('answer', 'waiting', 'why', 'second-load', 'fence', switch.fence);
     END IF;
 
-    PERFORM bailey_beat.mark(place);
+    -- Beat is not told of what follows: it has the rows as ones that begin in 2100, and each load is one in which it may fire twice.
     moment := clock_timestamp();
     FOR one IN SELECT * FROM bailey_beat.entry e WHERE e.source = the_source AND e.pipeline = the_pipeline ORDER BY e.place LOOP
         many := many + 1;
@@ -220,11 +215,11 @@ BEGIN
             start_time = CASE WHEN switch.heal THEN bailey_beat.wanted_start(one) ELSE one.start_time END
             WHERE e.source = the_source AND e.name = one.name;
     END LOOP;
-    PERFORM bailey_beat.dismiss(place, the_pipeline);
     PERFORM set_config('bailey_beat.acting', '', true);
-    UPDATE bailey_beat.switch s SET state = 'airflow', heal = false, settled_at = moment, round = 0, marked_at = NULL,
+    UPDATE bailey_beat.switch s SET state = 'airflow', heal = false, settled_at = moment, round = 0,
         last_legacy = (SELECT e.last_legacy FROM bailey_beat.entry e WHERE e.source = the_source AND e.pipeline = the_pipeline AND e.place = 0)
         WHERE s.source = the_source AND s.pipeline = the_pipeline;
+    PERFORM bailey_beat.testify(place, false);
     SELECT w.from_at INTO starts FROM bailey_beat.windows w WHERE w.source = the_source AND w.pipeline = the_pipeline ORDER BY w.place DESC LIMIT 1;
     RETURN jsonb_build_object('answer', 'settled', 'at', bailey_beat.us(moment), 'why', why, 'from', bailey_beat.us(starts), 'fence', switch.fence);
 END $bailey$;
@@ -249,6 +244,7 @@ DECLARE
     switch bailey_beat.switch;
     one bailey_beat.entry;
     got jsonb;
+    was_told boolean;
 BEGIN
     SELECT * INTO switch FROM bailey_beat.switch s WHERE s.source = the_source AND s.pipeline = the_pipeline;
     IF switch.state IS DISTINCT FROM 'airflow' THEN
@@ -257,7 +253,7 @@ BEGIN
     IF NOT bailey_beat.is_started(place, the_pipeline) THEN
         RETURN jsonb_build_object('answer', 'sound', 'fence', switch.fence);
     END IF;
-    PERFORM bailey_beat.mark(place);
+    was_told := bailey_beat.mark(place, switch.longest, true);
     PERFORM set_config('bailey_beat.acting', 'on', true);
     FOR one IN SELECT * FROM bailey_beat.entry e WHERE e.source = the_source AND e.pipeline = the_pipeline ORDER BY e.place LOOP
         got := bailey_beat.row_of(place, one.row_id, one.name, true);
@@ -267,9 +263,9 @@ BEGIN
             EXECUTE format('UPDATE %s SET start_time = bailey_beat.parked() WHERE id = $1', place.tasks) USING (got ->> 'id')::bigint;
         END IF;
     END LOOP;
-    UPDATE bailey_beat.switch s SET state = 'closing', heal = true, fence = s.fence + 1, closed_at = clock_timestamp(), round = 0
-        WHERE s.source = the_source AND s.pipeline = the_pipeline;
-    PERFORM bailey_beat.testify(place, the_pipeline);
+    UPDATE bailey_beat.switch s SET state = 'closing', heal = true, fence = s.fence + 1, closed_at = clock_timestamp(), round = 0,
+        needs = bailey_beat.telling(place, was_told) WHERE s.source = the_source AND s.pipeline = the_pipeline;
+    PERFORM bailey_beat.testify(place, was_told);
     PERFORM set_config('bailey_beat.acting', '', true);
     RETURN jsonb_build_object('answer', 'closing', 'fence', switch.fence + 1);
 END $bailey$;
@@ -285,7 +281,8 @@ BEGIN
     RETURN got;
 END $bailey$;
 
--- Legacy has its clock again, from closing or airflow, all or none. Answers: given, nothing, retiring, changed (the fence).
+-- Legacy has its clock again, from closing or airflow, all or none; beat knows it when it was told. Answers: given, nothing, retiring, changed (the
+-- fence).
 CREATE OR REPLACE FUNCTION bailey_beat.give_back(the_source text, the_pipeline text, the_fence bigint, recreates boolean, only_closing boolean)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $bailey$
 #variable_conflict use_column
@@ -300,6 +297,7 @@ DECLARE
     gone jsonb := '[]';
     redefined jsonb := '[]';
     open bailey_beat.windows;
+    was_told boolean;
 BEGIN
     SELECT * INTO switch FROM bailey_beat.switch s WHERE s.source = the_source AND s.pipeline = the_pipeline;
     IF switch.state IS NULL OR switch.state = 'legacy' THEN
@@ -313,7 +311,7 @@ BEGIN
     IF only_closing AND NOT is_fresh THEN
         RETURN jsonb_build_object('answer', 'nothing');
     END IF;
-    PERFORM bailey_beat.mark(place);
+    was_told := bailey_beat.mark(place, switch.longest, true);
     moment := clock_timestamp();
     PERFORM set_config('bailey_beat.acting', 'on', true);
     FOR one IN SELECT * FROM bailey_beat.entry e WHERE e.source = the_source AND e.pipeline = the_pipeline ORDER BY e.place LOOP
@@ -347,7 +345,6 @@ BEGIN
         UPDATE bailey_beat.entry e SET start_time = bailey_beat.wanted_start(one), row_id = (got ->> 'id')::bigint
             WHERE e.source = the_source AND e.name = one.name;
     END LOOP;
-    PERFORM bailey_beat.dismiss(place, the_pipeline);
     PERFORM set_config('bailey_beat.acting', '', true);
     IF NOT is_fresh THEN
         SELECT * INTO open FROM bailey_beat.windows w WHERE w.source = the_source AND w.pipeline = the_pipeline ORDER BY w.place DESC LIMIT 1;
@@ -358,7 +355,8 @@ BEGIN
         END IF;
     END IF;
     UPDATE bailey_beat.switch s SET state = 'legacy', heal = false, fence = s.fence + 1, who = '', ticks_left = NULL, until = NULL,
-        told = NULL, round = 0, marked_at = NULL, given_back_at = moment
+        told = NULL, round = 0, given_back_at = moment
         WHERE s.source = the_source AND s.pipeline = the_pipeline;
-    RETURN jsonb_build_object('answer', 'given', 'at', bailey_beat.us(moment), 'fence', switch.fence + 1, 'gone', gone, 'redefined', redefined);
+    PERFORM bailey_beat.testify(place, was_told);
+    RETURN jsonb_build_object('answer', 'given', 'told', was_told, 'at', bailey_beat.us(moment), 'fence', switch.fence + 1, 'gone', gone, 'redefined', redefined);
 END $bailey$;

@@ -93,8 +93,8 @@ BEGIN
 END $bailey$;
 
 -- One look of a gate: claims; where the clock is being taken away it does what is due of that, and gives back what cannot be. The mode (live,
--- shadow, skip, wait), how that is known, and a note. Alerts are what somebody should see.
-CREATE OR REPLACE FUNCTION bailey_beat.ask(the_source text, the_pipeline text, the_tick timestamptz, the_run text, policy text,
+-- shadow, skip, wait), how that is known, and a note.
+CREATE OR REPLACE FUNCTION bailey_beat.look(the_source text, the_pipeline text, the_tick timestamptz, the_run text, policy text,
     late_after interval, began timestamptz, the_installation text) RETURNS jsonb LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
@@ -142,6 +142,23 @@ BEGIN
     RETURN jsonb_build_object('mode', 'wait', 'how', 'moving', 'note', 'the switch changed at every look', 'fence', '');
 END $bailey$;
 
+-- The same, and whether beat is still to be told of what this look gave back.
+CREATE OR REPLACE FUNCTION bailey_beat.ask(the_source text, the_pipeline text, the_tick timestamptz, the_run text, policy text,
+    late_after interval, began timestamptz, the_installation text) RETURNS jsonb LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+BEGIN
+    PERFORM bailey_beat.alone(the_source, the_pipeline);
+    -- What somebody owed beat and did not live to tell.
+    BEGIN
+        PERFORM bailey_beat.tell(the_source);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        NULL;
+    END;
+    RETURN bailey_beat.look(the_source, the_pipeline, the_tick, the_run, policy, late_after, began, the_installation)
+        || jsonb_build_object('owes', EXISTS (SELECT FROM bailey_beat.beat b JOIN bailey_beat.switch s USING (source)
+            WHERE b.source = the_source AND b.owes AND s.pipeline = the_pipeline AND s.state = 'legacy' AND s.given_back_at >= now()));
+END $bailey$;
+
 -- Everything there is to show of pipelines, read at one instant. Writes nothing.
 CREATE OR REPLACE FUNCTION bailey_beat.status(the_source text, pipelines text[], claims integer) RETURNS jsonb LANGUAGE plpgsql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $bailey$
@@ -181,5 +198,6 @@ BEGIN
             'asked', (SELECT coalesce(jsonb_agg(jsonb_build_object('installation', a.installation, 'tick', bailey_beat.us(a.tick),
                 'at', bailey_beat.us(a.at)) ORDER BY a.at DESC), '[]') FROM bailey_beat.asked a WHERE a.source = the_source AND a.pipeline = one)));
     END LOOP;
-    RETURN jsonb_build_object('now', bailey_beat.us(clock_timestamp()), 'installed_at', bailey_beat.us(here.installed_at), 'pipelines', got);
+    RETURN jsonb_build_object('now', bailey_beat.us(clock_timestamp()), 'installed_at', bailey_beat.us(here.installed_at), 'pipelines', got,
+        'owes', EXISTS (SELECT FROM bailey_beat.beat b WHERE b.source = the_source AND b.owes));
 END $bailey$;

@@ -53,12 +53,26 @@ CREATE TABLE IF NOT EXISTS bailey_beat.switch (
     last_legacy timestamptz,
     -- Claims up to here are not kept: nobody may claim such a tick.
     claims_from timestamptz,
-    -- The row that beat disables when it loads its schedule, which of the two, and when beat was last told to load.
-    witness bigint,
+    -- The mark that beat is to be seen to have taken notice of, and which of the two that is.
+    needs bigint NOT NULL DEFAULT 0,
     round integer NOT NULL DEFAULT 0,
-    marked_at timestamptz,
-    made_interval bigint,
     PRIMARY KEY (source, pipeline)
+);
+
+-- What beat was told: its marks, by number.
+CREATE TABLE IF NOT EXISTS bailey_beat.beat (
+    source text PRIMARY KEY REFERENCES bailey_beat.place,
+    -- The last one that was made here, and when; the last that beat was seen to have loaded its schedule for.
+    told bigint NOT NULL DEFAULT 0,
+    told_at timestamptz,
+    seen bigint NOT NULL DEFAULT 0,
+    -- Rows were changed since, and the moment was none to tell.
+    owes boolean NOT NULL DEFAULT false,
+    -- The row that beat disables as it loads its schedule, and the interval that was made for it.
+    witness bigint,
+    made_interval bigint,
+    -- Whether the beat that was seen last is one before 2.8.
+    is_old boolean NOT NULL DEFAULT false
 );
 
 -- The entries that were closed together; the first decides.
