@@ -64,6 +64,7 @@ def beat(road: Road, url: str, folder: Path) -> Iterator[None]:
             process.wait(60)
 
 
+@pytest.mark.full
 def test_each_tick_has_one_owner(road: Road, tmp_path: Path) -> None:
     import test_switch_by_scheduler as switch
 
