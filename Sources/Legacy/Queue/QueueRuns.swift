@@ -115,8 +115,14 @@ public struct QueueRuns: LegacyRuns {
             + ["queued", "started", "finished"].map { "extract(epoch FROM \($0)) AS \($0)" }.joined(separator: ", ")
     }
 
-    /// A payload or result: JSON, or a text where it is none that can be read.
-    private static func value(_ text: String) -> JSON { (try? JSON(parsing: text)) ?? .string(text) }
+    /// A result: JSON, or a text where it is none that can be read. Halves of a surrogate pair, which Python writes as escapes, are spelled out as
+    /// in what a body returns.
+    private static func value(_ text: String) -> JSON {
+        do throws(JSONError) { return try JSON(parsing: text) } catch {
+            guard error.kind == .loneSurrogate else { return .string(text) }
+            return (try? JSON(parsing: HalfSurrogates.spelled(Array(text.utf8)))) ?? .string(text)
+        }
+    }
 
     /// A payload, and what it is in the table.
     ///
