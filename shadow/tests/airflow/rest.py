@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from lab.record import AirflowRecord
+from lab.stack import PATIENCE as SLOWNESS
 
 Value = TypeVar("Value")
 
 # How far one hop of a run may be behind on a busy machine, in seconds.
 PATIENCE = 240.0
 ENDED = ("success", "failed")
+# How long the API may take for one answer.
+ANSWERS = 30.0 * SLOWNESS
 
 
 def eventually(what: str, look: Callable[[], Value | None], limit: float = PATIENCE, pause: float = 0.5) -> Value:
@@ -54,7 +57,7 @@ class Airflow:
                 headers={"Authorization": self._authorization, "Content-Type": "application/json"},
             )
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=ANSWERS) as answer:
                     text = answer.read()
                 return json.loads(text) if text else None
             except urllib.error.HTTPError as error:
@@ -71,7 +74,7 @@ class Airflow:
             data=json.dumps({"username": name, "password": password}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWERS) as answer:
             return "Bearer " + json.load(answer)["access_token"]
 
     def found(self, path: str) -> Any | None:
