@@ -113,6 +113,12 @@ package struct RollingBack: Sendable {
         var report = try await giveBack(taken)
         if let lost, case .ticks(var ticks) = report {
             ticks.take(try await restore(pipeline, lost))
+            // A store that forgot its last second meanwhile may say again of the others that they are Airflow's.
+            if executes, let again = try await workspace.ticks(of: pipeline, bridges).taken, !again.isResting,
+                case .ticks(let rest) = try await giveBack(again)
+            {
+                ticks.take(rest)
+            }
             report = .ticks(ticks)
         }
         var reports = [report]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from gates import SECOND, gate
 from legacy_redis import Legacy
 
@@ -139,3 +141,23 @@ def test_a_cutover_after_the_loss_keeps_the_windows_of_before(legacy):
     assert gate(it, "every").ask(it.now - 2 * SECOND, "d/late").mode == "live"
     assert gate(it).ask(it.now + SECOND, "d/b").mode == "live"
     assert gate(it).ask(it.now - 12 * SECOND, "d/before").how == "not-ours"
+
+
+def test_a_group_of_which_one_switch_was_lost_and_restored_has_one_fence_again(legacy):
+    it = legacy("one", "two", "three")
+    it.cut_over()
+    give_back(it)
+    # Two's switch was lost once and restored: it began to count anew.
+    it.client.hset("bailey:switch:{redbeat:two}", "fence", "0")
+    fence = it.cut_over()
+    assert {entry.text("fence") for entry in it.switch.status()} == {fence}
+    # So a window that ends is given back by the next gate, all of it.
+    claims = [entry.text("last_claim") for entry in it.switch.status()]
+    assert it.switch.call("bound", *claims)[0] == "ok"
+    late = it.time() + 5_000_000
+    assert gate(it).ask(late, "d/late").mode == "shadow"
+    limit = time.monotonic() + 10
+    while it.state() != "legacy" and time.monotonic() < limit:
+        time.sleep(0.1)
+        assert gate(it).ask(late, "d/late").alerts == ()
+    assert {entry.text("state") for entry in it.switch.status()} == {"legacy"}

@@ -76,6 +76,10 @@ def test_a_clock_that_the_application_set_anew_owes_nothing_before() -> None:
 def test_a_new_clock_excuses_what_legacy_fires_by_it_and_no_run_of_the_dag_after_that() -> None:
     assert counts(interval(airflow(102), legacy(102.9, 100.9), created=[100.9])) == (0, 0, 1)
     assert counts(interval(legacy(101.9, 99.9), airflow(102), created=[99.9])) == (1, 0, 0)
+    # Airflow's clock is ahead of beat's: its run was the first.
+    slow = Run("legacy", 101.9, 103.9, 99.9)
+    assert counts(interval(slow, Run("airflow", 102, 101.5), created=[99.9])) == (0, 0, 1)
+    assert counts(interval(slow, Run("airflow", 102, 104.5), created=[99.9])) == (1, 0, 0)
 
 
 def minutes(*runs: Run, decided: tuple[float, ...] = (), created: tuple[float, ...] = ()) -> Verdict:

@@ -43,11 +43,14 @@ end
 local members = {}
 for i = 1, COUNT do members[i] = entry_key(i) end
 local group = cjson.encode(members)
+-- One number for all, above each one's own: a switch that was lost began to count anew.
+local highest = 0
+for i = 1, COUNT do highest = math.max(highest, before[i] and number(before[i].fence) or 0) end
+local number_of_close = text(highest + 1)
 
 for i = 1, COUNT do
   local key, old = switch_key(i), before[i]
   local scheduled = redis.call('ZSCORE', SCHEDULE, entry_key(i)) and '1' or '0'
-  local number_of_close = text((old and number(old.fence) or 0) + 1)
   -- A switch that was lost: what is known of its windows is kept beside the claims.
   if not (old and old.windows) then known_again(i) end
   -- The first write must be one that Redis refuses when its memory is full: once one was done it lets all others pass.
