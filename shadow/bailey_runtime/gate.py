@@ -158,14 +158,14 @@ class Gate:
                 words = "; ".join(part for part in (gone, stands) if part)
                 return Answer(mode, word, words, fence, again=note == "again", into=into, without=without)
             if word == "skip":
-                other, how, _at = rest
+                other, how, _at, anew = rest
                 if how == "trimmed":
                     note = "too old a tick to say who ran it; it is not run again"
                     # One late run stands for it, or none was to; only where each counts somebody has to look.
                     if self._policy == "every":
                         self._alert(alerts, note)
                     return Answer("skip", "trimmed", note)
-                if other == run:
+                if anew:
                     note = (
                         "a run of this name that began earlier has this tick, and Airflow has forgotten that run, as a database does that was"
                         " put back from an older copy: see whether its work was done, and clear this run to do it again"

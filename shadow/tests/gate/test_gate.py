@@ -130,6 +130,9 @@ def test_a_run_that_an_older_database_of_airflow_made_anew_is_another_one(legacy
     made_anew = gate(it).ask(it.now, "d/a", began + 3600 * SECOND)
     assert (made_anew.mode, made_anew.how) == ("skip", "claimed") and "clear this run" in made_anew.note
     assert made_anew.alerts == (made_anew.note,)
+    # That of another installation is another one, whenever it began.
+    other = gate(it, installation="green").ask(it.now, "d/a", began + 3600 * SECOND)
+    assert (other.mode, other.how, other.alerts) == ("skip", "claimed", ()) and "d/a has this tick" in other.note
     # A person had it run again.
     again = gate(it).ask(it.now, "d/a", began + 3600 * SECOND, cleared=True)
     assert (again.mode, again.again) == ("live", True)

@@ -61,20 +61,21 @@ if recorded then
   local claim = cjson.decode(recorded)
   -- Two installations of Airflow give the runs of one DAG the same ids. So does one whose database was put back from an older copy: it makes runs
   -- anew of which it has forgotten that they ran, and those begin later than the run that claimed.
-  local anew = once and claim.began and began > tonumber(claim.began)
-  if claim.run == run and (not claim.by or claim.by == installation) and not anew then
+  local mine = claim.run == run and (not claim.by or claim.by == installation)
+  local anew = mine and once and claim.began and began > tonumber(claim.began)
+  if mine and not anew then
     -- The last tick of a bounded window once more: whoever was to give back may have died before it did.
     local over = lead and lead.state == 'airflow' and lead.ticks_left == '0'
     -- A claim outlives its switch: whoever starts legacy's clock again after the switch was lost goes on after the newest claim.
     return { claim.how, 'again', over and 'ended' or '', lead and lead.fence or '0', without, claim.into or '' }
   end
-  return { 'skip', claim.run, claim.how, text(claim.at) }
+  return { 'skip', claim.run, claim.how, text(claim.at), anew and 'anew' or '' }
 end
 -- Absence never means go. But what lies in a window that had ended when the switch was lost is legacy's no more: it went on after that.
 local own = first == 1 and lead or switch(first)
 local known = own or lost_switch(first) or { windows = '[]' }
 local from = number(known.claims_from)
-if from and tick <= from then return { 'skip', '', 'trimmed', '' } end
+if from and tick <= from then return { 'skip', '', 'trimmed', '', '' } end
 
 local list = windows_read(known.windows)
 local at = window_of(list, tick)
