@@ -76,13 +76,22 @@ extension AirflowClient {
         )
     }
 
-    /// Waits until a run is over.
+    /// Waits until a run is over. An Airflow that is too busy to answer, or that restarts, is asked again until the limit.
     ///
     /// - Parameter seconds: the limit.
     /// - Returns: the run; nil if it is not over when the limit has passed.
     public func wait(_ dag: String, _ run: String, seconds: Double) async throws -> AirflowRun? {
-        try await poll(seconds: seconds) {
-            guard let found = try await self.run(dag, run) else {
+        var silence: AirflowError?
+        let over: AirflowRun? = try await poll(seconds: seconds) {
+            let found: AirflowRun?
+            do { found = try await self.run(dag, run) } catch let error as AirflowError
+                where [.unreachable, .timeout, .server].contains(error.code)
+            {
+                silence = error
+                return nil
+            }
+            silence = nil
+            guard let found else {
                 throw session.error(
                     .notFound,
                     AirflowRequest(operation: "waiting for the run “\(run)” of the DAG “\(dag)”", path: ""),
@@ -92,6 +101,8 @@ extension AirflowClient {
             }
             return found.isOver ? found : nil
         }
+        if over == nil, let silence { throw silence }
+        return over
     }
 
     /// Declares a run a success without running what has not run; its tasks are shown skipped.
