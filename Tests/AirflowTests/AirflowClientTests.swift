@@ -51,6 +51,25 @@ import Testing
         #expect(error?.description.contains("it is Airflow 2.10.5. Bailey works with 2.11 and 3") == true)
     }
 
+    @Test func aRunIsWaitedForAlthoughAirflowIsTooBusyToAnswer() async throws {
+        let broken = Result<AirflowAnswer, AirflowSilence>.failure(AirflowSilence(kind: .broken, found: "reset"))
+        let before: [Result<AirflowAnswer, AirflowSilence>] = [
+            .success(try recorded("3.3.2-version")), .success(token),
+        ]
+        let over = Result<AirflowAnswer, AirflowSilence>.success(
+            answer(200, #"{"dag_id":"probe","dag_run_id":"x","run_type":"manual","state":"success"}"#)
+        )
+        let patient = Player(before + Array(repeating: broken, count: 12) + [over])
+        let found = try await patient.client().wait("probe", "x", seconds: 60)
+        #expect(found?.id == "x" && found?.isOver == true)
+        // What it was silent about in the end is said, and not that the run was not over.
+        let silent = Player(before)
+        let error = await #expect(throws: AirflowError.self) {
+            try await silent.client().wait("probe", "x", seconds: 0)
+        }
+        #expect(error?.code == .unreachable)
+    }
+
     @Test func clock() async throws {
         let date = try #require(try recorded("3.3.2-version").date.flatMap { Instant(httpDate: $0) })
         let player = try Player("3.3.2-version")
