@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from rest import eventually
 from road import Road, probe
 
+MINUTE = timedelta(minutes=1)
+LATE, AFTER = "waits-late", "waits-after"
 STORE, GATED, UNGATED, READER = "waits-store", "waits-gated", "waits-ungated", "waits-reader"
 ASSET = "x://waits/made"
 # The store's last tick until the waiting pipelines' own tick of half past two.
@@ -101,3 +105,51 @@ def test_what_has_failed_is_not_waited_for(waits: Road) -> None:
     assert waits.airflow.ended(GATED, "dead") == "failed"
     states = waits.airflow.states(GATED, "dead")
     assert (states["wait"], states["after"]) == ("failed", "upstream_failed")
+
+
+@pytest.fixture(scope="module")
+def late(road: Road) -> Iterator[dict[str, Any]]:
+    """What the gate said of a tick that it coalesced: a pipeline that is due each minute and Airflow's was paused over some ticks."""
+    clock = road.entry(LATE)
+    road.pipeline(LATE, clock, {"load": {"entry": clock, **probe("last", 20, "/tmp", f"waits-late-{id(road)}")}})
+    wait = {"wait_for": {"pipeline": LATE, "task": "load", "within": "10m", "every": "3s"}}
+    whole = {"wait_for": {"pipeline": LATE, "within": "10m", "every": "3s"}}
+    tasks = {"wait": wait, "whole": whole, "after": probe("nothing", after=["wait", "whole"])}
+    road.workspace.add_mapping({"pipeline": AFTER, "schedule": {"crontab": "0 4 1 1 *"}, "tasks": tasks})
+    road.build(LATE, AFTER)
+    road.cut_over(LATE)
+
+    def said(how: str) -> dict[str, Any] | None:
+        for run in road.airflow.runs(LATE):
+            answer = road.airflow.xcom(LATE, run["dag_run_id"], "gate")
+            found = json.loads(answer) if isinstance(answer, str) else answer
+            if found and found["how"] == how:
+                return dict(found)
+        return None
+
+    # From here on every tick is Airflow's, also the one that the scheduler has in mind.
+    eventually("a run is live", lambda: said("live"), limit=400)
+    road.airflow.pause(LATE, True)
+    due = datetime.fromisoformat(road.airflow.call("GET", f"/dags/{LATE}")["next_dagrun_run_after"])
+    eventually("ticks have passed", lambda: datetime.now(timezone.utc) > due + 2 * MINUTE, limit=400)
+    # The scheduler makes a run of the tick it had in mind, and of the latest: whichever asks first stands for the other.
+    road.airflow.pause(LATE, False)
+    yield eventually("a tick is coalesced", lambda: said("coalesced"))
+    road.roll_back(LATE)
+    road.remove(LATE, LATE)
+    road.remove(AFTER)
+
+
+@pytest.mark.full
+def test_a_tick_that_was_coalesced_is_awaited_in_the_run_that_stands_for_it(road: Road, late: dict[str, Any]) -> None:
+    dag, _, run = late["into"].partition("/")
+    assert dag == LATE
+    own = (datetime.fromisoformat(late["tick"].replace("Z", "+00:00")) + MINUTE / 2).isoformat()
+    started(road, AFTER, "after", own, bailey_mode="live")
+    assert road.airflow.ended(AFTER, "after") == "success"
+    for task in ("wait", "whole"):
+        outcome = road.airflow.outcome(AFTER, "after", task)
+        assert outcome is not None and outcome["result"] == {"tick": late["tick"], "run": run}
+    # It was waited for until that run was done.
+    done = road.airflow.tasks(LATE, run)["load"]["end_date"]
+    assert done is not None and road.airflow.tasks(AFTER, "after")["wait"]["end_date"] > done
