@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from . import GATE
@@ -39,9 +39,6 @@ class WaitTask(BaseSensorOperator):
         **airflow: Any,
     ) -> None:
         airflow.setdefault("mode", "reschedule")
-        # A worker that dies under a wait loses nothing: it looks again. What has failed for good, or took too long, is not tried again.
-        airflow.setdefault("retries", 5)
-        airflow.setdefault("retry_delay", timedelta(seconds=15))
         super().__init__(**airflow)
         drop_params(self)
         self.awaited_dag = dag_id

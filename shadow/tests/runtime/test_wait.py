@@ -85,9 +85,3 @@ def test_what_will_never_run_is_said(task):
         state, into, words = looked(task, it=run("success", answer=answer, **SKIPPED))
         assert (state, into) == ("skipped", "") and how in words and note in words
         assert state in wait_task._OVER
-
-
-@pytest.mark.parametrize(("given", "retries"), [({}, 5), ({"retries": 0}, 0), ({"retries": 2}, 2)])
-def test_a_worker_that_dies_under_a_wait_loses_nothing(given, retries):
-    wait = wait_task.WaitTask(task_id="w", dag_id="store", schedule="{}", timeout=60, **given)
-    assert wait.retries == retries
