@@ -108,19 +108,25 @@ def _refused(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-def is_storable(value: Any) -> bool:
-    """Whether Airflow's database has a form for a value of JSON's."""
+def is_storable(value: Any, depth: int = 0) -> bool:
+    """Whether Airflow has a form for a value of JSON's: its tasks speak with it in MessagePack, whose numbers have 64 bits, and its database has its own say."""
+    if depth > MOST_DEPTH:
+        return False
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 64
     if isinstance(value, str):
         return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
     if isinstance(value, float):
         # 1e999 reads as Infinity.
         return value - value == 0
     if isinstance(value, dict):
-        return all(is_storable(part) for pair in value.items() for part in pair)
-    return not isinstance(value, list) or all(is_storable(part) for part in value)
+        return all(is_storable(part, depth + 1) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(is_storable(part, depth + 1) for part in value)
 
 
 # The largest value that Airflow is given to keep, in characters.
 MOST_RETURNED = 768 * 1024
+# How deep what Airflow is given to keep may nest.
+MOST_DEPTH = 100
 FINAL = ("SUCCESS", "FAILURE", "REVOKED")
 SECONDS = 10

@@ -38,6 +38,8 @@ SHARE = (
     "one-place-of-many",
     "beside-what-is-ignored",
     "same-12",
+    "same-3",
+    "differs-5-top",
     "same-19-deep",
     "same-29",
     "same-30",

@@ -217,3 +217,13 @@ def test_a_call_is_of_the_callable_it_was_made_for(tmp_path, monkeypatch) -> Non
     for args, kwargs in (("{}", "{}"), ("null", "{}"), ('"ab"', "{}"), ("[]", "[]"), ("[]", "null"), ("1", "{}")):
         with pytest.raises(BodyFailed):
             call_of("a:b", json_value.read(args), json_value.read(kwargs))
+
+
+def test_what_airflow_has_no_form_for_is_not_returned_to_it() -> None:
+    for number in (0, 2**64 - 1, -(2**63), 1.5):
+        assert returned(str(number)) == number
+    for text in (str(2**64), str(-(2**63) - 1), f"[1, {10**25}]", f'{{"a": {10**20}}}', "1e999"):
+        assert returned(text) is None, text
+    assert returned("[" * 100 + "]" * 100) is not None
+    assert returned("[" * 200 + "]" * 200) is None
+    assert returned("true") is True
