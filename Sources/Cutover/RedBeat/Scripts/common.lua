@@ -76,13 +76,17 @@ local function keep(i)
   end
 end
 
--- The oldest windows go; what lies before them counts as claimed from then on, so no late gate can run it again.
-local function windows_write(i, list)
+-- The oldest windows, or spans, go; what lies before them counts as claimed from then on, so no late gate can run it again.
+local function trim(i, list)
   while #list > MOST_WINDOWS do
     local oldest = table.remove(list, 1)
     local from = number(redis.call('HGET', switch_key(i), 'claims_from')) or 0
     redis.call('HSET', switch_key(i), 'claims_from', text(math.max(from, oldest[2] - 1)))
   end
+end
+
+local function windows_write(i, list)
+  trim(i, list)
   redis.call('HSET', switch_key(i), 'windows', windows_text(list))
   keep(i)
 end
@@ -94,12 +98,9 @@ local function alone_read(i) return windows_read(redis.call('HGET', claims_key(i
 local function alone_add(i, from, to)
   local list = alone_read(i)
   list[#list + 1] = { from, to }
-  while #list > MOST_WINDOWS do
-    local oldest = table.remove(list, 1)
-    local known = number(redis.call('HGET', switch_key(i), 'claims_from')) or 0
-    redis.call('HSET', switch_key(i), 'claims_from', text(math.max(known, oldest[2] - 1)))
-  end
+  trim(i, list)
   redis.call('HSET', claims_key(i), 'alone', windows_text(list))
+  keep(i)
 end
 
 -- The last window ends after the newest claim: what it holds beyond is legacy's.
