@@ -13,10 +13,9 @@ let settings: [SwiftSetting] = [
 func room(
     _ name: String,
     _ dependencies: [Target.Dependency] = [],
-    exclude: [String] = [],
-    resources: [Resource]? = nil
+    exclude: [String] = []
 ) -> Target {
-    .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 /// The tests of one room.
@@ -35,20 +34,6 @@ func tests(
     )
 }
 
-let switchScripts = [
-    "common", "close", "settle", "claim", "repark", "give_back", "bound", "restore", "retire", "finish",
-    "status",
-]
-let celeryParts = [
-    "values", "places", "app", "workers", "answers", "once", "sending", "silence", "wire", "messages", "copies",
-    "round_trip", "proof",
-]
-let queueProfiles = [
-    "background_jobs", "delayed_job", "django_q2", "django_tasks_db", "good_job", "graphile_worker", "oban", "pg_boss",
-    "pgmq", "pgqueuer", "procrastinate", "que", "river", "solid_queue",
-]
-let queueScripts = ["tables", "helpers", "returning", "moving", "running", "retiring"]
-let beatScripts = ["tables", "helpers", "moving", "running", "retiring"]
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -84,6 +69,8 @@ let package = Package(
         room("Settings", ["LosslessJSON", yams]),
         room("Migration", ["LosslessJSON", "Schedules"]),
         .target(name: "CGuard"),
+        // Texts of other languages: Lua, SQL, Python, profiles.
+        .target(name: "CTexts"),
         .target(name: "CSandbox", dependencies: ["CGuard"]),
         room("Processes", ["CGuard", "CSandbox", subprocess, systemPackage]),
         room("Transport", [nioSSL]),
@@ -92,10 +79,7 @@ let package = Package(
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
             "Legacy",
-            ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres", "CZlib"],
-            // Links to mappings/profiles and shadow/bailey_runtime.
-            resources: queueProfiles.map { .embedInCode("Queue/Profiles/\($0).yaml") }
-                + [.embedInCode("Celery/celery_probe.py")]
+            ["LosslessJSON", "Schedules", "Settings", "Migration", "Processes", "Redis", "Postgres", "CTexts", "CZlib"]
         ),
         room(
             "Airflow",
@@ -105,10 +89,8 @@ let package = Package(
                 nioSSL,
                 subprocess,
                 systemPackage,
-            ],
-            // Links to shadow/bailey_runtime.
-            resources: celeryParts.map { .embedInCode("celery_\($0).py") }
-                + [.embedInCode("http_program.py"), .embedInCode("sql_program.py")]
+                "CTexts",
+            ]
         ),
         room("Planning", ["LosslessJSON", "Schedules", "Settings", "Migration"]),
         room(
@@ -116,20 +98,14 @@ let package = Package(
             [
                 "LosslessJSON", "Schedules", "Migration", "Airflow", "Postgres", "Processes", nioCore, nioHTTP,
                 nioPosix,
-                subprocess, systemPackage,
-            ],
-            // A link to the runtime's.
-            resources: ["call_function", "http_program", "sql_program", "warm_interpreter"].map {
-                .embedInCode("\($0).py")
-            }
+                subprocess, systemPackage, "CTexts",
+            ]
         ),
         room(
             "Cutover",
-            ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy"],
-            exclude: ["RedBeat/Scripts/README.md"],
-            resources: switchScripts.map { .embedInCode("RedBeat/Scripts/\($0).lua") }
-                + queueScripts.map { .embedInCode("Queue/SQL/queue_\($0).sql") }
-                + beatScripts.map { .embedInCode("DjangoBeat/SQL/beat_\($0).sql") }
+            ["LosslessJSON", "Schedules", "Migration", "Redis", "Postgres", "Store", "Legacy", "CTexts"],
+            // CTexts embeds them.
+            exclude: ["RedBeat/Scripts", "Queue/SQL", "DjangoBeat/SQL"]
         ),
         room(
             "Alerts",

@@ -1,14 +1,16 @@
+import CTexts
+
 /// Bodies that move data, in files that import nothing of Bailey's: the programs are those of gated files, word for word.
 extension DAGRuntime {
     /// Sends a request.
-    static let httpProgram = "_HTTP = " + program(PackageResources.http_program_py)
+    static let httpProgram = "_HTTP = " + program(carried_http_program_py())
 
     /// Runs statements, or copies rows.
-    static let sqlProgram = "_SQL = " + program(PackageResources.sql_program_py)
+    static let sqlProgram = "_SQL = " + program(carried_sql_program_py())
 
-    private static func program(_ bytes: [UInt8]) -> String {
+    private static func program(_ text: UnsafePointer<CChar>) -> String {
         // Its documentation has three quotes in a row, and three single ones has nothing.
-        "r'''\n" + String(decoding: bytes, as: UTF8.self) + "'''"
+        "r'''\n" + String(cString: text) + "'''"
     }
 
     /// Fills in connections and runs one of the programs.

@@ -1,3 +1,4 @@
+import CTexts
 import Foundation
 import LosslessJSON
 import Migration
@@ -10,7 +11,7 @@ enum BodyReport {
     case refusal(RunError)
 
     /// What an interpreter runs to call a function and report, as the runtime in Airflow does.
-    static let caller = String(decoding: PackageResources.call_function_py, as: UTF8.self)
+    static let caller = String(cString: carried_call_function_py())
 
     /// The last steps of a warm interpreter's child: the body is called from as high up as in an interpreter of its own, for it may count its frames.
     private static let steps = """
@@ -28,7 +29,7 @@ enum BodyReport {
     static let warmCaller: String = {
         let lastStep = "if __name__ == \"__main__\":\n"
         let functions = caller.components(separatedBy: lastStep)[0]
-        let warm = String(decoding: PackageResources.warm_interpreter_py, as: UTF8.self)
+        let warm = String(cString: carried_warm_interpreter_py())
         return functions + warm + "\n\n" + lastStep + steps
     }()
 

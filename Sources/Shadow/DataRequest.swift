@@ -1,3 +1,4 @@
+import CTexts
 import Foundation
 import LosslessJSON
 import Migration
@@ -24,7 +25,7 @@ struct DataRequest {
         var request: JSONObject = ["seconds": .number(JSONNumber(seconds))]
         switch body {
         case .sql(let call):
-            program = String(decoding: PackageResources.sql_program_py, as: UTF8.self)
+            program = String(cString: carried_sql_program_py())
             request["connection"] = try DataRequest.place(call.connection, connections)
             request["statements"] = .array(call.statements.map { .array($0.parts.map { .string($0) }) })
             request["params"] = DataRequest.texts(call.parameters)
@@ -35,7 +36,7 @@ struct DataRequest {
                 request["rows"] = .array(rows.map { ["query": .string($0.query), "file": .string($0.file)] })
             }
         case .http(let call):
-            program = String(decoding: PackageResources.http_program_py, as: UTF8.self)
+            program = String(cString: carried_http_program_py())
             var base = ""
             if let name = call.connection {
                 let place = try DataRequest.place(name, connections)

@@ -126,10 +126,9 @@ import Testing
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).map {
             $0.replacing(".yaml", with: "")
         }
-        let package = try text("Package.swift")
-        let built = try #require(package.firstMatch(of: /let queueProfiles = \[([^\]]*)\]/)?.output.1)
-        #expect(Set(built.matches(of: /"(\w+)"/).map { String($0.output.1) }) == Set(files))
-        let listed = try text("Sources/Legacy/Queue/ShippedProfiles.swift").matches(of: /"(\w+)": PackageResources/)
+        let embedded = try text("Sources/CTexts/texts.c").matches(of: /mappings\/profiles\/(\w+)\.yaml/)
+        #expect(Set(embedded.map { String($0.output.1) }) == Set(files))
+        let listed = try text("Sources/Legacy/Queue/ShippedProfiles.swift").matches(of: /"(\w+)": carried_/)
         #expect(Set(listed.map { String($0.output.1) }) == Set(files))
         let rows = try firstCells("docs/queues.md", "Profiles of other systems")
         #expect(Set(rows).subtracting(["profile"]).union(["background_jobs"]) == Set(files))

@@ -1,3 +1,4 @@
+import CTexts
 import LosslessJSON
 import Migration
 import Postgres
@@ -28,9 +29,9 @@ struct DjangoBeatSwitch: Sendable {
 
     /// What is run to install it, before `bailey_beat.install`.
     static let script = [
-        PackageResources.beat_tables_sql, PackageResources.beat_helpers_sql, PackageResources.beat_moving_sql,
-        PackageResources.beat_running_sql, PackageResources.beat_retiring_sql,
-    ].map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+        carried_beat_tables_sql(), carried_beat_helpers_sql(), carried_beat_moving_sql(),
+        carried_beat_running_sql(), carried_beat_retiring_sql(),
+    ].map { String(cString: $0) }.joined(separator: "\n")
 
     /// Tells what is installed from what another Bailey installs.
     static var digest: String { StableDigest(script).description }

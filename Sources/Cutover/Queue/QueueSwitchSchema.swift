@@ -1,3 +1,5 @@
+import CTexts
+
 /// What schema `bailey` holds for all queues of a database: tables, and functions that find the queue's own ones. Its SQL stands in `SQL`.
 enum QueueSwitchSchema {
     /// The version of tables and functions; another one is refused.
@@ -16,7 +18,7 @@ enum QueueSwitchSchema {
 
     /// All of it, in the order in which it is run.
     static let all = [
-        PackageResources.queue_tables_sql, PackageResources.queue_helpers_sql, PackageResources.queue_returning_sql,
-        PackageResources.queue_moving_sql, PackageResources.queue_running_sql, PackageResources.queue_retiring_sql,
-    ].map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+        carried_queue_tables_sql(), carried_queue_helpers_sql(), carried_queue_returning_sql(),
+        carried_queue_moving_sql(), carried_queue_running_sql(), carried_queue_retiring_sql(),
+    ].map { String(cString: $0) }.joined(separator: "\n")
 }

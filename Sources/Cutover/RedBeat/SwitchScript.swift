@@ -1,3 +1,4 @@
+import CTexts
 import LosslessJSON
 import Redis
 import Schedules
@@ -7,18 +8,18 @@ enum SwitchScript: String, CaseIterable {
     case close, settle, claim, bound, repark, restore, retire, finish, status
     case giveBack = "give_back"
 
-    private var own: [UInt8] {
+    private var own: UnsafePointer<CChar> {
         switch self {
-        case .close: PackageResources.close_lua
-        case .settle: PackageResources.settle_lua
-        case .claim: PackageResources.claim_lua
-        case .bound: PackageResources.bound_lua
-        case .repark: PackageResources.repark_lua
-        case .restore: PackageResources.restore_lua
-        case .retire: PackageResources.retire_lua
-        case .finish: PackageResources.finish_lua
-        case .status: PackageResources.status_lua
-        case .giveBack: PackageResources.give_back_lua
+        case .close: carried_close_lua()
+        case .settle: carried_settle_lua()
+        case .claim: carried_claim_lua()
+        case .bound: carried_bound_lua()
+        case .repark: carried_repark_lua()
+        case .restore: carried_restore_lua()
+        case .retire: carried_retire_lua()
+        case .finish: carried_finish_lua()
+        case .status: carried_status_lua()
+        case .giveBack: carried_give_back_lua()
         }
     }
 
@@ -28,7 +29,7 @@ enum SwitchScript: String, CaseIterable {
     private static let scripts = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.made) })
 
     private var made: RedisScript {
-        RedisScript(String(decoding: PackageResources.common_lua + [0x0A] + own, as: UTF8.self))
+        RedisScript(String(cString: carried_common_lua()) + "\n" + String(cString: own))
     }
 }
 

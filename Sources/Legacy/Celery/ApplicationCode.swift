@@ -1,3 +1,4 @@
+import CTexts
 import LosslessJSON
 import Migration
 public import Processes
@@ -58,7 +59,7 @@ public struct ApplicationCode: Sendable {
         let text: String
         do {
             text = try await python.answer(
-                of: String(decoding: PackageResources.celery_probe_py, as: UTF8.self),
+                of: String(cString: carried_celery_probe_py()),
                 to: request.text(),
                 seconds: seconds
             )

@@ -1,1 +1,0 @@
-../../shadow/bailey_runtime/celery_proof.py

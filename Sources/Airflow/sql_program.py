@@ -1,1 +1,0 @@
-../../shadow/bailey_runtime/sql_program.py

@@ -1,1 +1,0 @@
-../../shadow/bailey_runtime/call_function.py

@@ -1,1 +1,0 @@
-../../shadow/bailey_runtime/http_program.py

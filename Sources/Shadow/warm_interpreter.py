@@ -1,1 +1,0 @@
-../../shadow/bailey_runtime/warm_interpreter.py
