@@ -17,19 +17,25 @@
 /// How often it is looked whether the parent is there still, in nanoseconds.
 #define LOOK_EVERY 200000000L
 
-/// The parent of a process as /proc has it; 0 if it is gone or a zombie.
-static pid_t parent_of(const char *pid) {
-    char path[64], line[1024], state;
-    int parent;
+const char *bailey_process(const char *pid, char *line, size_t size) {
+    char path[64];
     snprintf(path, sizeof path, "/proc/%s/stat", pid);
     FILE *file = fopen(path, "re");
-    if (file == NULL) return 0;
-    size_t length = fread(line, 1, sizeof line - 1, file);
+    if (file == NULL) return NULL;
+    size_t length = fread(line, 1, size - 1, file);
     fclose(file);
     line[length] = 0;
     // The name between parentheses may hold anything.
     char *end = strrchr(line, ')');
-    if (end == NULL || sscanf(end + 1, " %c %d", &state, &parent) != 2) return 0;
+    return end == NULL ? NULL : end + 1;
+}
+
+/// The parent of a process as /proc has it; 0 if it is gone or a zombie.
+static pid_t parent_of(const char *pid) {
+    char line[1024], state;
+    int parent;
+    const char *fields = bailey_process(pid, line, sizeof line);
+    if (fields == NULL || sscanf(fields, " %c %d", &state, &parent) != 2) return 0;
     return state == 'Z' || state == 'X' ? 0 : parent;
 }
 

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
+#include "guard.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <fts.h>
@@ -28,20 +30,13 @@ static struct process *find(int pid) {
 }
 
 static int read_process(const char *name, struct process *into) {
-    char path[64], line[1024], state;
-    snprintf(path, sizeof path, "/proc/%s/stat", name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return 0;
-    size_t length = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[length] = 0;
-    // The name between parentheses may hold anything.
-    char *end = strrchr(line, ')');
+    char line[1024], state;
+    const char *fields = bailey_process(name, line, sizeof line);
     unsigned long long user, system, children_user, children_system, pages;
     long tasks;
-    if (end == NULL) return 0;
+    if (fields == NULL) return 0;
     int found = sscanf(
-        end + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %*u %*u %llu", &state, &into->parent,
+        fields, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %*u %*u %llu", &state, &into->parent,
         &into->group, &user, &system, &children_user, &children_system, &tasks, &pages);
     if (found != 9) return 0;
     into->pid = atoi(name);

@@ -1,6 +1,8 @@
 #ifndef BAILEY_GUARD_H
 #define BAILEY_GUARD_H
 
+#include <stddef.h>
+
 #include "descriptors.h"
 
 /// Runs a program and ends with it as it ended, with its status or by its signal.
@@ -14,6 +16,9 @@
 ///   - parent: the process for whose sake the program runs; this one's own parent.
 ///   - words: the program, looked for in PATH, and its arguments; ends with NULL.
 _Noreturn void bailey_guard(int parent, char *const words[]);
+
+/// What /proc tells of a process, from its state on, within `line`; NULL if the process is gone.
+const char *bailey_process(const char *pid, char *line, size_t size);
 
 /// Kills everything that stems from this process, which must be where orphans fall to, and waits for it.
 void bailey_end_all(void);
