@@ -104,8 +104,24 @@ public struct DiscoveredSystem: Sendable, Hashable {
         }
     }
 
+    /// What something does in an application of Celery's: which of several belong together is told by these, whatever systems they are.
+    public enum Part: Sendable, Hashable {
+        /// Messages pass through it to workers.
+        case broker
+        /// Its workers tell a schedule that stands in code.
+        case told
+        /// It holds a schedule whose messages pass through a broker.
+        case stored
+        /// A beat was seen to drive the schedule that it holds.
+        case driven
+        /// It keeps results beside its schedule.
+        case results
+    }
+
     /// What it is: `RedBeat`, `procrastinate`, `a table that looks like a job queue`.
     public var what: String
+    /// What it does for Celery; none if it is no part of it.
+    public var parts: Set<Part> = []
     /// The `kind` of `bailey.yaml` that reads it; nil if none does.
     public var kind: String?
     /// The server's address, with the database, without credentials.

@@ -9,8 +9,8 @@ extension Discovering {
     ///
     /// - Parameter broker: Celery's broker, if there is one and no other.
     func addResults(to system: inout DiscoveredSystem, of broker: DiscoveredSystem?) {
-        guard ["redbeat", "celery", "django_celery_beat"].contains(system.kind), system.settings != nil else { return }
-        // Where results are looked for if nobody says anything: django's are in its own tables.
+        guard !system.parts.isDisjoint(with: [.stored, .told]), system.settings != nil else { return }
+        // Where results are looked for if nobody says anything.
         let usual = broker?.address ?? system.address
         if let results {
             guard let url = try? RedisURL(results.url), url.address != usual else { return }
@@ -19,7 +19,7 @@ extension Discovering {
         }
         guard let told = broker?.results ?? system.results else { return }
         guard let url = try? RedisURL(told) else {
-            if !told.isEmpty, told != "disabled://", system.kind != "django_celery_beat" {
+            if !told.isEmpty, told != "disabled://", !system.parts.contains(.results) {
                 let scheme = told.prefix { $0 != ":" }
                 system.advice += ". Its workers keep results in “\(scheme)”, which Bailey does not read"
             }

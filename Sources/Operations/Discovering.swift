@@ -163,8 +163,8 @@ package struct Discovering: Sendable {
 
     /// What is found twice is read once, and what belongs together is.
     private func join(_ discovery: inout Discovery) {
-        let brokers = discovery.systems.filter { $0.what == CelerySystem.brokerName || $0.kind == "celery" }
-        let redbeat = discovery.systems.filter { $0.kind == "redbeat" }
+        let brokers = discovery.systems.filter { $0.parts.contains(.broker) }
+        let driven = discovery.systems.filter { $0.parts.isSuperset(of: [.stored, .driven]) }
         var seen: Set<String> = []
         for index in discovery.systems.indices {
             let system = discovery.systems[index]
@@ -174,14 +174,12 @@ package struct Discovering: Sendable {
                 discovery.systems[index].advice = "It was found by another of the URLs already"
                 continue
             }
-            if system.kind == "celery", let stored = redbeat.first(where: { holds($0, system) }) {
+            if system.parts.contains(.told), let stored = driven.first(where: { holds($0, system) }) {
                 discovery.systems[index].blocked =
-                    "the same entries stand in RedBeat's keys (\(stored.place) at \(stored.address)), which are read"
+                    "\(stored.what) holds the same entries (\(stored.place) at \(stored.address)) and is read"
             }
             let broker = brokers.count == 1 ? brokers.first : nil
-            if let broker, broker.address != system.address,
-                system.kind == "redbeat" || system.kind == "django_celery_beat"
-            {
+            if let broker, broker.address != system.address, system.parts.contains(.stored) {
                 discovery.systems[index].settings?.append(
                     DiscoveredSystem.Setting("broker_url", joined(broker.reference, broker.query))
                 )
@@ -190,9 +188,9 @@ package struct Discovering: Sendable {
         }
     }
 
-    /// Whether RedBeat's keys hold all that an application's code schedules, and some beat drives them.
+    /// Whether a store holds all that an application's code schedules.
     private func holds(_ stored: DiscoveredSystem, _ told: DiscoveredSystem) -> Bool {
-        !told.entries.isEmpty && Set(told.entries).isSubset(of: stored.entries) && !stored.writers.isEmpty
+        !told.entries.isEmpty && Set(told.entries).isSubset(of: stored.entries)
     }
 
     /// The databases of a Redis that hold something.

@@ -1,8 +1,11 @@
 import ArgumentParser
+import Cutover
 import Foundation
+import Legacy
 import LosslessJSON
 import Migration
 import Schedules
+import Settings
 import Store
 import TestSupport
 import Testing
@@ -14,8 +17,8 @@ import Testing
 /// A system that `Sources` has no line about goes from import to status through the very same commands.
 @Suite("A legacy system of one's own", .timeLimit(.minutes(3))) struct WalkTests {
     /// Runs a command in this process, with the almanac among the systems; its exit status.
-    private func bailey(_ words: [String], _ folder: URL) async throws -> Int32 {
-        await SystemKind.$added.withValue([.almanac]) {
+    private func bailey(_ words: [String], _ folder: URL, kind: SystemKind = .almanac) async throws -> Int32 {
+        await SystemKind.$added.withValue([kind]) {
             do {
                 var command = try Commands.Bailey.parseAsRoot(words + ["--config", folder.path + "/bailey.yaml"])
                 if var command = command as? any AsyncParsableCommand {
@@ -136,6 +139,75 @@ import Testing
                 let workspace = try Workspace(config: config, surroundings: .machine(tell: { _ in }))
                 #expect(workspace.secrets.contains("hidden-word"))
             }
+        }
+    }
+
+    /// A store that loses its last second while a rollback restores another switch says again of what was given back that it is Airflow's.
+    @Test func whatTheStoreForgetsWhileALostSwitchIsRestoredIsGivenBackAgain() async throws {
+        try await withFolder { folder in
+            let almanac = try settle(folder)
+            #expect(try await bailey(["import"], folder) == 0)
+            let before = try almanac.read()
+            let override = ["--override", "a test", "--reason", "it walks"]
+            #expect(try await bailey(["cutover", "nightly", "--execute"] + override, folder) == 0)
+            let moved = try almanac.read()
+            #expect(moved["entries"] != before["entries"])
+
+            let forgetful = SystemKind(
+                SourceKind(name: "almanac", keys: ["secret"]),
+                bridge: { source, _, around in
+                    ForgetfulBridge(
+                        known: AlmanacBridge(
+                            source: source.name,
+                            almanac: Almanac(path: source.url),
+                            surroundings: around
+                        ),
+                        older: moved
+                    )
+                },
+                make: { source, _ in AlmanacSystem(source) }
+            )
+            #expect(try await bailey(["rollback", "nightly", "--execute"], folder, kind: forgetful) == 0)
+            #expect(try almanac.read()["entries"] == before["entries"])
+            #expect(try almanac.read()["switches"]?["nightly"]?["state"] == "legacy")
+        }
+    }
+}
+
+/// An almanac that has lost the switch of something else, and that comes back older while this is restored.
+private struct ForgetfulBridge: Bridge {
+    let known: AlmanacBridge
+    let older: JSON
+
+    var source: String { known.source }
+    var cargo: Cargo { known.cargo }
+
+    func rights() -> [NeededRights] { known.rights() }
+    func crossing(of dag: DAGDefinition, in inventory: Inventory) throws -> (any Crossing)? {
+        try known.crossing(of: dag, in: inventory)
+    }
+    func taken(by pipeline: String) async throws -> (any Crossing)? { try await known.taken(by: pipeline) }
+    func taken() async throws -> [String: any Crossing] { try await known.taken() }
+    func standings(of looks: [Look]) async throws -> [Result<CrossingStanding, any Error>] {
+        try await known.standings(of: looks)
+    }
+    func lost(of pipeline: String, _ dag: DAGDefinition?, _ inventory: Inventory?, taken: (any Crossing)?) async throws
+        -> (any LostCrossing)?
+    { Lost(source: source, almanac: known.almanac, older: older) }
+
+    private struct Lost: LostCrossing {
+        let source: String
+        let almanac: Almanac
+        let older: JSON
+
+        var members: [String] { ["lost"] }
+        var notes: [String] { ["lost: its switch is gone"] }
+
+        func restore(_ report: CrossingReport) async throws -> CrossingReport {
+            try almanac.change { $0 = older }
+            guard case .ticks(var report) = report else { return report }
+            report.outcome = "done"
+            return .ticks(report)
         }
     }
 }

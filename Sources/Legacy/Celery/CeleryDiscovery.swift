@@ -4,9 +4,6 @@ import Redis
 
 /// Celery's brokers on a server, and the schedules that their workers tell.
 extension CelerySystem {
-    /// What a broker is called of which no schedule is known.
-    public static let brokerName = "Celery's broker"
-
     public static func discover(at server: ServerLook) async throws -> [DiscoveredSystem] {
         guard case .redis(let look) = server else { return [] }
         var found: [DiscoveredSystem] = []
@@ -18,7 +15,7 @@ extension CelerySystem {
 
     private static func broker(_ database: RedisLook.Database, _ look: RedisLook) async throws -> DiscoveredSystem {
         var found = DiscoveredSystem(
-            what: brokerName,
+            what: "Celery's broker",
             kind: nil,
             address: database.url.address,
             place: "database \(database.url.database)",
@@ -29,6 +26,7 @@ extension CelerySystem {
             outlook: .notRead,
             advice: ""
         )
+        found.parts = [.broker]
         found.query = database.query
         if !database.queues.isEmpty {
             found.evidence.append("bindings of the queues \(database.queues.prefix(8).joined(separator: ", "))")
@@ -72,6 +70,7 @@ extension CelerySystem {
         }
         found.what = "the beat_schedule of a Celery application's code"
         found.kind = "celery"
+        found.parts.insert(.told)
         found.outlook = .readOnly
         found.settings = []
         found.entries = schedule.entries.map(\.id.name)

@@ -29,6 +29,7 @@ extension DjangoBeatSystem {
                 outlook: .readOnly,
                 advice: "It is read, planned and shadowed; no switch moves it. Its broker is written as broker_url"
             )
+            one.parts = [.stored, .results]
             one.writers = look.writers(of: table)
             one.settings = []
             if table.name != DjangoBeatTables.tasks {

@@ -89,6 +89,7 @@ extension RedBeatSystem {
             return found
         }
         found.settings = prefix == "redbeat:" ? [] : [DiscoveredSystem.Setting("prefix", prefix)]
+        found.parts = lock ? [.stored, .driven] : [.stored]
         if lock { found.writers.append("a beat that holds “\(prefix):lock”") }
         guard count <= most else {
             found.evidence.append("more than \(most) entries are not read for this")
