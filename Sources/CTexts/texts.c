@@ -117,6 +117,11 @@ static const unsigned char beat_running_sql[] = {
     0};
 TEXT(beat_running_sql)
 
+static const unsigned char beat_copying_sql[] = {
+#embed "../Cutover/DjangoBeat/SQL/beat_copying.sql" suffix(, )
+    0};
+TEXT(beat_copying_sql)
+
 static const unsigned char beat_retiring_sql[] = {
 #embed "../Cutover/DjangoBeat/SQL/beat_retiring.sql" suffix(, )
     0};

@@ -1,5 +1,6 @@
 public import LosslessJSON
 public import Migration
+import Schedules
 import Synchronization
 
 /// A crossing's way to Airflow and back, tried on something of its own that runs nothing.
@@ -15,8 +16,8 @@ public protocol CrossingRehearsal: Sendable {
     /// - Parameter number: which of the pipeline's.
     func copy(number: Int) -> any FiredCopy
 
-    /// Whether legacy's own clock is seen to run.
-    func isClockSeen() async throws -> Bool
+    /// Why legacy's own clock is seen not to run, in words; nil where it is seen to run, or nothing shows whether it does.
+    func silence() async throws -> String?
 
     /// Tries the way, a step at a time. What it made is taken away, also when it is interrupted or a step fails.
     ///
@@ -32,19 +33,37 @@ public protocol FiredCopy: Sendable {
     /// The exchange and the queue that the DAG's message goes to.
     var ours: String { get }
 
-    /// Makes it: legacy's clock fires it in its next loop.
+    /// Makes it: legacy's clock fires it soon.
     ///
     /// - Parameters:
-    ///   - definition: the entry's own, as it was imported.
+    ///   - entry: as it was imported.
     ///   - options: those that lead aside.
-    /// - Throws: an error of the legacy system, or `JSONError` if the definition is not JSON.
-    func make(of definition: [UInt8], options: JSON) async throws
+    /// - Throws: an error of the legacy system, `Refusal` if the inventory does not hold what it is made of, or `JSONError` if that is not JSON.
+    func make(of entry: LegacyEntry, options: JSON) async throws
 
     /// Whether legacy says that it has fired it.
     func hasFired() async throws -> Bool
 
     /// Takes the entry away; its messages lie at the broker.
     func remove() async throws
+}
+
+/// How copies of a pipeline's entries are called.
+enum CopyNames {
+    /// What the names of all copies for a pipeline begin with.
+    static func beginning(_ pipeline: String) -> String { Rehearsal.mark + StableDigest(pipeline).description + "-" }
+
+    /// The names of a message's two places: legacy's, which is that of the copy, and the DAG's.
+    ///
+    /// - Parameters:
+    ///   - instant: of the rehearsal; names hold it.
+    ///   - number: which of the pipeline's.
+    static func pair(_ pipeline: String, at instant: Instant, number: Int) -> (legacy: String, dag: String) {
+        func name(_ offset: Int) -> String {
+            beginning(pipeline) + String(instant.microseconds + Int64(1 + 2 * number + offset))
+        }
+        return (name(0), name(1))
+    }
 }
 
 /// The steps of a rehearsal as they are done, each timed and told.

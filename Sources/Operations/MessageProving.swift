@@ -83,10 +83,7 @@ struct MessageProving: Sendable {
 
     /// Sends the DAG's message, and gives beat its copy.
     private func begin(_ pair: inout Pair, _ entry: LegacyEntry) async throws {
-        guard let raw = entry.raw.first(where: { $0.field == "definition" })?.bytes else {
-            throw OperationFailure(.doesNotHold, "the inventory holds no definition of \(entry.id); run bailey import")
-        }
-        let stored = (try? JSON(parsing: raw))?["options"] ?? [:]
+        let stored = entry.options
         var request = pair.request
         request["do"] = fires ? "begin" : "offline"
         request["stored"] = .string((stored.isNull ? [:] : stored).text())
@@ -107,7 +104,7 @@ struct MessageProving: Sendable {
         if let obstacle = fires
             ? reply["obstacle"]?.string : "the policy wants no copies (message_parity: {copies: false})"
         {
-            pair.found.differences += offline(raw, pair.sender.call)
+            pair.found.differences += offline(entry, pair.sender.call)
             pair.found.verdict = pair.found.differences.isEmpty ? .offline : .different
             pair.found.words = "\(obstacle); task, arguments, options and route are compared offline"
             return
@@ -116,24 +113,19 @@ struct MessageProving: Sendable {
             throw OperationFailure(.defect, "the sender named no options for the copy")
         }
         pair.isUnderway = true
-        try await pair.copy.make(of: raw, options: options)
+        try await pair.copy.make(of: entry, options: options)
     }
 
     /// What the DAG's call says otherwise than the entry, found without sending anything.
-    private func offline(_ raw: [UInt8], _ call: CeleryCall) -> [MessageComparison.Difference] {
-        guard let fields = try? JSON(parsing: raw).object else { return [] }
+    private func offline(_ entry: LegacyEntry, _ call: CeleryCall) -> [MessageComparison.Difference] {
         func shown(_ json: JSON) -> String {
             let text = json.text()
             return text.count > 200 ? "\(text.prefix(200))…" : text
         }
-        func field(_ name: String, or empty: JSON) -> JSON {
-            guard let found = fields[name], !found.isNull else { return empty }
-            return found
-        }
         let pairs: [(String, JSON, JSON)] = [
-            ("task", field("task", or: .null), .string(call.task)),
-            ("args", field("args", or: []), call.args),
-            ("kwargs", field("kwargs", or: [:]), call.kwargs),
+            ("task", .string(entry.task), .string(call.task)),
+            ("args", entry.args.isNull ? [] : entry.args, call.args),
+            ("kwargs", entry.kwargs.isNull ? [:] : entry.kwargs, call.kwargs),
         ]
         return pairs.filter { $0.1 != $0.2 }.map {
             MessageComparison.Difference(property: $0.0, beat: shown($0.1), dag: shown($0.2))
@@ -150,14 +142,12 @@ struct MessageProving: Sendable {
             if !isWaiting { return }
             try await workspace.surroundings.sleep(0.2)
         }
-        let isClockSeen = try await rehearsal.isClockSeen()
+        let silence = try await rehearsal.silence()
         for index in pairs.indices where pairs[index].isUnderway {
             guard try await !pairs[index].copy.hasFired() else { continue }
             pairs[index].isUnderway = false
             pairs[index].found.words =
-                isClockSeen
-                ? "beat did not fire its copy within \(Int(patience)) s; see beat's log"
-                : "no beat holds RedBeat's lock; start one"
+                silence ?? "beat did not fire its copy within \(Int(patience)) s; see beat's log"
         }
     }
 

@@ -150,13 +150,14 @@ def begin(app: Any, request: dict[str, Any]) -> dict[str, Any]:
     reason = obstacle(app, request["task"]) or _eager(app, request)
     if reason:
         return {**reply, "obstacle": reason}
-    reply["copy"] = _redirected(request.get("stored") or request["options"], request["beat_place"])
-    redirected = {**request, "options": _redirected(request["options"], request["dag_place"])}
+    beats = request["beat_place"]
+    reply["copy"] = _redirected(request.get("stored") or request["options"], beats, beats)
+    redirected = {**request, "options": _redirected(request["options"], request["dag_place"], beats)}
     turned = way(app, redirected)
     if (turned["exchange"], turned["routing_key"]) != (request["dag_place"], request["dag_place"]):
         return {**reply, "obstacle": f"a copy cannot be led aside: its message would go to {place_of_way(turned)}"}
     with connected(app, request) as connection:
-        for name in (request["beat_place"], request["dag_place"]):
+        for name in (beats, request["dag_place"]):
             _declare(connection, name)
         sent_once(app, connection, {**redirected, "ids": [request["dag_place"]], "wait": "sent"})
     return reply
@@ -166,14 +167,19 @@ def place_of_way(goes: dict[str, Any]) -> dict[str, Any]:
     return {name: goes[name] for name in ("exchange", "routing_key", "queues")}
 
 
-def _redirected(options: str, name: str) -> str:
-    """Options with which a message goes into a place of its own, whatever the routes say: what options say wins over them."""
+def _redirected(options: str, name: str, entry: str) -> str:
+    """Options with which a message goes into a place of its own, whatever the routes say: what options say wins over them.
+
+    `entry` is what the copy is called that beat fires: a message that names its entry names this one.
+    """
     from decimal import Decimal
 
     found = json.loads(options, parse_float=Decimal)
     limit = found.get("expires")
     is_short = isinstance(limit, (int, Decimal)) and not isinstance(limit, bool) and 0 < limit <= COPY_SECONDS
     found |= {"exchange": name, "routing_key": name, "expires": limit if is_short else COPY_SECONDS}
+    if (found.get("headers") or {}).get("periodic_task_name"):
+        found["headers"] = {**found["headers"], "periodic_task_name": entry}
     return json.dumps(found, default=float)
 
 

@@ -32,6 +32,7 @@ const char *carried_beat_tables_sql(void);
 const char *carried_beat_helpers_sql(void);
 const char *carried_beat_moving_sql(void);
 const char *carried_beat_running_sql(void);
+const char *carried_beat_copying_sql(void);
 const char *carried_beat_retiring_sql(void);
 
 // What other interpreters run.

@@ -30,7 +30,7 @@ struct DjangoBeatSwitch: Sendable {
     /// What is run to install it, before `bailey_beat.install`.
     static let script = [
         carried_beat_tables_sql(), carried_beat_helpers_sql(), carried_beat_moving_sql(),
-        carried_beat_running_sql(), carried_beat_retiring_sql(),
+        carried_beat_running_sql(), carried_beat_copying_sql(), carried_beat_retiring_sql(),
     ].map { String(cString: $0) }.joined(separator: "\n")
 
     /// Tells what is installed from what another Bailey installs.
@@ -131,6 +131,25 @@ struct DjangoBeatSwitch: Sendable {
 
     func settle(_ pipeline: String) async throws -> JSON {
         try await call("settle", [.text(source), .text(pipeline)])
+    }
+
+    /// Makes a copy of a row that beat fires once.
+    func copy(of row: JSON, name: String, options: JSON, longest: Double) async throws {
+        let micros = Int64(longest * 1_000_000)
+        _ = try await call(
+            "copy",
+            [.text(source), .text(row.text()), .text(name), .text(options.text()), .integer(micros)]
+        )
+    }
+
+    /// Whether beat has written that it fired a copy: `fired`, `waiting` or `gone`.
+    func fired(_ copy: String) async throws -> String {
+        try await call("fired", [.text(source), .text(copy)])["answer"]?.string ?? "gone"
+    }
+
+    /// Takes copies away whose names begin so; how many rows went.
+    func removeCopies(_ beginning: String) async throws -> Int {
+        try await call("uncopy", [.text(source), .text(beginning)])["count"]?.int ?? 0
     }
 
     func repark(_ pipeline: String) async throws -> JSON {

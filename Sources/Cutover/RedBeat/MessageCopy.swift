@@ -1,5 +1,6 @@
 import Legacy
 import LosslessJSON
+import Migration
 import Redis
 import Schedules
 
@@ -19,11 +20,7 @@ struct MessageCopy: FiredCopy {
     ///   - instant: of the rehearsal; names hold it.
     ///   - number: which of the pipeline's.
     init(of pipeline: String, redbeat: RedBeatSwitch, place: RedBeatPlace, at instant: Instant, number: Int) {
-        func name(_ offset: Int) -> String {
-            RehearsalCopy.names(of: pipeline) + String(instant.microseconds + Int64(1 + 2 * number + offset))
-        }
-        self.name = name(0)
-        ours = name(1)
+        (name, ours) = CopyNames.pair(pipeline, at: instant, number: number)
         self.redbeat = redbeat
         self.place = place
     }
@@ -44,8 +41,11 @@ struct MessageCopy: FiredCopy {
         return .object(fields)
     }
 
-    func make(of definition: [UInt8], options: JSON) async throws {
-        let bytes = Array(try self.definition(of: definition, options: options).text().utf8)
+    func make(of entry: LegacyEntry, options: JSON) async throws {
+        guard let raw = entry.raw.first(where: { $0.field == "definition" })?.bytes else {
+            throw Refusal(.notImported, "the inventory holds no definition of \(entry.id)", "Run bailey import")
+        }
+        let bytes = Array(try definition(of: raw, options: options).text().utf8)
         _ = try await redbeat.send(RedisCommand("HSET", raw: [key, Array("definition".utf8), bytes]))
         let schedule = place.keys([key]).schedule
         _ = try await redbeat.send(RedisCommand("ZADD", raw: [schedule, Array("1".utf8), key]))

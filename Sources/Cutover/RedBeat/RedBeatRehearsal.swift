@@ -29,7 +29,9 @@ struct RedBeatRehearsal: CrossingRehearsal {
         MessageCopy(of: pipeline, redbeat: redbeat, place: place, at: copy.made, number: number)
     }
 
-    func isClockSeen() async throws -> Bool { try await redbeat.status().lockHolder != nil }
+    func silence() async throws -> String? {
+        try await redbeat.status().lockHolder == nil ? "no beat holds RedBeat's lock; start one" : nil
+    }
 
     func run(_ steps: RehearsalSteps, remove: (@Sendable (String) async throws -> Void)?) async throws {
         do { try await tryAll(steps, remove) } catch {
@@ -54,9 +56,7 @@ struct RedBeatRehearsal: CrossingRehearsal {
             if try await wait(loop, { (try await copy.fires(redbeat) ?? 0) > 0 }) {
                 return (true, "beat fired the copy")
             }
-            return try await isClockSeen()
-                ? (false, "beat did not fire it within \(Int(loop)) s")
-                : (false, "no beat holds RedBeat's lock; start one")
+            return (false, try await silence() ?? "beat did not fire it within \(Int(loop)) s")
         }
         try await steps.run("cutover") {
             laps.begin()

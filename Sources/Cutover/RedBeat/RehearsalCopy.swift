@@ -21,13 +21,10 @@ public struct RehearsalCopy: Sendable, Hashable {
 
     /// A copy for a pipeline, not made yet.
     public init(of pipeline: String, place: RedBeatPlace, at instant: Instant) {
-        name = RehearsalCopy.names(of: pipeline) + String(instant.microseconds)
+        name = CopyNames.beginning(pipeline) + String(instant.microseconds)
         self.place = place
         made = instant
     }
-
-    /// What the names of all copies for a pipeline begin with.
-    static func names(of pipeline: String) -> String { Rehearsal.mark + StableDigest(pipeline).description + "-" }
 
     /// Its key.
     public var key: [UInt8] { Array((place.prefix + name).utf8) }
@@ -128,7 +125,7 @@ public struct RehearsalCopy: Sendable, Hashable {
         pipeline: String?,
         before: Instant
     ) async throws -> Int {
-        let prefix = pipeline.map(names) ?? Rehearsal.mark
+        let prefix = pipeline.map(CopyNames.beginning) ?? Rehearsal.mark
         var removed = 0
         try await redbeat.walk(matching: "*\(prefix)*") { keys in
             for key in keys {

@@ -30,7 +30,7 @@ BUSY = 60
 def install(url: str) -> None:
     """As the bridge does it."""
     with psycopg.connect(url) as connection:
-        for name in ("tables", "helpers", "moving", "running", "retiring"):
+        for name in ("tables", "helpers", "moving", "running", "copying", "retiring"):
             connection.execute((SQL / f"beat_{name}.sql").read_text(encoding="utf-8"))
         connection.execute("SELECT bailey_beat.install(%s, %s::regclass, 'test')", (SOURCE, f"public.{TASK}"))
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from beat_world import TASK, Beat, Switch, beat, fired, make
+import redis
+from beat_world import SOURCE, TASK, Beat, Switch, beat, fired, make
 
 from testing.server import wait_until
 
@@ -30,7 +32,8 @@ class Desk:
         mapping = {"pipeline": PIPELINE, "clock": "d/each", "absorbs": [], "tasks": {"run": {"entry": "d/each"}}}
         folder.joinpath("mappings/each.yaml").write_text(json.dumps(mapping), encoding="utf-8")
         source = {"kind": "django_celery_beat", "url": url, "broker_url": one.server.url, "max_interval": 1}
-        document = {"version": 1, "sources": {"d": source | {"celery": {"settings": {}}}}}
+        document = {"version": 1, "sources": {"d": source | {"celery": {"settings": {}, "environment": "application"}}}}
+        document["environments"] = {"application": {"python": sys.executable}}
         folder.joinpath("bailey.yaml").write_text(json.dumps(document), encoding="utf-8")
         assert self.bailey("import").returncode == 0
         # The first command installs the switch, and moves nothing before a gate has asked there.
@@ -140,3 +143,53 @@ def test_a_lost_switch_is_told_and_given_back_by_the_journal(desk: Desk) -> None
     from beat_world import install
 
     install(desk.switch.connection.info.dsn)
+
+
+def test_beat_fires_a_copy_whose_message_is_that_of_the_dag(desk: Desk) -> None:
+    desk.switch.connection.execute(
+        f"""UPDATE {TASK} SET args = '[1, "é"]', headers = '{{"x": 1}}', expire_seconds = 60 WHERE name = 'each'"""
+    )
+    assert desk.bailey("import").returncode == 0
+
+    def rehearsed() -> dict[str, Any]:
+        done = desk.bailey("rehearse", PIPELINE, "--execute", "--json")
+        rehearsal: dict[str, Any] = json.loads(done.stdout)["rehearsal"]
+        return rehearsal
+
+    # Nobody has said here which Celery beat is of, and 5.7 adds a header.
+    [message] = rehearsed()["messages"]
+    assert [one["property"] for one in message["differences"]] == ["headers.celery_beat_task"], message
+    document = json.loads(desk.folder.joinpath("bailey.yaml").read_text(encoding="utf-8"))
+    document["sources"]["d"]["celery"] = {"app": "beat_app:app", "environment": "application"}
+    document["environments"]["application"] |= {
+        "path": [str(Path(__file__).resolve().parent)],
+        "env": {"BEAT_DATABASE": document["sources"]["d"]["url"], "BEAT_BROKER": desk.beat.server.url},
+    }
+    desk.folder.joinpath("bailey.yaml").write_text(json.dumps(document), encoding="utf-8")
+    assert desk.bailey("import").returncode == 0
+    sent = len(desk.beat.of("each"))
+    rehearsal = rehearsed()
+    [message] = rehearsal["messages"]
+    assert message["verdict"] == "same" and "headers.periodic_task_name" in message["same"], json.dumps(message)
+    # What beat fires goes on meanwhile, and nothing of the copy is left: no row, no message, no queue.
+    wait_until("beat fires its own", lambda: len(desk.beat.of("each")) > sent, 60)
+    rows = desk.switch.connection.execute(f"SELECT name FROM {TASK} WHERE name LIKE 'bailey%'").fetchall()
+    assert rows == [] and desk.switch.connection.execute("SELECT FROM bailey_beat.copy").fetchall() == []
+    client = redis.Redis.from_url(desk.beat.server.url)
+    assert [key for key in client.scan_iter() if b"bailey-rehearsal" in key] == []
+    assert any(step["name"] == "entries of d" and step["passed"] for step in rehearsal["steps"]), rehearsal
+
+
+def test_what_a_rehearsal_that_died_has_left_is_taken_away_by_the_next(desk: Desk) -> None:
+    for name in ("bailey-rehearsal-0123456789abcdef-1", "kept"):
+        row = json.dumps(desk.switch.row("each"))
+        desk.switch.call("copy", SOURCE, row, name, json.dumps({"queue": "nobody", "exchange": "nobody"}), 1_000_000)
+    wait_until("beat has fired it", lambda: desk.switch.call("fired", SOURCE, "kept")["answer"] == "fired", 120)
+    assert desk.switch.call("uncopy", SOURCE, "bailey-rehearsal-0123456789abcdef-")["count"] == 1
+    assert desk.switch.row("kept")["total_run_count"] == 1
+    assert desk.switch.call("fired", SOURCE, "bailey-rehearsal-0123456789abcdef-1")["answer"] == "gone"
+    desk.switch.connection.execute(f"DELETE FROM {TASK} WHERE name = 'kept'")
+    assert desk.switch.call("fired", SOURCE, "kept")["answer"] == "gone"
+    # Beat goes on without them.
+    sent = len(desk.beat.of("each"))
+    wait_until("beat fires its own", lambda: len(desk.beat.of("each")) > sent, 60)

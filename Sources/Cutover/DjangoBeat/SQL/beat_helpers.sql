@@ -95,7 +95,8 @@ BEGIN
         RETURN jsonb_build_object('answer', 'nothing');
     END IF;
     SELECT * INTO STRICT here FROM bailey_beat.place p WHERE p.source = the_source;
-    SELECT max(s.longest) INTO longest FROM bailey_beat.switch s WHERE s.source = the_source;
+    SELECT coalesce(max(l.longest), interval '7 seconds') INTO longest FROM (SELECT s.longest FROM bailey_beat.switch s WHERE s.source = the_source
+        UNION ALL SELECT c.longest FROM bailey_beat.copy c WHERE c.source = the_source) l;
     was_told := bailey_beat.mark(here, longest, false);
     PERFORM bailey_beat.testify(here, was_told);
     RETURN jsonb_build_object('answer', CASE WHEN was_told THEN 'told' ELSE 'owing' END);
@@ -143,6 +144,21 @@ CREATE OR REPLACE FUNCTION bailey_beat.witness_name(the_source text) RETURNS tex
     SELECT 'bailey.witness.' || md5(the_source) || '.'
 $bailey$;
 
+-- The interval of rows that Bailey makes for a while: a day.
+CREATE OR REPLACE FUNCTION bailey_beat.interval_of(place bailey_beat.place) RETURNS bigint LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    every bigint;
+BEGIN
+    EXECUTE format('SELECT i.id FROM %s i JOIN bailey_beat.beat b ON b.made_interval = i.id WHERE b.source = $1', place.intervals)
+        INTO every USING place.source;
+    IF every IS NULL THEN
+        EXECUTE format('INSERT INTO %s (every, period) VALUES (1, ''days'') RETURNING id', place.intervals) INTO every;
+        UPDATE bailey_beat.beat b SET made_interval = every WHERE b.source = place.source;
+    END IF;
+    RETURN every;
+END $bailey$;
+
 -- Puts a row in beat's way that it never fires and disables as soon as it has loaded its schedule: one that has expired, which it disables without a
 -- mark of its own. Whoever sees it disabled knows that this beat has loaded everything as it was when the row was written. In place of an earlier
 -- one, if beat was told of something; and none where nobody waits for it. (A beat before 2.8 does not look whether it has expired, but that it runs
@@ -151,7 +167,6 @@ CREATE OR REPLACE FUNCTION bailey_beat.testify(place bailey_beat.place, was_told
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
     lead jsonb;
-    every bigint;
     new_id bigint;
     acting text := current_setting('bailey_beat.acting', true);
 BEGIN
@@ -163,16 +178,10 @@ BEGIN
     PERFORM set_config('bailey_beat.acting', 'on', true);
     PERFORM bailey_beat.dismiss(place);
     IF lead IS NOT NULL THEN
-        EXECUTE format('SELECT i.id FROM %s i JOIN bailey_beat.beat b ON b.made_interval = i.id WHERE b.source = $1', place.intervals)
-            INTO every USING place.source;
-        IF every IS NULL THEN
-            EXECUTE format('INSERT INTO %s (every, period) VALUES (1, ''days'') RETURNING id', place.intervals) INTO every;
-            UPDATE bailey_beat.beat b SET made_interval = every WHERE b.source = place.source;
-        END IF;
         new_id := nextval(pg_get_serial_sequence(place.tasks::text, 'id'));
         EXECUTE format('INSERT INTO %1$s SELECT (jsonb_populate_record(NULL::%1$s, $1)).*', place.tasks) USING lead || jsonb_build_object(
             'id', new_id, 'name', bailey_beat.witness_name(place.source) || new_id, 'task', 'bailey.witness', 'args', '[]', 'kwargs', '{}',
-            'headers', '{}', 'enabled', true, 'one_off', true, 'total_run_count', 1, 'interval_id', every, 'crontab_id', null, 'solar_id', null,
+            'headers', '{}', 'enabled', true, 'one_off', true, 'total_run_count', 1, 'interval_id', bailey_beat.interval_of(place), 'crontab_id', null, 'solar_id', null,
             'clocked_id', null, 'start_time', null, 'expires', timestamptz '2000-01-01T00:00:00Z', 'expire_seconds', null,
             'last_run_at', clock_timestamp(), 'date_changed', clock_timestamp(),
             'description', 'Bailey asks whether beat loads its schedule. It goes by itself.');

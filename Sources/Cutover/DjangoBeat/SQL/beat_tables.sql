@@ -75,6 +75,16 @@ CREATE TABLE IF NOT EXISTS bailey_beat.beat (
     is_old boolean NOT NULL DEFAULT false
 );
 
+-- Copies of rows that beat fires for a rehearsal, and the mark that tells of each.
+CREATE TABLE IF NOT EXISTS bailey_beat.copy (
+    source text NOT NULL REFERENCES bailey_beat.place,
+    name text NOT NULL,
+    row_id bigint NOT NULL,
+    longest interval NOT NULL,
+    needs bigint NOT NULL,
+    PRIMARY KEY (source, name)
+);
+
 -- The entries that were closed together; the first decides.
 CREATE TABLE IF NOT EXISTS bailey_beat.entry (
     source text NOT NULL,
