@@ -65,7 +65,7 @@ package struct SystemKind: Sendable {
         },
         SystemKind(
             SourceKind(name: "django_celery_beat"),
-            bridge: tried("DJANGO", djangoBeat),
+            bridge: djangoBeat,
             discover: { try await DjangoBeatSystem.discover(at: $0) }
         ) { source, _ in DjangoBeatSystem(source) },
         SystemKind(
@@ -84,15 +84,6 @@ package struct SystemKind: Sendable {
             rights: { try RedBeatSystem(source).rights(for: [.look, .move]) },
             surroundings: around
         )
-    }
-
-    /// A bridge that has not stood its torture yet: for tests alone, where `BAILEY_TRY_…` is set; nil for everybody else.
-    private static func tried(_ name: String, _ bridge: @escaping Bridging) -> Bridging? {
-        #if DEBUG
-            return ProcessInfo.processInfo.environment["BAILEY_TRY_\(name)"] == nil ? nil : bridge
-        #else
-            return nil
-        #endif
     }
 
     private static let djangoBeat: Bridging = { source, _, around in

@@ -26,8 +26,8 @@ extension DjangoBeatSystem {
                 evidence: ["\(table.full) has its columns"] + look.counted(table),
                 amount: table.rows,
                 unit: "entries",
-                outlook: .readOnly,
-                advice: "It is read, planned and shadowed; no switch moves it. Its broker is written as broker_url"
+                outlook: .moves,
+                advice: "Its ticks can be moved to Airflow and given back, where a beat with django_celery_beat’s scheduler runs them. Its broker is written as broker_url"
             )
             one.parts = [.stored, .results]
             one.writers = look.writers(of: table)

@@ -110,12 +110,7 @@ struct DjangoBeatTables: Sendable {
     }
 
     private func notes(_ connection: PostgresConnection, found: Int) async throws -> [EntryNote] {
-        var notes = [
-            EntryNote(
-                .noSwitch,
-                "its entries are read, planned, generated and shadowed; no switch moves them yet, and nothing is changed in its tables"
-            )
-        ]
+        var notes: [EntryNote] = []
         let state = try await connection.query(
             """
             SELECT row_security_active($1::text::regclass) AS hidden,

@@ -78,7 +78,6 @@ def test_each_tick_has_one_owner(road: Road, tmp_path: Path) -> None:
         settings["sources"][SOURCE] = source | {"celery": {"settings": {}}}
 
     with beat(road, url, tmp_path), road.settings(more), pytest.MonkeyPatch.context() as patch:
-        patch.setitem(road.workspace.environment, "BAILEY_TRY_DJANGO", "1")
         patch.setattr(switch, "DAG", DAG)
         patch.setattr(switch, "ENTRY", NAME)
         eventually("legacy runs it", lambda: legacy_runs(road))

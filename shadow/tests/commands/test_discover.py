@@ -19,7 +19,9 @@ def test_the_companys_stack_is_found_and_imported_as_it_was_found(company: Recor
     assert by_kind["redbeat"]["certainty"] == "certain" and by_kind["redbeat"]["outlook"] == "moves"
     assert "holds “redbeat::lock”" in by_kind["redbeat"]["writers"][0]
     # The same schedule is told by the workers, and is read once.
-    assert "stand in RedBeat's keys" in by_kind["celery"]["blocked"] and by_kind["celery"]["outlook"] == "read-only"
+    assert (
+        "RedBeat holds the same entries" in by_kind["celery"]["blocked"] and by_kind["celery"]["outlook"] == "read-only"
+    )
     assert by_kind["queue"]["outlook"] == "moves" and by_kind["queue"]["place"] == "tasks.background_jobs"
     inventory = imported(tmp_path, found)
     kinds = {source["kind"]: source["found"] for source in inventory["sources"]}

@@ -55,7 +55,7 @@ def test_djangos_scheduler_is_found_in_any_schema_with_its_broker(
     url = database(postgres, "django", *DJANGO)
     found = discovered(tmp_path, url, server.url)
     (django,) = [one for one in found["systems"] if one["kind"]]
-    assert (django["kind"], django["amount"], django["outlook"]) == ("django_celery_beat", 2, "read-only")
+    assert (django["kind"], django["amount"], django["outlook"]) == ("django_celery_beat", 2, "moves")
     assert django["certainty"] == "certain" and [kept["name"] for kept in django["keep"]] == ["often"]
     assert "?schema=beat" in found["settings"] and f'broker_url: "{server.url}"' in found["settings"]
     assert sorted(one["name"] for one in imported(tmp_path, found)["entries"]) == ["nightly", "often"]

@@ -42,9 +42,7 @@ class Desk:
         assert switch.ask(PIPELINE, one.of("each")[0] - 1, "r0")["mode"] == "shadow"
 
     def bailey(self, *words: str, die_at: int | None = None) -> subprocess.CompletedProcess[str]:
-        environment = (
-            os.environ | {"BAILEY_TRY_DJANGO": "1"} | ({} if die_at is None else {"BAILEY_DIE_AT": str(die_at)})
-        )
+        environment = os.environ | ({} if die_at is None else {"BAILEY_DIE_AT": str(die_at)})
         return subprocess.run(
             [str(BAILEY), *words],
             cwd=self.folder,
