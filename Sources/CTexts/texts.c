@@ -204,6 +204,11 @@ static const unsigned char sql_program_py[] = {
     0};
 TEXT(sql_program_py)
 
+static const unsigned char notify_program_py[] = {
+#embed "../../shadow/bailey_runtime/notify_program.py" suffix(, )
+    0};
+TEXT(notify_program_py)
+
 static const unsigned char call_function_py[] = {
 #embed "../../shadow/bailey_runtime/call_function.py" suffix(, )
     0};

@@ -51,6 +51,7 @@ const char *carried_celery_proof_py(void);
 const char *carried_celery_probe_py(void);
 const char *carried_http_program_py(void);
 const char *carried_sql_program_py(void);
+const char *carried_notify_program_py(void);
 const char *carried_call_function_py(void);
 const char *carried_warm_interpreter_py(void);
 
