@@ -142,6 +142,34 @@ def test_a_file_without_a_gate_tells_too(way: str, request: pytest.FixtureReques
 
 
 @pytest.mark.full
+def test_what_is_late_is_told_in_211_once_it_is_live(road_211: Road, tmp_path: Path) -> None:
+    name = "telling-late"
+    with telling(road_211, tmp_path) as receiver:
+        # Airflow 2 looks at the ticks after the next of a task's last success only: each run here outlasts two ticks.
+        work = probe("last", 50, str(tmp_path))
+        mapping = {"pipeline": name, "schedule": {"interval": 20}, "sla": 5, "notify": {"late": "ops"}}
+        (road_211.workspace.folder / "mappings" / f"{DAG}.yaml").unlink()
+        road_211.workspace.add_mapping({**mapping, "tasks": {"work": work}})
+        road_211.build(name)
+
+        def logged() -> bool:
+            logs = [file for file in road_211.stack.folder.rglob("*.log") if file.is_file()]
+            return any(f"late: tasks of {name}" in file.read_text(encoding="utf-8", errors="replace") for file in logs)
+
+        eventually("a trial's miss is in the log", logged, limit=300)
+        assert [text for text in receiver.texts if name in text] == []
+        words = ("--override", "tester", "--reason", "it is late on purpose")
+        road_211.workspace.run("launch", name, "--execute", *words)
+
+        def told() -> str | None:
+            return next((text for text in receiver.texts if name in text), None)
+
+        text = eventually("a live run's miss is told", told, limit=400)
+        assert text.startswith(f"Bailey: {name}: not done in time: ") and "; now it is 20" in text, text
+        road_211.remove(name)
+
+
+@pytest.mark.full
 def test_it_is_told_in_211(road_211: Road, tmp_path: Path) -> None:
     with telling(road_211, tmp_path) as receiver:
         road_211.build(DAG)
