@@ -76,6 +76,12 @@ let package = Package(
         room("Transport", [nioSSL]),
         room("Redis", ["CHiredis", "Transport", nioCore, nioPosix, nioSSL]),
         room("Postgres", ["CLibpq"]),
+        room(
+            "Warehouse",
+            ["LosslessJSON", "Postgres", "CTexts"],
+            // CTexts embeds them.
+            exclude: ["SQL"]
+        ),
         room("Store", ["LosslessJSON", "Schedules", "Migration", grdb]),
         room(
             "Legacy",
@@ -119,14 +125,14 @@ let package = Package(
             "Operations",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Planning", "Processes", "Shadow", "Cutover", "Alerts", "Reports", nioPosix,
+                "Airflow", "Planning", "Processes", "Shadow", "Cutover", "Alerts", "Reports", "Warehouse", nioPosix,
             ]
         ),
         room(
             "Commands",
             [
                 "LosslessJSON", "Schedules", "Settings", "Migration", "Redis", "Postgres", "Store", "Legacy",
-                "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Operations", arguments,
+                "Airflow", "Shadow", "Cutover", "Alerts", "Reports", "Warehouse", "Operations", arguments,
             ]
         ),
         .executableTarget(name: "bailey", dependencies: ["Commands", "Processes", arguments], swiftSettings: settings),
@@ -154,6 +160,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("WarehouseTests", ["Warehouse", "Postgres", "LosslessJSON", "TestSupport"], exclude: ["Golden"]),
         tests(
             "LegacyTests",
             ["Legacy", "LosslessJSON", "Migration", "Postgres", "Redis", "Schedules", "Settings", "TestSupport"],

@@ -83,4 +83,7 @@ public struct DAGFile: Sendable, Hashable {
 extension DAGFile {
     /// The connection id of a source.
     public static func connectionID(_ source: String) -> String { "bailey_" + source.replacing("-", with: "_") }
+
+    /// The connection id of an alert channel.
+    public static func alertConnectionID(_ channel: String) -> String { "bailey_alert_" + channel }
 }

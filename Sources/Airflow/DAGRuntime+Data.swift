@@ -8,7 +8,7 @@ extension DAGRuntime {
     /// Runs statements, or copies rows.
     static let sqlProgram = "_SQL = " + program(carried_sql_program_py())
 
-    private static func program(_ text: UnsafePointer<CChar>) -> String {
+    static func program(_ text: UnsafePointer<CChar>) -> String {
         // Its documentation has three quotes in a row, and three single ones has nothing.
         "r'''\n" + String(cString: text) + "'''"
     }

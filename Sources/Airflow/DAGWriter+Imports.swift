@@ -39,6 +39,10 @@ extension DAGWriter {
                 if uses({ $0.movesData && environment($0) == nil }) { modules.insert("sys") }
                 sdk.insert(String(lookup.prefix { $0 != "." }))
             }
+            if notifies {
+                modules.formUnion(["json", "logging", "re", "subprocess", "sys"])
+                sdk.insert(String(lookup.prefix { $0 != "." }))
+            }
             if uses(fillsVariables) { modules.insert("re") }
             if dag.tasks.contains(where: takes) {
                 modules.formUnion(["contextlib", "json", "time"])
@@ -102,7 +106,11 @@ extension DAGWriter {
 
     private var runtimeNames: [String] {
         var names: Set<String> = subject.own == nil ? ["BaileyGate"] : []
-        if hasLimits { names.insert(target == .airflow3 ? "alert_when_late" : "log_late_tasks") }
+        if hasLimits {
+            let teller = lateChannels.isEmpty ? "log_late_tasks" : "tell_late_tasks"
+            names.insert(target == .airflow3 ? "alert_when_late" : teller)
+        }
+        if notifies { names.insert("notify") }
         for task in dag.tasks {
             switch task.body {
             case .queue(let drain) where takes(task):
@@ -155,6 +163,7 @@ extension DAGWriter {
             parts.append(DAGRuntime.sqlProgram)
         }
         if uses(\.movesData) { parts.append(DAGRuntime.data(lookup: lookup)) }
+        if notifies { parts += [DAGRuntime.notifyProgram, DAGRuntime.notify(lookup: lookup)] }
         if dag.tasks.contains(where: callsWithPayload) { parts.append(DAGRuntime.callWithPayload) }
         if uses(fillsVariables) { parts.append(DAGRuntime.filling) }
         if uses({ $0.call != nil }) { parts += [DAGRuntime.celeryProgram, DAGRuntime.celery(lookup: lookup)] }

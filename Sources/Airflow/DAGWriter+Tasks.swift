@@ -75,8 +75,17 @@ extension DAGWriter {
         }
         if !task.inlets.isEmpty { add("inlets", assets(task.inlets)) }
         if let sla = task.sla, target == .airflow211 { add("sla", seconds(sla)) }
+        for (event, name) in [(Notifications.Event.failed, "on_failure_callback"), (.retried, "on_retry_callback")] {
+            if let callback = callback(event, task.notify) { add(name, callback) }
+        }
         add("doc_md", .string(origin(task)))
         return arguments
+    }
+
+    /// What tells the channels of an event; nil where there are none.
+    func callback(_ event: Notifications.Event, _ notify: Notifications) -> PythonExpression? {
+        guard !notify[event].isEmpty else { return nil }
+        return .call(gated ? "notify" : "_notify", ([event.rawValue] + notify[event]).map { .string($0) }, [])
     }
 
     private func takeArguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
@@ -85,6 +94,7 @@ extension DAGWriter {
         ]
         if let queue = task.queue { arguments.append(("queue", .string(queue))) }
         if let rule = rule(task) { arguments.append(("trigger_rule", rule)) }
+        if let callback = callback(.failed, task.notify) { arguments.append(("on_failure_callback", callback)) }
         arguments.append(("doc_md", .string("Takes the due jobs of `\(task.body.drain?.entry.description ?? "")`.")))
         return arguments
     }

@@ -83,6 +83,7 @@ struct DAGWriter {
             }
         }
         for task in dag.tasks { found.merge(task.body.namedConnections.mapValues(\.words)) { first, _ in first } }
+        for name in told { found[DAGFile.alertConnectionID(name)] = "the alert channel “\(name)” of bailey.yaml" }
         guard gated else {
             for task in dag.tasks where takes(task) {
                 guard let name = task.body.drain?.entry.source else { continue }
@@ -101,6 +102,15 @@ struct DAGWriter {
                 "the PostgreSQL of source “\(type.source)”, which holds the queue and its switch"
         }
         return found
+    }
+
+    /// The alert channels that are told of anything.
+    private var told: Set<String> {
+        var told = Set(dag.tasks.flatMap { $0.notify[.failed] + $0.notify[.retried] })
+        guard gated else { return told }
+        told.formUnion(dag.notify[.failed])
+        if hasLimits { told.formUnion(([dag.notify] + dag.tasks.map(\.notify)).flatMap { $0[.late] }) }
+        return told
     }
 
     private var isExact: Bool { if case .ours? = timetable { true } else { false } }
@@ -224,14 +234,32 @@ struct DAGWriter {
         if let sla = dag.sla, target == .airflow211 { defaults.append(("sla", seconds(sla))) }
         add("default_args", .dictionary(defaults))
         if !dag.parameters.isEmpty { add("params", parameters) }
-        if gated, hasLimits, target == .airflow211 { add("sla_miss_callback", .name("log_late_tasks")) }
+        if gated, hasLimits, target == .airflow211 {
+            let teller = PythonExpression.call("tell_late_tasks", [.dictionary(lateChannels)], [])
+            add("sla_miss_callback", lateChannels.isEmpty ? .name("log_late_tasks") : teller)
+        }
         add("tags", .list(dag.tags.map { .string($0) }))
         if gated, hasLimits, target == .airflow3 {
             let tasks = dag.tasks.compactMap { task in task.sla.map { (task.id, seconds($0)) } }
-            let named = tasks.isEmpty ? [] : [("tasks", PythonExpression.dictionary(tasks))]
+            var named: [(name: String, value: PythonExpression)] = []
+            if !tasks.isEmpty { named.append(("tasks", .dictionary(tasks))) }
+            if !lateChannels.isEmpty { named.append(("tell", .dictionary(lateChannels))) }
             add("**", .call("alert_when_late", [dag.sla.map(seconds) ?? .none], named))
         }
         return .call("DAG", [], arguments)
+    }
+
+    /// Who is told of what is late, by task; under the empty name of the run.
+    var lateChannels: [(key: String, value: PythonExpression)] {
+        let run = dag.sla == nil || dag.notify[.late].isEmpty ? [] : [("", dag.notify[.late])]
+        let tasks = dag.tasks.filter { $0.sla != nil && !$0.notify[.late].isEmpty }.map { ($0.id, $0.notify[.late]) }
+        return (run + tasks).map { ($0, .list($1.map { .string($0) })) }
+    }
+
+    /// Whether tasks tell people of what becomes of them.
+    var notifies: Bool {
+        (gated && !dag.notify[.failed].isEmpty)
+            || dag.tasks.contains { !$0.notify[.failed].isEmpty || !$0.notify[.retried].isEmpty }
     }
 
     private var gate: PythonExpression {
@@ -247,6 +275,7 @@ struct DAGWriter {
             let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
             arguments.append(("job_types", .list(types)))
         }
+        if let callback = callback(.failed, dag.notify) { arguments.append(("on_failure_callback", callback)) }
         return .call(subject.own?.name ?? "BaileyGate", [], arguments)
     }
 

@@ -209,6 +209,11 @@ static const unsigned char sql_program_py[] = {
     0};
 TEXT(sql_program_py)
 
+static const unsigned char notify_program_py[] = {
+#embed "../../shadow/bailey_runtime/notify_program.py" suffix(, )
+    0};
+TEXT(notify_program_py)
+
 static const unsigned char call_function_py[] = {
 #embed "../../shadow/bailey_runtime/call_function.py" suffix(, )
     0};
@@ -218,6 +223,88 @@ static const unsigned char warm_interpreter_py[] = {
 #embed "../../shadow/bailey_runtime/warm_interpreter.py" suffix(, )
     0};
 TEXT(warm_interpreter_py)
+
+// The tables of an analytics store.
+
+static const unsigned char warehouse_run_sql[] = {
+#embed "../Warehouse/SQL/run.sql" suffix(, )
+    0};
+TEXT(warehouse_run_sql)
+
+static const unsigned char warehouse_task_run_sql[] = {
+#embed "../Warehouse/SQL/task_run.sql" suffix(, )
+    0};
+TEXT(warehouse_task_run_sql)
+
+static const unsigned char warehouse_comparison_sql[] = {
+#embed "../Warehouse/SQL/comparison.sql" suffix(, )
+    0};
+TEXT(warehouse_comparison_sql)
+
+static const unsigned char warehouse_difference_sql[] = {
+#embed "../Warehouse/SQL/difference.sql" suffix(, )
+    0};
+TEXT(warehouse_difference_sql)
+
+static const unsigned char warehouse_tick_sql[] = {
+#embed "../Warehouse/SQL/tick.sql" suffix(, )
+    0};
+TEXT(warehouse_tick_sql)
+
+static const unsigned char warehouse_journal_sql[] = {
+#embed "../Warehouse/SQL/journal.sql" suffix(, )
+    0};
+TEXT(warehouse_journal_sql)
+
+static const unsigned char warehouse_pipeline_sql[] = {
+#embed "../Warehouse/SQL/pipeline.sql" suffix(, )
+    0};
+TEXT(warehouse_pipeline_sql)
+
+static const unsigned char warehouse_entry_sql[] = {
+#embed "../Warehouse/SQL/entry.sql" suffix(, )
+    0};
+TEXT(warehouse_entry_sql)
+
+static const unsigned char warehouse_source_sql[] = {
+#embed "../Warehouse/SQL/source.sql" suffix(, )
+    0};
+TEXT(warehouse_source_sql)
+
+static const unsigned char warehouse_gap_sql[] = {
+#embed "../Warehouse/SQL/gap.sql" suffix(, )
+    0};
+TEXT(warehouse_gap_sql)
+
+static const unsigned char warehouse_export_state_sql[] = {
+#embed "../Warehouse/SQL/export_state.sql" suffix(, )
+    0};
+TEXT(warehouse_export_state_sql)
+
+static const unsigned char warehouse_export_part_sql[] = {
+#embed "../Warehouse/SQL/export_part.sql" suffix(, )
+    0};
+TEXT(warehouse_export_part_sql)
+
+static const unsigned char warehouse_export_month_sql[] = {
+#embed "../Warehouse/SQL/export_month.sql" suffix(, )
+    0};
+TEXT(warehouse_export_month_sql)
+
+static const unsigned char warehouse_tick_runner_sql[] = {
+#embed "../Warehouse/SQL/tick_runner.sql" suffix(, )
+    0};
+TEXT(warehouse_tick_runner_sql)
+
+static const unsigned char warehouse_look_sql[] = {
+#embed "../Warehouse/SQL/look.sql" suffix(, )
+    0};
+TEXT(warehouse_look_sql)
+
+static const unsigned char warehouse_relations_sql[] = {
+#embed "../Warehouse/SQL/relations.sql" suffix(, )
+    0};
+TEXT(warehouse_relations_sql)
 
 // The profiles of queues.
 

@@ -18,6 +18,7 @@ public struct Bailey: AsyncParsableCommand {
             TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
             BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,
+            HistoryCommand.self,
             VerifyBundleCommand.self,
             CutoverCommand.self,
             RollbackCommand.self, LaunchCommand.self,

@@ -8,6 +8,7 @@ import Redis
 import Settings
 import Shadow
 import Store
+import Warehouse
 
 /// What a command ends with.
 public enum ExitStatus: Int32, Sendable {
@@ -33,6 +34,7 @@ public enum ExitStatus: Int32, Sendable {
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as PostgresError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
+        case let error as WarehouseError: (error.kind == .foreign ? .doesNotHold : .unreachable, error.description)
         case let error as AirflowError:
             (error.code == .badURL ? .usage : .unreachable, error.description)
         case let error as Refusal: (error.reason.isOfSettings ? .usage : .doesNotHold, error.description)

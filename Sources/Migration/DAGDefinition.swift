@@ -22,6 +22,8 @@ public struct DAGDefinition: Sendable, Hashable {
     public var maxActiveRuns: Int
     /// The time from tick to end after which people are alerted, in seconds.
     public var sla: Double?
+    /// Who is told of its runs, and of a gate that fails.
+    public var notify = Notifications()
     /// What a person who starts a run may give it.
     public var parameters: [RunParameter] = []
     /// The legacy entries the pipeline stands for: the driver first, then the absorbed ones, then job types.
@@ -132,6 +134,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var inlets: [String] = []
     /// The time from the run's tick to the task's end after which people are alerted, in seconds.
     public var sla: Double?
+    /// Who is told of it.
+    public var notify = Notifications()
     /// What shadowing may do with its body.
     public var shadow: ShadowMode
     /// Environment variables that lead a shadowed body to connections of its own.

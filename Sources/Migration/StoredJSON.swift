@@ -1,4 +1,4 @@
-import LosslessJSON
+package import LosslessJSON
 import Schedules
 
 /// Why stored JSON of Bailey's own could not be read back.
@@ -57,11 +57,11 @@ struct StoredObject {
 
 extension JSON {
     /// A text or null.
-    init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+    package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
     /// A number or null.
-    init(_ number: Double?) { self = number.map { .number(JSONNumber($0)) } ?? .null }
+    package init(_ number: Double?) { self = number.map { .number(JSONNumber($0)) } ?? .null }
     /// An integer or null.
-    init(_ number: Int?) { self = number.map { .number(JSONNumber($0)) } ?? .null }
+    package init(_ number: Int?) { self = number.map { .number(JSONNumber($0)) } ?? .null }
     /// An instant as ISO 8601 or null.
     init(_ instant: Instant?) { self = instant.map { .string($0.iso8601) } ?? .null }
     /// A list of texts.

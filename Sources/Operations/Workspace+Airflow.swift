@@ -1,6 +1,7 @@
 package import Airflow
 import Foundation
 import Legacy
+import LosslessJSON
 import Migration
 import Settings
 
@@ -76,6 +77,7 @@ extension Workspace {
     ///
     /// - Throws: `OperationFailure` if it has to be made by hand.
     package func sourceConnection(_ id: String) throws -> KnownConnection {
+        if let known = channelConnection(id) { return known }
         for system in systems {
             let own = DAGFile.connectionID(system.name)
             guard id == own || id.hasPrefix(own + "_") else { continue }
@@ -88,6 +90,33 @@ extension Workspace {
             }
         }
         throw OperationFailure(.usage, "no source of \(settings.file) belongs to the connection \(id); make it by hand")
+    }
+
+    /// The connection of an alert channel, by the id that generated files name; nil if none has it. A webhook's URL is its password.
+    private func channelConnection(_ id: String) -> KnownConnection? {
+        guard let (name, channel) = settings.channels.first(where: { DAGFile.alertConnectionID($0.key) == id }) else {
+            return nil
+        }
+        var connection = AirflowConnection(
+            id: id,
+            type: "http",
+            host: nil,
+            port: nil,
+            login: nil,
+            schema: nil,
+            extra: nil,
+            note: "The alert channel “\(name)” of Bailey's settings."
+        )
+        switch channel {
+        case .webhook(let url):
+            connection.host = URL(string: url)?.host()
+            return (connection, url, "webhook at \(connection.host ?? "an address that is no URL")")
+        case .email(let host, let port, let from, let to):
+            (connection.type, connection.host, connection.port) = ("smtp", host, port)
+            connection.extra = ["from": .string(from), "to": .array(to.map { .string($0) })]
+            return (connection, nil, "mail relay \(host):\(port)")
+        case .command: return nil
+        }
     }
 
     private func known(_ id: String, _ found: SourceConnection, note: String) -> KnownConnection {

@@ -147,6 +147,7 @@ package struct Workspace {
             ),
             policy: policy,
             pools: settings.pools,
+            channels: settings.channels,
             aside: aside,
             now: surroundings.now()
         )

@@ -22,6 +22,8 @@ public struct Mapping: Sendable, Hashable {
     /// Entries that are given up with the driver.
     public var absorbs: [EntryID] = []
     public var sla: Double?
+    /// Who is told of its runs, and of tasks that say nothing themselves.
+    public var notify = Notifications()
     public var missedTicks = MissedTickPolicy.coalesce
     public var lateAfter: Double?
     public var maxActiveRuns = 1

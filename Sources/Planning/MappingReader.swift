@@ -8,12 +8,12 @@ extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
         "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
-        "every",
+        "every", "notify",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
         "retries", "retry_delay", "retry_backoff", "retry_max_delay", "timeout", "pool", "pool_slots", "priority",
-        "queue", "depends_on_past", "shadow", "sandbox", "sla",
+        "queue", "depends_on_past", "shadow", "sandbox", "sla", "notify",
     ]
     /// The ways in which a task runs.
     static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http", "wait_for"]
@@ -25,7 +25,7 @@ extension Mapping {
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare", "sandbox",
         "effects",
-        "send", "expected", "pool_slots", "depends_on_past",
+        "send", "expected", "pool_slots", "depends_on_past", "notify",
     ]
 
     /// The mapping of a file's text.
@@ -64,6 +64,12 @@ extension Mapping {
         owner = fields.string("owner") ?? owner
         tags = fields.strings("tags") ?? []
         sla = fields.duration("sla")
+        if let node = fields.node("notify") {
+            notify = Notifications(node, problems)
+            if sla == nil, !notify[.late].isEmpty {
+                problems.note(node, "“late” tells of runs that are not done within “sla”, which is not given")
+            }
+        }
         missedTicks = fields.choice("missed_ticks", MissedTickPolicy.self) ?? .coalesce
         lateAfter = fields.duration("late_after")
         if lateAfter != nil, missedTicks != .none {
@@ -99,7 +105,10 @@ extension Mapping {
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
         let defaults = defaults(fields, problems)
         for member in fields.members("tasks") ?? [] {
-            if let task = MappedTask(member, defaults: defaults, files, problems) { tasks.append(task) }
+            if var task = MappedTask(member, defaults: defaults, files, problems) {
+                task.definition.notify = task.definition.notify.completed(with: notify, of: [.failed, .retried])
+                tasks.append(task)
+            }
         }
     }
 

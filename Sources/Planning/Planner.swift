@@ -10,6 +10,7 @@ public struct Planner {
     private let environments: Set<String>
     private let policy: CutoverPolicy
     private let pools: [PoolSettings]
+    private let channels: [String: AlertChannelSettings]
     private let aside: SettingAside
     private let judge: EntryJudge
     private let timetables: ProvenTimetables
@@ -23,6 +24,7 @@ public struct Planner {
     ///   - celery: what `bailey.yaml` says of the Celery applications, by source.
     ///   - policy: that of `bailey.yaml`, which a mapping may override for its pipeline.
     ///   - pools: those that `bailey.yaml` declares.
+    ///   - channels: the alert channels of `bailey.yaml` that have a name.
     ///   - aside: the entries that `bailey.yaml` sets aside.
     ///   - now: the instant from which ticks are computed.
     public init(
@@ -32,6 +34,7 @@ public struct Planner {
         celery: [String: CelerySettings] = [:],
         policy: CutoverPolicy = CutoverPolicy(),
         pools: [PoolSettings] = [],
+        channels: [String: AlertChannelSettings] = [:],
         aside: SettingAside = .none,
         now: Instant
     ) {
@@ -41,6 +44,7 @@ public struct Planner {
         self.environments = environments
         self.policy = policy
         self.pools = pools
+        self.channels = channels
         self.aside = aside
         self.now = now
         timetables = ProvenTimetables(now: now)
@@ -106,7 +110,7 @@ public struct Planner {
         let checker = MappingChecker(inventory: inventory, environments: environments)
         findings += checker.check(mappings)
         let pools = PoolDeclarations(pools, mappings)
-        findings += pools.findings(of: mappings)
+        findings += pools.findings(of: mappings) + NotifyChecker(channels: channels).findings(of: mappings)
 
         var owner: [EntryID: String] = [:]
         for mapping in mappings {
@@ -283,6 +287,7 @@ public struct Planner {
             entries: MappingChecker.entries(of: mapping),
             tasks: tasks
         )
+        dag.notify = mapping.notify
         dag.parameters = mapping.parameters
         dag.clock.assets = mapping.assets
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }

@@ -95,6 +95,14 @@ extension MappedTask {
             problems.note(member.value, noAsset(name))
         }
         definition.sla = fields.duration("sla")
+        if let node = fields.node("notify") {
+            definition.notify = Notifications(node, problems)
+            if definition.sla == nil, !definition.notify[.late].isEmpty,
+                !defaults.contains(where: { $0.key == "notify" })
+            {
+                problems.note(node, "“late” tells of a task that is not done within its “sla”, which is not given")
+            }
+        }
         definition.redirect = fields.texts("redirect") ?? [:]
         if let node = fields.node("effects") { definition.rows = RowRules(node, body, problems) }
         let hasPlace = !definition.redirect.isEmpty || !definition.rows.isEmpty

@@ -3,7 +3,8 @@ extension AlertChannelSettings {
 
     /// One item of `alerts`: a mapping with one of three keys.
     init?(_ node: YAMLNode, _ problems: Problems) {
-        guard let fields = YAMLFields(node, known: AlertChannelSettings.kinds + ["env"], problems: problems) else {
+        guard let fields = YAMLFields(node, known: AlertChannelSettings.kinds + ["env", "name"], problems: problems)
+        else {
             return nil
         }
         let given = AlertChannelSettings.kinds.filter { fields.node($0) != nil }
@@ -44,6 +45,22 @@ extension AlertChannelSettings {
             }
             self = .command(words, variables: fields.texts("env") ?? [:])
         }
+    }
+
+    /// What an item is called; nil if it has no name.
+    static func name(_ node: YAMLNode, _ problems: Problems) -> String? {
+        guard case .mapping(let members) = node.content,
+            let member = members.first(where: { $0.key == "name" }), case .scalar(let name, _) = member.value.content
+        else { return nil }
+        let letters = name.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x5F
+        }
+        guard letters, (1...60).contains(name.utf8.count) else {
+            // It becomes part of the id of a connection of Airflow's.
+            problems.note(member.value, "“name” is “\(name)”; write letters, digits, “-” and “_” (at most 60)")
+            return nil
+        }
+        return name
     }
 
     /// Whether a text may stand between `<` and `>` of an SMTP command: printable ASCII with one `@`, no blank, no bracket.

@@ -88,7 +88,12 @@ extension WorkspaceSettings {
             if let rule = SetAsideRule(item, problems) { ignore.append(rule) }
         }
         for item in fields.items("alerts") ?? [] {
-            if let channel = AlertChannelSettings(item, problems) { alerts.append(channel) }
+            guard let channel = AlertChannelSettings(item, problems) else { continue }
+            alerts.append(channel)
+            guard let name = AlertChannelSettings.name(item, problems) else { continue }
+            if channels.updateValue(channel, forKey: name) != nil {
+                problems.note(item, "two alert channels are called “\(name)”")
+            }
         }
         for member in fields.members("connections") ?? [] {
             guard let inner = YAMLFields(member.value, known: ["url"], problems: problems),

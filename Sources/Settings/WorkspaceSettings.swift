@@ -34,6 +34,8 @@ public struct WorkspaceSettings: Sendable, Hashable {
     public var savings: SavingsSettings?
     /// Where alerts go, in the file's order.
     public var alerts: [AlertChannelSettings] = []
+    /// Those of them that have a name, by which mappings name them.
+    public var channels: [String: AlertChannelSettings] = [:]
 }
 
 /// Where alerts go.

@@ -45,9 +45,25 @@ import Testing
         try golden("waits.py", ExampleDAGs.file(ExampleDAGs.waits()).text)
         try golden("waits211.py", ExampleDAGs.file(ExampleDAGs.waits(), .airflow211).text)
         try golden("ungated_waits.py", ExampleDAGs.file(ExampleDAGs.waits(), gated: false).text)
+        try golden("notify.py", ExampleDAGs.file(ExampleDAGs.telling()).text)
+        try golden("notify211.py", ExampleDAGs.file(ExampleDAGs.telling(), .airflow211).text)
+        try golden("ungated_notify.py", ExampleDAGs.file(ExampleDAGs.telling(), gated: false).text)
         try golden("queue.py", ExampleDAGs.file(ExampleDAGs.queue()).text)
         try golden("ungated_queue.py", ExampleDAGs.ungatedQueue().text)
         try golden("ungated_queue211.py", ExampleDAGs.ungatedQueue(.airflow211).text)
+    }
+
+    @Test func channelsAreConnectionsAndOnlyThoseThatAreTold() throws {
+        let dag = try ExampleDAGs.telling()
+        #expect(
+            ExampleDAGs.file(dag).connections.keys.filter { $0.hasPrefix("bailey_alert_") }.sorted() == [
+                "bailey_alert_mail", "bailey_alert_ops",
+            ]
+        )
+        // Without a gate nobody is told of what is late.
+        let ungated = ExampleDAGs.file(dag, gated: false)
+        #expect(ungated.connections.keys.sorted() == ["bailey_alert_ops"])
+        #expect(!ungated.requirements.contains("bailey-runtime"))
     }
 
     @Test func withoutAGateJobsAreTakenWithoutTheRuntime() throws {

@@ -74,6 +74,28 @@ enum ExampleDAGs {
         )
     }
 
+    /// A pipeline that tells people what becomes of it.
+    static func telling() throws -> DAGDefinition {
+        var load = TaskDefinition(
+            id: "load",
+            body: .command(CommandLine(arguments: ["load"])),
+            retry: RetryPolicy(retries: 2, delay: 60)
+        )
+        (load.sla, load.notify) = (600, Notifications([.failed: ["ops"], .retried: ["ops"], .late: ["mail"]]))
+        var dag = DAGDefinition(
+            id: "telling",
+            name: "telling",
+            clock: PipelineClock(driver: nil, schedule: nil, timezone: "UTC", timetable: nil),
+            sla: 3600,
+            entries: [],
+            tasks: [
+                load, TaskDefinition(id: "quiet", body: .command(CommandLine(arguments: ["tidy"])), after: ["load"]),
+            ]
+        )
+        dag.notify = Notifications([.failed: ["ops"], .late: ["ops", "mail"]])
+        return dag
+    }
+
     /// A pipeline whose tasks hand values on, and that a person may give some.
     static func flows() throws -> DAGDefinition {
         let zone = try zones.zone("Europe/Berlin")

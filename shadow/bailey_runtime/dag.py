@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .failing_task import FailingTask
     from .gate_task import BaileyGate
     from .jobs import run_job_command, run_job_python, take_jobs
-    from .late import alert_when_late, log_late_tasks
+    from .late import alert_when_late, log_late_tasks, tell_late_tasks
+    from .notify import notify
     from .python_task import PythonTask
     from .wait_task import WaitTask
 
@@ -31,9 +32,11 @@ __all__ = [
     "WaitTask",
     "alert_when_late",
     "log_late_tasks",
+    "notify",
     "run_job_command",
     "run_job_python",
     "take_jobs",
+    "tell_late_tasks",
 ]
 
 _PLACES = {
@@ -48,6 +51,8 @@ _PLACES = {
     "WaitTask": "wait_task",
     "alert_when_late": "late",
     "log_late_tasks": "late",
+    "notify": "notify",
+    "tell_late_tasks": "late",
 }
 
 

@@ -34,6 +34,19 @@ extension AirflowClient {
         return runs.filter { $0.start != nil }.sorted { ($0.start ?? .earliest) > ($1.start ?? .earliest) }
     }
 
+    /// The runs of a DAG that were made or changed since an instant of Airflow's clock; all if nil.
+    public func runs(_ dag: String, changedSince instant: Instant?) async throws -> [AirflowRun] {
+        try await list(
+            AirflowRequest(
+                operation: "listing what changed of the runs of the DAG “\(dag)”",
+                path: AirflowRequest.path("dags", dag, "dagRuns"),
+                query: instant.map { [("updated_at_gte", $0.iso8601)] } ?? []
+            ),
+            "dag_runs",
+            AirflowRun.init
+        )
+    }
+
     /// One run; nil if there is none of that id.
     public func run(_ dag: String, _ run: String) async throws -> AirflowRun? {
         try await unlessMissing {

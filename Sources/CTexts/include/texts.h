@@ -52,8 +52,27 @@ const char *carried_celery_proof_py(void);
 const char *carried_celery_probe_py(void);
 const char *carried_http_program_py(void);
 const char *carried_sql_program_py(void);
+const char *carried_notify_program_py(void);
 const char *carried_call_function_py(void);
 const char *carried_warm_interpreter_py(void);
+
+// The tables of an analytics store.
+const char *carried_warehouse_run_sql(void);
+const char *carried_warehouse_task_run_sql(void);
+const char *carried_warehouse_comparison_sql(void);
+const char *carried_warehouse_difference_sql(void);
+const char *carried_warehouse_tick_sql(void);
+const char *carried_warehouse_journal_sql(void);
+const char *carried_warehouse_pipeline_sql(void);
+const char *carried_warehouse_entry_sql(void);
+const char *carried_warehouse_source_sql(void);
+const char *carried_warehouse_gap_sql(void);
+const char *carried_warehouse_export_state_sql(void);
+const char *carried_warehouse_export_part_sql(void);
+const char *carried_warehouse_export_month_sql(void);
+const char *carried_warehouse_tick_runner_sql(void);
+const char *carried_warehouse_look_sql(void);
+const char *carried_warehouse_relations_sql(void);
 
 // The profiles of queues.
 const char *carried_background_jobs_yaml(void);

@@ -344,8 +344,3 @@ extension SwitchStatus {
         ]
     }
 }
-
-extension JSON {
-    /// A text or null.
-    init(_ text: String?) { self = text.map { .string($0) } ?? .null }
-}

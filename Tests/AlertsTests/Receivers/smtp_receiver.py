@@ -38,14 +38,16 @@ class Handler(socketserver.StreamRequestHandler):
             elif verb == "HELO":
                 greeted = True
                 self.say("250 test")
-            elif verb == "MAIL" and greeted and command.startswith("MAIL FROM:<"):
-                sender, receivers = command[11:-1], []
+            elif verb == "MAIL" and greeted and command[4:].upper().startswith(" FROM:<"):
+                # What stands behind it are parameters of the extensions that were offered.
+                sender, receivers = command[11:].partition(">")[0], []
                 self.say("250 ok")
-            elif verb == "RCPT" and sender is not None and command.startswith("RCPT TO:<"):
-                if MODE == "refuse:" + command[9:-1]:
+            elif verb == "RCPT" and sender is not None and command[4:].upper().startswith(" TO:<"):
+                receiver = command[9:].partition(">")[0]
+                if MODE == "refuse:" + receiver:
                     self.say("550 no such user")
                 else:
-                    receivers.append(command[9:-1])
+                    receivers.append(receiver)
                     self.say("250 ok")
             elif verb == "DATA" and receivers:
                 self.say("354 go on")

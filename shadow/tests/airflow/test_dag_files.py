@@ -248,6 +248,37 @@ def test_the_companys_pipelines(version: str, legacy: Any, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_warehouses_pipelines_and_one_that_tells_people(version: str, redis_url: str, tmp_path: Path) -> None:
+    # One entry of legacy's, which becomes a pipeline of its own.
+    url = f"{redis_url}/{INVENTORIES - 1}"
+    interval = {"__type__": "interval", "every": 3600, "relative": False}
+    entry = {"name": "e", "task": "t", "args": [], "kwargs": {}, "options": {}, "schedule": interval, "enabled": True}
+    with redis.Redis.from_url(url) as client:
+        client.hset("redbeat:e", "definition", json.dumps(entry))
+        client.zadd("redbeat::schedule", {"redbeat:e": 1})
+    settings = {
+        "sources": {"scheduler": {"kind": "redbeat", "url": url, "timezone": "UTC", "celery": {"settings": {}}}},
+        "target": {"airflow": {"version": target_of(version)}},
+        "connections": {name: {"url": "postgresql://localhost/a"} for name in ("application", "warehouse")},
+        "pools": {"warehouse": 4},
+        "alerts": [{"name": name, "webhook": "https://example.com/secret"} for name in ("ops", "all")],
+    }
+    workspace = Workspace(tmp_path / "bridge", settings)
+    shutil.copytree(ROOT / "mappings/examples/warehouse/mappings", workspace.folder / "mappings", dirs_exist_ok=True)
+    notify = {"failed": ["ops", "all"], "late": "all"}
+    task = {"command": ["true"], "sla": "5m", "notify": {"retried": ["ops"], "late": ["ops"]}}
+    telling = {"pipeline": "telling", "schedule": {"interval": "1h"}, "sla": "30m", "notify": notify}
+    workspace.add_mapping({**telling, "tasks": {"load": task, "quiet": {"command": ["true"], "after": ["load"]}}})
+    workspace.run("import", status=(0, 1))
+    sights = []
+    for words in ([], ["--ungated"]):
+        workspace.run("generate", *words, status=(0, 1))
+        place = workspace.dags.rename(workspace.folder / ("ungated" if words else "gated"))
+        sights += inspect([place], version, tmp_path / place.name)
+    assert assert_as_planned(workspace, *sights, gates=(True, False)) == 5
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_pipelines_of_random_inventories(version: str, companies: Companies, tmp_path: Path) -> None:
     generated = companies.generated(target_of(version))
     gated = inspect([one.gated for one in generated], version, tmp_path / "gated")

@@ -1,0 +1,76 @@
+"""Tells people what became of a task or a run, by a webhook or a mail relay.
+
+Reads `{"text", "subject", "places": [{"name", "type", "host", "port", "url", "from", "to"}]}` and prints a line for each place that could not
+be reached; it names a webhook by its host, for the rest of its URL is its password. Stands alone: other interpreters run its text with `-c`.
+"""
+
+import email.message
+import email.utils
+import json
+import smtplib
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+SECONDS = 10
+
+
+class Unredirected(urllib.request.HTTPRedirectHandler):
+    """Where somebody sends the post on is not followed: the URL is the password."""
+
+    def redirect_request(self, *args):
+        return None
+
+
+def post(place, text):
+    body = json.dumps({"text": text}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "bailey"}
+    request = urllib.request.Request(place["url"], data=body, headers=headers, method="POST")
+    try:
+        urllib.request.build_opener(Unredirected).open(request, timeout=SECONDS).close()
+    except urllib.error.HTTPError as error:
+        raise OSError(f"it answered {error.code}") from None
+
+
+def mail(place, text, subject):
+    message = email.message.EmailMessage()
+    message["Date"] = email.utils.formatdate()
+    message["From"] = place["from"]
+    message["To"] = ", ".join(place["to"])
+    # A header is one line.
+    message["Subject"] = " ".join(subject.split())
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text + "\n")
+    with smtplib.SMTP(place["host"], int(place["port"] or 25), timeout=SECONDS) as relay:
+        relay.send_message(message)
+
+
+def shown(place):
+    if place["type"] == "smtp":
+        return f"mail relay {place['host']}:{place['port'] or 25}"
+    return f"webhook at {urllib.parse.urlsplit(place['url']).hostname}"
+
+
+def tell(request):
+    """Sends it all the ways; one that fails keeps no other from being tried. What failed, in words, by name."""
+    failures = {}
+    for place in request["places"]:
+        try:
+            if place["type"] == "smtp":
+                mail(place, request["text"], request["subject"])
+            else:
+                post(place, request["text"])
+        except Exception as error:
+            # The words of what was tried may hold the URL.
+            holds = place["url"] and place["url"] in str(error)
+            words = "" if holds or not isinstance(error, OSError) else str(error)
+            failures[place["name"]] = (
+                f"“{place['name']}” ({shown(place)}) was not told: {words or type(error).__name__}"
+            )
+    return failures
+
+
+if __name__ == "__main__":
+    for line in tell(json.loads(sys.stdin.buffer.read())).values():
+        print(line)

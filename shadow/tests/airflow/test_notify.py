@@ -1,0 +1,180 @@
+"""Who is told of tasks that fail, are tried again or are late, by a receiver that counts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rest import eventually
+from road import Road, probe
+
+DAG = "telling"
+SECRET = "a-word-of-the-url"
+
+
+class Receiver:
+    """Takes what a webhook would."""
+
+    def __init__(self) -> None:
+        texts: list[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.endswith(SECRET):
+                    texts.append(body["text"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.texts = texts
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/{SECRET}"
+
+    @contextmanager
+    def running(self) -> Iterator[Receiver]:
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            thread.join()
+
+    def of(self, run: str) -> list[str]:
+        """What was told of a run."""
+        return [text for text in self.texts if run in text]
+
+
+def mapping(folder: Path) -> dict[str, Any]:
+    bad = {"command": ["sh", "-c", "exit 3"], "shadow": "pure", "retries": 1, "retry_delay": 1}
+    return {
+        "pipeline": DAG,
+        "manual": True,
+        "sla": 4,
+        "notify": {"failed": ["ops", "away"], "late": ["ops"]},
+        "defaults": {"notify": {"retried": "ops"}},
+        "tasks": {
+            "bad": bad,
+            "quiet": {**bad, "notify": {"failed": [], "retried": []}},
+            "slow": {**probe("last", 20, str(folder)), "sla": 3, "notify": {"late": ["ops"]}},
+            "good": {**probe("nothing"), "sla": 3600, "notify": {"late": ["ops"]}},
+        },
+    }
+
+
+@contextmanager
+def telling(road: Road, folder: Path) -> Iterator[Receiver]:
+    def alerts(settings: dict[str, Any]) -> None:
+        settings["alerts"] = [
+            {"name": "ops", "webhook": receiver.url},
+            {"name": "away", "webhook": f"http://127.0.0.1:1/{SECRET}"},
+        ]
+
+    receiver = Receiver()
+    with receiver.running(), road.settings(alerts):
+        road.workspace.add_mapping(mapping(folder))
+        yield receiver
+    for name in ("ops", "away"):
+        if road.airflow.found(f"/connections/bailey_alert_{name}"):
+            road.airflow.call("DELETE", f"/connections/bailey_alert_{name}")
+
+
+def test_a_live_run_tells_and_a_trial_does_not(road: Road, tmp_path: Path) -> None:
+    with telling(road, tmp_path) as receiver:
+        road.build(DAG)
+        assert SECRET not in (road.workspace.dags / f"{DAG}.py").read_text(encoding="utf-8")
+        road.airflow.trigger(DAG, "one-trial", {"bailey_mode": "trial"})
+        road.airflow.ended(DAG, "one-trial")
+        road.airflow.trigger(DAG, "one-live", {"bailey_mode": "live"})
+        assert road.airflow.ended(DAG, "one-live") == "failed"
+        told = eventually("all was told", lambda: receiver.of("one-live") if len(receiver.of("one-live")) > 3 else None)
+        # Sorted by what they are about, for they come as they come.
+        retried, failed = sorted(text for text in told if "the task bad" in text)
+        assert retried.startswith(f"Bailey: {DAG}: the task bad failed and is tried again, attempt 1 of 2: ")
+        assert failed.startswith(f"Bailey: {DAG}: the task bad has failed, attempt 2 of 2: ")
+        [slow] = [text for text in told if "the task slow is not done after 0:00:03: it is running" in text]
+        [late] = [text for text in told if "the run one-live is not done after 0:00:04: it is still running" in text]
+        for text in (slow, late):
+            assert "expected by 20" in text and "now it is 20" in text, text
+        assert len(told) == 4, told
+        assert receiver.of("one-trial") == []
+        # A channel that is away is a line of the log, and the task ends as it would.
+        logs = [file for file in road.stack.folder.rglob("*.log") if file.is_file()]
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in logs]
+        assert any("“away” (webhook at 127.0.0.1) was not told" in json_text(text) for text in texts)
+        assert not any(SECRET in text for text in texts)
+        road.remove(DAG)
+
+
+def json_text(log: str) -> str:
+    """A log of Airflow 3 is lines of JSON, which may spell quotes out."""
+    return log.replace("\\u201c", "“").replace("\\u201d", "”")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("way", ["road", "road_211"])
+def test_a_file_without_a_gate_tells_too(way: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    road: Road = request.getfixturevalue(way)
+    with telling(road, tmp_path) as receiver:
+        road.build(DAG, words=["--ungated"])
+        text = (road.workspace.dags / f"{DAG}.py").read_text(encoding="utf-8")
+        assert "bailey_runtime" not in text and SECRET not in text
+        road.airflow.trigger(DAG, "ungated-run")
+        assert road.airflow.ended(DAG, "ungated-run") == "failed"
+        told = sorted(receiver.of("ungated-run"))
+        assert [text.split(", attempt")[0] for text in told] == [
+            f"Bailey: {DAG}: the task bad failed and is tried again",
+            f"Bailey: {DAG}: the task bad has failed",
+        ]
+        road.remove(DAG)
+
+
+@pytest.mark.full
+def test_what_is_late_is_told_in_211_once_it_is_live(road_211: Road, tmp_path: Path) -> None:
+    name = "telling-late"
+    with telling(road_211, tmp_path) as receiver:
+        # Airflow 2 looks at the ticks after the next of a task's last success only: each run here outlasts two ticks.
+        work = probe("last", 50, str(tmp_path))
+        mapping = {"pipeline": name, "schedule": {"interval": 20}, "sla": 5, "notify": {"late": "ops"}}
+        (road_211.workspace.folder / "mappings" / f"{DAG}.yaml").unlink()
+        road_211.workspace.add_mapping({**mapping, "tasks": {"work": work}})
+        road_211.build(name)
+
+        def logged() -> bool:
+            logs = [file for file in road_211.stack.folder.rglob("*.log") if file.is_file()]
+            return any(f"late: tasks of {name}" in file.read_text(encoding="utf-8", errors="replace") for file in logs)
+
+        eventually("a trial's miss is in the log", logged, limit=300)
+        assert [text for text in receiver.texts if name in text] == []
+        words = ("--override", "tester", "--reason", "it is late on purpose")
+        road_211.workspace.run("launch", name, "--execute", *words)
+
+        def told() -> str | None:
+            return next((text for text in receiver.texts if name in text), None)
+
+        text = eventually("a live run's miss is told", told, limit=400)
+        assert text.startswith(f"Bailey: {name}: not done in time: ") and "; now it is 20" in text, text
+        road_211.remove(name)
+
+
+@pytest.mark.full
+def test_it_is_told_in_211(road_211: Road, tmp_path: Path) -> None:
+    with telling(road_211, tmp_path) as receiver:
+        road_211.build(DAG)
+        road_211.airflow.trigger(DAG, "old-live", {"bailey_mode": "live"})
+        assert road_211.airflow.ended(DAG, "old-live") == "failed"
+        told = [text for text in receiver.of("old-live") if "the task bad" in text]
+        assert len(told) == 2, receiver.texts
+        road_211.remove(DAG)
