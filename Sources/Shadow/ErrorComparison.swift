@@ -20,9 +20,11 @@ enum ErrorComparison {
             let path = "$.arguments" + first.path.dropFirst()
             return difference(legacy, shadow, "the same exception with other arguments", path)
         }
-        guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
-        if let a = legacy.module, let b = shadow.module, a != b {
-            return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
+        if !isKept(shadow, legacy) {
+            guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
+            if let a = legacy.module, let b = shadow.module, a != b {
+                return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
+            }
         }
         if let a = legacy.arguments, let b = shadow.arguments {
             guard let first = arguments.compare(a, b).found.first else { return nil }
@@ -37,12 +39,27 @@ enum ErrorComparison {
         return difference(legacy, shadow, "the same exception with another message", "$.message")
     }
 
-    /// Where in the application's own code both failed, if not in the same function of the same file; nil where it is, or nobody knows.
+    /// What of two errors that are no difference is told nevertheless; nil where there is nothing.
     ///
-    /// It is told and is no difference: the same exception from a body that was written anew is the same outcome.
-    static func places(_ legacy: RunError, _ shadow: RunError) -> String? {
-        guard let a = legacy.detail.flatMap(place), let b = shadow.detail.flatMap(place), a != b else { return nil }
-        return "both failed alike, legacy in \(a) and shadow in \(b)"
+    /// Where in the application's own code both failed, if not in the same function of the same file: the same exception from a body that was
+    /// written anew is the same outcome. And that Celery's record does not say which class it was.
+    static func remark(_ legacy: RunError, _ shadow: RunError) -> String? {
+        var told: [String] = []
+        if isKept(shadow, legacy) {
+            told.append(
+                "Celery keeps \(shadow.name), which pickle cannot make anew, as its base \(legacy.name): legacy's may have been either"
+            )
+        }
+        if let a = legacy.detail.flatMap(place), let b = shadow.detail.flatMap(place), a != b {
+            told.append("both failed alike, legacy in \(a) and shadow in \(b)")
+        }
+        return told.isEmpty ? nil : told.joined(separator: "; ")
+    }
+
+    /// Whether legacy's record is of the class as which Celery would keep the shadow's exception.
+    private static func isKept(_ shadow: RunError, _ legacy: RunError) -> Bool {
+        guard let kept = shadow.kept else { return false }
+        return kept.type == legacy.type && kept.module == legacy.module
     }
 
     /// The innermost frame of a traceback that is not a library's: file and function. The line moves with every edit.

@@ -75,7 +75,7 @@ public enum OutcomeComparison {
             if let difference = ErrorComparison.difference(a, b) {
                 comparison.differences.append(difference)
             } else {
-                comparison.reason = ErrorComparison.places(a, b)
+                comparison.reason = ErrorComparison.remark(a, b)
             }
         } else if legacy.state == .failed, legacy.error == nil {
             comparison.reason = "legacy records no error; that both failed was compared"

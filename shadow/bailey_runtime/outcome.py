@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -25,13 +26,15 @@ _MOST_MESSAGE = 4_000
 
 @dataclass(frozen=True)
 class BodyError:
-    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end."""
+    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end; `kept` is the class
+    as which Celery would keep it, where that is another."""
 
     type: str
     message: str
     detail: str = ""
     module: str | None = None
     arguments: str | None = None
+    kept: Mapping[str, str] | None = None
 
     def fields(self, arguments: Part | None, most: int | None) -> dict[str, Any]:
         """As JSON writes it; what it holds of more than `most` bytes is cut."""
@@ -45,6 +48,8 @@ class BodyError:
             fields["module"] = self.module
         if arguments is not None:
             fields["arguments"] = arguments.held(most)
+        if self.kept is not None:
+            fields["kept"] = dict(self.kept)
         return fields
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from planted_bodies import (
     Colour,
+    Fragile,
+    Fragment,
     Inner,
     Refusal,
     Wordless,
@@ -156,6 +158,8 @@ EXCEPTIONS: list[Callable[[], BaseException]] = [
     lambda: ValueError("\ud800"),
     lambda: ValueError(nested(40)),
     lambda: Wordless("a word", 2),
+    lambda: Fragile("a word", 2),
+    lambda: Fragment("a word", 2),
 ]
 OTHER_EXCEPTIONS: list[tuple[Callable[[], BaseException], Callable[[], BaseException], str]] = [
     (lambda: ValueError("x"), lambda: TypeError("x"), "$.type"),
@@ -172,6 +176,9 @@ OTHER_EXCEPTIONS: list[tuple[Callable[[], BaseException], Callable[[], BaseExcep
     (lambda: ValueError(float("nan")), lambda: ValueError(float("inf")), "$.arguments[0]"),
     (lambda: RuntimeError("x" * 100_000), lambda: RuntimeError("x" * 99_999 + "y"), "$.arguments[0]"),
     (lambda: ValueError(b"\xff"), lambda: ValueError(b"\xfe"), "$.arguments[0].__value__"),
+    (lambda: Fragile("x", 1), lambda: Fragile("y", 1), "$.arguments[0]"),
+    (lambda: Fragile("x", 1), lambda: TypeError("x"), "$.type"),
+    (lambda: Fragile("x", 1), lambda: Refusal("x"), "$.type"),
 ]
 
 
@@ -301,8 +308,9 @@ def shadow(name: str) -> Any:
 
 
 def shadow_of_job(payload: dict[str, Any]) -> Any:
-    """The body in shadow of a job."""
-    return CASES[payload["case"]].shadow()
+    """The body in shadow of a job: that of its case, or what gives back a part of its payload."""
+    case = CASES.get(payload["case"])
+    return case.shadow() if case else payload["given"]
 
 
 def noisy_result(steady: int) -> dict[str, Any]:
