@@ -83,7 +83,8 @@ class Part:
     def __init__(self, value: Any) -> None:
         self._text = json_value.write(value)
         self._stored = self._text.encode("utf-8")
-        self._is_plain = json_value.is_strict(self._text) and not json_value.is_deep(value, within=2)
+        is_readable = json_value.is_strict(self._text) and not json_value.is_deep(value, within=2)
+        self._is_plain = is_readable and not json_value.is_marked(value)
 
     @classmethod
     def read(cls, text: str | None, what: str) -> Part | None:
@@ -91,7 +92,7 @@ class Part:
         return None if text is None else cls(json_value.read(text, what, pythons=True))
 
     def held(self, most: int | None) -> Any:
-        """As an outcome holds it: its digest where it is longer than that, its text where only Python calls it JSON or nobody reads so deep."""
+        """As an outcome holds it: its digest where it is longer than that, its text where only Python calls it JSON, nobody reads so deep, or it looks like one of these."""
         if most is not None and len(self._stored) > most:
             return {"bailey_truncated": hashlib.sha256(self._stored).hexdigest(), "bytes": len(self._stored)}
         return json_value.Written(self._text) if self._is_plain else {"bailey_text": self._text}

@@ -32,8 +32,10 @@ SHARE = (
     "noise",
     "payload-2",
     "payload-9",
+    "payload-11",
     "payload-14",
     "payload-15",
+    "payload-16",
 )
 Verdicts = dict[str, tuple[str, list[tuple[str, str]]]]
 

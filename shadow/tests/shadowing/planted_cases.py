@@ -125,6 +125,9 @@ EQUAL: list[tuple[Any, Any]] = [
     ("a\ud800", "a\ud800"),
     ({"text": "é" * 100_000, "n": float("nan")}, {"n": float("nan"), "text": "é" * 100_000}),
     (nested(300), nested(300)),
+    # What the records of Airflow's tasks hold in the place of odd values.
+    ({"bailey_text": "1"}, {"bailey_text": "1"}),
+    ({"bailey_truncated": "00", "bytes": 1}, {"bytes": 1, "bailey_truncated": "00"}),
 ]
 # Exceptions, each the same on both sides when it is made anew.
 EXCEPTIONS: list[Callable[[], BaseException]] = [

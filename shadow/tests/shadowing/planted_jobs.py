@@ -35,6 +35,7 @@ PAYLOADS: list[Any] = [
     [[], {}, [[]]],
     nested(300),
     "x" * 200_000,
+    {"bailey_truncated": "00", "bytes": 1},
 ]
 # Cases with rules are a job type each, because rules are a task's; all others are of this one.
 PLAIN = "plain"
