@@ -52,7 +52,9 @@ struct DatabaseCopies: Sendable {
     }
 
     /// Settings whose value is a list of names, each of which may be quoted: they are taken over as they are in force.
-    private static let lists = ["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"]
+    private static let lists = [
+        "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries",
+    ]
 
     /// Gives a copy what `ALTER DATABASE` and `ALTER ROLE … IN DATABASE` say of legacy's, which no template hands on: a body would see another time zone.
     ///

@@ -6,6 +6,11 @@ import Migration
 /// The same exception is the same type, of the same module where both sides know it, with the same arguments. Where one side knows no
 /// arguments the messages are compared. Of a queue that records text alone, the text has to hold what the shadow's error says.
 enum ErrorComparison {
+    /// Whether legacy's record says nothing of the error: a column that was left blank.
+    static func saysNothing(_ legacy: RunError) -> Bool {
+        legacy.type == "unknown" && trimmed(legacy.message).isEmpty
+    }
+
     static func difference(_ legacy: RunError, _ shadow: RunError) -> Difference? {
         if legacy.type == "unknown" { return textual(legacy, shadow) }
         if let wrapped = wrapped(legacy) {

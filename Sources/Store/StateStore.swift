@@ -117,6 +117,7 @@ public struct StateStore: Sendable {
         }
         migrator.registerMigration("7 how far pipelines are retired") { try makeRetirements($0) }
         migrator.registerMigration("8 sandboxes and calls as figures") { try addEffectColumns($0) }
+        migrator.registerMigration("9 runs that ended again") { try $0.execute(sql: repeatedRunColumns) }
         return migrator
     }
 
