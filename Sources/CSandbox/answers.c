@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define MOST_PENDING 64
-#define MOST_REFUSALS 200
 
 /// A connection that is being made for a call that waits for it.
 struct pending {
@@ -30,44 +29,7 @@ static struct pending pending[MOST_PENDING];
 static int pending_count;
 static uint64_t tasks_at_most;
 static int64_t looked_in_vain;
-static int refusals;
 static unsigned starts;
-
-static int read_memory(pid_t pid, uint64_t address, void *into, size_t length) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
-    int memory = open(path, O_RDONLY | O_CLOEXEC);
-    if (memory < 0) return -1;
-    ssize_t got = pread(memory, into, length, (off_t)address);
-    close(memory);
-    return (int)got;
-}
-
-/// A text of the program's, as far as it ends on the way.
-static int read_text(pid_t pid, uint64_t address, char *into, size_t room) {
-    size_t length = 0;
-    // In pieces that end with a page: what follows may not be there.
-    while (length < room - 1) {
-        size_t piece = 4096 - (address + length) % 4096;
-        if (piece > room - 1 - length) piece = room - 1 - length;
-        int got = read_memory(pid, address + length, into + length, piece);
-        if (got <= 0) return 0;
-        if (memchr(into + length, 0, (size_t)got)) return 1;
-        length += (size_t)got;
-    }
-    return 0;
-}
-
-static void respond(int listener, uint64_t call, int64_t value, int error, uint32_t flags) {
-    struct seccomp_notif_resp answer = {.id = call, .val = value, .error = error, .flags = flags};
-    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-}
-
-static int is_valid(int listener, uint64_t call) { return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call) == 0; }
-
-static void refuse(const struct spec *spec, const char *what) {
-    if (refusals++ < MOST_REFUSALS) fprintf(spec->report, "refused\t%s\n", what);
-}
 
 static int same(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
     if (a->ss_family != b->ss_family) return 0;
@@ -110,8 +72,8 @@ static void connect_for(int listener, const struct spec *spec, struct seccomp_no
     struct sockaddr_storage wanted;
     memset(&wanted, 0, sizeof wanted);
     size_t length = (size_t)call->data.args[2] < sizeof wanted ? (size_t)call->data.args[2] : sizeof wanted;
-    if (length < 2 || read_memory((pid_t)call->pid, call->data.args[1], &wanted, length) < 2 || !is_valid(listener, call->id)) {
-        return respond(listener, call->id, 0, -EFAULT, 0);
+    if (length < 2 || bailey_read_memory((pid_t)call->pid, call->data.args[1], &wanted, length) < 2 || !bailey_is_valid(listener, call->id)) {
+        return bailey_respond(listener, call->id, 0, -EFAULT, 0);
     }
     char host[INET6_ADDRSTRLEN] = "?", what[INET6_ADDRSTRLEN + 64];
     const struct sockaddr_in *four = (const void *)&wanted;
@@ -123,22 +85,22 @@ static void connect_for(int listener, const struct spec *spec, struct seccomp_no
         inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
         snprintf(what, sizeof what, "connect [%s]:%d", host, ntohs(six->sin6_port));
     } else {
-        return respond(listener, call->id, 0, -EACCES, 0);
+        return bailey_respond(listener, call->id, 0, -EACCES, 0);
     }
     const struct place *place = NULL;
     for (int at = 0; at < spec->place_count && place == NULL; at++) {
         if (same(&wanted, &spec->places[at].address)) place = &spec->places[at];
     }
     if (place == NULL) {
-        refuse(spec, what);
-        return respond(listener, call->id, 0, -EACCES, 0);
+        bailey_refuse(spec, what);
+        return bailey_respond(listener, call->id, 0, -EACCES, 0);
     }
     int descriptor = (int)call->data.args[0];
     int flags = descriptor_flags((pid_t)call->pid, descriptor);
-    if (flags < 0) return respond(listener, call->id, 0, -EBADF, 0);
-    if (pending_count == MOST_PENDING) return respond(listener, call->id, 0, -EAGAIN, 0);
+    if (flags < 0) return bailey_respond(listener, call->id, 0, -EBADF, 0);
+    if (pending_count == MOST_PENDING) return bailey_respond(listener, call->id, 0, -EAGAIN, 0);
     int made = socket(place->leads_to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (made < 0) return respond(listener, call->id, 0, -errno, 0);
+    if (made < 0) return bailey_respond(listener, call->id, 0, -errno, 0);
     socklen_t size = place->leads_to.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     int error = connect(made, (const struct sockaddr *)&place->leads_to, size) == 0 ? 0 : errno;
     if (error == EINPROGRESS && !(flags & O_NONBLOCK)) {
@@ -150,7 +112,7 @@ static void connect_for(int listener, const struct spec *spec, struct seccomp_no
         if (give(listener, call->id, made, descriptor, flags) < 0) error = EACCES;
     }
     close(made);
-    respond(listener, call->id, 0, -error, 0);
+    bailey_respond(listener, call->id, 0, -error, 0);
 }
 
 unsigned bailey_starts(void) { return starts; }
@@ -169,13 +131,13 @@ void bailey_settle(int listener) {
         int error = 0;
         getsockopt(one->socket, SOL_SOCKET, SO_ERROR, &error, &error_size);
         int is_connected = error == 0 && getpeername(one->socket, (struct sockaddr *)&peer, &size) == 0;
-        int is_gone = !is_valid(listener, one->call);
+        int is_gone = !bailey_is_valid(listener, one->call);
         if (error == 0 && !is_connected && !is_gone) continue;
         if (is_connected && !is_gone) {
             fcntl(one->socket, F_SETFL, 0);
             if (give(listener, one->call, one->socket, one->descriptor, one->flags) < 0) error = EACCES;
         }
-        respond(listener, one->call, 0, -error, 0);
+        bailey_respond(listener, one->call, 0, -error, 0);
         close(one->socket);
         *one = pending[--pending_count];
     }
@@ -190,13 +152,13 @@ static void start_for(int listener, const struct spec *spec, uint64_t call) {
             if (tasks_at_most >= spec->processes) looked_in_vain = bailey_now();
         }
         if (tasks_at_most >= spec->processes) {
-            refuse(spec, "process");
-            return respond(listener, call, 0, -EAGAIN, 0);
+            bailey_refuse(spec, "process");
+            return bailey_respond(listener, call, 0, -EAGAIN, 0);
         }
     }
     tasks_at_most++;
     starts++;
-    respond(listener, call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    bailey_respond(listener, call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
 static void signal_for(int listener, const struct spec *spec, struct seccomp_notif *call) {
@@ -206,20 +168,20 @@ static void signal_for(int listener, const struct spec *spec, struct seccomp_not
         : target == 0        ? 1
         : target == -1       ? 0
                              : bailey_is_own_group(-target);
-    if (is_own) return respond(listener, call->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
-    refuse(spec, "signal");
-    respond(listener, call->id, 0, -EPERM, 0);
+    if (is_own) return bailey_respond(listener, call->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    bailey_refuse(spec, "signal");
+    bailey_respond(listener, call->id, 0, -EPERM, 0);
 }
 
 /// Opens, without following where it must not, what a call names, if it lies in the scratch folder; −1 with errno.
 static int open_named(const struct spec *spec, pid_t pid, int has_folder, int folder, uint64_t name, int flags) {
-    char place[64], text[PATH_MAX] = "", real[PATH_MAX], self[64];
+    char place[64], text[PATH_MAX] = "";
     int own;
     if (has_folder && name == 0) {
         snprintf(place, sizeof place, "/proc/%d/fd/%d", (int)pid, folder);
         own = open(place, O_PATH | O_CLOEXEC);
     } else {
-        if (!read_text(pid, name, text, sizeof text)) return errno = EFAULT, -1;
+        if (!bailey_read_text(pid, name, text, sizeof text)) return errno = EFAULT, -1;
         if (!has_folder || folder == AT_FDCWD) snprintf(place, sizeof place, "/proc/%d/cwd", (int)pid);
         else snprintf(place, sizeof place, "/proc/%d/fd/%d", (int)pid, folder);
         int base = open(place, O_PATH | O_CLOEXEC);
@@ -230,11 +192,7 @@ static int open_named(const struct spec *spec, pid_t pid, int has_folder, int fo
         errno = error;
     }
     if (own < 0) return -1;
-    snprintf(self, sizeof self, "/proc/self/fd/%d", own);
-    ssize_t length = readlink(self, real, sizeof real - 1);
-    size_t within = strlen(spec->scratch);
-    if (length > 0) real[length] = 0;
-    if (length < (ssize_t)within || strncmp(real, spec->scratch, within) != 0 || (real[within] != '/' && real[within] != 0)) {
+    if (!bailey_is_within(spec, own)) {
         close(own);
         return errno = EPERM, -1;
     }
@@ -258,7 +216,7 @@ static void change_for(int listener, const struct spec *spec, struct seccomp_not
     default:
         own = open_named(spec, pid, 1, (int)given[0], given[1], (int)given[3]);
         is_time = 1;
-        if (own >= 0 && given[2] != 0 && read_memory(pid, given[2], times, sizeof times) != sizeof times) {
+        if (own >= 0 && given[2] != 0 && bailey_read_memory(pid, given[2], times, sizeof times) != sizeof times) {
             close(own);
             own = -1;
             errno = EFAULT;
@@ -266,33 +224,15 @@ static void change_for(int listener, const struct spec *spec, struct seccomp_not
     }
     if (own < 0) {
         int error = errno;
-        if (error == EPERM) refuse(spec, is_time ? "times of a file outside" : "mode of a file outside");
-        return respond(listener, call->id, 0, -error, 0);
+        if (error == EPERM) bailey_refuse(spec, is_time ? "times of a file outside" : "mode of a file outside");
+        return bailey_respond(listener, call->id, 0, -error, 0);
     }
     snprintf(self, sizeof self, "/proc/self/fd/%d", own);
     // Nobody becomes another by what a sandbox leaves behind.
     int done = is_time ? utimensat(AT_FDCWD, self, given[2] ? times : NULL, 0) : chmod(self, mode & 01777);
     int error = done < 0 ? errno : 0;
     close(own);
-    respond(listener, call->id, 0, -error, 0);
-}
-
-/// Gives the names that the sandbox knows in place of the machine's.
-static void open_for(int listener, const struct spec *spec, struct seccomp_notif *call) {
-    char text[16];
-    uint64_t name = call->data.nr == SYS_openat ? call->data.args[1] : call->data.args[0];
-    memset(text, 0, sizeof text);
-    int got = read_memory((pid_t)call->pid, name, text, sizeof "/etc/hosts");
-    if (got == sizeof "/etc/hosts" && strcmp(text, "/etc/hosts") == 0) {
-        int file = open(spec->hosts, O_RDONLY | O_CLOEXEC);
-        if (file >= 0) {
-            struct seccomp_notif_addfd gift = {.id = call->id, .srcfd = (uint32_t)file, .newfd_flags = O_CLOEXEC};
-            int given = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
-            close(file);
-            if (given >= 0) return respond(listener, call->id, given, 0, 0);
-        }
-    }
-    respond(listener, call->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    bailey_respond(listener, call->id, 0, -error, 0);
 }
 
 void bailey_answer(int listener, const struct spec *spec) {
@@ -318,7 +258,11 @@ void bailey_answer(int listener, const struct spec *spec) {
 #ifdef SYS_open
     case SYS_open:
 #endif
-    case SYS_openat: open_for(listener, spec, call); break;
+#ifdef SYS_creat
+    case SYS_creat:
+#endif
+    case SYS_openat: bailey_answer_opening(listener, spec, call); break;
+    case SYS_flock: bailey_answer_lock(listener, spec, call); break;
     default: change_for(listener, spec, call); break;
     }
 }

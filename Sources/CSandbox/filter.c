@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/fs.h>
 #include <linux/personality.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -74,6 +76,14 @@ static void begin_filter(struct filter *filter) {
     load_call(filter);
 }
 
+/// Asks for calls of which an argument has any of some bits.
+static void ask_for_bits(struct filter *filter, int call, int argument, uint32_t bits) {
+    unsigned short began = begin(filter, call);
+    load_argument(filter, argument);
+    if_any_bit(filter, bits, SECCOMP_RET_USER_NOTIF);
+    end(filter, began);
+}
+
 void bailey_asked_calls(struct filter *filter, const struct spec *spec) {
     const uint32_t ask = SECCOMP_RET_USER_NOTIF;
     begin_filter(filter);
@@ -101,6 +111,18 @@ void bailey_asked_calls(struct filter *filter, const struct spec *spec) {
         always(filter, without_namespaces[at], ask);
     }
     for (size_t at = 0; spec->hosts && at < sizeof names / sizeof *names; at++) always(filter, names[at], ask);
+    if (spec->bubblewrap && !spec->hosts) {
+        // A mount that is read-only lets pipes be written to.
+        ask_for_bits(filter, SYS_openat, 2, O_WRONLY | O_RDWR);
+#ifdef SYS_open
+        ask_for_bits(filter, SYS_open, 1, O_WRONLY | O_RDWR);
+#endif
+    }
+#ifdef SYS_creat
+    if (spec->bubblewrap) always(filter, SYS_creat, ask);
+#endif
+    // A file that is only read may be locked for all others.
+    ask_for_bits(filter, SYS_flock, 1, LOCK_EX);
     result(filter, SECCOMP_RET_ALLOW);
 }
 
@@ -196,10 +218,13 @@ static void refuse_others(struct filter *filter) {
     load_argument(filter, 1);
     if_equal(filter, F_SETOWN, no);
     if_equal(filter, F_SETOWN_EX, no);
+    // Whoever writes to the file would wait for its holder.
+    if_equal(filter, F_SETLEASE, no);
     end(filter, began);
     began = begin(filter, SYS_ioctl);
     load_argument(filter, 1);
-    uint32_t requests[] = {TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP};
+    // The last ones change attributes through a descriptor that only reads.
+    uint32_t requests[] = {TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR};
     for (size_t at = 0; at < sizeof requests / sizeof *requests; at++) if_equal(filter, requests[at], no);
     end(filter, began);
     began = begin(filter, SYS_personality);

@@ -49,6 +49,23 @@ int bailey_restrict(int ruleset);
 
 /// Answers what a program asks through the listener.
 void bailey_answer(int listener, const struct spec *spec);
+/// Answers one call that opens a file, or that locks one.
+struct seccomp_notif;
+void bailey_answer_opening(int listener, const struct spec *spec, struct seccomp_notif *call);
+void bailey_answer_lock(int listener, const struct spec *spec, struct seccomp_notif *call);
+
+/// Reads the program's memory; how many bytes, or −1.
+int bailey_read_memory(pid_t pid, uint64_t address, void *into, size_t length);
+/// Reads a text of the program's; 0 if it has no end within the room.
+int bailey_read_text(pid_t pid, uint64_t address, char *into, size_t room);
+/// Answers a call.
+void bailey_respond(int listener, uint64_t call, int64_t value, int error, uint32_t flags);
+/// Whether whoever made a call still waits for its answer.
+int bailey_is_valid(int listener, uint64_t call);
+/// Reports what was refused.
+void bailey_refuse(const struct spec *spec, const char *what);
+/// Whether what a descriptor stands for lies in the scratch folder.
+int bailey_is_within(const struct spec *spec, int place);
 /// How many processes and threads were let start.
 unsigned bailey_starts(void);
 /// How many connections are being made, and their descriptors.

@@ -139,12 +139,21 @@ struct ShadowCommand: AsyncParsableCommand {
         if common.json {
             Console.print([
                 "bailey": "shadow", "version": 1, "verdicts": shadowing.tally.json,
-                "coverage": .array(coverage.map(\.json)), "losses": .array(losses.map { .string($0) }),
+                "coverage": .array(coverage.map(\.json)),
+                "older": .array(
+                    shadowing.older.map {
+                        ["entry": .string($0.entry.description), "runs": .number(JSONNumber($0.runs))]
+                    }
+                ),
+                "losses": .array(losses.map { .string($0) }),
             ])
         } else {
             Console.print(line: "compared: \(shadowing.tally.line)")
             for part in coverage where part.fired > 0 || part.notScheduled > 0 {
                 Console.print(line: "  \(part.entry): \(part.text)")
+            }
+            for (entry, runs) in shadowing.older {
+                Console.print(line: "  \(entry): \(runs) older runs are recorded and were left out (--limit \(limit))")
             }
             for line in losses { Console.print(line: "  lost: \(line)") }
         }

@@ -62,6 +62,8 @@ public struct RecordedRuns: Sendable {
     public var unattributed: [String: Int]
     /// Records that nobody can read, and why.
     public var unread: [String: String] = [:]
+    /// How many runs of an entry are recorded beside those, which are older.
+    public var older: [EntryID: Int] = [:]
     /// What the scheduler's clock says.
     public var clock: [ClockSighting] = []
 

@@ -66,7 +66,7 @@ extension RunError {
     var json: JSON {
         [
             "type": .string(type), "module": JSON(module), "message": .string(message),
-            "arguments": arguments ?? .null, "detail": JSON(detail),
+            "arguments": arguments ?? .null, "detail": JSON(detail), "kept": kept?.json ?? .null,
         ]
     }
 
@@ -77,8 +77,19 @@ extension RunError {
             message: try object.string("message"),
             detail: object.optional("detail")?.string,
             module: object.optional("module")?.string,
-            arguments: object.optional("arguments")
+            arguments: object.optional("arguments"),
+            kept: object.optional("kept").flatMap(Kept.init(json:))
         )
+    }
+}
+
+extension RunError.Kept {
+    var json: JSON { ["type": .string(type), "module": .string(module)] }
+
+    /// Reads a class of exceptions, as a body's report and Bailey's state name it; nil if it is none.
+    public init?(json: JSON) {
+        guard let type = json["type"]?.string, let module = json["module"]?.string else { return nil }
+        self.init(type: type, module: module)
     }
 }
 

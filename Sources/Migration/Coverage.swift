@@ -15,6 +15,8 @@ public struct Coverage: Sendable, Hashable {
     public var missed = 0
     /// Ticks at which legacy fired more than once.
     public var doubled = 0
+    /// How often runs of these ended once more under the same id: a message that was given out again, a job that was repeated.
+    public var again = 0
     /// Fires whose run was seen to end.
     public var seen = 0
     /// Fires whose run may yet end.
@@ -69,6 +71,7 @@ public struct Coverage: Sendable, Hashable {
         add(pending, "may yet end")
         add(missed, "missed by legacy")
         add(doubled, "run twice by legacy")
+        add(again, "run again under the same id")
         add(notScheduled, "not scheduled")
         add(unreadable, "unreadable records of its source")
         return parts.joined(separator: ", ")
@@ -79,7 +82,8 @@ public struct Coverage: Sendable, Hashable {
         func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
         return [
             "entry": .string(entry.description), "since": JSON(since), "due": number(due), "fired": number(fired),
-            "missed": number(missed), "doubled": number(doubled), "seen": number(seen), "pending": number(pending),
+            "missed": number(missed), "doubled": number(doubled), "again": number(again), "seen": number(seen),
+            "pending": number(pending),
             "compared": number(compared), "observed": number(observed), "ambiguous": number(ambiguous),
             "unpaired": number(unpaired), "unreadable": number(unreadable), "lost": number(lost),
             "last_unreadable": JSON(lastUnreadable), "unseen": number(unseen), "not_scheduled": number(notScheduled),

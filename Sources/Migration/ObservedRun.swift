@@ -31,6 +31,8 @@ public struct ObservedRun: Sendable, Hashable {
     public var started: Instant?
     /// When it ended; when it was seen, where legacy does not say.
     public var ended: Instant
+    /// When it ended by legacy's own word; a later one is that of a run which ended again under the same id. Nil where legacy does not say.
+    public var stamp: Instant?
     /// Why it cannot be the run of a tick; nil if nothing speaks against it.
     public var origin: String?
     /// Whose run it is of.
@@ -47,6 +49,7 @@ public struct ObservedRun: Sendable, Hashable {
         sent: Instant? = nil,
         started: Instant? = nil,
         ended: Instant,
+        stamp: Instant? = nil,
         origin: String? = nil,
         standing: Standing = .open
     ) {
@@ -55,6 +58,7 @@ public struct ObservedRun: Sendable, Hashable {
         self.sent = sent
         self.started = started
         self.ended = ended
+        self.stamp = stamp
         self.origin = origin
         self.standing = standing
     }

@@ -116,9 +116,30 @@ public struct RunError: Sendable, Hashable {
     public var message: String
     /// The traceback or the last lines of standard error; nil when not recorded.
     public var detail: String?
+    /// The class as which Celery would keep it, because pickle cannot make it anew; nil where it is kept as what it is.
+    public var kept: Kept?
+
+    /// A class of exceptions.
+    public struct Kept: Sendable, Hashable {
+        /// Its name.
+        public var type: String
+        /// Its module.
+        public var module: String
+
+        /// Names a class.
+        public init(type: String, module: String) { (self.type, self.module) = (type, module) }
+    }
 
     /// Makes an error.
-    public init(type: String, message: String, detail: String? = nil, module: String? = nil, arguments: JSON? = nil) {
+    public init(
+        type: String,
+        message: String,
+        detail: String? = nil,
+        module: String? = nil,
+        arguments: JSON? = nil,
+        kept: Kept? = nil
+    ) {
+        self.kept = kept
         self.type = type
         self.message = message
         self.detail = detail

@@ -18,9 +18,9 @@ public struct SQLStatement: Sendable, Hashable {
         return reader.statements()
     }
 
-    /// Reads a text from its begin to its end.
+    /// Reads a text from its begin to its end, as PostgreSQL does: by scalars, for to Swift a quote and an accent after it are one character.
     private struct Reader {
-        private let text: [Character]
+        private let text: [Unicode.Scalar]
         private var at = 0
         private var parts: [String] = []
         private var current = ""
@@ -29,7 +29,7 @@ public struct SQLStatement: Sendable, Hashable {
         private var word = ""
         private var found: [SQLStatement] = []
 
-        init(_ text: String) { self.text = Array(text) }
+        init(_ text: String) { self.text = Array(text.unicodeScalars) }
 
         mutating func statements() -> [SQLStatement] {
             while at < text.count { step() }
@@ -37,13 +37,13 @@ public struct SQLStatement: Sendable, Hashable {
             return found
         }
 
-        private func character(_ offset: Int = 0) -> Character? {
+        private func scalar(_ offset: Int = 0) -> Unicode.Scalar? {
             let place = at + offset
             return text.indices.contains(place) ? text[place] : nil
         }
 
         private mutating func take(_ count: Int = 1) {
-            current += String(text[at..<min(at + count, text.count)])
+            current.unicodeScalars.append(contentsOf: text[at..<min(at + count, text.count)])
             at += count
         }
 
@@ -58,22 +58,22 @@ public struct SQLStatement: Sendable, Hashable {
         }
 
         private mutating func step() {
-            switch (text[at], character(1)) {
+            switch (text[at], scalar(1)) {
             case ("-", "-"?):
-                while let next = character(), next != "\n", next != "\r\n" { _ = next; take() }
+                while let next = scalar(), next != "\n", next != "\r" { _ = next; take() }
             case ("/", "*"?): comment()
             case ("'", _):
-                let before = current.last
-                let isEscaped = (before == "e" || before == "E") && !isWord(current.dropLast().last)
+                let before = current.unicodeScalars
+                let isEscaped = (before.last == "e" || before.last == "E") && !isWord(before.dropLast().last)
                 quoted("'", escapes: isEscaped)
             case ("\"", _): quoted("\"", escapes: false)
-            case ("$", _) where !isWord(current.last): dollar()
+            case ("$", _) where !isWord(current.unicodeScalars.last): dollar()
             case (":", ":"?): take(2)
-            case (":", let next?) where (next.isLetter || next == "_") && next.isASCII:
+            case (":", let next?) where (next.properties.isAlphabetic || next == "_") && next.isASCII:
                 at += 1
                 var name = ""
-                while let next = character(), isWord(next) {
-                    name.append(next)
+                while let next = scalar(), isWord(next) {
+                    name.unicodeScalars.append(next)
                     at += 1
                 }
                 isBegun = true
@@ -83,25 +83,25 @@ public struct SQLStatement: Sendable, Hashable {
                 at += 1
                 end()
             case (let other, _):
-                if !isBegun, !other.isWhitespace {
+                if !isBegun, !other.properties.isWhitespace {
                     isBegun = true
-                    word = String(text[at...].prefix { isWord($0) }).uppercased()
+                    word = String(String.UnicodeScalarView(text[at...].prefix { isWord($0) })).uppercased()
                 }
                 take()
             }
         }
 
-        private func isWord(_ character: Character?) -> Bool {
-            character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
+        private func isWord(_ scalar: Unicode.Scalar?) -> Bool {
+            scalar.map { $0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" } ?? false
         }
 
         private mutating func comment() {
             var depth = 0
             repeat {
-                if character() == "/", character(1) == "*" {
+                if scalar() == "/", scalar(1) == "*" {
                     depth += 1
                     take(2)
-                } else if character() == "*", character(1) == "/" {
+                } else if scalar() == "*", scalar(1) == "/" {
                     depth -= 1
                     take(2)
                 } else {
@@ -110,13 +110,13 @@ public struct SQLStatement: Sendable, Hashable {
             } while depth > 0 && at < text.count
         }
 
-        private mutating func quoted(_ quote: Character, escapes: Bool) {
+        private mutating func quoted(_ quote: Unicode.Scalar, escapes: Bool) {
             isBegun = true
             take()
-            while let next = character() {
+            while let next = scalar() {
                 if escapes, next == "\\" {
                     take(2)
-                } else if next == quote, character(1) == quote {
+                } else if next == quote, scalar(1) == quote {
                     take(2)
                 } else if next == quote {
                     take()
@@ -132,11 +132,13 @@ public struct SQLStatement: Sendable, Hashable {
             var tag = "$"
             var place = at + 1
             while place < text.count, isWord(text[place]) {
-                tag.append(text[place])
+                tag.unicodeScalars.append(text[place])
                 place += 1
             }
-            guard place < text.count, text[place] == "$", tag.dropFirst().first?.isNumber != true else { return take() }
-            let mark = Array(tag + "$")
+            guard place < text.count, text[place] == "$",
+                tag.unicodeScalars.dropFirst().first?.properties.numericType == nil
+            else { return take() }
+            let mark = Array((tag + "$").unicodeScalars)
             take(mark.count)
             while at < text.count {
                 if text[at] == "$", Array(text[at..<min(at + mark.count, text.count)]) == mark {
@@ -149,7 +151,13 @@ public struct SQLStatement: Sendable, Hashable {
 }
 
 extension String {
-    fileprivate var leadingTrimmed: String { String(drop { $0.isWhitespace }) }
-    fileprivate var trailingTrimmed: String { String(String(reversed()).leadingTrimmed.reversed()) }
+    fileprivate var leadingTrimmed: String {
+        String(unicodeScalars.drop { $0.properties.isWhitespace })
+    }
+    fileprivate var trailingTrimmed: String {
+        var scalars = Substring(self).unicodeScalars
+        while scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
+        return String(scalars)
+    }
     fileprivate var trimmed: String { leadingTrimmed.trailingTrimmed }
 }

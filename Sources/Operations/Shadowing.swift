@@ -30,7 +30,15 @@ package struct Shadowing: Sendable {
         /// What keeps Bailey itself from going on, which no source mends.
         let own = Mutex<(any Error)?>(nil)
         /// Runs that are being compared, so that one that is given twice is compared once.
-        let underWay = Mutex<Set<Outcome.Key>>([])
+        let underWay = Mutex<Set<SeenEnd>>([])
+        /// How many recorded runs of an entry were not asked for.
+        let older = Mutex<[EntryID: Int]>([:])
+    }
+
+    /// A run that was seen to end; one that ends again is another.
+    private struct SeenEnd: Hashable {
+        var key: Outcome.Key
+        var end: Instant?
     }
 
     private struct Watched: Sendable {
@@ -51,7 +59,9 @@ package struct Shadowing: Sendable {
         forms = Dictionary(pipelines.map { ($0.id, $0.form) }, uniquingKeysWith: { first, _ in first })
         // What stands in the state needs nobody to remember it: in weeks of watching it would be all there was.
         log = ObservationLog(store: store, forms: forms, now: workspace.surroundings.now) { [state] comparisons in
-            state.underWay.withLock { for comparison in comparisons { $0.remove(comparison.key) } }
+            state.underWay.withLock {
+                for comparison in comparisons { $0.remove(SeenEnd(key: comparison.key, end: comparison.legacy?.end)) }
+            }
         }
         var watched: [Watched] = []
         for system in workspace.systems {
@@ -79,6 +89,7 @@ package struct Shadowing: Sendable {
             for source in watched {
                 let recorded = try await source.runs.recorded(limit: limit)
                 workspace.tell("\(source.name): \(recorded.outcomes.count) recorded runs to shadow")
+                state.older.withLock { $0.merge(recorded.older) { $1 } }
                 for (reason, count) in recorded.unattributed.sorted(by: { $0.key < $1.key }) {
                     workspace.tell("  \(count) records left out: \(reason)")
                 }
@@ -203,9 +214,10 @@ package struct Shadowing: Sendable {
         case .run(let outcome, let run):
             guard let dag = session.pipeline(of: outcome.key.entry) else { return }
             try await log.add(run)
-            guard state.underWay.withLock({ $0.insert(outcome.key).inserted }) else { return }
+            let seen = SeenEnd(key: outcome.key, end: outcome.end)
+            guard state.underWay.withLock({ $0.insert(seen).inserted }) else { return }
             let form = forms[dag.id] ?? dag.form
-            if try store.isCompared(run.entry, run: run.run, pipeline: dag.id, form: form) { return }
+            if try store.isCompared(run.entry, run: run.run, pipeline: dag.id, form: form, stamp: run.stamp) { return }
             feed.yield(outcome)
         case .clock(let sightings): await log.add(sightings)
         case .current(let instant):
@@ -269,6 +281,11 @@ package struct Shadowing: Sendable {
             }
         }
         return lines
+    }
+
+    /// How many recorded runs of entries are older than those that were asked for, and were left out.
+    package var older: [(entry: EntryID, runs: Int)] {
+        state.older.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 
     /// How much of what legacy ran was seen and compared, entry by entry.

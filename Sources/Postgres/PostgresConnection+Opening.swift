@@ -95,7 +95,8 @@ extension PostgresConnection {
         // Settings given apart from the URL win over nothing in it: libpq takes the last of equal keys.
         let options =
             (url.options.map { $0 + " " } ?? "") + (timezone.map { "-c timezone=\($0) " } ?? "")
-            + "-c datestyle=ISO -c bytea_output=hex" + (readOnly ? " -c default_transaction_read_only=on" : "")
+            + "-c datestyle=ISO -c bytea_output=hex -c intervalstyle=postgres -c extra_float_digits=1"
+            + (readOnly ? " -c default_transaction_read_only=on" : "")
             + " -c statement_timeout=\(Int(timeout * 1000)) -c client_encoding=UTF8"
         let keys: [String?] = ["dbname", "options", "application_name", "connect_timeout", nil]
         let values: [String?] = [url.text, options, "bailey", "\(patience)", nil]

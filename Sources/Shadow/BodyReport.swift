@@ -45,7 +45,8 @@ enum BodyReport {
                 message: error["message"]?.string ?? "",
                 detail: error["detail"]?.string,
                 module: error["module"]?.string,
-                arguments: error["arguments"]
+                arguments: error["arguments"],
+                kept: error["kept"].flatMap(RunError.Kept.init(json:))
             )
             self = error["final"]?.bool == true ? .refusal(told) : .error(told)
         } else if let result = json["result"] {

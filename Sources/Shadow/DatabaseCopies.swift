@@ -10,15 +10,16 @@ struct DatabaseCopies: Sendable {
     ///
     /// - Parameters:
     ///   - url: leads to a database of the template's server, by a role that may create databases.
-    ///   - body: gets the URL of the copy.
+    ///   - body: gets the URL of the copy, and which settings of the database at `url` it may not have.
     /// - Throws: `RowComparison.Failure` where no copy can be made; what the body throws.
     static func with<Value: Sendable>(
         _ copy: DatabaseCopy,
         url: String,
-        _ body: (String) async throws -> Value
+        _ body: (_ place: String, _ missing: [String]) async throws -> Value
     ) async throws -> Value {
         let name = prefix + "\(getpid())_" + UUID().uuidString.prefix(8).lowercased()
         let server: PostgresConnection
+        let missing: [String]
         do {
             // Not through the template itself: nobody may use it while it is copied.
             let place = database(of: url) == copy.template ? leading(url, to: "postgres") : url
@@ -32,6 +33,7 @@ struct DatabaseCopies: Sendable {
             _ = try await server.query("CREATE DATABASE \(names[0]) TEMPLATE \(names[1])")
             let mark = PostgresConnection.literal(hostName)
             _ = try await server.query("COMMENT ON DATABASE \(names[0]) IS \(mark)")
+            missing = try await giveSettings(of: database(of: url), to: names[0], server)
         } catch {
             throw RowComparison.Failure(
                 description:
@@ -39,7 +41,7 @@ struct DatabaseCopies: Sendable {
             )
         }
         do {
-            let value = try await body(leading(url, to: name))
+            let value = try await body(leading(url, to: name), missing)
             try await drop(name, server)
             return value
         } catch {
@@ -47,6 +49,48 @@ struct DatabaseCopies: Sendable {
             await Task { try? await drop(name, server) }.value
             throw error
         }
+    }
+
+    /// Settings whose value is a list of names, each of which may be quoted: they are taken over as they are in force.
+    private static let lists = [
+        "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries",
+    ]
+
+    /// Gives a copy what `ALTER DATABASE` and `ALTER ROLE … IN DATABASE` say of legacy's, which no template hands on: a body would see another time zone.
+    ///
+    /// - Returns: those that this role may not set, or that the server refuses.
+    private static func giveSettings(of legacy: String, to copy: String, _ server: PostgresConnection) async throws
+        -> [String]
+    {
+        let rows = try await server.query(
+            """
+            SELECT s.setrole <> 0 AS own, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value, current_user AS role
+            FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase CROSS JOIN unnest(s.setconfig) c
+            WHERE d.datname = $1 AND (s.setrole = 0 OR s.setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user))
+            ORDER BY own, name
+            """,
+            [.text(legacy)]
+        )
+        var missing: [String] = []
+        for row in rows {
+            let name = try row.text("name"), value = try row.text("value")
+            let role = PostgresConnection.identifier(try row.text("role"))
+            let place = row["own"] == "t" ? "ROLE \(role) IN DATABASE \(copy)" : "DATABASE \(copy)"
+            let setting = PostgresConnection.identifier(name)
+            do throws(PostgresError) {
+                if lists.contains(name) {
+                    _ = try await server.query("SELECT set_config($1, $2, false)", [.text(name), .text(value)])
+                    _ = try await server.query("ALTER \(place) SET \(setting) FROM CURRENT")
+                } else {
+                    let literal = PostgresConnection.literal(value)
+                    _ = try await server.query("ALTER \(place) SET \(setting) TO \(literal)")
+                }
+            } catch {
+                guard error.code == .rights || error.code == .server else { throw error }
+                missing.append(name)
+            }
+        }
+        return missing
     }
 
     private static func drop(_ name: String, _ server: PostgresConnection) async throws {

@@ -38,7 +38,7 @@ struct EffectsComparison: Sendable {
             guard let copy = task.rows.copy else {
                 return try await rolledBack(task, facts, run, { ended = $0 }, body)
             }
-            return try await DatabaseCopies.with(copy, url: try url(copy.connection)) { place in
+            return try await DatabaseCopies.with(copy, url: try url(copy.connection)) { place, missing in
                 var leading = Place(connections: [copy.connection: place])
                 if let variable = copy.variable { leading.variables[variable] = place }
                 var result = try await body(leading)
@@ -59,6 +59,10 @@ struct EffectsComparison: Sendable {
                     )
                     all.differences += found.differences
                     all.told += found.told
+                }
+                if !missing.isEmpty {
+                    let names = missing.joined(separator: ", ")
+                    all.told.append("the copy lacks settings of legacy's database that its role may not give: \(names)")
                 }
                 result.rows = .success(all)
                 return result

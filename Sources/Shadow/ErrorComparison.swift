@@ -6,6 +6,11 @@ import Migration
 /// The same exception is the same type, of the same module where both sides know it, with the same arguments. Where one side knows no
 /// arguments the messages are compared. Of a queue that records text alone, the text has to hold what the shadow's error says.
 enum ErrorComparison {
+    /// Whether legacy's record says nothing of the error: a column that was left blank.
+    static func saysNothing(_ legacy: RunError) -> Bool {
+        legacy.type == "unknown" && trimmed(legacy.message).isEmpty
+    }
+
     static func difference(_ legacy: RunError, _ shadow: RunError) -> Difference? {
         if legacy.type == "unknown" { return textual(legacy, shadow) }
         if let wrapped = wrapped(legacy) {
@@ -20,9 +25,11 @@ enum ErrorComparison {
             let path = "$.arguments" + first.path.dropFirst()
             return difference(legacy, shadow, "the same exception with other arguments", path)
         }
-        guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
-        if let a = legacy.module, let b = shadow.module, a != b {
-            return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
+        if !isKept(shadow, legacy) {
+            guard legacy.type == shadow.type else { return difference(legacy, shadow, "another exception", "$.type") }
+            if let a = legacy.module, let b = shadow.module, a != b {
+                return difference(legacy, shadow, "exceptions of one name from two modules", "$.type")
+            }
         }
         if let a = legacy.arguments, let b = shadow.arguments {
             guard let first = arguments.compare(a, b).found.first else { return nil }
@@ -37,12 +44,27 @@ enum ErrorComparison {
         return difference(legacy, shadow, "the same exception with another message", "$.message")
     }
 
-    /// Where in the application's own code both failed, if not in the same function of the same file; nil where it is, or nobody knows.
+    /// What of two errors that are no difference is told nevertheless; nil where there is nothing.
     ///
-    /// It is told and is no difference: the same exception from a body that was written anew is the same outcome.
-    static func places(_ legacy: RunError, _ shadow: RunError) -> String? {
-        guard let a = legacy.detail.flatMap(place), let b = shadow.detail.flatMap(place), a != b else { return nil }
-        return "both failed alike, legacy in \(a) and shadow in \(b)"
+    /// Where in the application's own code both failed, if not in the same function of the same file: the same exception from a body that was
+    /// written anew is the same outcome. And that Celery's record does not say which class it was.
+    static func remark(_ legacy: RunError, _ shadow: RunError) -> String? {
+        var told: [String] = []
+        if isKept(shadow, legacy) {
+            told.append(
+                "Celery keeps \(shadow.name), which pickle cannot make anew, as its base \(legacy.name): legacy's may have been either"
+            )
+        }
+        if let a = legacy.detail.flatMap(place), let b = shadow.detail.flatMap(place), a != b {
+            told.append("both failed alike, legacy in \(a) and shadow in \(b)")
+        }
+        return told.isEmpty ? nil : told.joined(separator: "; ")
+    }
+
+    /// Whether legacy's record is of the class as which Celery would keep the shadow's exception.
+    private static func isKept(_ shadow: RunError, _ legacy: RunError) -> Bool {
+        guard let kept = shadow.kept else { return false }
+        return kept.type == legacy.type && kept.module == legacy.module
     }
 
     /// The innermost frame of a traceback that is not a library's: file and function. The line moves with every edit.

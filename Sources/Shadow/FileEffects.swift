@@ -16,9 +16,13 @@ struct FileEffects {
     /// How long a run is taken to be that does not know when it began, in microseconds.
     private static let unknownLength: Int64 = 60_000_000
 
-    /// What lies in the sandbox's folder, for reports: path, bytes and digest of each file; a link's target is not followed.
+    /// What lies in the sandbox's folder, for reports: path, bytes and digest of each file; what is none (a link, whose target is not followed) has
+    /// its path alone.
     func written() -> JSON {
-        let files = FileEffects.files(in: sandbox.scratch).filter { !$0.hasPrefix(".tmp/") && !$0.hasPrefix(".home/") }
+        let found = FolderListing(sandbox.scratch)
+        let files = (found.files + found.others.map(\.name)).filter { name in
+            ![".tmp", ".home"].contains { name == $0 || name.hasPrefix($0 + "/") }
+        }
         let shown = files.prefix(FileEffects.most).map { name -> JSON in
             let bytes = FileEffects.bytes("\(sandbox.scratch)/\(name)")
             return [
@@ -61,8 +65,13 @@ struct FileEffects {
             return
         }
         // Of a folder that runs share, the files of this run count.
-        let theirs = FileEffects.files(in: path).filter { isOfRun("\(path)/\($0)") != false }
-        let names = Set(FileEffects.files(in: own)).union(theirs).sorted()
+        let (here, there) = (FolderListing(own), FolderListing(path))
+        for other in here.others { findings.unknown.append("\(written)/\(other.name) is not compared: \(other.why)") }
+        for other in there.others where isOfRun("\(path)/\(other.name)") != false {
+            findings.unknown.append("\(path)/\(other.name) is not compared: \(other.why)")
+        }
+        let theirs = there.files.filter { isOfRun("\(path)/\($0)") != false }
+        let names = Set(here.files).union(theirs).sorted()
         let values = JSONComparison(rules: rule.compare)
         for name in names { pair("\(written)/\(name)", "\(own)/\(name)", "\(path)/\(name)", values, &findings) }
     }
@@ -163,7 +172,8 @@ struct FileEffects {
             legacy.start ?? legacy.queued ?? legacy.key.tick
             ?? Instant(microseconds: end.microseconds - FileEffects.unknownLength)
         var status = stat()
-        guard stat(path, &status) == 0 else { return false }
+        // What is there under a name that cannot be written here may be the run's.
+        guard lstat(path, &status) == 0 else { return nil }
         let time = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
         return time >= Double(start.microseconds) / 1e6 - FileEffects.slack
             && time <= Double(end.microseconds) / 1e6 + FileEffects.slack
@@ -176,31 +186,8 @@ struct FileEffects {
         return written.map { "but at \($0.iso8601)" } ?? "but beyond the year 9999"
     }
 
-    /// What a path is, the last link of which is not followed: a body may have laid one to anywhere.
-    private static func kind(_ path: String) -> UInt32 {
-        var status = stat()
-        return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : 0
-    }
-
-    private static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
-    private static func isFile(_ path: String) -> Bool { kind(path) == S_IFREG }
-
-    /// The plain files below a folder, as paths from it on.
-    private static func files(in folder: String) -> [String] {
-        var found: [String] = []
-        var left = [""]
-        while let next = left.popLast(), found.count < 100_000 {
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(next)")) ?? [] {
-                let path = next.isEmpty ? name : "\(next)/\(name)"
-                switch kind("\(folder)/\(path)") {
-                case S_IFDIR: left.append(path)
-                case S_IFREG: found.append(path)
-                default: break
-                }
-            }
-        }
-        return found.sorted()
-    }
+    private static func isFolder(_ path: String) -> Bool { FolderListing.kind(path) == S_IFDIR }
+    private static func isFile(_ path: String) -> Bool { FolderListing.kind(path) == S_IFREG }
 
     /// A file's bytes; nil if it cannot be read, is no plain file or too large.
     static func bytes(_ path: String) -> [UInt8]? {

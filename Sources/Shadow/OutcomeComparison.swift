@@ -71,13 +71,13 @@ public enum OutcomeComparison {
                         + (shadow.error.map { " (\($0.name): \($0.message))" } ?? "")
                 )
             )
-        } else if let a = legacy.error, let b = shadow.error {
+        } else if let a = legacy.error, let b = shadow.error, !ErrorComparison.saysNothing(a) {
             if let difference = ErrorComparison.difference(a, b) {
                 comparison.differences.append(difference)
             } else {
-                comparison.reason = ErrorComparison.places(a, b)
+                comparison.reason = ErrorComparison.remark(a, b)
             }
-        } else if legacy.state == .failed, legacy.error == nil {
+        } else if legacy.state == .failed, legacy.error.map(ErrorComparison.saysNothing) != false {
             comparison.reason = "legacy records no error; that both failed was compared"
         }
         if legacy.state == .success, shadow.state == .success {

@@ -45,7 +45,8 @@ struct RecordedOutcome: Sendable {
                 message: found["message"]?.string ?? "",
                 detail: found["detail"]?.string.flatMap { $0.isEmpty ? nil : $0 },
                 module: found["module"]?.string,
-                arguments: found["arguments"].flatMap(RecordedOutcome.whole)
+                arguments: found["arguments"].flatMap(RecordedOutcome.whole),
+                kept: found["kept"].flatMap(RunError.Kept.init(json:))
             )
         }
         pieces = json["pieces"]?.int

@@ -52,7 +52,7 @@ extension StateStore {
 
         """
 
-    /// Keeps comparisons.
+    /// Keeps comparisons. One of an end of a run that has ended again and was compared since is history.
     ///
     /// - Parameter forms: the form of each pipeline's mapping that they were made under; see `DAGDefinition.form`.
     /// - Throws: `StoreError`.
@@ -62,13 +62,17 @@ extension StateStore {
         let documents = comparisons.map { $0.kept.text() }
         try write("saving comparisons") { database in
             let replace = try database.cachedStatement(
-                sql: "UPDATE compared SET replaced = 1 WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0"
+                sql: """
+                    UPDATE compared SET replaced = 1 WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0
+                    AND NOT coalesce(ended_us > ?, 0)
+                    """
             )
             let insert = try database.cachedStatement(
                 sql: """
                     INSERT INTO compared (pipeline, entry, run, form, verdict, compared_us, ran_us, legacy_us, shadow_us, state,
-                        isolation, uncompared_calls, document)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        isolation, uncompared_calls, document, ended_us, replaced)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (
+                        SELECT 1 FROM compared WHERE pipeline = ?1 AND entry = ?2 AND run = ?3 AND replaced = 0))
                     """
             )
             let cause = try database.cachedStatement(
@@ -85,13 +89,14 @@ extension StateStore {
                 let form = forms[comparison.pipeline] ?? ""
                 let entry = comparison.key.entry.description
                 let run = comparison.run
-                try replace.execute(arguments: [comparison.pipeline, entry, run])
+                let ended = comparison.legacy?.end?.microseconds
+                try replace.execute(arguments: [comparison.pipeline, entry, run, ended])
                 try insert.execute(arguments: [
                     comparison.pipeline, entry, run, form, comparison.verdict.rawValue, instant.microseconds,
                     comparison.ran?.microseconds, comparison.legacy?.duration.map { Int64($0 * 1e6) },
                     comparison.shadow?.duration.map { Int64($0 * 1e6) }, comparison.shadow?.state.rawValue,
                     comparison.shadow?.isolation, comparison.uncomparedCalls > 0 ? comparison.uncomparedCalls : nil,
-                    document,
+                    document, ended,
                 ])
                 let id = database.lastInsertedRowID
                 for found in comparison.causes {

@@ -140,12 +140,14 @@ extension StateStore {
             let standings = try Row.fetchAll(
                 database.cachedStatement(
                     sql:
-                        "SELECT standing, count(*) AS number, min(ended_us) AS first FROM legacy_run WHERE entry = ? GROUP BY standing"
+                        "SELECT standing, count(*) AS number, min(ended_us) AS first, sum(again) AS again FROM legacy_run WHERE entry = ? GROUP BY standing"
                 ),
                 arguments: [name]
             )
             for row in standings {
-                switch row["standing"] as String {
+                let standing: String = row["standing"]
+                if ObservedRun.Standing(rawValue: standing)?.counts == true { coverage.again += row["again"] as Int }
+                switch standing {
                 case "not-scheduled": coverage.notScheduled = row["number"]
                 case "job":
                     coverage.seen = row["number"]

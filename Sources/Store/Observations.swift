@@ -57,6 +57,14 @@ extension StateStore {
 
         """
 
+    /// When runs ended by legacy's word, how often they have ended again since they were seen first, and of which of these ends a comparison is.
+    static let repeatedRunColumns = """
+        ALTER TABLE legacy_run ADD COLUMN stamped_us INTEGER;
+        ALTER TABLE legacy_run ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE compared ADD COLUMN ended_us INTEGER;
+
+        """
+
     /// Notes runs that were seen to end. What was known of one before is completed, not replaced.
     ///
     /// - Throws: `StoreError`.
@@ -65,15 +73,18 @@ extension StateStore {
         try write("noting runs") { database in
             let statement = try database.cachedStatement(
                 sql: """
-                    INSERT INTO legacy_run (entry, run, sent_us, started_us, ended_us, origin, standing) VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO legacy_run (entry, run, sent_us, started_us, ended_us, origin, standing, stamped_us)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT DO UPDATE SET sent_us = coalesce(sent_us, excluded.sent_us),
-                    started_us = coalesce(started_us, excluded.started_us), origin = coalesce(origin, excluded.origin)
+                    started_us = coalesce(started_us, excluded.started_us), origin = coalesce(origin, excluded.origin),
+                    again = again + coalesce(excluded.stamped_us > stamped_us, 0),
+                    stamped_us = coalesce(max(stamped_us, excluded.stamped_us), stamped_us, excluded.stamped_us)
                     """
             )
             for run in runs {
                 try statement.execute(arguments: [
                     run.entry.description, run.run, run.sent?.microseconds, run.started?.microseconds,
-                    run.ended.microseconds, run.origin, run.standing.rawValue,
+                    run.ended.microseconds, run.origin, run.standing.rawValue, run.stamp?.microseconds,
                 ])
             }
         }
@@ -154,18 +165,22 @@ extension StateStore {
         }
     }
 
-    /// The runs of an entry that were compared under a form of the mapping, of those given.
+    /// Whether a run of an entry was compared under a form of the mapping.
     ///
+    /// - Parameter stamp: when it ended by legacy's word: one that has ended again since it was compared was not. Nil where legacy does not say.
     /// - Throws: `StoreError`.
-    public func isCompared(_ entry: EntryID, run: String, pipeline: String, form: String) throws(StoreError) -> Bool {
+    public func isCompared(_ entry: EntryID, run: String, pipeline: String, form: String, stamp: Instant? = nil)
+        throws(StoreError) -> Bool
+    {
         try read("looking whether a run was compared") { database in
             try Bool.fetchOne(
                 database.cachedStatement(
                     sql: """
-                        SELECT EXISTS (SELECT 1 FROM compared WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0 AND form = ?)
+                        SELECT EXISTS (SELECT 1 FROM compared WHERE pipeline = ? AND entry = ? AND run = ? AND replaced = 0 AND form = ?
+                        AND NOT coalesce(ended_us < ?, 0))
                         """
                 ),
-                arguments: [pipeline, entry.description, run, form]
+                arguments: [pipeline, entry.description, run, form, stamp?.microseconds]
             ) ?? false
         }
     }

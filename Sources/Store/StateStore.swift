@@ -118,6 +118,7 @@ public struct StateStore: Sendable {
         migrator.registerMigration("7 how far pipelines are retired") { try makeRetirements($0) }
         migrator.registerMigration("8 sandboxes and calls as figures") { try addEffectColumns($0) }
         migrator.registerMigration("9 a name of its own, and history by time") { try $0.execute(sql: historyTables) }
+        migrator.registerMigration("10 runs that ended again") { try $0.execute(sql: repeatedRunColumns) }
         return migrator
     }
 

@@ -103,6 +103,7 @@ import Testing
             }
             let recorded = try await runs(server, [entry("e", "t")]).recorded(limit: 5)
             #expect(recorded.outcomes.map(\.run) == ["35", "36", "37", "38", "39"])
+            #expect(recorded.older.values.map { $0 } == [25])
             let history = try await runs(server, [entry("e", "t")]).histories(limit: 5).entries.values.first
             #expect(history?.runs == 5 && history?.succeeded == 5)
             #expect(history?.last == Instant(iso8601: "2026-01-01T00:00:39Z"))
@@ -121,9 +122,8 @@ import Testing
             }
             try await waitUntil("it listens") { ready.withLock { $0 } }
             func publish(_ status: String) throws {
-                try server.cli(
-                    "PUBLISH",
-                    "celery-task-meta-x",
+                try server.endTask(
+                    "x",
                     #"{"status":"\#(status)","result":1,"date_done":"2026-01-01T00:00:00","name":"t","args":[],"kwargs":{},"task_id":"x"}"#
                 )
             }

@@ -80,10 +80,8 @@ import Testing
         try await withRedis { server in
             let record =
                 #"{"status":"SUCCESS","result":2,"date_done":"2026-11-29T10:00:00","name":"lab.add","args":[1,1],"kwargs":{},"task_id":"ID"}"#
-            /// Stores a record, and publishes it, as a worker does.
             func write(_ beginning: String, _ id: String) throws {
-                try server.cli("SET", "\(beginning)celery-task-meta-\(id)", record.replacing("ID", with: id))
-                try server.cli("PUBLISH", "\(beginning)celery-task-meta-\(id)", record.replacing("ID", with: id))
+                try server.endTask(id, record.replacing("ID", with: id), beginning: beginning)
             }
             let beginnings = prefix == "acme" ? ["acme_"] : [prefix, "\(prefix)_"]
             let runs = CeleryRuns(

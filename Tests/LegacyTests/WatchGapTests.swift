@@ -15,6 +15,7 @@ private final class Told: Sendable {
     let gaps = Mutex<[String]>([])
     let silences = Mutex<[String]>([])
     let unread = Mutex<[String]>([])
+    let leftOut = Mutex<[String]>([])
     let isReady = Mutex(false)
 
     func take(_ event: LegacyEvent) {
@@ -23,7 +24,8 @@ private final class Told: Sendable {
         case .gap(_, _, let reason): gaps.withLock { $0.append(reason) }
         case .silent(let why): silences.withLock { $0.append(why) }
         case .unread(let record, _): unread.withLock { $0.append(record) }
-        case .clock, .current, .leftOut: break
+        case .leftOut(let reason): leftOut.withLock { $0.append(reason) }
+        case .clock, .current: break
         }
     }
 
@@ -157,6 +159,20 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
         #expect(last.contains("the last look, at the end of the watching, failed: "))
     }
 
+    @Test func aJobThatEndsAgainIsGivenAgain() async throws {
+        let (server, url, runs) = try loaded()
+        let ids = try jobs(server, url, 1)
+        let told = Told()
+        try await told.watching(runs) {
+            try server.psql(url, ends(ids[0], status: "failed"))
+            try await waitUntil("its failure is seen") { told.has(ids[0]) }
+            try server.psql(url, "UPDATE tasks.background_jobs SET status = 'pending' WHERE id = '\(ids[0])'")
+            try server.psql(url, ends(ids[0]))
+            try await waitUntil("its success is seen") { told.runs.withLock { $0.count } == 2 }
+        }
+        #expect(told.runs.withLock { $0.map(\.state) } == [.failed, .success])
+    }
+
     @Test func whatIsCommittedLateOrNotStampedIsSeen() async throws {
         let (server, url, runs) = try loaded()
         let ids = try jobs(server, url, 3)
@@ -222,7 +238,7 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
             let told = Told()
             let behind: Int64 = -300
             try await told.watching(try runs(server)) {
-                try server.cli("PUBLISH", "celery-task-meta-a", record("a", done: clock().adding(seconds: behind)))
+                try server.endTask("a", record("a", done: clock().adding(seconds: behind)))
                 try await waitUntil("the first is seen") { told.has("a") }
                 // Stored and never heard, as in the moment in which a connection is lost.
                 try server.cli("SET", "celery-task-meta-b", record("b", done: clock().adding(seconds: behind)))
@@ -244,7 +260,7 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
                 ]
                 let envelope: JSON = ["body": .string(event.text()), "content-encoding": "utf-8"]
                 try server.cli("PUBLISH", "/0.celeryev/task.started", envelope.text())
-                try server.cli("PUBLISH", "celery-task-meta-a", record("a", done: began.adding(seconds: 7)))
+                try server.endTask("a", record("a", done: began.adding(seconds: 7)))
                 try await waitUntil("the run is seen") { told.has("a") }
             }
             let outcome = try #require(told.runs.withLock { $0.first })
@@ -258,11 +274,29 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
         try await withRedis { server in
             let told = Told()
             try await told.watching(try runs(server)) {
-                try server.cli("PUBLISH", "celery-task-meta-p", "\u{80} a pickle")
-                try server.cli("PUBLISH", "celery-task-meta-a", record("a", done: clock()))
+                try server.endTask("p", "\u{80} a pickle")
+                try server.endTask("a", record("a", done: clock()))
                 try await waitUntil("the run after it is seen") { told.has("a") }
             }
             #expect(told.unread.withLock { $0 } == ["p"])
+        }
+    }
+
+    /// Redis publishes to everybody, whatever database they are in.
+    @Test func whatAnotherDatabasePublishesIsNobodysRun() async throws {
+        try await withRedis { server in
+            let told = Told()
+            try await told.watching(try runs(server)) {
+                try server.endTask("theirs", record("theirs", done: clock()), database: 1)
+                try server.endTask("unread", "\u{80} a pickle", database: 1)
+                try server.endTask("ours", record("ours", done: clock()))
+                try await waitUntil("the run after them is seen") { told.has("ours") }
+            }
+            #expect(told.ids == ["ours"])
+            #expect(told.unread.withLock { $0 } == [])
+            #expect(
+                told.leftOut.withLock { $0.count == 2 && $0.allSatisfy { $0.contains("another one of that Redis") } }
+            )
         }
     }
 }

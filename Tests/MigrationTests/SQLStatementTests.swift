@@ -16,6 +16,10 @@ import Testing
         ("/* :a /* ; */ ' */ SELECT :b", [["/* :a /* ; */ ' */ SELECT ", "b", ""]]),
         ("DO $$ BEGIN x := 1; END $$; SELECT 1", [["DO $$ BEGIN x := 1; END $$"], ["SELECT 1"]]),
         ("DO $b$ :a; $$ ; $b$", [["DO $b$ :a; $$ ; $b$"]]), ("SELECT $1, a$b$c, '::'", [["SELECT $1, a$b$c, '::'"]]),
+        // An accent after a quote, and a lone carriage return after a comment.
+        ("SELECT '\u{301}'; SELECT ':a', :b", [["SELECT '\u{301}'"], ["SELECT ':a', ", "b", ""]]),
+        ("SELECT \"\u{200d}\";\u{fe0f} SELECT 2", [["SELECT \"\u{200d}\""], ["\u{fe0f} SELECT 2"]]),
+        ("SELECT 1 -- x\r; SELECT :a --\r\n, 2", [["SELECT 1 -- x"], ["SELECT ", "a", " --\r\n, 2"]]),
         ("SELECT 'open ; :a", [["SELECT 'open ; :a"]]), ("SELECT «:имя», :é", [["SELECT «:имя», :é"]]),
     ]
 

@@ -121,6 +121,32 @@ import Testing
         )
     }
 
+    @Test func aBaseAsWhichCeleryKeepsAnExceptionIsNoDifferenceAndIsTold() {
+        let legacy = RunError(type: "ValueError", message: "x", module: "builtins", arguments: ["x"])
+        func shadow(_ kept: RunError.Kept?, _ arguments: JSON = ["x"]) -> RunError {
+            RunError(type: "Odd", message: "x", module: "shop", arguments: arguments, kept: kept)
+        }
+        let base = RunError.Kept(type: "ValueError", module: "builtins")
+        #expect(ErrorComparison.difference(legacy, shadow(base)) == nil)
+        #expect(ErrorComparison.remark(legacy, shadow(base))?.contains("shop.Odd") == true)
+        #expect(ErrorComparison.difference(legacy, shadow(base, ["y"]))?.path == "$.arguments[0]")
+        let others = [
+            nil, RunError.Kept(type: "KeyError", module: "builtins"), .init(type: "ValueError", module: "shop"),
+        ]
+        for other in others { #expect(ErrorComparison.difference(legacy, shadow(other))?.path == "$.type") }
+    }
+
+    @Test func anErrorThatLegacyLeftBlankIsSaidNotToBeRecorded() {
+        for message in ["", " \n\t"] {
+            var (a, b) = (outcome(.legacy, nil, .failed), outcome(.shadow, nil, .failed))
+            a.error = RunError(type: "unknown", message: message)
+            b.error = RunError(type: "ModuleNotFoundError", message: "No module named 'shop'", module: "builtins")
+            let found = OutcomeComparison.compare(a, b, pipeline: "p", rules: CompareRules())
+            #expect(found.verdict == .match)
+            #expect(found.reason == "legacy records no error; that both failed was compared")
+        }
+    }
+
     @Test func halfACharacterIsSpelledOutAsInLegacy() {
         guard case .result(let value)? = BodyReport(#"{"bailey_body":1,"result":"a\ud800"}"#) else {
             Issue.record("no result")

@@ -196,7 +196,30 @@ import Testing
             comparison.differences.map(\.path) == ["a"] && comparison.differences.first?.shadow == nil,
             "\(comparison)"
         )
-        #expect(comparison.shadow?.effects?["files"] == [])
+        #expect(comparison.shadow?.effects?["files"] == [["path": "a", "bytes": nil, "sha256": nil]])
+    }
+
+    /// Of a folder, what is no plain file, or has a name that nobody can write, is missed by no one: it is said.
+    @Test func whatOfAFolderIsNotComparedIsSaid() async throws {
+        let comparison = try await withLegacy(["a": "1"]) { folder in
+            try FileManager.default.createSymbolicLink(atPath: "\(folder)/latest", withDestinationPath: "a")
+            return try await shadow(
+                python(
+                    "import os\nos.mkdir('out')\nopen('out/a', 'w').write('1')\nopen(b'out/\\xff', 'w').write('1')\nos.mkfifo('out/pipe')"
+                ),
+                rules([.init(written: "out", legacy: folder)])
+            )
+        }
+        let reason = comparison.reason ?? ""
+        #expect(comparison.verdict == .insufficient && comparison.differences.isEmpty, "\(comparison)")
+        for words in [
+            "out/\\xff is not compared: its name is no UTF-8", "out/pipe is not compared: it is a pipe",
+            "/latest is not compared: it is a link",
+        ] {
+            #expect(reason.contains(words), "\(reason)")
+        }
+        let listed = comparison.shadow?.effects?["files"]?.array?.compactMap { $0["path"]?.string }
+        #expect(listed == ["out/a", "out/\\xff", "out/pipe"])
     }
 
     @Test(arguments: [true, false]) func callsAreRecordedAndGoNowhere(_ usesBubblewrap: Bool) async throws {

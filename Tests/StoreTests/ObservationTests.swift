@@ -131,6 +131,52 @@ import Testing
         }
     }
 
+    @Test func aRunThatEndedAgainIsComparedAnewAndCounted() async throws {
+        try await withFolder { folder in
+            let store = try StateStore(path: folder.path + "/state.sqlite")
+            func ended(_ second: Double?, differs: Bool = false) -> Comparison {
+                var made = comparison(0, differs: differs)
+                made.legacy?.end = second.map(at)
+                return made
+            }
+            func run(_ second: Double, _ stamp: Double?) -> ObservedRun {
+                ObservedRun(entry: entry, run: "0", ended: at(second), stamp: stamp.map(at), standing: .job)
+            }
+            func isCompared(_ stamp: Double?) throws -> Bool {
+                try store.isCompared(entry, run: "0", pipeline: "p", form: "f", stamp: stamp.map(at))
+            }
+            func counted() throws -> (verdicts: [Comparison.Verdict: Int], again: Int) {
+                let coverage = try store.coverage(
+                    entry,
+                    pipeline: "p",
+                    form: "f",
+                    schedule: nil,
+                    zone: .utc,
+                    now: at(100)
+                )
+                return (try store.summary(pipeline: "p", form: "f").verdicts, coverage.again)
+            }
+            try store.note([run(1, 1)])
+            try store.save([ended(1)], at: at(2), forms: ["p": "f"])
+            #expect(try isCompared(1) && !isCompared(5) && isCompared(nil))
+            // Given again by a gap that was filled: the same end.
+            try store.note([run(1, 1), run(9, nil)])
+            #expect(try counted() == ([.match: 1], 0))
+            try store.note([run(5, 5), run(5, 5), run(1, 1)])
+            try store.save([ended(5, differs: true)], at: at(6), forms: ["p": "f"])
+            #expect(try isCompared(5) && counted() == ([.mismatch: 1], 1))
+            // The body of the first took longer: it is history already.
+            try store.save([ended(1)], at: at(7), forms: ["p": "f"])
+            #expect(try counted() == ([.mismatch: 1], 1))
+            // Compared anew by a person, it takes the place of the one before.
+            try store.save([ended(5)], at: at(8), forms: ["p": "f"])
+            #expect(try counted() == ([.match: 1], 1))
+            // Where legacy says no end, the latest counts.
+            try store.save([ended(nil, differs: true)], at: at(9), forms: ["p": "f"])
+            #expect(try counted().verdicts == [.mismatch: 1])
+        }
+    }
+
     @Test func whatIsFiredIsSeenLostPendingOrUnseen() async throws {
         try await withFolder { folder in
             let store = try StateStore(path: folder.path + "/state.sqlite")

@@ -86,6 +86,13 @@ public final class RedisServer: Sendable {
         return try Running(["redis-cli", "-s", socket] + words, environment: environment, input: input).ended().output
     }
 
+    /// Stores a result of Celery's in a database and publishes it, as a worker does.
+    public func endTask(_ id: String, _ record: String, beginning: String = "", database: Int = 0) throws {
+        for command in ["SET", "PUBLISH"] {
+            try cli("-n", "\(database)", command, "\(beginning)celery-task-meta-\(id)", record)
+        }
+    }
+
     /// Loads a file of commands.
     public func load(_ file: URL) throws { try cli(input: file) }
 

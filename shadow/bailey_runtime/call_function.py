@@ -1,7 +1,8 @@
 """Calls a function in the interpreter of its own application and reports how that ended as data.
 
 Reads `{"callable": "package.module:function", "args": "[…]", "kwargs": "{…}"}`, the latter two as texts of JSON, and prints, as its very last line, one object:
-`{"bailey_body": 1, "result": …}`, or `{"bailey_body": 1, "error": {"type", "module", "arguments", "message", "detail"}}`.
+`{"bailey_body": 1, "result": …}`, or `{"bailey_body": 1, "error": {"type", "module", "arguments", "message", "detail", "kept"}}`, the last only where
+Celery keeps another class of it.
 What the body itself prints, its children included, goes to standard error. Values are written as Celery would write them: by
 kombu's serializer, where the interpreter has it and Python's own knows no way. Stands alone: other interpreters run its text with `-c`.
 """
@@ -60,6 +61,30 @@ def arguments(error):
     return "[" + ",".join(parts) + "]"
 
 
+def comes_back(make, *given):
+    """Whether pickle makes an exception anew, as Celery asks it to."""
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(make(*given)))
+    except Exception:
+        return False
+    return True
+
+
+def kept_as(error):
+    """The class as which Celery keeps an exception that pickle cannot make anew: the nearest of its bases that it can. None where it stays what it
+    is, or has no such base and is wrapped."""
+    if comes_back(lambda: error):
+        return None
+    for kind in type(error).__mro__:
+        if kind in (Exception, BaseException, object):
+            return None
+        if comes_back(kind, *error.args):
+            return kind
+    return None
+
+
 def described(error):
     """An exception as JSON text."""
     kind = type(error)
@@ -70,7 +95,11 @@ def described(error):
     detail = "".join(traceback.format_exception(kind, error, error.__traceback__))[-MOST_DETAIL:]
     fields = {"type": kind.__qualname__, "module": kind.__module__, "message": message, "detail": detail}
     parts = [json.dumps(name) + ":" + json.dumps(value, ensure_ascii=False) for name, value in fields.items()]
-    return "{" + ",".join([*parts, '"arguments":' + arguments(error)]) + "}"
+    parts.append('"arguments":' + arguments(error))
+    kept = kept_as(error)
+    if kept:
+        parts.append('"kept":' + json.dumps({"type": kept.__qualname__, "module": kept.__module__}))
+    return "{" + ",".join(parts) + "}"
 
 
 def main():

@@ -71,6 +71,16 @@ def is_strict(text: str) -> bool:
     return True
 
 
+# The keys by which an outcome says that it holds a text, or the digest, of a value in the value's place.
+_MARKS = ("bailey_text", "bailey_truncated")
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a value of somebody else's looks like what an outcome holds in the place of one."""
+    members = value if isinstance(value, Members) else value.items() if isinstance(value, Mapping) else ()
+    return any(key in _MARKS for key, _ in members)
+
+
 # How many levels of arrays and objects Bailey follows.
 _DEEPEST = 512
 

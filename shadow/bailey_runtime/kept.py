@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from .celery_values import is_strict
+from .json_value import is_marked
 
 # A longer text is kept by its digest and its beginning: XComs are no place for it.
 MOST_BYTES = 48 * 1024
@@ -20,7 +21,7 @@ def kept(text: str) -> str:
     """A result, which is JSON text, as an outcome holds it.
 
     As it is where it is strict JSON and not too long, half a character as JSON's escape of it. What only Python calls JSON (NaN,
-    Infinity) stays as `{"bailey_text"}`, the exact text; what is too long as `{"bailey_truncated": SHA-256, "bytes", "head"}`, with `file` where it
+    Infinity), or looks like one of these itself, stays as `{"bailey_text"}`, the exact text; what is too long as `{"bailey_truncated": SHA-256, "bytes", "head"}`, with `file` where it
     was spilled.
     """
     # Halves of characters stand only within the strings of a JSON text, where their escape says the same.
@@ -31,7 +32,9 @@ def kept(text: str) -> str:
         short["head"] = text[:_HEAD]
         file = _spilled(stored, short["bailey_truncated"])
         return json.dumps(short | ({"file": file} if file else {}))
-    return text if is_strict(text) else json.dumps({"bailey_text": text})
+    if is_strict(text) and not is_marked(json.loads(text)):
+        return text
+    return json.dumps({"bailey_text": text})
 
 
 def _spilled(stored: bytes, digest: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -25,13 +26,15 @@ _MOST_MESSAGE = 4_000
 
 @dataclass(frozen=True)
 class BodyError:
-    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end."""
+    """What went wrong in a body: the type and its module, the message, its arguments as JSON text, and the traceback's end; `kept` is the class
+    as which Celery would keep it, where that is another."""
 
     type: str
     message: str
     detail: str = ""
     module: str | None = None
     arguments: str | None = None
+    kept: Mapping[str, str] | None = None
 
     def fields(self, arguments: Part | None, most: int | None) -> dict[str, Any]:
         """As JSON writes it; what it holds of more than `most` bytes is cut."""
@@ -45,6 +48,8 @@ class BodyError:
             fields["module"] = self.module
         if arguments is not None:
             fields["arguments"] = arguments.held(most)
+        if self.kept is not None:
+            fields["kept"] = dict(self.kept)
         return fields
 
 
@@ -78,7 +83,8 @@ class Part:
     def __init__(self, value: Any) -> None:
         self._text = json_value.write(value)
         self._stored = self._text.encode("utf-8")
-        self._is_plain = json_value.is_strict(self._text) and not json_value.is_deep(value, within=2)
+        is_readable = json_value.is_strict(self._text) and not json_value.is_deep(value, within=2)
+        self._is_plain = is_readable and not json_value.is_marked(value)
 
     @classmethod
     def read(cls, text: str | None, what: str) -> Part | None:
@@ -86,7 +92,7 @@ class Part:
         return None if text is None else cls(json_value.read(text, what, pythons=True))
 
     def held(self, most: int | None) -> Any:
-        """As an outcome holds it: its digest where it is longer than that, its text where only Python calls it JSON or nobody reads so deep."""
+        """As an outcome holds it: its digest where it is longer than that, its text where only Python calls it JSON, nobody reads so deep, or it looks like one of these."""
         if most is not None and len(self._stored) > most:
             return {"bailey_truncated": hashlib.sha256(self._stored).hexdigest(), "bytes": len(self._stored)}
         return json_value.Written(self._text) if self._is_plain else {"bailey_text": self._text}

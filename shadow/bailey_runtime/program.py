@@ -136,6 +136,7 @@ def _reported(name: str, status: int, output: str, tail: Sequence[str]) -> str:
             error["detail"],
             module=error["module"],
             arguments=json_value.write(error["arguments"]),
+            kept=dict(error["kept"]) if "kept" in error else None,
         ),
         final=bool(error.get("final")),
     )

@@ -12,6 +12,8 @@ import tempfile
 
 # SQLSTATE classes of what a repetition may mend: connections, resources, deadlocks and the like, an administrator's doing.
 PASSING = ("08", "40", "53", "55", "57")
+# The savepoint that is there as long as the transaction is.
+MARK = "bailey_effects"
 
 
 class Refused(Exception):
@@ -105,15 +107,21 @@ def run(call):
             if call["read_only"]:
                 cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
                 connection.commit()
+            if "rows" in call:
+                cursor.execute(f"SAVEPOINT {MARK}")
             for number, statement in enumerate(statements, 1):
                 execute(cursor, f"statement {number} of {len(statements)}", bound(statement), params)
                 counts.append(cursor.rowcount if cursor.rowcount >= 0 else None)
+            if "rows" in call:
+                still_inside(cursor)
             for rows in call.get("rows", []):
                 # As the session that reads legacy's rows has it.
                 for setting in (
                     "timezone = 'UTC'",
                     "datestyle = 'ISO'",
                     "bytea_output = 'hex'",
+                    "intervalstyle = 'postgres'",
+                    "extra_float_digits = 1",
                     "client_encoding = 'UTF8'",
                 ):
                     cursor.execute(f"SET LOCAL {setting}")
@@ -126,6 +134,18 @@ def run(call):
     finally:
         connection.close()
     return {"rows": counts[-1], "statements": counts}
+
+
+def still_inside(cursor):
+    """Makes sure that what was done can be rolled back still: statements that end their transaction are refused where they are read."""
+    library = driver()
+    try:
+        cursor.execute(f"RELEASE SAVEPOINT {MARK}")
+    except library.Error as error:
+        raise Refused(
+            "the statements ended the transaction that they ran in, so that what they did before that stays done and is not "
+            "compared: take COMMIT, ROLLBACK and the like out of them, or have the task run on a copy"
+        ) from error
 
 
 def commit(connection):

@@ -81,6 +81,7 @@ extension CeleryRuns {
             sent: message?.sent,
             started: message?.started,
             ended: outcome.end ?? seen ?? now(),
+            stamp: outcome.end,
             origin: outcome.origin
         )
         return .run(outcome, run)
@@ -116,42 +117,44 @@ private final class CeleryWatch: Sendable {
         while true {
             try Task.checkCancellation()
             do {
-                try await RedisSubscription.listen(
-                    to: runs.url,
-                    patterns: runs.keys.patterns + ["*/*.celeryev/*"],
-                    attempts: 1,
-                    most: runs.most,
-                    ready: {
-                        let first = isFirst.withLock { first in
-                            defer { first = false }
-                            return first
-                        }
-                        // An error of what takes the events ends the watching; it is thrown by the next event.
-                        do {
-                            if !first || isResumed {
-                                try await self.fill(first ? "Bailey did not watch" : "the connection was lost")
+                try await RedisConnection.use(runs.url) { own in
+                    try await RedisSubscription.listen(
+                        to: runs.url,
+                        patterns: runs.keys.patterns + ["*/*.celeryev/*"],
+                        attempts: 1,
+                        most: runs.most,
+                        ready: {
+                            let first = isFirst.withLock { first in
+                                defer { first = false }
+                                return first
                             }
-                        } catch is RedisError {
-                            // It is tried again every second.
-                        } catch {
-                            lost.withLock { $0 = error }
+                            // An error of what takes the events ends the watching; it is thrown by the next event.
+                            do {
+                                if !first || isResumed {
+                                    try await self.fill(first ? "Bailey did not watch" : "the connection was lost")
+                                }
+                            } catch is RedisError {
+                                // It is tried again every second.
+                            } catch {
+                                lost.withLock { $0 = error }
+                            }
+                            self.state.withLock { state in
+                                state.isListening = true
+                                state.silent = nil
+                                state.alive = self.runs.now()
+                            }
+                            let says = wasReady.withLock { was in
+                                defer { was = true }
+                                return !was
+                            }
+                            if says { await ready() }
+                        },
+                        handle: { event in
+                            if let error = lost.withLock({ $0 }) { throw error }
+                            try await self.take(event, own)
                         }
-                        self.state.withLock { state in
-                            state.isListening = true
-                            state.silent = nil
-                            state.alive = self.runs.now()
-                        }
-                        let says = wasReady.withLock { was in
-                            defer { was = true }
-                            return !was
-                        }
-                        if says { await ready() }
-                    },
-                    handle: { event in
-                        if let error = lost.withLock({ $0 }) { throw error }
-                        try await self.take(event)
-                    }
-                )
+                    )
+                }
             } catch let error as RedisError {
                 let news = state.withLock { state in
                     defer { (state.isListening, state.silent) = (false, error.description) }
@@ -164,18 +167,30 @@ private final class CeleryWatch: Sendable {
         }
     }
 
-    private func take(_ event: RedisSubscription.Event) async throws {
+    private func take(_ event: RedisSubscription.Event, _ own: RedisConnection) async throws {
         let now = runs.now()
         switch event {
         case .gap(let reason): try await fill(reason)
         case .message(let channel, let payload):
             let name = String(decoding: channel, as: UTF8.self)
             if let id = runs.keys.id(name) {
-                if let event = runs.event(id, payload, events, seen: now) { try await handle(event) }
+                if let event = runs.event(id, payload, events, seen: now) {
+                    try await handle(try await isKept(channel, own) ? event : .leftOut(CeleryRuns.elsewhere))
+                }
             } else {
                 events.take(payload, seen: now)
             }
             state.withLock { $0.alive = max($0.alive, now) }
+        }
+    }
+
+    /// Whether the source's own database keeps a result: what is published is heard in all of them.
+    private func isKept(_ key: [UInt8], _ own: RedisConnection) async throws -> Bool {
+        let command = RedisCommand("GET", raw: [key])
+        do throws(RedisError) { return try await own.send(command).bytes != nil } catch {
+            guard error.code != .server else { throw error }
+            // One that is idle for long may have been closed by the server.
+            return try await RedisConnection.use(runs.url) { try await $0.send(command).bytes != nil }
         }
     }
 

@@ -13,6 +13,10 @@ public struct CeleryRuns: LegacyRuns {
         "\(task) was called with other arguments than any entry's: by another caller, or an entry was edited since bailey import"
     }
 
+    /// Why a result that was heard is nobody's.
+    static let elsewhere =
+        "their results are not in the source's database: they are of another one of that Redis, or were forgotten at once"
+
     let url: RedisURL
     let keys: CeleryResultKeys
     let record: CeleryResultRecord
@@ -50,6 +54,7 @@ public struct CeleryRuns: LegacyRuns {
 
     private func recorded(_ redis: RedisConnection, _ limit: Int) async throws -> RecordedRuns {
         var kept: [EntryID: [Outcome]] = [:]
+        var counts: [EntryID: Int] = [:]
         var runs = RecordedRuns(outcomes: [])
         // First the clock: what it fired by then has ended, or may yet.
         runs.clock = try await clockNow()
@@ -58,6 +63,7 @@ public struct CeleryRuns: LegacyRuns {
             case .outcome(let outcome):
                 let entry = outcome.key.entry
                 kept[entry, default: []].append(outcome)
+                counts[entry, default: 0] += 1
                 if kept[entry, default: []].count > limit * 2 {
                     kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
                 }
@@ -70,11 +76,13 @@ public struct CeleryRuns: LegacyRuns {
             }
         }
         runs.outcomes = CeleryRuns.ordered(kept.values.flatMap { CeleryRuns.latest($0, limit) })
+        runs.older = counts.mapValues { $0 - limit }.filter { $0.value > 0 }
         runs.runs = runs.outcomes.map { outcome in
             ObservedRun(
                 entry: outcome.key.entry,
                 run: outcome.run,
                 ended: outcome.end ?? now(),
+                stamp: outcome.end,
                 origin: outcome.origin
             )
         }

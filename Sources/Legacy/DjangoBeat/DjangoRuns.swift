@@ -50,13 +50,16 @@ struct DjangoRuns: LegacyRuns {
         let rows = try await connection.query(
             """
             SELECT * FROM (
-                SELECT \(DjangoRuns.columns), row_number() OVER (PARTITION BY r.periodic_task_name ORDER BY r.date_done DESC, r.id DESC) AS place
+                SELECT \(DjangoRuns.columns), count(*) OVER (PARTITION BY r.periodic_task_name) AS number, row_number() OVER (PARTITION BY r.periodic_task_name ORDER BY r.date_done DESC, r.id DESC) AS place
                 FROM \(DjangoBeatTables.results) r WHERE r.periodic_task_name = ANY($1::text[]) AND r.\(DjangoRuns.over)
             ) latest WHERE place <= $2 ORDER BY ended, task_id
             """,
             [.texts(entries.keys.sorted()), .integer(Int64(limit))]
         )
         for row in rows {
+            if let entry = entries[try row.text("name")], case let more = try row.int("number") - limit, more > 0 {
+                runs.older[entry.id] = more
+            }
             let found: Outcome?
             do { found = try outcome(row) } catch {
                 runs.unread[row["task_id"] ?? "?"] = error.found
@@ -107,6 +110,7 @@ struct DjangoRuns: LegacyRuns {
             run: outcome.run,
             started: outcome.start,
             ended: outcome.end ?? now(),
+            stamp: outcome.end,
             origin: outcome.origin
         )
     }

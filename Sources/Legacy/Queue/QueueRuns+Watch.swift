@@ -151,7 +151,8 @@ private struct QueueWatch {
         let found = try await sparing(connection) { runs throws(PostgresError) in
             try await runs.ids(connection, since: back, untimed: isLong)
         }
-        let fresh = found.filter { given[$0.id] == nil }
+        // One that ended again, as a retry does, has another stamp.
+        let fresh = found.filter { given[$0.id] != $0.finished }
         for start in stride(from: 0, to: fresh.count, by: 500) {
             let part = fresh[start..<min(start + 500, fresh.count)]
             let events = try await sparing(connection) { runs throws(PostgresError) in

@@ -31,6 +31,7 @@ public struct QueueRuns: LegacyRuns {
     public func recorded(limit: Int) async throws -> RecordedRuns {
         let (connection, _) = try await source.connect()
         var outcomes: [Outcome] = []
+        var older: [EntryID: Int] = [:]
         var source = source
         for type in types {
             let (rows, readable) = try await source.sparing(connection) { source throws(PostgresError) in
@@ -41,8 +42,16 @@ public struct QueueRuns: LegacyRuns {
             }
             source = readable
             outcomes += try rows.reversed().map { try outcome($0) }
+            guard rows.count == limit else { continue }
+            let count = try await connection.query(
+                "SELECT count(*) AS number FROM \(source.rows(QueueSource.read)) WHERE type = $1 AND status = ANY($2::text[])",
+                [.text(type), .texts(ended)]
+            ).first
+            let more = try (count?.int("number") ?? limit) - limit
+            if more > 0 { older[EntryID(source: source.name, name: type)] = more }
         }
         var recorded = RecordedRuns(outcomes: outcomes)
+        recorded.older = older
         for row in source.unreadable { recorded.unread[row.id] = row.text }
         recorded.runs = outcomes.map(observed)
         return recorded
@@ -55,6 +64,7 @@ public struct QueueRuns: LegacyRuns {
             sent: outcome.queued,
             started: outcome.start,
             ended: outcome.end ?? now(),
+            stamp: outcome.end,
             standing: .job
         )
     }

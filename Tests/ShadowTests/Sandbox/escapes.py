@@ -1,6 +1,6 @@
 """Tries to get out of a sandbox, and says of each attempt what became of it: `escaped …` or `refused …`.
 
-Reads one object on standard input: {"tcp": PORT, "udp": PORT, "unix": PATH, "abstract": NAME, "victim": PID, "outside": FOLDER, "file": PATH, "only": [NAMES]}.
+Reads one object on standard input: {"tcp": PORT, "udp": PORT, "unix": PATH, "abstract": NAME, "victim": PID, "outside": FOLDER, "file": PATH, "pipe": PATH, "only": [NAMES]}.
 Prints one object of texts by name. The test looks from outside too: what escapes without knowing it is found there.
 """
 
@@ -286,6 +286,45 @@ def attribute():
     os.setxattr(given["file"], "user.x", b"1")
 
 
+def attribute_flags():
+    # FS_IOC_SETFLAGS: no dump of this file.
+    fcntl.ioctl(os.open(given["file"], os.O_RDONLY), 0x40086602, struct.pack("l", 0x40))
+
+
+def pipe():
+    os.write(os.open(given["pipe"], os.O_WRONLY | os.O_NONBLOCK), b"x")
+
+
+def pipe_by_creating():
+    file = libc.creat(os.fsencode(given["pipe"]), 0o600)
+    if file < 0:
+        raise OSError(ctypes.get_errno(), "creat")
+    os.write(file, b"x")
+
+
+def pipe_by_link():
+    os.symlink(given["pipe"], "pipe")
+    os.write(os.open("pipe", os.O_RDWR | os.O_NONBLOCK), b"x")
+
+
+def pipe_by_descriptor():
+    file = os.open(given["pipe"], os.O_RDONLY | os.O_NONBLOCK)
+    os.write(os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK), b"x")
+
+
+def pipe_by_folder():
+    folder = os.open(given["outside"], os.O_RDONLY)
+    os.write(os.open("./pipe", os.O_WRONLY | os.O_NONBLOCK, dir_fd=folder), b"x")
+
+
+def lock():
+    fcntl.flock(os.open(given["file"], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def lease():
+    fcntl.fcntl(os.open(given["file"], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+
+
 def parent_folder():
     open("../x", "w")
 
@@ -436,7 +475,8 @@ ATTEMPTS = [
     descriptors, tcp, tcp6, tcp_asyncio, tcp_fast_open, tcp_fast_open_message, tcp_multipath, http, udp, udp6, raw, netlink, vsock, unix_socket, abstract_socket,
     pair_of_datagrams, serve, serve_unbound, dns, dns_own, child, child_program, thread, ptrace, ptrace_parent, memory_of_others, c_extension,
     older_calls, io_uring, proc_environ, proc_command_line, proc_memory, proc_root, proc_file, proc_sys, symlink, symlink_to_file, hard_link,
-    rename_away, remove, empty, empty_by_reading, mode, mode_by_descriptor, mode_by_link, owner, times, times_by_descriptor, attribute, parent_folder,
+    rename_away, remove, empty, empty_by_reading, mode, mode_by_descriptor, mode_by_link, owner, times, times_by_descriptor, attribute, attribute_flags,
+    pipe, pipe_by_creating, pipe_by_link, pipe_by_descriptor, pipe_by_folder, lock, lease, parent_folder,
     device, shared_memory, memory_file, namespaces, clone_namespaces, mount, keyring, bpf, signal_parent, signal_victim, signal_thread, signal_group,
     signal_by_descriptor, signal_by_file, limits_of_others, priority_of_others, rights, big_file, bomb, bomb_of_threads, memory, setsid,
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 Prints where they are as one line of JSON. Once its standard input ends it prints what has happened to them, and ends.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -39,6 +40,24 @@ with open(path, "w") as file:
 os.chmod(path, 0o666)
 os.chown(path, as_user, as_user)
 before = os.stat(path)
+os.mkfifo(f"{folder}/pipe")
+os.chmod(f"{folder}/pipe", 0o666)
+# Somebody reads it, so that whoever writes to it need not wait.
+pipe = os.open(f"{folder}/pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+
+def flags_of(path):
+    """The attributes of a file beside its mode; nothing where its file system has none."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return fcntl.ioctl(file, 0x80086601, bytes(8))
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
+flags = flags_of(path)
 
 
 def become():
@@ -60,6 +79,7 @@ print(
             "victim": victim.pid,
             "outside": folder,
             "file": path,
+            "pipe": f"{folder}/pipe",
         }
     ),
     flush=True,
@@ -71,7 +91,8 @@ after = os.stat(path)
 with open(path) as file:
     text = file.read()
 found = {
-    "reached": [key for key, server in servers.items() if select.select([server], [], [], 0)[0]],
+    "reached": [key for key, server in servers.items() if select.select([server], [], [], 0)[0]]
+    + (["pipe"] if os.read(pipe, 1) else []),
     "victim": victim.poll(),
     "nice": os.getpriority(os.PRIO_PROCESS, victim.pid) != os.getpriority(os.PRIO_PROCESS, 0),
     "changed": [
@@ -79,7 +100,8 @@ found = {
         for what in ("st_mode", "st_uid", "st_nlink", "st_mtime_ns")
         if getattr(before, what) != getattr(after, what)
     ]
-    + ([] if text == "whole" and stat.S_ISREG(after.st_mode) else ["text"]),
+    + ([] if text == "whole" and stat.S_ISREG(after.st_mode) else ["text"])
+    + ([] if flags_of(path) == flags else ["flags"]),
     "files": sorted(os.listdir(folder)),
 }
 victim.kill()

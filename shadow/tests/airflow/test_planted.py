@@ -43,6 +43,8 @@ SHARE = (
     "same-19-deep",
     "same-29",
     "same-30",
+    "same-32",
+    "same-33",
     "same-error-24",
     "same-error-26",
     "noise",

@@ -311,3 +311,13 @@ def test_what_is_no_json_that_everybody_reads_is_a_text(text: str) -> None:
     body = text.encode()
     with liar(lambda connection: connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)) as url:
         assert asked(url)["result"] == {"status": 200, "text": text}
+
+
+def test_what_is_to_be_rolled_back_is_not_taken_for_it_once_it_is_committed(database: Database, tmp_path: Path) -> None:
+    rows = [{"query": "COPY (SELECT id FROM rows) TO STDOUT", "file": str(tmp_path / "rows")}]
+    assert "result" in database.sql(["INSERT INTO rows VALUES (1)"], rows=rows)
+    assert (tmp_path / "rows").read_text(encoding="utf-8") == "1\n" and database.run("SELECT * FROM rows") == []
+    # As where a statement is taken for a part of another.
+    report = database.sql(["INSERT INTO rows VALUES (2); COMMIT; SELECT 1"], ["INSERT INTO rows VALUES (3)"], rows=rows)
+    assert "ended the transaction" in report["error"]["message"] and report["error"]["final"], report
+    assert database.run("SELECT id FROM rows") == [(2,)]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bailey_runtime import json_value
+from bailey_runtime.kept import kept
 from bailey_runtime.outcome import (
     PIECE,
     BodyError,
@@ -151,9 +152,9 @@ def test_an_outcome_says_what_it_was_told_and_nothing_else() -> None:
         assert dict(said["error"]) == {"type": text, "message": text, "detail": text}
         with pytest.raises(ValueError):
             outcome(run, "success", end, result=text)
-    kept, pieces = outcome(run_with(json_value.read('{"n":1.50}')), "success", end, result="[2.50]")
+    short, pieces = outcome(run_with(json_value.read('{"n":1.50}')), "success", end, result="[2.50]")
     assert pieces == []
-    assert '"arguments":{"n":1.50}' in kept and '"result":[2.50]' in kept
+    assert '"arguments":{"n":1.50}' in short and '"result":[2.50]' in short
 
 
 @pytest.mark.parametrize("text", [*PYTHONS, '["NaN"]', "[" * 600 + "1.10" + "]" * 600])
@@ -170,6 +171,19 @@ def test_what_only_python_calls_json_is_kept_as_its_text(text: str) -> None:
         part = said.get("result") or dict(said.get("error") or ()).get("arguments") or said["arguments"]
         assert json_value.write(whole(part)) == told
         assert (dict(part) == {"bailey_text": told}) if text != '["NaN"]' else isinstance(part, list)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"bailey_text":"1"}', '{"bailey_truncated":"00","bytes":1}', '{"a":1,"bailey_text":2}']
+)
+def test_what_looks_like_a_text_or_a_digest_that_an_outcome_holds_is_neither(text: str) -> None:
+    end = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    value = json_value.read(text)
+    for made, _ in (outcome(run_with(None), "success", end, result=text), outcome(run_with(value), "observed", end)):
+        said = dict(json_value.read(made))
+        part = said.get("result") or said["arguments"]
+        assert dict(part) == {"bailey_text": text} and json_value.write(whole(part)) == text
+    assert json.loads(kept(text)) == {"bailey_text": text}
 
 
 def test_what_is_long_is_whole_in_shadow_and_short_in_what_is_kept() -> None:

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
 TAKE = """
 UPDATE jobs SET state = 'working', began = clock_timestamp() WHERE id = (
     SELECT id FROM jobs WHERE state = 'waiting' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING id, payload ->> 'case'
+RETURNING id, payload
 """
 END = "UPDATE jobs SET state = %s, done = clock_timestamp(), result = %s, error = %s WHERE id = %s"
 PROFILE = {
@@ -44,9 +44,10 @@ def work(url: str) -> None:
     """Works until nothing waits."""
     with psycopg.connect(url, autocommit=True) as connection:
         while taken := connection.execute(TAKE).fetchone():
-            job, case = taken
+            job, payload = taken
+            case = CASES.get(payload["case"])
             try:
-                result = dumps(CASES[case].legacy())
+                result = dumps(case.legacy() if case else payload["given"])
             except Exception as error:
                 words = f"{type(error).__qualname__}: {error}" if str(error) else type(error).__qualname__
                 connection.execute(END, ("failed", None, words, job))

@@ -41,6 +41,18 @@ class Wordless(Exception):
         raise RuntimeError("no words")
 
 
+class Fragile(ValueError):
+    """One that pickle cannot make anew; Celery keeps its base in its place."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Fragment(Fragile):
+    """A class of that."""
+
+
 def noted(text: str) -> ValueError:
     error = ValueError(text)
     error.__notes__ = ["a note"]

@@ -91,6 +91,47 @@ def test_a_program_on_a_copy_of_a_database(stage: Stage) -> None:
     assert left == 0
 
 
+SEEN = "CREATE TABLE seen (what text PRIMARY KEY, value text, lasts interval, ratio float8)"
+SETTINGS = {
+    "timezone": "'Asia/Tokyo'",
+    "intervalstyle": "'iso_8601'",
+    "extra_float_digits": "-3",
+    "search_path": '"odd, one", public',
+    "app.mode": "'it''s \\'",
+}
+
+
+def test_a_copy_has_the_settings_of_legacys_database(stage: Stage) -> None:
+    url = stage.url  # type: ignore[attr-defined]
+    place = url.rpartition("/")[0]
+    looks = [f"('{name}', current_setting('{name}'), '1 day 2 hours', 1.0/3)" for name in SETTINGS]
+    looks.append("('now', date_trunc('day', '2026-01-01 20:00Z'::timestamptz)::timestamp::text, '-1 month', 1e-300)")
+    statement = f"INSERT INTO seen VALUES {', '.join(looks)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE before")
+        for name, value in SETTINGS.items():
+            connection.execute(f"ALTER DATABASE postgres SET {name} TO {value}")
+        connection.execute("ALTER ROLE postgres IN DATABASE postgres SET app.own TO 'mine'")
+    for database in ("postgres", "before"):
+        with psycopg.connect(f"{place}/{database}", autocommit=True) as connection:
+            connection.execute(SEEN)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement + ", ('own', current_setting('app.own'), NULL, NULL)")
+    code = "import os, psycopg, sys\nwith psycopg.connect(os.environ['SHOP']) as c: c.execute(sys.argv[1])\nprint(7)\n"
+    found = shadowed(
+        stage,
+        {
+            "command": [sys.executable, "-c", code, statement + ", ('own', current_setting('app.own'), NULL, NULL)"],
+            "effects": {
+                "copy": {"connection": "shop", "template": "before", "variable": "SHOP"},
+                "tables": [{"connection": "shop", "table": "seen", "key": ["what"]}],
+            },
+        },
+    )
+    assert found["verdict"] == "match", found
+    assert "seen: 7 rows in legacy, 7 in shadow, all alike" in found["reason"], found
+
+
 def test_sql_in_a_transaction_that_is_rolled_back(stage: Stage) -> None:
     url = stage.url  # type: ignore[attr-defined]
     tables = [{"table": "totals", "key": ["day", "city"], "ignore": ["at"], "where": "day = :n"}]

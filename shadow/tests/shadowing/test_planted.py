@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import job_worker
-import psycopg
+import planted_jobs
 from planted_cases import CASES, differences, variations
-from psycopg.types.json import Jsonb
-from stage import HERE, Stage, wait_until
+from stage import Stage, wait_until
 
 from testing.postgres import cluster
 
@@ -50,68 +44,31 @@ def test_every_planted_difference_is_found_and_no_harmless_variation_is(tmp_path
     assert not wrong, f"{len(wrong)} of {len(CASES)}: " + "\n".join(map(str, wrong[:20]))
 
 
-# What a table that keeps an error as text cannot tell, or tells as text: a string of JSON has no NUL, and an exception no arguments.
-OF_CELERY_ALONE = ("unwritable-on-both", "same-error-29")
-
-
-def kept(name: str) -> bool:
-    """Whether PostgreSQL keeps what legacy returns: its JSON knows neither NaN nor infinity, its text no NUL and no half of a character."""
-    try:
-        text = job_worker.dumps(CASES[name].legacy())
-    except Exception as error:
-        text = str(error)
-    return not any(word in text for word in ("NaN", "Infinity", "\x00", "\ud800"))
-
-
-def through_a_queue(name: str) -> tuple[str, list[str]]:
-    """The kind and the paths that are to be found where a queue kept the run: of its errors the text alone is known."""
-    case = CASES[name]
-    return (case.kind, ["$.message"]) if case.kind == "error" else (case.kind, list(case.paths))
-
-
 def test_the_same_through_a_queue(tmp_path: Path) -> None:
-    names = [name for name in CASES if name not in OF_CELERY_ALONE and kept(name)]
-    planted = [name for name in names if CASES[name].kind]
-    assert len(planted) >= 120 and len(names) - len(planted) >= 80
+    cases = planted_jobs.jobs()
+    planted = [case for case in cases.values() if case.kind]
+    assert len(planted) >= 120 and len(cases) - len(planted) >= 80
     stage = Stage(tmp_path / "stage")
-    (stage.folder / "mappings" / "profiles").mkdir()
-    (stage.folder / "mappings" / "profiles" / "planted.yaml").write_text(
-        json.dumps(job_worker.PROFILE), encoding="utf-8"
-    )
-    with cluster() as url, psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(job_worker.TABLE)
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO jobs (kind, payload) VALUES (%s, %s)", [(name, Jsonb({"case": name})) for name in names]
-            )
+    with cluster() as url:
+        planted_jobs.run_all(url, cases)
         stage.settle(jobs={"kind": "queue", "url": url, "profile": "planted"}, scheduler=None)
-        tasks: dict[str, Any] = {}
-        for number, name in enumerate(names):
-            task = {
-                "entry": f"jobs/{name}",
-                "shadow": "pure",
-                "python": {"callable": "planted_cases:shadow_of_job", "environment": "planted"},
-                "compare": CASES[name].rules,
-            }
-            tasks[f"t{number}"] = {key: value for key, value in task.items() if value}
-        mapping = {"pipeline": "jobs", "schedule": {"crontab": "* * * * *", "timezone": "UTC"}, "tasks": tasks}
-        (stage.folder / "mappings" / "jobs.yaml").write_text(json.dumps(mapping), encoding="utf-8")
-        workers = [subprocess.Popen([sys.executable, str(HERE / "job_worker.py"), url]) for _ in range(3)]
-        assert [worker.wait(120) for worker in workers] == [0, 0, 0]
-        ended = connection.execute("SELECT count(*) FROM jobs WHERE state IN ('done', 'failed')").fetchone()
-        assert ended == (len(names),)
+        planted_jobs.map_all(stage, "jobs", cases, schedule={"crontab": "* * * * *", "timezone": "UTC"})
         stage.json("import")
-        stage.json("shadow", "--from-history")
-        report = stage.json("report", "--all", status=(1,))
-    [row] = report["pipelines"]
-    found = {one["legacy"]["arguments"]["case"]: one for one in row["comparisons"]}
-    assert found.keys() == set(names)
-    wrong = []
-    for name in names:
-        kind, paths = through_a_queue(name)
-        told = [(one["kind"], one["path"]) for one in found[name]["differences"]]
-        if told != [(kind, path) for path in paths]:
-            wrong.append((name, told, kind, paths, found[name]["legacy"], found[name]["shadow"]))
-    assert not wrong, f"{len(wrong)} of {len(names)}: " + "\n".join(map(str, wrong[:20]))
-    for one in row["coverage"]:
-        assert (one["seen"], one["compared"], one["unpaired"]) == (1, 1, 0), one
+        stage.json("shadow", "--from-history", "--limit", str(len(cases)))
+        rows = stage.json("report", "--all", status=(1,))["pipelines"]
+    found = planted_jobs.compared(rows)
+    assert found.keys() == set(cases)
+    wrong = [
+        (
+            name,
+            planted_jobs.told(found[name]),
+            planted_jobs.expected(case),
+            found[name]["legacy"],
+            found[name]["shadow"],
+        )
+        for name, case in cases.items()
+        if planted_jobs.told(found[name]) != planted_jobs.expected(case)
+    ]
+    assert not wrong, f"{len(wrong)} of {len(cases)}: " + "\n".join(map(str, wrong[:20]))
+    coverage = [one for row in rows for one in row["coverage"]]
+    assert sum(one["seen"] for one in coverage) == sum(one["compared"] for one in coverage) == len(cases), coverage
