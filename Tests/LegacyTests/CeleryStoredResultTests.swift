@@ -57,7 +57,7 @@ import Testing
                     let wanted = try value(text)
                     #expect(outcome.result?.text(.canonical) == wanted.text(.canonical), "\(name)")
                 }
-            case .started, .otherArguments, .unattributed: Issue.record("\(name) is nobody's")
+            case .started, .otherArguments, .unattributed, .indistinct: Issue.record("\(name) is nobody's")
             }
         }
     }

@@ -282,6 +282,25 @@ private let clock: @Sendable () -> Instant = { Instant(microseconds: Int64(Date(
         }
     }
 
+    @Test func aRunThatNobodyCanTellWhoseItIsIsLeftOutInWords() async throws {
+        try await withRedis { server in
+            let told = Told()
+            let entries = ["e", "twin"].map {
+                LegacyEntry(id: EntryID(source: "s", name: $0), kind: .redbeat, task: "t", args: [], kwargs: [:])
+            }
+            let runs = CeleryRuns(url: try RedisURL(server.url), entries: entries, zones: ZoneDatabase(), now: clock)
+            try await told.watching(runs) {
+                try server.endTask("a", record("a", done: clock()))
+                try server.endTask("b", #"{"status":"SUCCESS","result":1,"task_id":"b"}"#)
+                // One of a task that no entry calls is nobody's loss.
+                try server.endTask("c", record("c", done: clock()).replacing(#""name":"t""#, with: #""name":"u""#))
+                try await waitUntil("both are left out") { told.leftOut.withLock { $0.count } == 2 }
+            }
+            let reasons = told.leftOut.withLock { $0 }
+            #expect(reasons[0].contains("“e” and “twin” make the same call") && reasons[1] == CeleryRuns.nameless)
+        }
+    }
+
     /// Redis publishes to everybody, whatever database they are in.
     @Test func whatAnotherDatabasePublishesIsNobodysRun() async throws {
         try await withRedis { server in

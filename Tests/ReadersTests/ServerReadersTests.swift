@@ -216,7 +216,7 @@ import Testing
             case .outcome(let outcome):
                 _ = outcome.duration
                 guard (try? Outcome(json: JSON(parsing: outcome.json.text()))) != nil else { return false }
-            case .unattributed(let why): if why.isEmpty { return false }
+            case .unattributed(let why), .indistinct(let why): if why.isEmpty { return false }
             default: break
             }
             guard let json = try? JSON(parsing: input) else { return true }

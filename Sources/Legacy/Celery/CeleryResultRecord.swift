@@ -13,6 +13,8 @@ struct CeleryResultRecord {
         case otherArguments(String)
         /// It belongs to no known entry, for this reason.
         case unattributed(String)
+        /// It may well be the run of an entry, and for this reason nobody can say of which.
+        case indistinct(String)
         /// It cannot be read, for this reason.
         case unread(String)
     }
@@ -54,7 +56,7 @@ struct CeleryResultRecord {
         let state = CeleryResultRecord.state(status)
         guard [.success, .failed, .cancelled].contains(state) else { return .unattributed("not ended (\(status))") }
         guard let task = json["name"]?.string else {
-            return .unattributed(CeleryRuns.nameless)
+            return .indistinct(CeleryRuns.nameless)
         }
         let found = entries[CeleryResultRecord.call(task, json["args"] ?? .null, json["kwargs"] ?? .null)] ?? []
         guard let entry = found.first else {
@@ -62,7 +64,7 @@ struct CeleryResultRecord {
                 ? .otherArguments(task) : .unattributed("none of the entries that are shadowed here calls \(task)")
         }
         guard found.count == 1 else {
-            return .unattributed(
+            return .indistinct(
                 "\(found.map { "“\($0.id.name)”" }.joined(separator: " and ")) make the same call, so it cannot be told apart"
             )
         }

@@ -53,6 +53,7 @@ extension CeleryRuns {
             return nil
         case .otherArguments(let task):
             return seen.map { _ in .leftOut(CeleryRuns.otherArguments(task)) }
+        case .indistinct(let reason): return seen.map { _ in .leftOut(reason) }
         case .unattributed: return nil
         case .unread(let reason): return .unread(record: id, reason: reason)
         case .outcome(let outcome):

@@ -67,7 +67,7 @@ public struct CeleryRuns: LegacyRuns {
                 if kept[entry, default: []].count > limit * 2 {
                     kept[entry] = CeleryRuns.latest(kept[entry] ?? [], limit)
                 }
-            case .unattributed(let reason): runs.unattributed[reason, default: 0] += 1
+            case .unattributed(let reason), .indistinct(let reason): runs.unattributed[reason, default: 0] += 1
             case .unread(let reason):
                 runs.unattributed[reason, default: 0] += 1
                 runs.unread[id] = reason

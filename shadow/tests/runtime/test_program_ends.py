@@ -63,3 +63,21 @@ def test_what_a_body_leaves_behind_is_not_waited_for(body: Any) -> None:
 def test_five_megabytes_on_one_line_are_read_beside_the_result() -> None:
     script = "import sys; sys.stderr.write('.' * 5_000_000); print('x' * 5_000_000)"
     assert call("builtins:exec", script) == "null"
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        # As which Celery keeps it: its nearest base that pickle can make anew, however making it anew goes wrong.
+        ("class E(ValueError):\n def __init__(self, a, b): super().__init__(a)", "ValueError"),
+        ("class E(ValueError):\n def __init__(self, a, b): super().__init__(a)\n __reduce__ = exit", "ValueError"),
+        ("class E(KeyError):\n def __init__(self, a, b=None): super().__init__(a) if b else exit()", "KeyError"),
+        ("class E(Exception):\n def __init__(self, a, b): super().__init__(a)", None),
+        ("E = lambda a, b: ValueError(a, b)", None),
+    ],
+)
+def test_an_exception_is_told_with_the_class_as_which_celery_keeps_it(made: str, kept: str | None) -> None:
+    with pytest.raises(BodyFailed) as failed:
+        call("builtins:exec", f"{made}\nraise E('x', 1)")
+    assert failed.value.error.type == ("ValueError" if made.startswith("E") else "E")
+    assert failed.value.error.kept == (kept and {"type": kept, "module": "builtins"})

@@ -77,19 +77,23 @@ class Stage:
         """A beat that fires as often as a test wants."""
         return self.celery("beat", "--loglevel", "WARNING", "--max-interval", "1")
 
-    def celery(self, *words: str) -> subprocess.Popen[bytes]:
+    def environment(self, database: int = 0) -> dict[str, str]:
+        """The application's variables, which lead it to a database of the Redis."""
+        url = f"{self.server.url.rpartition('/')[0]}/{database}"
+        return {**os.environ, "PLANTED_REDIS": url, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def call(self, code: str, *, database: int = 0) -> None:
+        """Has the application run some code of its own to the end, such as a call by hand."""
+        words = [sys.executable, "-c", f"from planted_app import app, count\n{code}"]
+        subprocess.run(words, env=self.environment(database), check=True, timeout=60)
+
+    def celery(self, *words: str, database: int = 0) -> subprocess.Popen[bytes]:
         """A process of Celery's, which ends with the stage."""
-        environment = {
-            **os.environ,
-            "PLANTED_REDIS": self.server.url,
-            "PYTHONPATH": str(HERE),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
         with (self.folder / f"{words[0]}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "planted_app", *words],
                 cwd=self.folder,
-                env=environment,
+                env=self.environment(database),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

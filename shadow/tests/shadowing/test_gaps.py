@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from stage import HERE, Stage, wait_until
+from stage import Stage, wait_until
 
 from lab.poller import TABLE
 from testing.postgres import cluster
@@ -237,12 +235,13 @@ def with_jobs(stage: Stage, url: str) -> None:
     stage.json("import", status=(0, 1))
 
 
-def end_job(url: str, ended: str) -> None:
+def end_job(url: str, ended: str, status: str = "completed") -> None:
     """A job that a worker ends now, or at a moment that it makes up; `ended` is SQL."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO tasks.background_jobs (id, job_type, job_data, status, created_at, started_at, completed_at) "
-            f"VALUES (gen_random_uuid(), 'mail', '{{}}', 'completed', now(), now(), {ended})"
+            f"VALUES (gen_random_uuid(), 'mail', '{{}}', %s, now(), now(), {ended})",
+            (status,),
         )
 
 
@@ -282,13 +281,41 @@ def test_a_row_whose_end_is_no_time_is_compared_like_the_others(stage: Stage) ->
     assert adds_up(stage)["lost"] == 0
 
 
+def test_a_job_that_is_repeated_is_compared_by_its_last_end(stage: Stage) -> None:
+    with cluster() as url:
+        with_jobs(stage, url)
+        watching = stage.start("shadow", "--for", "16s")
+        wait_until("it watches", lambda: stage.coverage("tick")["compared"] > 2, 60)
+        end_job(url, "now()", status="failed")
+        wait_until("its failure is compared", lambda: stage.coverage("jobs")["compared"] == 1, 60)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for change in ("status = 'pending'", "status = 'completed', completed_at = clock_timestamp()"):
+                connection.execute(f"UPDATE tasks.background_jobs SET {change} WHERE status <> 'completed'")
+        output, errors = watching.communicate(timeout=180)
+    assert watching.returncode == 0, (output, errors)
+    jobs = stage.coverage("jobs")
+    assert (jobs["seen"], jobs["compared"], jobs["again"]) == (1, 1, 1), (jobs, output, errors)
+    [row] = stage.json("report", "jobs", status=(0, 1))["pipelines"]
+    # The body succeeds: its failure differed, and is history now.
+    assert (row["match"], row["mismatch"]) == (1, 0), row
+
+
+def test_an_application_in_another_database_of_the_same_redis_is_not_this_one(stage: Stage) -> None:
+    stage.celery("worker", "--pool", "threads", "--loglevel", "WARNING", database=1)
+    watching = stage.start("shadow", "--for", "16s")
+    wait_until("it watches", lambda: stage.coverage("tick")["compared"] > 2, 60)
+    stage.call("for _ in range(5): count.delay(7).get(timeout=30)", database=1)
+    _, errors = watching.communicate(timeout=120)
+    assert watching.returncode == 0 and "5 runs left out: their results are not in the source's database" in errors
+    coverage = adds_up(stage)
+    assert (coverage["not_scheduled"], coverage["ambiguous"], coverage["lost"]) == (0, 0, 0), coverage
+
+
 def test_calls_by_hand_and_by_other_tasks_are_no_ticks(stage: Stage) -> None:
-    watching = stage.start("shadow", "--for", "10s")
-    time.sleep(2)
-    script = "from planted_app import count; [count.delay(7) for _ in range(5)]"
-    environment = {**os.environ, "PLANTED_REDIS": stage.server.url, "PYTHONPATH": str(HERE)}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
-    assert watching.wait(60) == 0
+    watching = stage.start("shadow", "--for", "20s")
+    wait_until("it watches", lambda: stage.coverage("tick")["compared"] > 2, 60)
+    stage.call("[count.delay(7) for _ in range(5)]")
+    assert watching.wait(90) == 0
     coverage = adds_up(stage)
     # Calls that came in the very moment of a fire make it ambiguous; none is taken for a tick of its own.
     assert coverage["not_scheduled"] > 0, coverage
