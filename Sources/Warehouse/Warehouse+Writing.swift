@@ -35,11 +35,12 @@ extension Warehouse {
                 advice: "Have its administrator run: \(lacks.joined(separator: "; "))"
             )
         }
-        if lacksSchema || lacksView || !missing.isEmpty, let month = WarehouseMonth(day: day) {
-            let making = layout.making(missing, withView: lacksView, from: month)
+        if isNew, let month = WarehouseMonth(day: day) {
+            let making = layout.making(from: month)
             let name = PostgresConnection.identifier(schema)
             try await connection.execute(script: lacksSchema ? "CREATE SCHEMA \(name);\n" + making : making)
         }
+        if lacksView, !isNew { try await connection.execute(script: WarehouseView.definition) }
         guard owner == nil else { return }
         try await keep("state", identity)
     }

@@ -144,6 +144,13 @@ public struct Warehouse: Sendable {
                 "Use the Bailey that wrote them, or name another schema with --schema"
             )
         }
+        // What is noted as written would never be written again.
+        guard missing.isEmpty else {
+            throw foreign(
+                "of its tables \(missing.map(\.rawValue).joined(separator: ", ")) are gone",
+                "Drop the schema: the next export writes all of it anew, but for runs that Airflow has deleted"
+            )
+        }
         owner = state["state"]
         if let owner, owner != identity {
             throw foreign(

@@ -37,20 +37,17 @@ public struct WarehouseLayout: Sendable, Hashable {
 
     /// The statements that make tables, and the view, in the schema that the search path names.
     ///
-    /// - Parameters:
-    ///   - tables: which of them.
-    ///   - month: a month that facts have a partition for from the beginning.
-    public func statements(_ tables: [WarehouseTable], withView: Bool = true, from month: WarehouseMonth) -> [String] {
+    /// - Parameter month: a month that facts have a partition for from the beginning.
+    private func statements(from month: WarehouseMonth) -> [String] {
         var statements: [String] = []
-        for table in tables {
+        for table in WarehouseTable.allCases {
             statements.append(definition(table, month))
             guard table.kind == .fact, grammar == .postgres else { continue }
             let name = PostgresConnection.identifier(table.rawValue)
             let index = PostgresConnection.identifier(table.rawValue + "_part")
             statements.append("CREATE INDEX \(index) ON \(name) (day, part)")
         }
-        if withView { statements.append(WarehouseView.definition) }
-        return statements
+        return statements + [WarehouseView.definition]
     }
 
     private func definition(_ table: WarehouseTable, _ month: WarehouseMonth) -> String {
@@ -105,11 +102,7 @@ public struct WarehouseLayout: Sendable, Hashable {
     /// All that is made, for people and for an administrator who runs it.
     public func script(schema: String, from month: WarehouseMonth) -> String {
         let name = PostgresConnection.identifier(schema)
-        let statements =
-            ["BEGIN", "CREATE SCHEMA \(name)", "SET LOCAL search_path TO \(name)"]
-            + self.statements(WarehouseTable.allCases, from: month) + partitions(of: month, isFirst: true)
-            + [remembering(month), "COMMIT"]
-        return statements.map { $0 + ";\n" }.joined()
+        return "BEGIN;\nCREATE SCHEMA \(name);\nSET LOCAL search_path TO \(name);\n" + making(from: month) + "COMMIT;\n"
     }
 
     /// What notes the layout, and the month that the tables begin with.
@@ -120,15 +113,11 @@ public struct WarehouseLayout: Sendable, Hashable {
         return layout + ";\nINSERT INTO export_month (month) VALUES (\(PostgresConnection.literal(month.firstDay)))"
     }
 
-    /// The statements that make what is missing in a schema that is there, all or none.
-    func making(_ tables: [WarehouseTable], withView: Bool, from month: WarehouseMonth) -> String {
-        var statements = self.statements(tables, withView: withView, from: month)
-        // Tables that an administrator has made lie as they lie.
-        if tables == WarehouseTable.allCases {
-            statements += partitions(of: month, isFirst: true) + [remembering(month)]
-        } else if tables.contains(.state) {
-            statements.append(WarehouseLayout(.postgres).remembering(month))
-        }
+    /// The statements that make everything in a schema that is there, all or none.
+    func making(from month: WarehouseMonth) -> String {
+        let statements =
+            self.statements(from: month) + partitions(of: month, isFirst: true)
+            + [remembering(month)]
         return statements.map { $0 + ";\n" }.joined()
     }
 }

@@ -153,6 +153,9 @@ import Warehouse
             try await WarehouseBench.plain.open(own, identity: "two")
         }
         #expect(other?.description.contains("another Bailey's state writes there") == true)
+        try server.psql(own, "DROP TABLE history.tick CASCADE")
+        let gone = await #expect(throws: WarehouseError.self) { try await WarehouseBench.plain.open(own) }
+        #expect(gone?.description.contains("of its tables tick are gone") == true)
         try server.psql(own, "UPDATE history.export_state SET value = '9' WHERE name = 'version'")
         let newer = await #expect(throws: WarehouseError.self) { try await WarehouseBench.plain.open(own) }
         #expect(newer?.description.contains("have the form 9") == true)

@@ -54,7 +54,9 @@ class Airflow:
                 self._base + urllib.parse.quote(path, safe="/?&=%~+:"),
                 method=method,
                 data=None if body is None else json.dumps(body).encode(),
-                headers={"Authorization": self._authorization, "Content-Type": "application/json"},
+                # 2.11 reads a body where a type is named.
+                headers={"Authorization": self._authorization}
+                | ({} if body is None else {"Content-Type": "application/json"}),
             )
             try:
                 with urllib.request.urlopen(request, timeout=ANSWERS) as answer:

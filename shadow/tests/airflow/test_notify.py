@@ -83,12 +83,15 @@ def telling(road: Road, folder: Path) -> Iterator[Receiver]:
         ]
 
     receiver = Receiver()
-    with receiver.running(), road.settings(alerts):
-        road.workspace.add_mapping(mapping(folder))
-        yield receiver
-    for name in ("ops", "away"):
-        if road.airflow.found(f"/connections/bailey_alert_{name}"):
-            road.airflow.call("DELETE", f"/connections/bailey_alert_{name}")
+    try:
+        with receiver.running(), road.settings(alerts):
+            road.workspace.add_mapping(mapping(folder))
+            yield receiver
+    finally:
+        # The next test has a receiver of its own.
+        for name in ("ops", "away"):
+            if road.airflow.found(f"/connections/bailey_alert_{name}"):
+                road.airflow.call("DELETE", f"/connections/bailey_alert_{name}")
 
 
 def test_a_live_run_tells_and_a_trial_does_not(road: Road, tmp_path: Path) -> None:

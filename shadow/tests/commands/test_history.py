@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -45,3 +48,11 @@ def test_who_owned_and_who_ran_is_told_once(desk: Desk, postgres: str) -> None:
     assert rows(postgres, owners, entry.pipeline)[3:] == [("closing",), ("airflow",)]
     assert rows(postgres, content[0])[: len(before[0])] == before[0]
     desk.run("rollback", entry.pipeline, "--execute")
+
+    # What was told of fires is told anew: they are moved, not doubled, also where their hour is empty now.
+    with closing(sqlite3.connect(desk.world.folder / ".bailey" / "state.sqlite")) as state, state:
+        state.execute("UPDATE fire SET at_us = at_us - 5 * 3600000000 WHERE entry = ?", (name,))
+    [line] = [one for one in desk.run(*export)["streams"] if one["name"] == "fired"]
+    assert line["changed"] >= len(fired)
+    moved = rows(postgres, "SELECT tick, fired_at FROM bailey_history.tick WHERE entry = %s ORDER BY tick", name)
+    assert [(tick, at + timedelta(hours=5)) for tick, at in moved] == fired
