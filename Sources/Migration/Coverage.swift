@@ -15,7 +15,7 @@ public struct Coverage: Sendable, Hashable {
     public var missed = 0
     /// Ticks at which legacy fired more than once.
     public var doubled = 0
-    /// How often runs of these ended once more under the same id: a message that was given out again, a job that was repeated.
+    /// How often runs of these ended once more under the same id: a job that was repeated, a message that was given out again.
     public var again = 0
     /// Fires whose run was seen to end.
     public var seen = 0

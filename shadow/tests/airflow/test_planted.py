@@ -47,6 +47,8 @@ SHARE = (
     "same-33",
     "same-error-24",
     "same-error-26",
+    "same-error-30",
+    "error-15",
     "noise",
     "leaves-others-behind",
 )
