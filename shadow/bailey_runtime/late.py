@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 _LOG = logging.getLogger("bailey.late")
@@ -77,7 +77,7 @@ async def _tell(channels: Sequence[str], dag: str, run: str, context: Any, what:
             return
         due = ((context or {}).get("deadline") or {}).get("deadline_time")
         expected = f"expected by {_iso(due)}, " if due else ""
-        text = f"Bailey: {dag}: {what}; {expected}now it is {_iso(datetime.now(UTC))}."
+        text = f"Bailey: {dag}: {what}; {expected}now it is {_iso(datetime.now(timezone.utc))}."
         await sync_to_async(notify.tell)(list(channels), text, f"{dag}: late")
     except Exception:
         _LOG.exception("nobody could be told that %s of %s is late", run, dag)
@@ -100,7 +100,7 @@ def _is_live(dag: str, run: str) -> bool:
 def _iso(moment: Any) -> str:
     if isinstance(moment, str):
         return moment
-    return str(moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return str(moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _field(context: Any, name: str) -> Any:
@@ -169,7 +169,7 @@ def tell_late_tasks(tell: Mapping[str, Sequence[str]]) -> Callable[..., None]:
             doing = ", ".join(f"{task} is {state or 'not begun'}" for task, state in sorted(states.items()))
             for channel, tasks in late.items():
                 text = f"Bailey: {dag.dag_id}: not done in time: {', '.join(tasks)}"
-                text += f"; {doing or 'all have ended'}; now it is {_iso(datetime.now(UTC))}."
+                text += f"; {doing or 'all have ended'}; now it is {_iso(datetime.now(timezone.utc))}."
                 notify.tell([channel], text, f"{dag.dag_id}: late")
         except Exception:
             _LOG.exception("nobody could be told that tasks of %s are late", dag.dag_id)
