@@ -27,7 +27,7 @@ extension DjangoBeatSystem {
                 amount: table.rows,
                 unit: "entries",
                 outlook: .moves,
-                advice: "Its ticks can be moved to Airflow and given back, where a beat with django_celery_beat’s scheduler runs them. Its broker is written as broker_url"
+                advice: "Its ticks can be moved to Airflow and given back. Its broker is written as broker_url"
             )
             one.parts = [.stored, .results]
             one.writers = look.writers(of: table)
