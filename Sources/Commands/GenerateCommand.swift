@@ -30,6 +30,7 @@ struct GenerateCommand: AsyncParsableCommand {
         let workspace = try Workspace(common)
         let inventory = try workspace.inventory()
         let plan = try workspace.plan(inventory)
+        try workspace.notePlanned(inventory)
         let chosen = try workspace.unblocked(pipelines, of: plan)
         let folder = DAGFolder(path: workspace.absolute(workspace.settings.airflow.dagsFolder))
         let retired = try workspace.retired(inventory: inventory)

@@ -6,8 +6,8 @@ import Settings
 struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history",
-        abstract: "What was seen of runs, ticks and comparisons, for analyses elsewhere.",
-        subcommands: [HistoryExportCommand.self]
+        abstract: "What was seen: runs, ticks and comparisons for analyses elsewhere, and what entries were.",
+        subcommands: [HistoryExportCommand.self, HistoryEntryCommand.self]
     )
 }
 

@@ -37,11 +37,15 @@ struct ImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let workspace = try Workspace(common)
-        let inventory = try await workspace.importInventory(
+        let (inventory, changes) = try await workspace.importInventory(
             askWorkers: askWorkers,
             from: fromApp.map { NamedApplication($0, environment: environment) }
         )
-        if common.json { Console.print(inventory.json) } else { Console.print(inventory.textLines()) }
+        if common.json {
+            Console.print(inventory.document(with: changes))
+        } else {
+            Console.print(inventory.textLines() + (changes?.textLines() ?? []))
+        }
         if !inventory.isWhole { throw ExitCode(ExitStatus.doesNotHold.rawValue) }
     }
 }

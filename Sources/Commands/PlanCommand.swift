@@ -21,6 +21,7 @@ struct PlanCommand: AsyncParsableCommand {
         let workspace = try Workspace(common)
         let inventory = try workspace.inventory(inventory)
         let plan = try workspace.plan(inventory)
+        try workspace.notePlanned(inventory)
         if common.json {
             Console.print(plan.json)
         } else {

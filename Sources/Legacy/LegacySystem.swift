@@ -184,7 +184,7 @@ public struct SourceReading: Sendable {
 }
 
 /// Bytes as text, those that are not UTF-8 as `\xNN`.
-func readable(_ bytes: [UInt8]) -> String {
+package func readable(_ bytes: [UInt8]) -> String {
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     return bytes.map { byte in
         (32..<127).contains(byte)

@@ -48,6 +48,7 @@ extension FindingCode {
     public static let taskRepeats = FindingCode(43, "task-repeats", .info)
     public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
     public static let boundedEntry = FindingCode(45, "bounded-entry", .warning)
+    public static let renamedEntry = FindingCode(46, "renamed-entry", .info)
 
     // Mappings: 50–67
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -97,7 +98,7 @@ extension FindingCode {
         .zoneContradicted, .setAside, .scheduleUnsupported, .readFromCode, .codeDiffers,
         .expires, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
-        .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
+        .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry, .renamedEntry,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .poolUndeclared,
         .poolTooSmall,

@@ -95,7 +95,7 @@ extension LegacyEntry {
             "schedule": scheduleSource, "timezone": JSON(timezone), "history": history?.json ?? .null,
             "last_run": JSON(lastRun),
             "run_count": JSON(runCount), "static": isStatic.map { .bool($0) } ?? .null,
-            "notes": .array(notes.map(\.json)),
+            "formerly": JSON(formerly.map(\.description)), "notes": .array(notes.map(\.json)),
             "raw": .array(raw.map(\.json)),
         ]
     }
@@ -122,6 +122,7 @@ extension LegacyEntry {
         lastRun = object.optionalInstant("last_run")
         runCount = object.optional("run_count")?.int
         isStatic = object.optional("static")?.bool
+        formerly = object.items("formerly").compactMap { $0.string.flatMap { EntryID($0) } }
         for item in object.items("notes") { notes.append(try EntryNote(json: item)) }
         for item in object.items("raw") { raw.append(try RawRecord(json: item)) }
     }

@@ -40,10 +40,15 @@ public struct Inventory: Sendable, Hashable {
         }
     }
 
+    /// Sets the names that entries had before; of the others they are taken away.
+    mutating func setFormerNames(_ names: [EntryID: [EntryID]]) {
+        for index in entries.indices { entries[index].formerly = names[entries[index].id] ?? [] }
+    }
+
     /// The entry of that identity.
     public subscript(_ id: EntryID) -> LegacyEntry? { index(of: id).map { entries[$0] } }
 
-    private func index(of id: EntryID) -> Int? {
+    func index(of id: EntryID) -> Int? {
         var low = 0
         var high = entries.count
         while low < high {

@@ -43,6 +43,8 @@ public struct LegacyEntry: Sendable, Hashable {
     public var runCount: Int?
     /// Whether the entry comes from the application's code, so that a restart of beat writes it anew; nil when unknown.
     public var isStatic: Bool?
+    /// The names it had before, oldest first: what mappings call it so still means it.
+    public var formerly: [EntryID] = []
     /// What the reader saw that a person must know, as finding codes with their detail.
     public var notes: [EntryNote]
     /// The stored bytes, from which a rollback can restore the entry.

@@ -8,12 +8,13 @@ import Store
 extension Workspace {
     /// Reads all sources into an inventory, and keeps it. Nothing is changed in them.
     ///
+    /// - Returns: the inventory, and what is different in it from the one that was planned last; nil if there was none.
     /// - Parameters:
     ///   - askWorkers: whether live workers are asked for their configuration, which is a message to each.
     ///   - application: a Celery application whose code is loaded for this import, beside those that the settings name.
     /// - Throws: what keeps a source from being read, or `StoreError`.
     package func importInventory(askWorkers: Bool = true, from application: NamedApplication? = nil) async throws
-        -> Inventory
+        -> (inventory: Inventory, changes: InventoryChanges?)
     {
         let systems = try application.map { try $0.systems(self) } ?? self.systems
         let started = surroundings.now()
@@ -52,9 +53,17 @@ extension Workspace {
             }
         }
         if askWorkers { await self.askWorkers(&inventory, systems) }
-        try store().save(inventory)
-        return inventory
+        let store = try store()
+        let changes = try store.changes(in: inventory)
+        if let changes { inventory.keepNames(try store.formerNames(), changes) }
+        try store.save(inventory, changes: changes)
+        return (inventory, changes)
     }
+
+    /// Notes that an inventory was planned: the next imports say what is different from it.
+    ///
+    /// - Throws: `StoreError`.
+    package func notePlanned(_ inventory: Inventory) throws { try store().notePlanned(inventory.readAt) }
 
     /// Asks the live workers of every Celery application how they are configured, and says what is new since the import before.
     private func askWorkers(_ inventory: inout Inventory, _ systems: [any LegacySystem]) async {

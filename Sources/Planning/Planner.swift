@@ -88,8 +88,9 @@ public struct Planner {
         return plan
     }
 
-    private func plan(_ mappings: [Mapping], _ problems: [Finding]) -> Plan {
-        var findings = problems
+    private func plan(_ written: [Mapping], _ problems: [Finding]) -> Plan {
+        let (mappings, renamings) = EntryNames(inventory).present(in: written)
+        var findings = problems + renamings
         var setAside: [SetAside] = []
         findings += inventory.unread.compactMap { record -> Finding? in
             let id = EntryID(source: record.source, name: record.key)
@@ -201,7 +202,8 @@ public struct Planner {
     /// The pipeline of an entry that no mapping mentions.
     private func ownPipeline(_ entry: LegacyEntry, reason: String?) -> PlannedPipeline {
         let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? call(entry)
-        let name = "\(entry.id.source)__\(entry.id.name)"
+        // What Airflow knows of the DAG stays its own when legacy calls the entry otherwise.
+        let name = "\(entry.id.source)__\((entry.formerly.first ?? entry.id).name)"
         var dag = DAGDefinition(
             id: PipelineIdentifier.make(name),
             name: entry.id.name,

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 import LosslessJSON
-public import Migration
+import Migration
 import Schedules
 
 /// Bailey's own state in a SQLite file: inventories, comparisons and the journal. Safe under several processes at once: write-ahead log, one writer at a
@@ -119,53 +119,8 @@ public struct StateStore: Sendable {
         migrator.registerMigration("8 sandboxes and calls as figures") { try addEffectColumns($0) }
         migrator.registerMigration("9 a name of its own, and history by time") { try $0.execute(sql: historyTables) }
         migrator.registerMigration("10 runs that ended again") { try $0.execute(sql: repeatedRunColumns) }
+        migrator.registerMigration("11 what entries were") { try $0.execute(sql: pastEntryTables) }
         return migrator
-    }
-
-    /// Keeps an inventory; the ten latest are kept.
-    ///
-    /// - Throws: `StoreError`.
-    public func save(_ inventory: Inventory) throws(StoreError) {
-        let head = Inventory(readAt: inventory.readAt, sources: inventory.sources, unread: inventory.unread).json.text()
-        try write("saving the inventory") { database in
-            try database.execute(
-                sql: "INSERT INTO inventory (read_at, document) VALUES (?, ?)",
-                arguments: [inventory.readAt.iso8601, head]
-            )
-            let id = database.lastInsertedRowID
-            let statement = try database.makeStatement(
-                sql: "INSERT INTO inventory_entry (inventory, document) VALUES (?, ?)"
-            )
-            for entry in inventory.entries { try statement.execute(arguments: [id, entry.json.text()]) }
-            try database.execute(
-                sql: "DELETE FROM inventory WHERE id NOT IN (SELECT id FROM inventory ORDER BY id DESC LIMIT 10)"
-            )
-        }
-    }
-
-    /// The latest inventory; nil if there is none yet.
-    ///
-    /// - Throws: `StoreError`.
-    public func latestInventory() throws(StoreError) -> Inventory? {
-        try read("reading the inventory") { database in
-            guard
-                let row = try Row.fetchOne(database, sql: "SELECT id, document FROM inventory ORDER BY id DESC LIMIT 1")
-            else { return nil }
-            let id: Int64 = row["id"]
-            let head: String = row["document"]
-            var inventory = try Inventory(json: JSON(parsing: head))
-            var entries: [LegacyEntry] = []
-            let documents = try String.fetchCursor(
-                database,
-                sql: "SELECT document FROM inventory_entry WHERE inventory = ? ORDER BY id",
-                arguments: [id]
-            )
-            while let document = try documents.next() {
-                entries.append(try LegacyEntry(json: JSON(parsing: document)))
-            }
-            inventory.add(entries)
-            return inventory
-        }
     }
 
     func write(_ operation: String, _ body: (Database) throws -> Void) throws(StoreError) {

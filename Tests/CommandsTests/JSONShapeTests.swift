@@ -76,7 +76,7 @@ import Testing
                 // There is no beat, so nothing shows that RedBeat drives the entry.
                 (["cutover", "a"], "cutover, rollback", 1), (["rollback", "a"], "cutover, rollback", 0),
                 (["retire", "a"], "retire", 1), (["watch", "--once"], "alert", 0),
-                (["history", "export", "--to", url], "history", 0),
+                (["history", "export", "--to", url], "history", 0), (["history", "entry", "s/a"], "entry-history", 0),
             ]
             for (command, title, status) in table {
                 let ended = try await bailey.start(command + ["--json"]).ended(within: 60)
