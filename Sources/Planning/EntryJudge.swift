@@ -11,8 +11,12 @@ struct EntryJudge {
     /// The judgement as if nobody had mapped the entry, and the findings.
     func judge(_ entry: LegacyEntry) -> (EntryJudgement, [Finding]) {
         var judgement = EntryJudgement(entry: entry.id, verdict: .migrate)
-        var findings = entry.notes.map { Finding($0.code, entry: entry.id, text: sentence($0.detail)) }
+        let canvas = CanvasExpansion.words(of: entry)
+        // A reader may have noticed a signature too, without what is in it.
+        let notes = canvas == nil ? entry.notes : entry.notes.filter { $0.code != .canvasArguments }
+        var findings = notes.map { Finding($0.code, entry: entry.id, text: sentence($0.detail)) }
         func find(_ code: FindingCode, _ text: String) { findings.append(Finding(code, entry: entry.id, text: text)) }
+        if let canvas { find(.canvasArguments, sentence(canvas)) }
         findings += options(entry)
         guard let schedule = entry.schedule else {
             judgement.verdict = .unsupported

@@ -54,6 +54,16 @@ public struct MappedTask: Sendable, Hashable {
     public var expected: Double?
     /// How a Celery message is sent, where the mapping says it.
     public var sending: MappedSending?
+    /// Whether what the entry calls after its own task becomes tasks.
+    public var splitsCanvas = false
+}
+
+/// Who makes the calls that stand in the options of an entry (`link`, `chain`).
+enum CanvasForm: String, CaseIterable {
+    /// The message has them, as legacy's has, and the workers make them.
+    case message
+    /// Tasks of the DAG, one each.
+    case tasks
 }
 
 /// What a mapping says of the sending of a Celery message.

@@ -25,7 +25,7 @@ extension Mapping {
         "timeout", "pool",
         "priority", "queue", "trigger_rule", "group", "limit", "produces", "shadow", "redirect", "compare", "sandbox",
         "effects",
-        "send", "expected", "pool_slots", "depends_on_past", "notify",
+        "send", "expected", "pool_slots", "depends_on_past", "notify", "canvas",
     ]
 
     /// The mapping of a file's text.

@@ -89,8 +89,9 @@ public struct Planner {
     }
 
     private func plan(_ written: [Mapping], _ problems: [Finding]) -> Plan {
-        let (mappings, renamings) = EntryNames(inventory).present(in: written)
-        var findings = problems + renamings
+        let (named, renamings) = EntryNames(inventory).present(in: written)
+        let (mappings, impossible) = CanvasExpansion(inventory: inventory).expanded(named)
+        var findings = problems + renamings + impossible
         var setAside: [SetAside] = []
         findings += inventory.unread.compactMap { record -> Finding? in
             let id = EntryID(source: record.source, name: record.key)

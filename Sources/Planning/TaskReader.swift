@@ -59,6 +59,8 @@ extension MappedTask {
         let body = TaskBody(fields, files, &inputs)
         if let node = fields.node("send") { sending = MappedSending(node, problems) }
         hasBody = body != nil
+        splitsCanvas = fields.choice("canvas", CanvasForm.self) == .tasks
+        if splitsCanvas, entry == nil { problems.note(member.value, "“canvas” is of an entry, and there is none") }
         definition = TaskDefinition(
             id: member.key,
             entry: entry,
