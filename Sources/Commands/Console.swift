@@ -15,6 +15,12 @@ public enum Console {
     /// Writes one JSON document on standard output.
     static func print(_ document: JSON) { write(document.text(.pretty).visibleJSON + "\n", to: .standardOutput) }
 
+    /// Writes one JSON document on standard output, as it is made.
+    static func print(_ document: JSONDocument) {
+        // What writing throws is that nobody reads it any more, which is no defect.
+        try? document.write(to: write(part:))
+    }
+
     /// Writes one JSON document on standard output, on one line.
     static func print(compact document: JSON) { write(document.text().visibleJSON + "\n", to: .standardOutput) }
 

@@ -23,7 +23,7 @@ struct PlanCommand: AsyncParsableCommand {
         let plan = try workspace.plan(inventory)
         try workspace.notePlanned(inventory)
         if common.json {
-            Console.print(plan.json)
+            Console.print(plan.document)
         } else {
             Console.print(plan.textLines(inventory: inventory, zones: workspace.zones))
         }

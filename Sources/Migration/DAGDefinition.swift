@@ -28,6 +28,8 @@ public struct DAGDefinition: Sendable, Hashable {
     public var parameters: [RunParameter] = []
     /// The legacy entries the pipeline stands for: the driver first, then the absorbed ones, then job types.
     public var entries: [EntryID]
+    /// The workflow whose runs are compared with its own; nil if there is none.
+    public var workflow: WorkflowStand?
     /// The tasks, in the mapping's order.
     public var tasks: [TaskDefinition]
 

@@ -173,9 +173,10 @@ extension LegacyEntry {
 
     /// Of everything that no run changes.
     public var contentDigest: StableDigest {
-        let flags = "\(enabled) \(isStatic.map { "\($0)" } ?? "")"
-        let bytes = definitionBytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return StableDigest((content.words + [flags, bytes]).joined(separator: "\u{0}"))
+        let flags = "\(timezone ?? "") \(enabled) \(isStatic.map { "\($0)" } ?? "")"
+        // What is stored says all the rest, where no run changes it.
+        if let bytes = definitionBytes { return StableDigest(flags + "\u{0}" + String(decoding: bytes, as: UTF8.self)) }
+        return StableDigest((content.words + [flags]).joined(separator: "\u{0}"))
     }
 
     /// What is different in a later form of the entry.
@@ -223,10 +224,15 @@ extension JSON {
 
 extension Inventory {
     /// The document that `bailey import --json` prints, with what changed; see docs/json.md.
-    public func document(with changes: InventoryChanges?) -> JSON {
-        guard var document = json.object else { return json }
-        document["changes"] = changes?.json ?? .null
-        return .object(document)
+    public func document(with changes: InventoryChanges?) -> JSONDocument {
+        let head = Inventory(readAt: readAt, sources: sources, unread: unread).json.object?.members ?? []
+        return JSONDocument(
+            head.map { member in
+                let part: JSONDocument.Part =
+                    member.key == "entries" ? .list(entries.lazy.map(\.json)) : .value(member.value)
+                return (member.key, part)
+            } + [("changes", .value(changes?.json ?? .null))]
+        )
     }
 }
 

@@ -13,6 +13,8 @@ public struct LegacyEntry: Sendable, Hashable {
         case jobType = "job-type"
         /// A recurring row that a PostgreSQL system keeps.
         case recurring
+        /// A sequence of agents that an application calls, one after another, on request: it has no clock.
+        case workflow
     }
 
     /// The identity, unique in an inventory.

@@ -25,6 +25,9 @@ extension DAGDefinition {
             "entries": JSON(entries.map(\.description)), "driver": JSON(clock.driver?.description),
             "tasks": .array(parts),
         ]
+        if let workflow {
+            whole["workflow"] = ["entry": .string(workflow.entry.description), "stages": JSON(workflow.stages)]
+        }
         let standards = parameters.filter { $0.standard != nil }.map { ($0.name, $0.standard ?? .null) }
         if !standards.isEmpty { whole["params"] = .object(JSONObject(standards)) }
         return StableDigest(JSON.object(whole).text(.canonical)).description

@@ -3,30 +3,36 @@ import Schedules
 
 extension Plan {
     /// The document that `bailey plan --json` prints; see docs/json.md.
-    public var json: JSON {
-        [
-            "bailey": "plan", "version": 1, "inventory_read_at": .string(inventoryReadAt.iso8601),
-            "holds": .bool(holds),
-            "entries": .array(judgements.map(\.json)), "pipelines": .array(pipelines.map(\.json)),
-            "findings": .array(findings.map(\.json)),
-            "pools": .array(
-                pools.map {
-                    [
-                        "name": .string($0.name), "slots": .number(JSONNumber($0.slots)),
-                        "description": JSON($0.summary),
-                        "location": .string($0.location.description),
-                    ]
-                }
+    public var document: JSONDocument {
+        JSONDocument([
+            ("bailey", .value("plan")), ("version", .value(1)),
+            ("inventory_read_at", .value(.string(inventoryReadAt.iso8601))), ("holds", .value(.bool(holds))),
+            ("entries", .list(judgements.lazy.map(\.json))), ("pipelines", .list(pipelines.lazy.map(\.json))),
+            ("findings", .list(findings.lazy.map(\.json))),
+            (
+                "pools",
+                .list(
+                    pools.map {
+                        [
+                            "name": .string($0.name), "slots": .number(JSONNumber($0.slots)),
+                            "description": JSON($0.summary),
+                            "location": .string($0.location.description),
+                        ]
+                    }
+                )
             ),
-            "set_aside": .array(
-                setAside.map {
-                    [
-                        "entry": .string($0.entry.description), "reason": .string($0.reason),
-                        "location": .string($0.location.description),
-                    ]
-                }
+            (
+                "set_aside",
+                .list(
+                    setAside.map {
+                        [
+                            "entry": .string($0.entry.description), "reason": .string($0.reason),
+                            "location": .string($0.location.description),
+                        ]
+                    }
+                )
             ),
-        ]
+        ])
     }
 }
 
@@ -45,7 +51,9 @@ extension PlannedPipeline {
     var json: JSON {
         [
             "id": .string(dag.id), "name": .string(dag.name), "entries": JSON(dag.entries.map(\.description)),
-            "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords),
+            "workflow": dag.workflow.map {
+                ["entry": .string($0.entry.description), "stages": JSON($0.stages)]
+            } ?? .null, "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords),
             "timezone": .string(dag.clock.timezone),
             "timetable": JSON(dag.clock.timetable?.shortText), "assets": JSON(dag.clock.assets),
             "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),

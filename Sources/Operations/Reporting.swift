@@ -64,7 +64,8 @@ extension Workspace {
         for task in planned?.dag.tasks ?? [] {
             if let entry = task.entry { rules[entry, default: []] += task.compare.names }
         }
-        let entries = Set(planned?.dag.tasks.compactMap(\.entry) ?? []).compactMap { inventory[$0] }
+        let stoodFor = (planned?.dag.tasks.compactMap(\.entry) ?? []) + [planned?.dag.workflow?.entry].compactMap { $0 }
+        let entries = Set(stoodFor).compactMap { inventory[$0] }
         let coverage = try entries.sorted { $0.id.description < $1.id.description }.compactMap { entry in
             try planned.map { try self.coverage(entry, $0.dag, store) }
         }

@@ -75,6 +75,12 @@ package struct SystemKind: Sendable {
         ) { source, place in
             QueueSystem(source, profiles: place.profiles)
         },
+        SystemKind(
+            SourceKind(name: "workflow", required: ["profile": "demos"]),
+            discover: { try await WorkflowSystem.discover(at: $0) }
+        ) { source, place in
+            WorkflowSystem(source, profiles: place.profiles)
+        },
     ]
 
     private static let redBeat: Bridging = { source, _, around in

@@ -18,6 +18,8 @@ struct EntryJudge {
         func find(_ code: FindingCode, _ text: String) { findings.append(Finding(code, entry: entry.id, text: text)) }
         if let canvas { find(.canvasArguments, sentence(canvas)) }
         findings += options(entry)
+        // It is due when somebody asks for it, which stays with the application.
+        if entry.kind == .workflow { return (judgement, findings) }
         guard let schedule = entry.schedule else {
             judgement.verdict = .unsupported
             guard entry.kind == .jobType else {

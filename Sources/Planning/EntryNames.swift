@@ -25,6 +25,7 @@ struct EntryNames {
                 )
             }
             mapping.clock = mapping.clock.map { renamed[$0] ?? $0 }
+            if let entry = mapping.workflow?.entry { mapping.workflow?.entry = renamed[entry] ?? entry }
             mapping.absorbs = mapping.absorbs.map { renamed[$0] ?? $0 }
             for index in mapping.tasks.indices {
                 let entry = mapping.tasks[index].definition.entry

@@ -36,6 +36,8 @@ public struct Mapping: Sendable, Hashable {
     /// What they may give a run that they start.
     public var parameters: [RunParameter] = []
     public var tasks: [MappedTask] = []
+    /// The workflow that it stands for; its stages may not be named yet.
+    public var workflow: WorkflowStand?
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?
 }

@@ -29,7 +29,7 @@ struct MappingChecker {
                 )
             }
             pipelines[mapping.pipeline] = pipelines[mapping.pipeline] ?? mapping.location
-            for entry in MappingChecker.entries(of: mapping) {
+            for entry in MappingChecker.entries(of: mapping) + [mapping.workflow?.entry].compactMap({ $0 }) {
                 if let other = owners[entry], other.pipeline != mapping.pipeline {
                     findings.append(
                         Finding(
@@ -86,6 +86,20 @@ struct MappingChecker {
             }
         }
         checkInputs(mapping, find)
+        if let workflow = mapping.workflow {
+            do throws(WorkflowStandError) { _ = try workflow.completed(mapping, inventory[workflow.entry]) } catch {
+                let code: FindingCode = inventory[workflow.entry] == nil ? .unknownEntry : .invalidMapping
+                find(code, mapping.location, sentence(error.message))
+            }
+        }
+        for task in mapping.tasks {
+            guard let entry = task.definition.entry, inventory[entry]?.kind == .workflow else { continue }
+            find(
+                .invalidMapping,
+                task.location,
+                "The entry “\(entry)” is a workflow, for which a whole pipeline stands: write “workflow: \(entry)” beside “tasks”."
+            )
+        }
         if let cycle = cycle(mapping) {
             let location = mapping.tasks.first { $0.definition.id == cycle[0] }?.location ?? mapping.location
             find(

@@ -8,7 +8,7 @@ extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
         "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
-        "every", "notify",
+        "every", "notify", "workflow",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
@@ -95,6 +95,7 @@ extension Mapping {
             )
         }
         parameters = RunParameter.all(fields, problems)
+        if let node = fields.node("workflow") { workflow = WorkflowStand(node, problems) }
         for text in fields.strings("absorbs") ?? [] {
             if let id = EntryID(text) {
                 absorbs.append(id)

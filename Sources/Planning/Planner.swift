@@ -119,6 +119,7 @@ public struct Planner {
             for entry in MappingChecker.entries(of: mapping) where owner[entry] == nil {
                 owner[entry] = mapping.pipeline
             }
+            if let workflow = mapping.workflow { owner[workflow.entry] = owner[workflow.entry] ?? mapping.pipeline }
         }
         var judgements: [EntryJudgement] = []
         var pipelines: [PlannedPipeline] = []
@@ -202,6 +203,7 @@ public struct Planner {
 
     /// The pipeline of an entry that no mapping mentions.
     private func ownPipeline(_ entry: LegacyEntry, reason: String?) -> PlannedPipeline {
+        if entry.kind == .workflow { return workflowPipeline(entry) }
         let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? call(entry)
         // What Airflow knows of the DAG stays its own when legacy calls the entry otherwise.
         let name = "\(entry.id.source)__\((entry.formerly.first ?? entry.id).name)"
@@ -213,6 +215,23 @@ public struct Planner {
             entries: [entry.id],
             tasks: [TaskDefinition(id: "run", entry: entry.id, body: body)]
         )
+        dag.tags = ["bailey", entry.id.source]
+        return planned(dag)
+    }
+
+    /// The pipeline of a workflow that no mapping mentions.
+    private func workflowPipeline(_ entry: LegacyEntry) -> PlannedPipeline {
+        let made = WorkflowPipeline(entry: entry)
+        var dag = DAGDefinition(
+            id: PipelineIdentifier.make("\(entry.id.source)__\(entry.id.name)"),
+            name: entry.id.name,
+            summary: "The workflow \(entry.id): one request after another.",
+            clock: clock(driver: nil, own: nil, timezone: entry.timezone ?? "UTC"),
+            entries: [],
+            tasks: made.tasks
+        )
+        dag.parameters = made.parameters
+        dag.workflow = WorkflowStand(entry: entry.id, stages: dag.tasks.map(\.id))
         dag.tags = ["bailey", entry.id.source]
         return planned(dag)
     }
@@ -292,6 +311,7 @@ public struct Planner {
         )
         dag.notify = mapping.notify
         dag.parameters = mapping.parameters
+        dag.workflow = mapping.workflow.flatMap { try? $0.completed(mapping, inventory[$0.entry]) }
         dag.clock.assets = mapping.assets
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)

@@ -22,6 +22,11 @@ public enum CrontabField: String, Sendable, Hashable, CaseIterable {
     /// ranges wrap round; a step goes over the wrapped list; month and weekday names count in every field.
     /// - Throws: `ScheduleError` with the code `bad-crontab`.
     public func values(of text: String) throws(ScheduleError) -> Set<Int> {
+        // Most fields are a star or a number.
+        if text == "*" { return Set(range) }
+        if text.utf8.count < 3, let number = Int(text), text.utf8.allSatisfy({ $0 >= 0x30 }), range.contains(number) {
+            return [number]
+        }
         var values: Set<Int> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard !part.isEmpty else { throw refusal(text, "an empty part") }

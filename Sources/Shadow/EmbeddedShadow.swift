@@ -18,7 +18,10 @@ public struct EmbeddedShadow: ShadowEngine {
 
     public func shadow(_ legacy: Outcome, as part: ShadowPart) async throws -> ShadowAnswer {
         let zone = (try? zones.zone(part.dag.clock.timezone)) ?? .utc
-        let facts = RunFacts(part.dag, tick: legacy.key.tick, zone: zone)
+        var facts = RunFacts(part.dag, tick: legacy.key.tick, zone: zone)
+        if part.isWorkflow {
+            for member in legacy.arguments.object?.members ?? [] { facts.parameters[member.key] = member.value }
+        }
         let run = try await engine.run(
             part.tasks,
             payload: part.isJob ? legacy.arguments : nil,
@@ -47,6 +50,7 @@ public struct EmbeddedShadow: ShadowEngine {
         outcome.end = run.tasks.compactMap(\.end).max()
         outcome.attempts = ended.attempts == 0 ? nil : ended.attempts
         outcome.result = part.isWhole ? nil : ended.result
+        if part.isWorkflow { take(run, part.dag, &outcome) }
         outcome.error = ended.error ?? run.tasks.first { $0.error != nil }?.error
         outcome.isolation = isolation(run)
         var findings = effects(run, of: part.tasks, legacy, zone, &outcome)
@@ -93,6 +97,26 @@ public struct EmbeddedShadow: ShadowEngine {
         let told =
             refused.prefix(5).joined(separator: ", ") + (refused.count > 5 ? " and \(refused.count - 5) more" : "")
         return "\(first.choice)" + others + (refused.isEmpty ? "" : "; refused: \(told)")
+    }
+
+    /// Takes what the stages of a workflow returned, in their order: of a request, the JSON that was answered.
+    private func take(_ run: EmbeddedEngine.DAGRun, _ dag: DAGDefinition, _ outcome: inout Outcome) {
+        let stages = (dag.workflow?.stages ?? []).compactMap { id in run.tasks.first { $0.task == id } }
+        if stages.contains(where: \.observedOnly) {
+            outcome.state = .observed
+        } else if !stages.allSatisfy({ $0.state == .success }) {
+            outcome.state = .failed
+        }
+        guard outcome.state == .success else {
+            outcome.result = nil
+            return
+        }
+        outcome.result = .array(
+            stages.map { stage in
+                guard case .http? = dag[stage.task]?.body else { return stage.result ?? .null }
+                return stage.result?["json"] ?? .null
+            }
+        )
     }
 
     private func state(_ ended: EmbeddedEngine.TaskRun, _ run: EmbeddedEngine.DAGRun, _ whole: Bool) -> RunState {

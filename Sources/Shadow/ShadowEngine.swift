@@ -21,17 +21,22 @@ public struct ShadowPart: Sendable {
     /// Whether the entry is a job type, whose task gets the job's payload.
     public let isJob: Bool
 
+    /// Whether the run is one of a workflow, whose stages are compared one by one.
+    public let isWorkflow: Bool
+
     /// What stands for a run of an entry; nil if the DAG has no task.
     init?(of legacy: Outcome, in dag: DAGDefinition) {
         let own = dag.tasks.filter { $0.entry == legacy.key.entry }
         let isDriver = dag.clock.driver == legacy.key.entry
         var tasks = isDriver || own.isEmpty ? dag.tasks : own
         if !isDriver, !own.isEmpty { for index in tasks.indices { tasks[index].after = [] } }
-        guard let standing = own.last ?? tasks.last else { return nil }
+        let last = dag.workflow.flatMap { workflow in tasks.last { $0.id == workflow.stages.last } }
+        guard let standing = own.last ?? last ?? tasks.last else { return nil }
         self.dag = dag
         self.tasks = tasks
         self.standing = standing
-        isWhole = own.isEmpty
+        isWorkflow = dag.workflow?.entry == legacy.key.entry
+        isWhole = own.isEmpty && !isWorkflow
         isJob = legacy.key.tick == nil && own.contains { if case .queue = $0.body { true } else { false } }
     }
 }

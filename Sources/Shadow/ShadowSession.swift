@@ -11,7 +11,11 @@ public struct ShadowSession: Sendable {
     public init(pipelines: [DAGDefinition], engine: any ShadowEngine) {
         self.engine = engine
         var places: [EntryID: DAGDefinition] = [:]
-        for dag in pipelines { for entry in dag.entries where places[entry] == nil { places[entry] = dag } }
+        for dag in pipelines {
+            for entry in dag.entries + [dag.workflow?.entry].compactMap({ $0 }) where places[entry] == nil {
+                places[entry] = dag
+            }
+        }
         self.places = places
         var rules: [String: JSONComparison] = [:]
         for dag in pipelines {

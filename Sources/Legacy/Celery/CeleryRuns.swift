@@ -49,15 +49,16 @@ public struct CeleryRuns: LegacyRuns {
     }
 
     public func recorded(limit: Int) async throws -> RecordedRuns {
-        try await RedisConnection.use(url) { try await recorded($0, limit) }
+        try await RedisConnection.use(url) { try await recorded($0, limit, await clockNow()) }
     }
 
-    private func recorded(_ redis: RedisConnection, _ limit: Int) async throws -> RecordedRuns {
+    /// - Parameter clock: what beat's clock said first: what it fired by then has ended, or may yet.
+    private func recorded(_ redis: RedisConnection, _ limit: Int, _ clock: [ClockSighting]) async throws -> RecordedRuns
+    {
         var kept: [EntryID: [Outcome]] = [:]
         var counts: [EntryID: Int] = [:]
         var runs = RecordedRuns(outcomes: [])
-        // First the clock: what it fired by then has ended, or may yet.
-        runs.clock = try await clockNow()
+        runs.clock = clock
         try await eachStored(redis) { id, bytes in
             switch record.read(bytes, started: nil) {
             case .outcome(let outcome):
@@ -115,7 +116,7 @@ public struct CeleryRuns: LegacyRuns {
     /// - Parameter limit: the most runs per entry whose ends are kept.
     /// - Throws: `RedisError`.
     public func histories(limit: Int) async throws -> (entries: [EntryID: RunHistory], unattributed: [String: Int]) {
-        let runs = try await recorded(limit: limit)
+        let runs = try await RedisConnection.use(url) { try await recorded($0, limit, []) }
         let caveat =
             "Celery forgets results after result_expires (a day by default): at most the latest \(limit) runs are counted"
         let histories = Dictionary(grouping: runs.outcomes, by: \.key.entry).mapValues { outcomes in

@@ -20,6 +20,7 @@ public struct PostgresLook: Sendable {
     let zones: ZoneDatabase
     let tables: [PostgresCatalogue.Table]
     let sessions: [Session]
+    let workflows: [WorkflowTables]
 
     /// Seconds that each statement may take.
     static let patience = 5.0
@@ -34,7 +35,7 @@ public struct PostgresLook: Sendable {
         product = "PostgreSQL \(try await connection.serverVersion(atLeast: 10))"
         let signatures =
             try QueueDetection.signatures() + [DjangoBeatSystem.signature] + OtherSystem.all.map(\.signature)
-        (tables, sessions, unseen, contents) = try await connection.transaction("READ ONLY") { connection in
+        (tables, sessions, workflows, unseen, contents) = try await connection.transaction("READ ONLY") { connection in
             let tables = try await PostgresCatalogue(connection, signatures: signatures).tables
             let rows = try await connection.query(
                 """
@@ -43,6 +44,7 @@ public struct PostgresLook: Sendable {
                 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
                 """
             )
+            let workflows = try await WorkflowTables.all(connection)
             let sessions = try rows.map { Session(who: try $0.text("who"), statement: try $0.text("query")) }
             let largest = try await connection.query(
                 """
@@ -54,7 +56,7 @@ public struct PostgresLook: Sendable {
             let more = number > largest.count ? ["\(number - largest.count) more tables"] : []
             let hidden = sessions.filter { $0.statement == "<insufficient privilege>" }.count
             return (
-                tables, sessions,
+                tables, sessions, workflows,
                 hidden > 0
                     ? [
                         "the statements of \(hidden) other sessions, and so who writes what (it needs pg_read_all_stats)"

@@ -373,7 +373,8 @@ extension Crontab {
     fileprivate var namesMonths: Bool {
         let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
         return source.values.contains { value in
-            let text = value.string?.lowercased() ?? ""
+            guard let written = value.string, written.utf8.contains(where: { $0 > 0x40 }) else { return false }
+            let text = written.lowercased()
             return months.contains { text.contains($0) }
         }
     }

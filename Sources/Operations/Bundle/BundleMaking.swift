@@ -110,7 +110,7 @@ extension Workspace {
             ])
         )
         try tar.add(BundlePart.inventory, document(inventory.json))
-        try tar.add(BundlePart.plan, document(plan.json))
+        try tar.add(BundlePart.plan, document(plan.document.json))
         for (name, text) in try mappingFiles() {
             try tar.add(BundlePart.mappings + URL(fileURLWithPath: name).lastPathComponent, text.utf8)
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import urllib.request
@@ -20,6 +21,8 @@ from lab.stack import Stack
 
 STORES = ("neo4j", "qdrant", "elasticsearch")
 BEATS = {"default": "", "redbeat": " -S redbeat.RedBeatScheduler --max-interval 2"}
+# What users have asked the orchestrator for.
+REQUESTS = ("a report of sales", "a report of stocks", "a chat with the accounts")
 # What may be ended and started again.
 STARTS = ("beat", "worker")
 
@@ -56,6 +59,7 @@ class FirstCompany(Stack[FirstRecord]):
         self._start_beat(record, "default")
         for name, process in started.items():
             self._wait(record, name, process, partial(_answers, record.url(name) + "/health"))
+        self._wait(record, "orchestrator", started["orchestrator"], partial(_demos, record, REQUESTS))
 
     def halt(self, name: str) -> None:
         """Ends a member as a person does, and waits until it is gone."""
@@ -122,3 +126,14 @@ def _answers(url: str) -> bool:
 
 def _worker_answers(record: FirstRecord) -> bool:
     return bool(Celery(broker=record.redis_url).control.ping(timeout=0.5, limit=1))
+
+
+def _demos(record: FirstRecord, tasks: Sequence[str]) -> bool:
+    """Asks for demos that nobody asked for yet; whether all of them are over."""
+    with psycopg.connect(record.postgres_url, autocommit=True) as connection:
+        asked = dict(connection.execute("SELECT task, status FROM demos").fetchall())
+    for task in tasks:
+        if task not in asked:
+            body = json.dumps({"task": task}).encode()
+            urllib.request.urlopen(record.url("orchestrator") + "/", body, timeout=10).close()
+    return all(asked.get(task) in ("completed", "failed") for task in tasks)
