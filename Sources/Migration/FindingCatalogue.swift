@@ -49,6 +49,11 @@ extension FindingCode {
     public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
     public static let boundedEntry = FindingCode(45, "bounded-entry", .warning)
 
+    public static let runsElsewhere = FindingCode(46, "runs-elsewhere", .warning)
+    public static let overlapDiffers = FindingCode(47, "overlap-differs", .info)
+    public static let scheduleMisleads = FindingCode(49, "schedule-misleads", .warning)
+    public static let secretInCommand = FindingCode(48, "secret-in-command", .warning)
+
     // Mappings: 50–67
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
     public static let unknownTask = FindingCode(51, "unknown-task", .error)
@@ -98,6 +103,7 @@ extension FindingCode {
         .expires, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
         .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
+        .runsElsewhere, .overlapDiffers, .secretInCommand, .scheduleMisleads,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .poolUndeclared,
         .poolTooSmall,
