@@ -10,7 +10,7 @@ extension DAGWriter {
         switch sources[source] {
         case .redbeat(_, let results, let broker)?: (ownResults, ownBroker) = (results, broker)
         case .djangoBeat(let results, let broker)?: (ownResults, ownBroker) = (results, broker)
-        case .queue?, .own?, nil: return ("", "")
+        case .queue?, .own?, .unswitched?, nil: return ("", "")
         }
         return (ownBroker ? "_broker" : "", ownResults ? "_results" : ownBroker ? "_broker" : "")
     }

@@ -14,7 +14,7 @@ extension DAGWriter {
                 case .tick(.date): fields["zone"] = .string(dag.clock.timezone)
                 case .previousTick:
                     fields["zone"] = .string(dag.clock.timezone)
-                    fields["schedule"] = dag.clock.schedule?.redbeatJSON ?? .null
+                    fields["schedule"] = dag.clock.schedule?.timetableJSON ?? .null
                 case .result, .tick(.iso), .parameter: break
                 }
                 return .object(fields)

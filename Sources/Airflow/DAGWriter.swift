@@ -60,7 +60,7 @@ struct DAGWriter {
 
     var requirements: Set<String> {
         var found: Set<String> = []
-        if gated, subject.source != nil { found.insert(subject.own?.requirement ?? "redis") }
+        if gated, subject.source != nil, !subject.isUnswitched { found.insert(subject.own?.requirement ?? "redis") }
         if dag.tasks.contains(where: { $0.body.call != nil }) { found.formUnion(["celery", "redis"]) }
         if gated || isExact || needsPreviousTick || waits { found.insert("bailey-runtime") }
         if dag.tasks.contains(where: { gated ? $0.body.drain != nil : takes($0) }) {
@@ -91,7 +91,7 @@ struct DAGWriter {
             }
             return found
         }
-        if let source = subject.source,
+        if let source = subject.source, !subject.isUnswitched,
             case let id = DAGFile.connectionID(source) + (sources[source]?.switchSuffix ?? ""), found[id] == nil
         {
             found[id] =
@@ -267,6 +267,7 @@ struct DAGWriter {
         if let source = subject.source {
             arguments.append(("source", .string(source)))
             arguments.append(("entries", .list(subject.entries.map { .string($0.name) })))
+            if subject.isUnswitched { arguments.append(("switched", .bool(false))) }
             if subject.prefix != "redbeat:" { arguments.append(("prefix", .string(subject.prefix))) }
             arguments.append(("missed_ticks", .string(dag.missedTicks.rawValue)))
             if let late = dag.lateAfter { arguments.append(("late_after", .number(late))) }
@@ -310,7 +311,7 @@ struct DAGWriter {
             // The grid of an interval is the start date's; a stored one would follow legacy's last run.
             if case .interval = schedule { arguments.append(("anchor", .string("2024-01-01T00:00:00Z"))) }
             if dag.missedTicks == .every { arguments.append(("every", .bool(true))) }
-            return .call("BaileyTimetable", [.string(schedule.redbeatJSON?.text() ?? "null")], arguments)
+            return .call("BaileyTimetable", [.string(schedule.timetableJSON.text())], arguments)
         case .stock(.exact)?: return .none
         case nil where !dag.clock.assets.isEmpty: return assets(dag.clock.assets)
         case nil: return .none

@@ -8,6 +8,8 @@ struct GateSubject {
     let entries: [EntryID]
     /// The gate that the source brings; nil for the runtime's.
     let own: DAGSource.GateClass?
+    /// Whether no switch can be asked of some entry, so that legacy owns every tick.
+    let isUnswitched: Bool
     /// Job types, where no entry with a clock is concerned.
     let jobTypes: [EntryID]
 
@@ -17,7 +19,8 @@ struct GateSubject {
         source = timed.first?.source
         entries = timed.filter { $0.source == timed.first?.source }
         if let source, case .redbeat(let found, _, _)? = sources[source] { prefix = found } else { prefix = "redbeat:" }
-        own = source.flatMap { sources[$0]?.gate }
+        isUnswitched = timed.contains { sources[$0.source] == .unswitched }
+        own = isUnswitched ? nil : source.flatMap { sources[$0]?.gate }
         jobTypes = dag.entries.filter { sources[$0.source]?.isQueue == true }
     }
 }

@@ -102,6 +102,7 @@ struct DiscoverCommand: AsyncParsableCommand {
                 "\(shown) is no crontab: it holds bytes that are no text, or more than \(most >> 20) MB"
             )
         }
-        return Discovering.Crontab(file: shown, text: text)
+        let whole = URL(fileURLWithPath: path).standardizedFileURL.path
+        return Discovering.Crontab(file: shown, text: text, path: isInput ? nil : whole)
     }
 }

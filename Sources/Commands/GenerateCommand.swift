@@ -50,6 +50,12 @@ struct GenerateCommand: AsyncParsableCommand {
             }
         }
         report(changes, workspace.settings.airflow.dagsFolder)
+        let gateless = chosen.map(\.dag).filter { ungatedIDs.contains($0.id) }
+        for (pipeline, step) in workspace.stepsByHand(gateless, inventory) {
+            Console.note(
+                "\(pipeline) has no gate, and legacy still runs what it stands for: before the DAG is unpaused, \(step)"
+            )
+        }
         let isWhole = pipelines.isEmpty ? plan.holds : true
         if !isWhole { Console.note("the plan has findings of error severity; see bailey plan") }
         if !isWhole || changes.contains(where: { $0.change == .edited || $0.change == .foreign }) {

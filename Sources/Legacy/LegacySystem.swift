@@ -77,6 +77,9 @@ public protocol LegacySystem: Sendable {
     /// Why its work is not taken over though its sort has a bridge, in words; nil if it is.
     var unverified: String? { get }
 
+    /// What a person does in legacy to take entries out of its hands, as the end of a sentence; nil where a switch does that.
+    func byHand(_ entries: [LegacyEntry]) -> String?
+
     /// How long its scheduler sleeps at most, in seconds, as its live workers say; nil if that is no question, or none answers. Each worker gets
     /// a message.
     ///
@@ -116,6 +119,14 @@ extension LegacySystem {
     public var keyPrefix: String { "" }
 
     public var unverified: String? { nil }
+
+    public func byHand(_ entries: [LegacyEntry]) -> String? { nil }
+
+    /// One reason why no run of any of its entries can be observed.
+    func unobserved(_ inventory: Inventory, _ reason: String) -> [EntryID: [String]] {
+        let own = inventory.entries.filter { $0.id.source == name }
+        return Dictionary(own.map { ($0.id, [reason]) }, uniquingKeysWith: { first, _ in first })
+    }
 
     public func longestSleep(name: String, now: Instant) async throws -> Double? { nil }
 }

@@ -6,6 +6,8 @@ public enum DAGSource: Sendable, Hashable {
     case djangoBeat(ownResults: Bool, ownBroker: Bool)
     /// A PostgreSQL queue, and how a DAG that has job types of it to itself takes their jobs; nil if it cannot.
     case queue(QueueStatements?)
+    /// A system without a switch: nobody can be asked who owns a tick, so legacy owns all of them.
+    case unswitched
     /// A system that brings a gate of its own.
     case own(GateClass)
 
@@ -26,7 +28,7 @@ public enum DAGSource: Sendable, Hashable {
                 requirement: "apache-airflow-providers-postgres",
                 leadsTo: "the PostgreSQL that beat reads its schedule from, which holds the switch"
             )
-        case .redbeat, .queue: nil
+        case .redbeat, .queue, .unswitched: nil
         }
     }
 

@@ -12,6 +12,8 @@ public struct Discovery: Sendable, Hashable {
     public var lines: [JudgedLine]
     /// Crontabs of which no line runs anything.
     public var idle: [String] = []
+    /// Crontabs that are files of this machine, and so can be sources.
+    public var crontabs: [String] = []
     /// What a person must know, of lines and of the look as a whole.
     public var findings: [Finding]
 

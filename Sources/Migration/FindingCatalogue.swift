@@ -48,7 +48,11 @@ extension FindingCode {
     public static let taskRepeats = FindingCode(43, "task-repeats", .info)
     public static let canvasArguments = FindingCode(44, "canvas-arguments", .warning)
     public static let boundedEntry = FindingCode(45, "bounded-entry", .warning)
-    public static let renamedEntry = FindingCode(46, "renamed-entry", .info)
+
+    public static let runsElsewhere = FindingCode(46, "runs-elsewhere", .warning)
+    public static let overlapDiffers = FindingCode(47, "overlap-differs", .info)
+    public static let scheduleMisleads = FindingCode(49, "schedule-misleads", .warning)
+    public static let secretInCommand = FindingCode(48, "secret-in-command", .warning)
 
     // Mappings: 50–67
     public static let unknownEntry = FindingCode(50, "unknown-entry", .error)
@@ -62,6 +66,8 @@ extension FindingCode {
     public static let unclassifiedBody = FindingCode(58, "unclassified-body", .info)
     public static let airflowLimit = FindingCode(59, "airflow-limit", .error)
     public static let impossibleWait = FindingCode(60, "impossible-wait", .error)
+
+    public static let renamedEntry = FindingCode(61, "renamed-entry", .info)
 
     public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
     public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
@@ -98,9 +104,10 @@ extension FindingCode {
         .zoneContradicted, .setAside, .scheduleUnsupported, .readFromCode, .codeDiffers,
         .expires, .retryRuleInCode, .absorbedEntry,
         .queueLatency, .untranslatable, .keptOnLegacy, .messageRouteUnknown, .workersTold, .workersChanged,
-        .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry, .renamedEntry,
+        .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
+        .runsElsewhere, .overlapDiffers, .secretInCommand, .scheduleMisleads,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
-        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .poolUndeclared,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .renamedEntry, .poolUndeclared,
         .poolTooSmall,
         .poolDiffers,
         .connectionElsewhere, .connectionUnseen,

@@ -113,7 +113,7 @@ extension LegacyEntry {
         enabled = try object.bool("enabled")
         scheduleSource = object.json("schedule")
         if !scheduleSource.isNull {
-            do { schedule = try Schedule(redbeat: scheduleSource) } catch {
+            do { schedule = try Schedule(stored: scheduleSource) } catch {
                 throw StoredJSONError(description: "entry \(id): \(error)")
             }
         }

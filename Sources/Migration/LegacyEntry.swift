@@ -11,8 +11,16 @@ public struct LegacyEntry: Sendable, Hashable {
         case beat
         /// A job type of a PostgreSQL queue: it has no clock of its own.
         case jobType = "job-type"
-        /// A recurring row that a PostgreSQL system keeps.
+        /// A recurring row that a PostgreSQL system keeps, and that sends a Celery task.
         case recurring
+        /// A line of a crontab: a shell runs its command.
+        case commandLine = "command-line"
+        /// SQL that a scheduler in a PostgreSQL server runs.
+        case statement
+        /// A container that a cluster starts.
+        case container
+        /// A recurring row by which a job of a queue is put in line.
+        case recurringJob = "recurring-job"
         /// A sequence of agents that an application calls, one after another, on request: it has no clock.
         case workflow
     }
@@ -52,7 +60,18 @@ public struct LegacyEntry: Sendable, Hashable {
     /// The stored bytes, from which a rollback can restore the entry.
     public var raw: [RawRecord]
 
-    /// Makes an entry. A schedule without a stored form gets RedBeat's: it is what an inventory keeps.
+    /// The command or the SQL that it runs, where it holds that itself.
+    public var command: String? {
+        switch kind {
+        case .commandLine, .statement: options["command"]?.string
+        case .redbeat, .beat, .recurring, .jobType, .container, .recurringJob: nil
+        }
+    }
+
+    /// Whether something in the command looks like a secret, and so was not kept: what is kept has `…` in its place.
+    public var hidesSecret: Bool { options["hidden"]?.bool == true }
+
+    /// Makes an entry. A schedule without a stored form gets its usual one (`Schedule.storedJSON`): it is what an inventory keeps.
     public init(
         id: EntryID,
         kind: Kind,
@@ -79,7 +98,7 @@ public struct LegacyEntry: Sendable, Hashable {
         self.options = options
         self.enabled = enabled
         self.schedule = schedule
-        self.scheduleSource = scheduleSource.isNull ? schedule?.redbeatJSON ?? .null : scheduleSource
+        self.scheduleSource = scheduleSource.isNull ? schedule?.storedJSON ?? .null : scheduleSource
         self.timezone = timezone
         self.history = history
         self.lastRun = lastRun

@@ -31,12 +31,13 @@ package struct CuttingOver: Sendable {
                 let known = plan.pipelines.map(\.dag.id).joined(separator: ", ")
                 throw OperationFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
             }
+            // A gate asks one switch: what another part of the pipeline runs in legacy would run there too.
+            if let why = workspace.unmoved(pipeline.dag, inventory) { throw OperationFailure(.usage, why) }
             let crossings = try workspace.crossings(of: pipeline.dag, inventory, bridges)
             if crossings.isEmpty {
                 throw OperationFailure(
                     .usage,
-                    workspace.unmoved(pipeline.dag)
-                        ?? "the pipeline \(name) has neither entries nor job types of a source with a bridge, so there is nothing to take over"
+                    "the pipeline \(name) has neither entries nor job types of a source with a bridge, so there is nothing to take over"
                 )
             }
             if request.isOfTicks, !crossings.contains(where: { $0.cargo == .ticks }) {

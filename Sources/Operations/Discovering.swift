@@ -46,8 +46,12 @@ package struct Discovering: Sendable {
     package struct Crontab: Sendable {
         package var file: String
         package var text: String
+        /// Where it stands, so that a source can read it; nil of one that came another way.
+        package var path: String?
 
-        package init(file: String, text: String) { (self.file, self.text) = (file, text) }
+        package init(file: String, text: String, path: String? = nil) {
+            (self.file, self.text, self.path) = (file, text, path)
+        }
     }
 
     let servers: [Server]
@@ -100,6 +104,7 @@ package struct Discovering: Sendable {
         join(&discovery)
         let seen = discovery.servers.filter { $0.trouble == nil }.compactMap { place($0.address) }
         let judge = CrontabJudge(zones: zones, now: discovery.at, kept: places(discovery.systems), looked: seen)
+        discovery.crontabs = crontabs.compactMap(\.path)
         for file in files {
             let (lines, findings) = judge.judge(file)
             discovery.lines += lines

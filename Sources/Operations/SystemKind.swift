@@ -34,6 +34,8 @@ package struct SystemKind: Sendable {
         package let profiles: QueueProfiles
         package let now: @Sendable () -> Instant
         package let interpreters: Interpreters
+        /// The folder of `bailey.yaml`.
+        package let folder: String
 
         /// The application that a source's settings name.
         fileprivate func code(_ source: SourceSettings) -> (@Sendable () throws -> ApplicationCode)? {
@@ -74,6 +76,15 @@ package struct SystemKind: Sendable {
             discover: { try await QueueSystem.discover(at: $0) }
         ) { source, place in
             QueueSystem(source, profiles: place.profiles)
+        },
+        SystemKind(SourceKind(name: "pg_cron"), discover: { try await PgCronSystem.discover(at: $0) }) { source, _ in
+            PgCronSystem(source)
+        },
+        SystemKind(SourceKind(name: "crontab", keys: ["users"], isOfFiles: true)) { source, place in
+            CrontabSystem(source, folder: place.folder)
+        },
+        SystemKind(SourceKind(name: "kubernetes", isOfFiles: true)) { source, place in
+            KubernetesSystem(source, folder: place.folder)
         },
         SystemKind(
             SourceKind(name: "workflow", required: ["profile": "demos"]),

@@ -1,25 +1,42 @@
 import Legacy
-import Migration
+package import Migration
 import Settings
 
 extension Workspace {
     /// Why the entries of a pipeline cannot be taken over by anybody, in words; nil where none of them is of a source without a switch.
-    func unmoved(_ dag: DAGDefinition) -> String? {
-        let names = Set(dag.entries.map(\.source))
-        for source in settings.sources where names.contains(source.name) {
+    func unmoved(_ dag: DAGDefinition, _ inventory: Inventory) -> String? {
+        for source in settings.sources {
+            let names = dag.entries.filter { $0.source == source.name }
+            guard !names.isEmpty, let system = system(source.name) else { continue }
             let words =
-                if let why = system(source.name)?.unverified {
+                if let why = system.unverified {
                     why
                 } else if SystemKind.all.contains(where: { $0.settings.name == source.kind && $0.bridge == nil }) {
                     "no switch moves entries of kind \(source.kind) yet"
                 } else {
                     nil as String?
                 }
-            if let words {
-                return
-                    "the pipeline \(dag.id) cannot be taken over: its entries are of source \(source.name), and \(words). They can be planned, generated and shadowed"
+            guard let words else { continue }
+            let found =
+                "the pipeline \(dag.id) cannot be taken over: its entries are of source \(source.name), and \(words). "
+            guard let step = system.byHand(names.compactMap { inventory[$0] }) else {
+                return found + "They can be planned, generated and shadowed"
             }
+            return found
+                + "To move it by hand: bailey generate --ungated \(dag.id), bring the file to Airflow and leave the DAG paused; \(step); "
+                + "then unpause the DAG before its next tick. To give it back: pause the DAG, and undo that"
         }
         return nil
+    }
+
+    /// What must have been done in legacy before a DAG without a gate is unpaused, by the pipeline: nobody else would keep its ticks from running twice.
+    package func stepsByHand(_ dags: [DAGDefinition], _ inventory: Inventory) -> [(pipeline: String, step: String)] {
+        dags.flatMap { dag in
+            systems.compactMap { system in
+                let entries = dag.entries.filter { $0.source == system.name }.compactMap { inventory[$0] }
+                let active = entries.filter(\.enabled)
+                return active.isEmpty ? nil : system.byHand(active).map { (dag.id, $0) }
+            }
+        }
     }
 }

@@ -67,7 +67,8 @@ package struct Workspace {
                 shown: settings.mappings + "/profiles"
             ),
             now: surroundings.now,
-            interpreters: Interpreters(environments: settings.environments, folder: folder, file: settings.file)
+            interpreters: Interpreters(environments: settings.environments, folder: folder, file: settings.file),
+            folder: folder
         )
         interpreters = place.interpreters
         let kinds = Dictionary(SystemKind.all.map { ($0.settings.name, $0) }, uniquingKeysWith: { $1 })

@@ -6,6 +6,7 @@ import Schedules
 struct EntryJudge {
     let zones: ZoneDatabase
     let timetables: ProvenTimetables
+    let dangers: DangerJudge
     let now: Instant
 
     /// The judgement as if nobody had mapped the entry, and the findings.
@@ -17,7 +18,7 @@ struct EntryJudge {
         var findings = notes.map { Finding($0.code, entry: entry.id, text: sentence($0.detail)) }
         func find(_ code: FindingCode, _ text: String) { findings.append(Finding(code, entry: entry.id, text: text)) }
         if let canvas { find(.canvasArguments, sentence(canvas)) }
-        findings += options(entry)
+        findings += options(entry) + command(entry)
         // It is due when somebody asks for it, which stays with the application.
         if entry.kind == .workflow { return (judgement, findings) }
         guard let schedule = entry.schedule else {
@@ -59,7 +60,7 @@ struct EntryJudge {
             judgement.verdict = .keep
             judgement.reason =
                 "it is due every \(shown(interval.seconds)) s: Airflow needs about a second to start a run, so what is due more often than once a "
-                + "minute is better left on Celery"
+                + "minute is better left where it is"
             find(.subMinute, sentence(judgement.reason ?? ""))
         }
         return (judgement, findings)
@@ -132,7 +133,22 @@ struct EntryJudge {
                     "It has so short steps that a beat would count for seconds through those until 2100 to find that it is parked: cutover refuses it."
                 )
             }
-        case .cron: break
+        case .cron(let cron):
+            let rule = cron.rule
+            if rule.days == .and, rule.daysOfMonth != CalendarRule.allDaysOfMonth,
+                rule.weekdays != CalendarRule.allWeekdays
+            {
+                find(
+                    .crontabDayAnd,
+                    "One of its day fields begins with “*”, so it is due only when day of month and day of week both fit; Airflow would be due when either does."
+                )
+            }
+            if rule.minutes == CalendarRule.allMinutes, rule.hours != CalendarRule.allHours {
+                find(
+                    .minuteStar,
+                    "The minute is left at “*”, so it is due in every minute: \(frequency.perActiveDay ?? 0) runs on each day that fits, not one."
+                )
+            }
         }
         let target = timetables.timetable(for: schedule, in: zone)
         if case .exact = target, let stock = AirflowTimetable.candidates(for: schedule, zone: zone).first {
@@ -176,6 +192,28 @@ struct EntryJudge {
             }
         }
         return nil
+    }
+
+    /// What is to be known of a command or of SQL that the entry itself holds.
+    private func command(_ entry: LegacyEntry) -> [Finding] {
+        guard let command = entry.command else { return [] }
+        var findings: [Finding] = []
+        let whole = [command, entry.options["input"]?.string].compactMap { $0 }.joined(separator: " ")
+        if let danger = DangerousCommand(whole) {
+            var finding = dangers.finding(danger, when: entry.schedule?.shortText ?? "its schedule")
+            finding.entry = entry.id
+            findings.append(finding)
+        }
+        if entry.hidesSecret {
+            findings.append(
+                Finding(
+                    .secretInCommand,
+                    entry: entry.id,
+                    text: "Something in “\(command)” looks like a password or a token, which a DAG file would show."
+                )
+            )
+        }
+        return findings
     }
 
     private func options(_ entry: LegacyEntry) -> [Finding] {

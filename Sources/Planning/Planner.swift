@@ -48,7 +48,7 @@ public struct Planner {
         self.aside = aside
         self.now = now
         timetables = ProvenTimetables(now: now)
-        judge = EntryJudge(zones: zones, timetables: timetables, now: now)
+        judge = EntryJudge(zones: zones, timetables: timetables, dangers: DangerJudge(inventory), now: now)
     }
 
     /// The plan of mapping files, given with their texts. What is wrong in them becomes findings that name file and line.
@@ -152,12 +152,12 @@ public struct Planner {
                 let single = ownPipeline(entry, reason: judgement.reason)
                 judgement.pipeline = single.dag.id
                 pipelines.append(single)
-                if judgement.verdict == .unsupported {
+                if case .untranslatable(let reason)? = single.dag.tasks.first?.body {
                     found.append(
                         Finding(
                             .untranslatable,
                             entry: entry.id,
-                            text: sentence("its DAG's task fails with this reason: \(judgement.reason ?? "")")
+                            text: sentence("its DAG's task fails with this reason: \(reason)")
                         )
                     )
                 }
@@ -204,7 +204,7 @@ public struct Planner {
     /// The pipeline of an entry that no mapping mentions.
     private func ownPipeline(_ entry: LegacyEntry, reason: String?) -> PlannedPipeline {
         if entry.kind == .workflow { return workflowPipeline(entry) }
-        let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? call(entry)
+        let body: TaskBody = reason.map { .untranslatable(reason: $0) } ?? entry.ownBody
         // What Airflow knows of the DAG stays its own when legacy calls the entry otherwise.
         let name = "\(entry.id.source)__\((entry.formerly.first ?? entry.id).name)"
         var dag = DAGDefinition(
@@ -212,6 +212,7 @@ public struct Planner {
             name: entry.id.name,
             summary: "The legacy entry \(entry.id), by itself.",
             clock: clock(driver: entry.schedule == nil ? nil : entry, own: nil, timezone: entry.timezone ?? "UTC"),
+            missedTicks: entry.ownMissedTicks,
             entries: [entry.id],
             tasks: [TaskDefinition(id: "run", entry: entry.id, body: body)]
         )
@@ -244,7 +245,7 @@ public struct Planner {
             var definition = task.definition
             let entry = definition.entry.flatMap { inventory[$0] }
             if !task.hasBody, let entry {
-                definition.body = entry.kind == .jobType ? missingBody(entry) : call(entry)
+                definition.body = entry.kind == .jobType ? missingBody(entry) : entry.ownBody
             }
             if case .python(var python) = definition.body, let entry, entry.kind != .jobType {
                 // What the mapping does not give is the entry's own.
@@ -330,18 +331,6 @@ public struct Planner {
         let zone = (try? zones.zone(timezone)) ?? .utc
         let target = schedule.map { timetables.timetable(for: $0, in: zone) }
         return PipelineClock(driver: driver?.id, schedule: schedule, timezone: timezone, timetable: target)
-    }
-
-    private func call(_ entry: LegacyEntry) -> TaskBody {
-        .celery(
-            CeleryCall(
-                source: entry.id.source,
-                task: entry.task,
-                args: entry.args.isNull ? [] : entry.args,
-                kwargs: entry.kwargs.isNull ? [:] : entry.kwargs,
-                options: entry.options
-            )
-        )
     }
 
     private func missingBody(_ entry: LegacyEntry) -> TaskBody {

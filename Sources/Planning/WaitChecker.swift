@@ -22,7 +22,7 @@ struct WaitChecker {
                 if let why = refusal(wait, of: dag, dags, known) {
                     findings.append(finding(why, dag.id, dag.tasks[number].id))
                 } else if let clock = dags[wait.pipeline]?.clock {
-                    wait.schedule = clock.schedule?.redbeatJSON ?? .null
+                    wait.schedule = clock.schedule?.timetableJSON ?? .null
                     wait.timezone = clock.timezone
                     pipelines[index].dag.tasks[number].body = .wait(wait)
                 }

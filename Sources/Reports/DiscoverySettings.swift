@@ -9,7 +9,7 @@ extension Discovery {
             "# What bailey discover found. Editors complete this file with mappings/schema/bailey.schema.json.",
             "version: 1",
         ]
-        var names: Set<String> = []
+        var names: Set<String> = crontabs.isEmpty ? [] : ["crontab"]
         var sources: [String] = []
         var blocked: [String] = []
         for system in systems {
@@ -33,6 +33,11 @@ extension Discovery {
                 sources += block
             }
         }
+        if !crontabs.isEmpty {
+            // What a path holds is foreign, as the names of tables are.
+            let files = crontabs.map { Discovery.quoted(Discovery.plain($0)) }.joined(separator: ", ")
+            sources += ["  crontab:", "    kind: \"crontab\"", "    files: [\(files)]"]
+        }
         if sources.isEmpty {
             lines.append("# No source: nothing was found that a source reads.")
             lines.append("sources: {}")
@@ -49,7 +54,9 @@ extension Discovery {
     }
 
     /// Whether a source is among the settings that can be read.
-    public var hasSources: Bool { systems.contains { $0.kind != nil && $0.settings != nil && $0.blocked == nil } }
+    public var hasSources: Bool {
+        !crontabs.isEmpty || systems.contains { $0.kind != nil && $0.settings != nil && $0.blocked == nil }
+    }
 
     /// Variables of the settings that nobody has set: URLs with passwords that were given in words.
     public var unsetVariables: [String] {
@@ -70,6 +77,7 @@ extension Discovery {
         case "redbeat": base = "scheduler"
         case "celery": base = "celery"
         case "django_celery_beat": base = "django"
+        case "pg_cron": base = "pg-cron"
         default:
             let table = system.place.split(separator: ".").last.map(String.init) ?? kind
             let plain = table.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }

@@ -65,7 +65,7 @@ public enum Schedule: Sendable, Hashable {
         }
     }
 
-    /// The schedule in RedBeat's form; nil for a cron expression, which RedBeat cannot hold.
+    /// The schedule in RedBeat's form; nil for a cron expression, which RedBeat cannot hold (`storedJSON` can).
     public var redbeatJSON: JSON? {
         switch self {
         case .crontab(let crontab): crontab.redbeatJSON
@@ -157,6 +157,8 @@ public struct Ticks: Sequence, IteratorProtocol, TickSource, Sendable {
     private enum Walk: Sendable {
         case interval(Interval, Zone, last: Instant)
         case rule(RecurrenceTicks)
+        case shown(ShownTicks)
+        case robfig(RobfigTicks)
         indirect case beat(BeatTicks)
         case ended
     }
@@ -172,7 +174,15 @@ public struct Ticks: Sequence, IteratorProtocol, TickSource, Sendable {
         }
         switch schedule {
         case .crontab(let crontab): setClock(crontab.rule, zone, start)
-        case .cron(let cron): setClock(cron.rule, zone, start)
+        // Where no clock changes, they all say the same.
+        case .cron(let cron) where zone.starts.count == 1 || zone.span(atUTC: start.seconds) == zone.starts.count - 1:
+            setClock(cron.rule, zone, start)
+        case .cron(let cron):
+            switch cron.clock {
+            case .shown, .fixed:
+                walk = .shown(ShownTicks(cron.rule, zone: zone, after: start, isFixed: cron.clock == .fixed))
+            case .robfig: walk = .robfig(RobfigTicks(cron.rule, zone: zone, after: start))
+            }
         case .interval(let interval): walk = .interval(interval, zone, last: start)
         case .rrule(let rule): walk = .rule(RecurrenceTicks(rule, after: start))
         }
@@ -203,6 +213,14 @@ public struct Ticks: Sequence, IteratorProtocol, TickSource, Sendable {
         case .rule(var ticks):
             guard let next = ticks.next() else { return nil }
             walk = .rule(ticks)
+            return Instant(seconds: next)
+        case .shown(var ticks):
+            guard let next = ticks.next() else { return nil }
+            walk = .shown(ticks)
+            return Instant(seconds: next)
+        case .robfig(var ticks):
+            guard let next = ticks.next() else { return nil }
+            walk = .robfig(ticks)
             return Instant(seconds: next)
         case .beat(var ticks):
             guard let next = ticks.next() else { return nil }

@@ -73,7 +73,7 @@ public struct TickQuery: Sendable {
         }
         try self.init(
             zone: try zones.zone(name),
-            schedule: try Schedule(redbeat: stored),
+            schedule: try Schedule(stored: stored),
             from: from,
             until: until,
             count: count,

@@ -127,7 +127,7 @@ extension SourceSettings {
     fileprivate init?(_ member: YAMLNode.Member, _ kinds: [SourceKind], _ problems: Problems) {
         let common = [
             "kind", "url", "prefix", "timezone", "profile", "table", "statuses", "results_url", "max_interval",
-            "lock_key", "broker_url", "celery",
+            "lock_key", "broker_url", "celery", "files",
         ]
         let own = kinds.reduce(into: Set<String>()) { $0.formUnion($1.keys) }.sorted()
         guard let fields = YAMLFields(member.value, known: common + own, problems: problems) else { return nil }
@@ -149,10 +149,23 @@ extension SourceSettings {
         if fields.node("kind") == nil {
             problems.note(member.value, "“kind” is missing: \(names.joined(separator: " or "))")
         }
-        guard let name = fields.choice("kind", names), let kind = kinds.first(where: { $0.name == name }),
-            let url = fields.required("url")
-        else { return nil }
+        guard let name = fields.choice("kind", names), let kind = kinds.first(where: { $0.name == name }) else {
+            return nil
+        }
+        guard let url = kind.isOfFiles ? fields.string("url") ?? "" : fields.required("url") else { return nil }
         self.init(name: member.key, kind: name, url: url)
+        files =
+            fields.node("files").map { node in
+                if case .scalar(let file, _) = node.content { [file] } else { fields.strings("files") ?? [] }
+            } ?? []
+        if kind.isOfFiles {
+            if !url.isEmpty {
+                problems.note(member.value, "“url” means nothing for a \(name): it is read from “files”")
+            }
+            if files.isEmpty { problems.note(member.value, "a \(name) needs “files”: a list of paths") }
+        } else if !files.isEmpty {
+            problems.note(member.value, "“files” means nothing for a \(name)")
+        }
         prefix = fields.string("prefix") ?? prefix
         timezone = fields.string("timezone")
         profile = fields.string("profile")

@@ -66,6 +66,8 @@ public struct SourceSettings: Sendable, Hashable {
     public var table: String?
     /// The queue's own status words, by the profile's names for them.
     public var statuses: [String: [String]] = [:]
+    /// The files it is read from, relative to the folder of `bailey.yaml`; none of a system that has a URL.
+    public var files: [String] = []
     /// The Redis of Celery's results, if it is not that of the schedules.
     public var resultsURL: String?
     /// The broker of Celery's messages, if it is not the Redis of the schedules.
@@ -108,12 +110,15 @@ public struct SourceKind: Sendable, Hashable {
     public var keys: Set<String>
     /// Keys that must be there, each with an example.
     public var required: [String: String]
+    /// Whether it is read from files, which `files` names, and not from a server at a `url`.
+    public var isOfFiles: Bool
 
     /// Makes a kind.
-    public init(name: String, keys: Set<String> = [], required: [String: String] = [:]) {
+    public init(name: String, keys: Set<String> = [], required: [String: String] = [:], isOfFiles: Bool = false) {
         self.name = name
         self.keys = keys
         self.required = required
+        self.isOfFiles = isOfFiles
     }
 }
 

@@ -48,9 +48,21 @@ import Testing
         try golden("notify.py", ExampleDAGs.file(ExampleDAGs.telling()).text)
         try golden("notify211.py", ExampleDAGs.file(ExampleDAGs.telling(), .airflow211).text)
         try golden("ungated_notify.py", ExampleDAGs.file(ExampleDAGs.telling(), gated: false).text)
+        try golden("crontab_line.py", ExampleDAGs.file(ExampleDAGs.crontabLine()).text)
         try golden("queue.py", ExampleDAGs.file(ExampleDAGs.queue()).text)
         try golden("ungated_queue.py", ExampleDAGs.ungatedQueue().text)
         try golden("ungated_queue211.py", ExampleDAGs.ungatedQueue(.airflow211).text)
+    }
+
+    /// Nobody can be asked, so that no connection is needed, and whatever else the pipeline has waits for the same answer.
+    @Test func aGateWithoutASwitchAsksNobody() throws {
+        var dag = try ExampleDAGs.crontabLine()
+        let file = ExampleDAGs.file(dag)
+        #expect(file.connections.isEmpty && file.requirements == ["bailey-runtime"])
+        #expect(file.text.contains("switched=False"))
+        dag.entries.insert(EntryID(source: "scheduler", name: "retrain"), at: 0)
+        #expect(ExampleDAGs.file(dag).text.contains("switched=False"))
+        #expect(!ExampleDAGs.file(try ExampleDAGs.training()).text.contains("switched"))
     }
 
     @Test func channelsAreConnectionsAndOnlyThoseThatAreTold() throws {

@@ -256,14 +256,39 @@ enum ExampleDAGs {
         )
     }
 
-    /// The file of a pipeline, among a RedBeat and a queue.
+    /// A line of a crontab, which no switch moves, at times that only Bailey's timetable knows.
+    static func crontabLine() throws -> DAGDefinition {
+        let zone = try zones.zone("Europe/Berlin")
+        let schedule = Schedule.cron(try CronExpression("30 2 */2 * mon", dialect: .vixie))
+        let line = EntryID(source: "cron", name: "mail-67f71d")
+        let arguments = [
+            "/bin/sh", "-c", #"printf %s "$3" | "$1" -c "$2""#, "sh", "/bin/bash", "mail 'x' \"$USER\"", "a\nb\n",
+        ]
+        return DAGDefinition(
+            id: "cron__mail",
+            name: "mail",
+            clock: PipelineClock(
+                driver: line,
+                schedule: schedule,
+                timezone: "Europe/Berlin",
+                timetable: Equivalence.target(for: schedule, in: zone, from: Instant(seconds: 1_795_392_000)).0
+            ),
+            missedTicks: .none,
+            entries: [line],
+            tasks: [TaskDefinition(id: "run", entry: line, body: .command(CommandLine(arguments: arguments)))]
+        )
+    }
+
+    /// The file of a pipeline, among a RedBeat, a queue and a crontab.
     static func file(_ dag: DAGDefinition, _ target: DAGFile.Target = .airflow3, gated: Bool = true) -> DAGFile {
         DAGFile(
             dag,
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: gated,
-            sources: ["scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue(nil)],
+            sources: [
+                "scheduler": .redbeat(prefix: "redbeat:", ownResults: false), "jobs": .queue(nil), "cron": .unswitched,
+            ],
             environments: ["company": ("/opt/company/bin/python", ["/opt/company"], ["MODE": "batch"])]
         )
     }

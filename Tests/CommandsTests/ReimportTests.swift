@@ -55,7 +55,7 @@ import Testing
             let plan = try JSON(parsing: try await bailey.start(["plan", "--json"]).ended(within: 60).output)
             let pipeline = plan["pipelines"]?.array?.first { $0["id"] == "mine" }
             #expect(pipeline?["entries"] == ["s/anew"])
-            #expect(plan["findings"]?.array?.contains { $0["code"] == "BLY046" } == true)
+            #expect(plan["findings"]?.array?.contains { $0["code"] == "BLY061" } == true)
             #expect(plan["findings"]?.array?.contains { $0["code"] == "BLY050" } == false)
             #expect(try await changes(bailey) == [:])
 

@@ -1,6 +1,5 @@
+import Migration
 import Testing
-
-@testable import Planning
 
 @Suite("Command lines as they may be shown") struct ShownCommandTests {
     /// Shapes of public crontabs.

@@ -28,7 +28,8 @@ class BaileyGate(BaseSensorOperator):
     """Answers `live` or `shadow`, or skips: then no task of the run does anything, whatever its trigger rule.
 
     `source` is the RedBeat source whose `entries` (names; the first decides) the DAG stands for, under the key `prefix`;
-    `job_types` are job types of queues, as (source, type). With neither the DAG stands for nothing of legacy, and its ticks are Airflow's once
+    `job_types` are job types of queues, as (source, type). Where `switched` is false no switch moves the entries, and every tick is
+    legacy's. With neither entries nor job types the DAG stands for nothing of legacy, and its ticks are Airflow's once
     `bailey launch` has said from when. While there is no answer, because a switch is closing or its store is
     away, the task waits without holding a slot; it fails after `timeout` rather than guess. `missed_ticks` and
     `late_after` say what becomes of ticks that nobody was up to run in time. Its DAG gets the parameter `bailey_mode`, by which a
@@ -48,6 +49,7 @@ class BaileyGate(BaseSensorOperator):
         missed_ticks: str = "coalesce",
         late_after: float = 300,
         timezone: str = "UTC",
+        switched: bool = True,
         task_id: str = GATE,
         **kwargs: Any,
     ) -> None:
@@ -74,6 +76,7 @@ class BaileyGate(BaseSensorOperator):
         self.missed_ticks = missed_ticks
         self.late_after = late_after
         self.timezone = timezone
+        self.switched = switched
 
     def poke(self, context: Mapping[str, Any]) -> bool | PokeReturnValue:
         """One look; the answer is the task's return value."""
@@ -103,6 +106,8 @@ class BaileyGate(BaseSensorOperator):
 
         This is what a gate of another legacy system has of its own; `wait` of a switch that gives no answer, never `live`.
         """
+        if not self.switched:
+            return self._by_hand_alone(run)
         if self.entries:
             return self._ask_redbeat(run)
         if self.job_types:
@@ -114,6 +119,15 @@ class BaileyGate(BaseSensorOperator):
         if run.mode_by_hand == "live":
             return "a live one"
         return "a shadow" if self.entries or self.job_types else "a trial"
+
+    def _by_hand_alone(self, run: DagRunInfo) -> dict[str, Any]:
+        """Nobody can be asked: legacy owns each tick, but one of the past that a person has named for a backfill."""
+        if run.is_backfill:
+            given = self._ask_launch(run)
+            if given["how"] in ("backfill", "away"):
+                return given
+        note = f"no switch moves entries of {self.source}: legacy runs them, and bailey cutover {run.dag_id} says what to do by hand"
+        return _answer("shadow", "no-switch", note)
 
     def _ask_launch(self, run: DagRunInfo) -> dict[str, Any]:
         from .launch import LaunchError, owner

@@ -21,7 +21,6 @@ public struct OtherSystem: Sendable {
         "Each row has its cron: write those that are to move as schedules of mappings, and take the rows away by hand"
 
     static let all = [
-        OtherSystem("pg_cron's schedule", "jobid schedule command nodename nodeport database username", rows),
         OtherSystem("procrastinate's periodic tasks", "task_name defer_timestamp job_id periodic_id", inCode),
         OtherSystem("PgQueuer's schedules", "expression entrypoint heartbeat next_run last_run status", rows),
         OtherSystem("pg-boss's schedules", "name cron timezone data options created_on", rows),

@@ -79,7 +79,7 @@ struct CanvasExpansion {
     private func split(_ task: MappedTask, _ entry: LegacyEntry, _ taken: Set<String>) throws(CanvasError)
         -> [MappedTask]
     {
-        guard !task.hasBody, entry.kind != .jobType else {
+        guard !task.hasBody, case .celery = entry.ownBody else {
             throw CanvasError("the task does not call what the entry calls; write the tasks that follow it")
         }
         guard (task.sending?.wait ?? .result) == .result else {

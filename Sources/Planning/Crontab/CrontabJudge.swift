@@ -5,10 +5,7 @@ public import Schedules
 public struct CrontabJudge: Sendable {
     let zones: ZoneDatabase
     let now: Instant
-    /// Databases of a Redis that hold something of Celery's, each with what.
-    let kept: [(place: DangerousCommand.Place, what: String)]
-    /// The servers that were looked at.
-    let looked: [DangerousCommand.Place]
+    let dangers: DangerJudge
 
     /// A judge.
     ///
@@ -23,8 +20,7 @@ public struct CrontabJudge: Sendable {
     ) {
         self.zones = zones
         self.now = now
-        self.kept = kept
-        self.looked = looked
+        dangers = DangerJudge(kept: kept, looked: looked)
     }
 
     /// The judgement of each line, and the findings.
@@ -36,7 +32,11 @@ public struct CrontabJudge: Sendable {
         for line in crontab.lines {
             let location = SourceLocation(file: crontab.file, line: line.number)
             let danger = DangerousCommand(line.command)
-            if let danger { findings += finding(danger, line, location) }
+            if let danger {
+                var finding = dangers.finding(danger, when: line.schedule)
+                finding.location = location
+                findings.append(finding)
+            }
             judged.append(self.line(line, location, isDangerous: danger != nil, &clocks))
         }
         for line in crontab.unread {
@@ -109,63 +109,5 @@ public struct CrontabJudge: Sendable {
         )
         (found.nextTicks, found.perDay, found.words) = (clock.nextTicks, clock.perDay, clock.words)
         return found
-    }
-
-    private func finding(_ danger: DangerousCommand, _ line: CrontabFile.Line, _ location: SourceLocation) -> [Finding]
-    {
-        switch danger {
-        case .purge(let words):
-            let words = ShownCommand.of(words)
-            return [
-                Finding(
-                    .purgesQueues,
-                    location: location,
-                    text:
-                        "“\(words)” at “\(line.schedule)” throws away the messages that wait: a run that was sent, by beat or by a DAG, is lost, and the DAG waits for an answer that never comes. Take the line out before a cutover."
-                )
-            ]
-        case .flush(let words, let place):
-            let words = ShownCommand.of(words)
-            let hit = kept.filter { CrontabJudge.mayBe(place, $0.place) }
-            let held = hit.map(\.what).joined(separator: ", ")
-            let loss =
-                "RedBeat's schedule, the switch and waiting messages go with it: whatever was cut over is legacy's again, or nobody's"
-            let emptied = "“\(words)” at “\(line.schedule)” empties"
-            let text: String
-            if place.host == nil {
-                text =
-                    "\(emptied) a Redis that the line does not name in words\(hit.isEmpty ? "" : "; it may be that of \(held)"). If it is, \(loss). Take the line out, or see that it is another."
-            } else if hit.isEmpty {
-                let isSeen = looked.contains { $0.host == place.host && $0.port == place.port }
-                return [
-                    Finding(
-                        .flushesRedis,
-                        location: location,
-                        severity: isSeen ? .info : .warning,
-                        text: isSeen
-                            ? "\(emptied) \(shown(place)), in which this look found nothing of Celery's. See that neither RedBeat nor a broker is moved there."
-                            : "\(emptied) \(shown(place)), a server that was not looked at. If RedBeat or a broker is there, \(loss)."
-                    )
-                ]
-            } else if hit.contains(where: { $0.place.host == place.host }) {
-                text = "\(emptied) \(shown(place)), which holds \(held). \(loss). Take the line out before a cutover."
-            } else {
-                text =
-                    "\(emptied) \(shown(place)) of the crontab's machine, which may be that of \(held). If it is, \(loss). Take the line out, or see that it is another."
-            }
-            return [Finding(.flushesRedis, location: location, text: text)]
-        }
-    }
-
-    /// Whether what a command empties may be another place. A machine calls itself otherwise than others call it.
-    private static func mayBe(_ emptied: DangerousCommand.Place, _ other: DangerousCommand.Place) -> Bool {
-        guard let host = emptied.host else { return true }
-        let isSame = host == other.host || host == "127.0.0.1" || other.host == "127.0.0.1"
-        return isSame && emptied.port == other.port
-            && (emptied.database == nil || other.database == nil || emptied.database == other.database)
-    }
-
-    private func shown(_ place: DangerousCommand.Place) -> String {
-        "redis://\(place.host ?? "?"):\(place.port)" + (place.database.map { "/\($0)" } ?? ", all of its databases")
     }
 }

@@ -1,4 +1,4 @@
-"""When legacy schedules are due: RedBeat's crontab, interval and rrule, exactly.
+"""When legacy schedules are due: RedBeat's crontab, interval and rrule, and what other crons mean, exactly.
 
 Pure: no clock, no network, nothing of Airflow's. All instants are `datetime`s in UTC.
 """
@@ -6,6 +6,7 @@ Pure: no clock, no network, nothing of Airflow's. All instants are `datetime`s i
 from __future__ import annotations
 
 from .base import ENDS, Schedule, ScheduleError
+from .calendar import Calendar
 from .crontab import Crontab, field_values
 from .interval import Interval
 from .parsing import parse_schedule
@@ -13,6 +14,7 @@ from .recurrence import Recurrence
 
 __all__ = [
     "ENDS",
+    "Calendar",
     "Crontab",
     "Interval",
     "Recurrence",

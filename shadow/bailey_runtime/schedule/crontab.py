@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from .base import ENDS, Schedule, ScheduleError
 from .words import MONTHS, WEEKDAYS, numbers
-from .zones import instant_of, offset_at, wall_time
+from .zones import instant_of, local_walk, wall_time
 
 LIMITS: dict[str, tuple[int, int]] = {
     "minute": (0, 59),
@@ -28,9 +28,6 @@ _NAMES = {
 }
 _RANGE = re.compile(r"(\w+)-(\w+)(?:(/)(\w*))?")
 _WORD = re.compile(r"\w*")
-_EARLIEST_YEAR = 1900
-# Longer than any zone's clock ever jumped.
-_LONGEST_JUMP = timedelta(hours=26)
 
 
 def field_values(field: str, spec: Any) -> frozenset[int]:
@@ -176,21 +173,7 @@ class Crontab(Schedule):
 
     def last_until(self, instant: datetime) -> datetime | None:
         """The last tick at or before an instant, of those counted from long before."""
-        reach = timedelta(minutes=10)
-        while True:
-            start = instant - reach
-            # A walk that begins right after a skipped hour may find other ticks than
-            # one that came through it.
-            while offset_at(start, self._zone) != offset_at(start - _LONGEST_JUMP, self._zone):
-                start -= _LONGEST_JUMP
-            last = None
-            for tick in self.ticks(start):
-                if tick > instant:
-                    break
-                last = tick
-            if last is not None or start.year < _EARLIEST_YEAR:
-                return last
-            reach *= 2
+        return local_walk(self, instant, self._zone)
 
     def _next_wall(self, wall: datetime) -> datetime | None:
         """The first local minute after another at which all five sets hold."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .base import Schedule, ScheduleError
+from .calendar import Calendar
 from .crontab import Crontab
 from .interval import Interval
 from .recurrence import Recurrence
@@ -14,7 +15,7 @@ from .zones import load_zone
 
 
 def parse_schedule(stored: Mapping[str, Any], timezone: str, anchor: datetime | None = None) -> Schedule:
-    """The schedule of a RedBeat definition, in the IANA zone of the Celery app.
+    """The schedule of a RedBeat definition, in the IANA zone of the Celery app; or a calendar of sets, in its own zone.
 
     An interval needs an anchor: the instant of the run that its ticks follow.
     Raises ScheduleError.
@@ -32,7 +33,9 @@ def parse_schedule(stored: Mapping[str, Any], timezone: str, anchor: datetime | 
         return Crontab(fields, zone)
     if kind == "rrule":
         return Recurrence(stored)
+    if kind == "calendar":
+        return Calendar(stored, zone)
     raise ScheduleError(
         "unknown-schedule",
-        f"the schedule's type is {kind!r}; known are crontab, interval and rrule",
+        f"the schedule's type is {kind!r}; known are crontab, interval, rrule and calendar",
     )

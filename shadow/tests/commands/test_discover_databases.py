@@ -82,7 +82,7 @@ def test_what_no_source_reads_is_named_all_the_same(postgres: str, tmp_path: Pat
     what = {one["place"]: one["what"] for one in found["systems"]}
     assert what == {
         "public.apscheduler_jobs": "APScheduler 3's jobs",
-        "public.job": "pg_cron's schedule",
+        "public.job": "pg_cron",
         "work.mail_jobs": "a table that looks like a job queue",
         "work.odd.name": "a table that looks like a job queue",
         'work.drop" table; --': "a table that looks like a job queue",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import islice, takewhile
 
 import pytest
 
 from bailey_runtime.schedule import (
+    ENDS,
     Interval,
     ScheduleError,
     field_values,
@@ -103,6 +104,46 @@ def test_recurrence_ticks(oracle):
     assert different == []
 
 
+def calendar_of(line: dict) -> dict:
+    return {"__type__": "calendar", "expression": line["cron"], "clock": "robfig", **line["sets"]}
+
+
+def test_ticks_of_kubernetes(oracle):
+    lines = [line for line in oracle("robfig") if line.get("fires") and "sets" in line]
+    assert len(lines) > 400
+    different = []
+    # Swift's test has all of them.
+    for line in lines[::6]:
+        # A zone in the text is for whoever reads manifests.
+        if "TZ=" in line["cron"]:
+            continue
+        schedule = parse_schedule(calendar_of(line), line["tz"])
+        expected = [at(second) for second in line["fires"] if at(second) < ENDS]
+        found = list(islice(schedule.ticks(at(line["start"])), len(expected)))
+        if found != expected:
+            different.append((line["tz"], line["cron"], line["start"]))
+        for before, tick in islice(zip(expected[3:], expected[4:]), 0, None, 30):
+            middle = before + (tick - before) / 2
+            if (schedule.last_until(middle), schedule.last_until(tick)) != (before, tick):
+                different.append((line["tz"], line["cron"], before, tick))
+    assert different == []
+
+
+def test_ticks_of_debians_cron(oracle):
+    """What the program itself ran while its clock changed."""
+    different = []
+    for line in oracle("debian-cron"):
+        schedule = parse_schedule({"__type__": "calendar", **line["calendar"]}, line["tz"])
+        ticks = schedule.ticks(at(line["from"]))
+        found = list(takewhile(lambda tick, line=line: tick < at(line["until"]), ticks))
+        if found != [at(second) for second in line["fires"]]:
+            different.append((line, found))
+        for tick in found:
+            if schedule.last_until(tick + timedelta(seconds=1)) != tick:
+                different.append((line, tick))
+    assert different == []
+
+
 @pytest.mark.parametrize(
     ("schedule", "zone", "anchor", "code"),
     [
@@ -152,6 +193,11 @@ def test_recurrence_ticks(oracle):
             None,
             "bad-rrule",
         ),
+        ({"__type__": "calendar", "minutes": [60]}, "UTC", None, "bad-cron"),
+        ({"__type__": "calendar", "minutes": "5"}, "UTC", None, "bad-cron"),
+        ({"__type__": "calendar", "clock": "sun"}, "UTC", None, "bad-cron"),
+        ({"__type__": "calendar", "minutes": []}, "UTC", None, "never-fires"),
+        ({"__type__": "calendar", "days": [30], "months": [2]}, "UTC", None, "never-fires"),
         ({"__type__": "solar"}, "UTC", None, "unknown-schedule"),
         ([], "UTC", None, "unknown-schedule"),
     ],

@@ -16,6 +16,15 @@ public enum DangerousCommand: Sendable, Hashable {
             self.database = database
         }
 
+        /// The place of a `redis://` or `rediss://` address; nil of anything else.
+        public init?(address: String) {
+            guard address.hasPrefix("redis"), let (host, port, database) = DangerousCommand.url(address), let host
+            else {
+                return nil
+            }
+            self.init(host: host, port: port, database: database)
+        }
+
         /// The machine itself has several names.
         private static func plain(_ host: String) -> String {
             ["localhost", "::1", "127.0.0.1", "[::1]", "0.0.0.0"].contains(host.lowercased())

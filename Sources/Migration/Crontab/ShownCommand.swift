@@ -1,8 +1,11 @@
 /// A command line as it may be shown: what looks like a password, a token or a key in it is `…`. What is hidden is guessed from names and
 /// shapes, so rather too much than too little.
-enum ShownCommand {
+public enum ShownCommand {
     /// The text with its secrets hidden.
-    static func of(_ command: String) -> String { of(command, depth: 0) }
+    public static func of(_ command: String) -> String { of(command, depth: 0) }
+
+    /// Whether anything in it would be hidden.
+    public static func hidesSomething(of command: String) -> Bool { of(command) != command }
 
     private static let hidden = "…"
     /// Programs of which the word after an option, or what is glued to it, is a password.

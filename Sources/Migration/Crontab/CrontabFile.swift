@@ -16,6 +16,31 @@ public struct CrontabFile: Sendable, Hashable {
         public var user: String?
         /// The zone that `CRON_TZ` names above it.
         public var timezone: String?
+        /// The line as it stands in the file.
+        public var text = ""
+        /// The variables that are set above it, by name.
+        public var variables: [String: String] = [:]
+
+        /// The command as the shell gets it, and what it gets on standard input: an unescaped `%` ends the one and begins the other, in which
+        /// each further one is a line's end.
+        public var parts: (command: String, input: String?) {
+            var parts = [""]
+            var isEscaped = false
+            for letter in command {
+                if letter == "%", !isEscaped {
+                    parts.append("")
+                    continue
+                }
+                // Only a percent sign is escaped: any other backslash is the shell's.
+                if letter == "%" { parts[parts.count - 1].removeLast() }
+                parts[parts.count - 1].append(letter)
+                // In what is the shell's a backslash escapes another, in what is read it does not.
+                isEscaped = letter == "\\" && (parts.count > 1 || !isEscaped)
+            }
+            guard parts.count > 1 else { return (parts[0], nil) }
+            let input = parts.dropFirst().joined(separator: "\n")
+            return (parts[0], input.isEmpty || input.hasSuffix("\n") ? input : input + "\n")
+        }
     }
 
     /// A line that cron, or Bailey, cannot read.
@@ -43,6 +68,7 @@ public struct CrontabFile: Sendable, Hashable {
         self.file = file
         let hasUsers = hasUsers ?? CrontabFile.isOfTheSystem(file)
         var timezone: String?
+        var variables: [String: String] = [:]
         var hasSettings = false
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let line = line.drop { $0 == " " || $0 == "\t" }
@@ -50,13 +76,15 @@ public struct CrontabFile: Sendable, Hashable {
             if plain.isEmpty || plain.hasPrefix("#") { continue }
             if let (name, value) = CrontabFile.setting(plain) {
                 hasSettings = true
-                if name == "CRON_TZ" || name == "TZ" { timezone = value.isEmpty ? nil : value }
+                // TZ is the command's alone: cron reads its lines in the machine's own zone all the same.
+                if name == "CRON_TZ" { timezone = value.isEmpty ? nil : value } else { variables[name] = value }
                 continue
             }
             do {
                 var found = try CrontabFile.line(plain, hasUsers: hasUsers)
                 found.number = index + 1
                 found.timezone = timezone
+                (found.text, found.variables) = (String(plain), variables)
                 lines.append(found)
             } catch {
                 unread.append(Unread(number: index + 1, text: String(plain), reason: error.message))
