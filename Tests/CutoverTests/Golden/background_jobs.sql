@@ -258,6 +258,8 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    -- The application's own triggers fire on what is written here.
+    PERFORM set_config('search_path', coalesce(place.layout ->> 'path', 'pg_catalog, pg_temp'), true);
     before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
@@ -1064,7 +1066,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '9b142d0700e31d2d', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '41aa05ea5fc783c1', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),
