@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from pgqueuer.db import PsycopgDriver
 from pgqueuer.domain.errors import DuplicateJobError
 from pgqueuer.models import TracebackRecord
 from pgqueuer.queries import Queries
+
+from bailey_runtime import json_value
 
 LOG = "SELECT status::text, entrypoint, priority FROM pgqueuer_log WHERE job_id = %s ORDER BY id"
 
@@ -156,6 +159,54 @@ def test_a_run_of_airflow_writes_what_a_worker_writes(shop: Shop, tmp_path: Path
     assert (legacys.exception_type, legacys.exception_message) == ("ValueError", "no such mail")
     history = {entry["name"]: entry["history"] for entry in shop.json("import")["entries"]}["send_mail"]
     assert (history["succeeded"], history["failed"]) == (2, 2)
+
+
+def test_every_payload_is_read_as_its_bytes_are(shop: Shop) -> None:
+    chance = random.Random(7)
+    pieces = [
+        b"a",
+        b"{}",
+        "é".encode(),
+        "€".encode(),
+        "😀".encode(),
+        b"\\",
+        b"\n",
+        b"\x00",
+        b"\x80",
+        b"\xc0\xaf",
+        b"\xc3",
+        b"\xe0\x80\xaf",
+    ]
+    pieces += [
+        b"\xed\x9f\xbf",
+        b"\xed\xa0\x80",
+        b"\xee\x80\x80",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xf4\x8f\xbf\xbf",
+        b"\xf4\x90\x80\x80",
+        b"\xf5\x80\x80\x80",
+    ]
+    payloads = [b"", b'{"n": 1.10}', b"[1,", *pieces]
+    payloads += [bytes(chance.randrange(256) for _ in range(chance.randrange(1, 5))) for _ in range(200)]
+    payloads += [b"".join(chance.choices(pieces, k=3)) for _ in range(200)]
+    jobs = self_made(shop, payloads)
+    shop.begin()
+    shop.cut_over()
+    taken = {job["job"]: job["payload"] for job in shop.take("dag/1", len(payloads))}
+    assert len(taken) == len(payloads)
+    for job, payload in zip(jobs, payloads, strict=True):
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            text = ""
+        meant = text if text and "\0" not in text or not payload else f"\\x{payload.hex()}"
+        assert taken[str(job)] == json_value.payload(meant), payload
+
+
+def self_made(shop: Shop, payloads: list[bytes]) -> list[int]:
+    """Jobs with these payloads; their ids."""
+    count = len(payloads)
+    return list(shop.asked(lambda queries: queries.enqueue(["send_mail"] * count, payloads, [0] * count)))
 
 
 def test_a_failed_job_is_repeated_by_airflow_and_by_legacy_after_a_rollback(shop: Shop, tmp_path: Path) -> None:
