@@ -283,8 +283,8 @@ extension QueueSwitch {
         let rows = try await connection.query(
             "SELECT p, t, has_table_privilege(to_regclass(t), p) AS may FROM unnest($1::text[], $2::text[]) AS wanted (p, t)",
             [
-                .texts(["TRIGGER"] + sql.actingRights.map(\.right)),
-                .texts([sql.quotedTable] + sql.actingRights.map(\.table)),
+                .texts(["TRIGGER", "SELECT", "UPDATE"] + sql.endingRights.map(\.right)),
+                .texts(Array(repeating: sql.quotedTable, count: 3) + sql.endingRights.map(\.table)),
             ]
         )
         for row in rows where row["may"] != "t" {

@@ -151,10 +151,9 @@ public struct QueueSwitchSQL: Sendable {
         rows.hold.obstacles.map { ("SELECT coalesce((\(rows.profile.filled($0.condition))), false) AS holds", $0) }
     }
 
-    /// The rights on tables that the switch acts with.
-    var actingRights: [(right: String, table: String)] {
-        [("SELECT", rows.table), ("UPDATE", rows.table)] + (rows.hold.deletes.isEmpty ? [] : [("DELETE", rows.table)])
-            + (rows.logTable.map { [("INSERT", $0)] } ?? [])
+    /// The rights on tables that the switch acts with beyond reading and changing the queue's own.
+    var endingRights: [(right: String, table: String)] {
+        (rows.hold.deletes.isEmpty ? [] : [("DELETE", rows.table)]) + (rows.logTable.map { [("INSERT", $0)] } ?? [])
     }
 
     /// The conditions that a row waits under a word of the table, one each; nil where the status is no column.
@@ -296,7 +295,7 @@ public struct QueueSwitchSQL: Sendable {
         DO $bailey$ BEGIN
             IF EXISTS (SELECT FROM bailey.queue q, (SELECT \(rows.layout.replacing("t.oid", with: "0::oid")) AS layout) n
                 WHERE q.queue = \(rows.name) AND q.layout <> '{}'
-                    AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type')
+                    AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path')
                 AND EXISTS (SELECT FROM bailey.switch s WHERE s.queue = \(rows.name) AND s.state <> 'legacy') THEN
                 RAISE EXCEPTION 'BAILEY: jobs are held in another way' USING ERRCODE = 'object_in_use';
             END IF;

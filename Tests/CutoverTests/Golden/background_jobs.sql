@@ -1060,7 +1060,7 @@ DO $bailey$ BEGIN
         'status', jsonb_build_object('name', 'status', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = 0::oid AND attname = 'status' AND NOT attisdropped)),
         'type', jsonb_build_object('name', 'job_type', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = 0::oid AND attname = 'job_type' AND NOT attisdropped)))) AS layout) n
         WHERE q.queue = 'jobs' AND q.layout <> '{}'
-            AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type')
+            AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path')
         AND EXISTS (SELECT FROM bailey.switch s WHERE s.queue = 'jobs' AND s.state <> 'legacy') THEN
         RAISE EXCEPTION 'BAILEY: jobs are held in another way' USING ERRCODE = 'object_in_use';
     END IF;

@@ -285,5 +285,16 @@ def test_rights_that_are_missing_for_its_log_are_named(shop: Shop) -> None:
         "cutover", shop.pipeline, "--execute", "--override", "a", "--reason", "it must refuse", status=1
     )
     assert "DELETE on public.pgqueuer" in str(refused) and "pgqueuer_log" in str(refused)
-    shop.connection.execute(f"DROP OWNED BY {user}")
+    shop.connection.execute(f"GRANT DELETE ON pgqueuer TO {user}")
+    shop.connection.execute(f"GRANT INSERT ON pgqueuer_log TO {user}")
+    shop.cut_over()
+    shop.take("dag/1")
+    # One that is revoked later is named before anything depends on it.
+    shop.connection.execute(f"REVOKE DELETE ON pgqueuer FROM {user}")
+    [event] = [event for event in shop.json("watch", "--once")["events"] if event["event"] == "no-rights"]
+    assert f'GRANT DELETE ON "public"."pgqueuer" TO {user}' in event["text"], event
+    shop.connection.execute(f"GRANT DELETE ON pgqueuer TO {user}")
+    assert shop.finish(shop.one("SELECT min(id)::text FROM pgqueuer"), "dag/1", "success") == "success"
+    shop.roll_back()
+    shop.connection.execute(f"DROP OWNED BY {user} CASCADE")
     shop.connection.execute(f"DROP ROLE {user}")
