@@ -45,6 +45,7 @@ public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
         case missingColumn = "missing-column"
         case forbiddenStatus = "forbidden-status"
         case unfitTable = "unfit-table"
+        case unfitUse = "unfit-use"
         // The bridge is being taken away, or is gone.
         case retiring
         case retired

@@ -1,5 +1,6 @@
 import Airflow
 package import Cutover
+import Legacy
 import LosslessJSON
 package import Migration
 import Schedules
@@ -80,8 +81,17 @@ package struct JobsRetiring: Sendable {
             case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait: return nil
             }
         }
-        let missing = types.first { !runnable.contains($0) }
-        return missing.map { "no task of the DAG can run a job of \($0); give it python or command" }
+        if let missing = types.first(where: { !runnable.contains($0) }) {
+            return "no task of the DAG can run a job of \(missing); give it python or command"
+        }
+        for task in pipeline.dag.tasks {
+            guard case .queue(let drain) = task.body,
+                case .queue(nil)? = workspace.system(drain.entry.source)?.dagSource
+            else { continue }
+            return
+                "the profile of source \(drain.entry.source) says more of how a job begins and ends than a DAG without its gate can do; its gate may stay"
+        }
+        return nil
     }
 
     private func deployment() async -> PolicyEvidence.Deployment {

@@ -30,6 +30,8 @@ extension LegacyEntry {
                 reason:
                     "it runs in a container of the image \(options["image"]?.string ?? "(none)"), and no mapping says what runs in its place; give the task python, command, sql or http"
             )
+        case .workflow:
+            return .untranslatable(reason: "a whole pipeline stands for it: write “workflow” beside “tasks”")
         case .recurringJob:
             return .untranslatable(
                 reason:

@@ -37,6 +37,9 @@ import Testing
             properties?["columns"]?["propertyNames"]?["enum"]?.array?.compactMap(\.string) == QueueProfile.columnNames
         )
         #expect(keys(properties?["hold"]) == Set(QueueHold.keys))
+        let log = properties?["hold"]?["properties"]?["log"]
+        #expect(keys(log) == Set(QueueLog.keys))
+        #expect(keys(properties?["hold"]?["properties"]?["refuse"]?["items"]) == Set(QueueObstacle.keys))
         #expect(keys(properties?["hold"]?["properties"]?["retries"]) == Set(QueueHold.Retries.keys))
     }
 
@@ -59,6 +62,18 @@ import Testing
         ("  attempts: retry_count", "", "“columns” must name “attempts”"),
         ("running: [running]", "", "which word means running"),
         ("backoff: 2", "backoff: 0.5", "“backoff” must be from 1 to 1000"),
+        ("  order:", "  deletes: [other]\n  order:", "“deletes” may say success and failed"),
+        ("  order:", "  ready: \"true; DROP TABLE x\"\n  order:", "“;” stands in it outside quotes"),
+        ("  order:", "  log: {table: l, columns: {a: \"1 -- \"}}\n  order:", "a comment stands in it"),
+        ("  order:", "  log: {table: l}\n  order:", "what is written into “l”"),
+        ("  order:", "  refuse: {when: \"true\"}\n  order:", "must be a list of"),
+        ("  order:", "  refuse: [{when: \"(\", because: a, advice: b}]\n  order:", "a bracket is not closed"),
+        ("  order:", "  columns: {id: id}\n  order:", "belongs to a profile with “view”"),
+        ("hold:", "view: SELECT * FROM {table}\nhold:", "must name the table's own"),
+        (
+            "  by: status\n  held: bailey_held\n  claimed: bailey_claimed", "  by: due\n  claimed: runing",
+            "must be the first word of “running”"
+        ),
     ])
     func aHoldThatCannotWork(_ old: String, _ new: String, _ message: String) throws {
         let file = QueueSwitchSQLTests.root.appendingPathComponent("mappings/profiles/background_jobs.yaml")

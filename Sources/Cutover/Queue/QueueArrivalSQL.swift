@@ -1,4 +1,5 @@
 import Legacy
+import Postgres
 
 /// The triggers of a queue's table, and their functions. They depend on no column, so that the application may change every one of them; and
 /// an error in them never stops the application: the row passes as it is, and the error is kept in `bailey.sighting`.
@@ -6,8 +7,18 @@ extension QueueRowSQL {
     /// What precedes the body of each function that changes rows.
     static let acting = "SET lock_timeout = '10s'"
 
-    var safe: String {
-        "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))"
+    var safe: String { safe(path: "pg_catalog, pg_temp") }
+
+    /// The same of a function that writes rows, on which the application's own triggers fire.
+    var safeForWriting: String { safe(path: path) }
+
+    /// Where what writes rows finds what has no schema in its name: PostgreSQL's own first.
+    var path: String {
+        hold.hasSearchPath ? "pg_catalog, \(PostgresConnection.identifier(schema)), pg_temp" : "pg_catalog, pg_temp"
+    }
+
+    private func safe(path: String) -> String {
+        "SECURITY DEFINER SET search_path = \(path) SET datestyle = 'ISO' SET timezone = \(QueueRowSQL.literal(timezone))"
     }
 
     /// Whether a row has begun anew, as far as the table tells.
@@ -95,7 +106,7 @@ extension QueueRowSQL {
                         SELECT * INTO claim FROM bailey.claim c WHERE c.queue = \(name) AND c.job = the_job AND NOT c.former
                         ORDER BY c.finished_at DESC NULLS FIRST, c.place DESC LIMIT 1;
                         IF \(status("new")) IN \(words("running")) THEN
-                            -- A worker that locks rows never begins one that does not wait for it.
+                            \(besides.indented(20))-- A worker that locks rows never begins one that does not wait for it.
                             IF claim.run IS NOT NULL AND (claim.finished_at IS NULL OR \(ended)) THEN
                                 taken_by := claim.run;
                             ELSIF NOT (\(sameRun)) THEN
@@ -107,7 +118,7 @@ extension QueueRowSQL {
                         IF claim.run IS NOT NULL AND claim.finished_at IS NULL AND \(isOurs("old")) THEN
                             IF \(status("new")) IN \(words("queued")) THEN
                                 -- Queued anew in the middle of a run: it stays the run's.
-                                \(claimNew.indented(20))
+                                \(requeued.indented(20))
                             ELSIF \(status("new")) IS DISTINCT FROM \(status("old")) THEN
                                 seen := 'taken: ' || coalesce(\(status("old")), 'null') || ' to ' || coalesce(\(status("new")), 'null');
                                 \(freeNew.indented(20))
@@ -199,7 +210,7 @@ extension QueueRowSQL {
                     RETURN NULL;
                 END IF;
                 BEGIN
-                    IF NOT \(isOurs("old")) THEN
+                    IF NOT \(isOurs("old"))\(hold.deletes.isEmpty ? "" : " OR current_setting('bailey.acting', true) = 'on'") THEN
                         RETURN old;
                     END IF;
                     the_job := \(id("old"))::text;
@@ -218,6 +229,26 @@ extension QueueRowSQL {
                 END;
                 RETURN old;
             END $bailey$;
+            """
+    }
+
+    /// What is let pass of a row that a run has and that shows as running: whatever begins no run.
+    private var besides: String {
+        guard profile.showsRunning else { return "" }
+        return """
+            IF claim.run IS NOT NULL AND claim.finished_at IS NULL AND \(isOurs("old")) AND \(marked("new")) AND \(sameRun) THEN
+                EXIT deciding;
+            END IF;
+
+            """
+    }
+
+    /// What becomes of a row that a run has and that somebody lets wait again, as a queue does with jobs whose worker it believes dead.
+    private var requeued: String {
+        guard profile.showsRunning else { return claimNew }
+        return """
+            seen := 'taken: ' || coalesce(\(status("old")), 'null') || ' to ' || coalesce(\(status("new")), 'null');
+            new := old;
             """
     }
 

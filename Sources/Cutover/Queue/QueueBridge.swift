@@ -26,14 +26,20 @@ public struct QueueBridge: Bridge {
     public func rights() throws -> [NeededRights] {
         let table = try table()
         guard table.layout.hold != nil else { return [] }
-        let moving = table.entryRights + ["GRANT SELECT, UPDATE ON \(table.quotedTable) TO bailey;"]
+        let hold = table.layout.hold
+        let acting = hold?.deletes.isEmpty == false ? "SELECT, UPDATE, DELETE" : "SELECT, UPDATE"
+        let log = hold?.log.map { log in
+            "GRANT INSERT ON \(table.quotedSchema ?? "public").\(PostgresConnection.identifier(log.table)) TO bailey;"
+        }
+        let moving =
+            table.entryRights + ["GRANT \(acting) ON \(table.quotedTable) TO bailey;"] + [log].compactMap { $0 }
         return [
             NeededRights(
                 commands: "cutover (or give the output of cutover --sql to the administrator)",
                 lines: table.entryRights + [
                     "GRANT CREATE ON DATABASE \(PostgresConnection.identifier(table.database)) TO bailey;",
-                    "GRANT SELECT, UPDATE, TRIGGER ON \(table.quotedTable) TO bailey;",
-                ]
+                    "GRANT \(acting), TRIGGER ON \(table.quotedTable) TO bailey;",
+                ] + [log].compactMap { $0 }
             ),
             NeededRights(commands: "rollback, watch, status after a cutover", lines: moving),
             NeededRights(
@@ -138,6 +144,12 @@ public struct QueueBridge: Bridge {
         if try await !queue.uses().isEmpty, let refusal = try await queue.missingRights("looking after it") {
             let text = "\(refusal.found): no job is taken or given back. \(refusal.advice)."
             notices.append(BridgeNotice("no-rights", "\(source) \(refusal.found)", .urgent, text))
+        }
+        if try await !queue.uses().isEmpty {
+            for refusal in try await queue.obstacles("looking after it") {
+                let text = "\(refusal.found). \(refusal.advice)."
+                notices.append(BridgeNotice("unfit-use", "\(source) \(refusal.found)", .urgent, text))
+            }
         }
         for seen in try await queue.sightings() {
             let identity = "\(source) \(seen.what) \(seen.count)"

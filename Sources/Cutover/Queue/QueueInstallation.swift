@@ -84,14 +84,17 @@ extension QueueSwitch {
             do {
                 try await connection.transaction { connection in
                     _ = try await connection.query("SET LOCAL lock_timeout = '2s'")
+                    _ = try await connection.query(sql.setPath)
                     guard let id = try await connection.query(sql.pick).first?["id"] else { throw RolledBack() }
                     for statement in way { _ = try await connection.query(statement, [.text(id)]) }
                     throw RolledBack()
                 }
             } catch is RolledBack {
             } catch let error as PostgresError {
-                // Class 22: a value that the type does not take; 23: a constraint; P0: an exception of somebody's own.
-                guard let state = error.state, ["22", "23", "P0"].contains(state.prefix(2)) else { throw error }
+                // Class 22: a value that the type does not take; 23: a constraint; 42: what a trigger names is not found; P0: an exception of
+                // somebody's own.
+                guard let state = error.state, ["22", "23", "42", "P0"].contains(state.prefix(2)), error.code != .rights
+                else { throw error }
                 throw cannotHold("a row cannot be held: \(error.found)")
             }
         }

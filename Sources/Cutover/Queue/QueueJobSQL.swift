@@ -21,14 +21,14 @@ extension QueueRowSQL {
     /// Holds waiting rows that legacy has not begun.
     var holdBatch: String {
         let picked = """
-            SELECT \(id("j")) AS id\(hold.method == .due ? ", \(profile.text("due", of: "j")) AS due" : "") FROM \(table) j
+            SELECT \(id("j")) AS id\(hold.method == .due ? ", j.\(bare("due"))::text AS due" : "") FROM \(table) j
                     WHERE \(type("j")) = bailey_type AND \(waits("j")) AND NOT \(begun("j")) AND bailey.bucket(\(id("j"))::text) < switch.share
                     LIMIT bailey_most FOR UPDATE SKIP LOCKED
             """
         let kept = hold.method == .due ? ", kept AS (\n        \(keep("picked"))\n    )" : ""
         return """
             CREATE OR REPLACE FUNCTION \(function("hold"))(the_type text, most integer) RETURNS integer LANGUAGE plpgsql
-            \(safe) \(QueueRowSQL.acting) AS $bailey$
+            \(safeForWriting) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
                 bailey_type ALIAS FOR the_type;
@@ -53,8 +53,7 @@ extension QueueRowSQL {
     /// Takes held rows that are due.
     var take: String {
         let runs = hold.retries?.counts == .runs
-        var changes = claiming
-        if let started = column("started") { changes.append("\(started) = \(now("started"))") }
+        var changes = taking
         if runs, let column = column("attempts"), let counted = profile.countedUp("attempts", of: "j") {
             changes.append("\(column) = \(counted)")
         }
@@ -65,10 +64,18 @@ extension QueueRowSQL {
         let sorted = order.map { "j.\($0.column)\($0.down ? " DESC" : "")" }.joined(separator: ", ")
         let sortedAgain = order.enumerated().map { "t.o\($0)\($1.down ? " DESC" : "")" }.joined(separator: ", ")
         let names = order.indices.map { "p.o\($0)" }.joined(separator: ", ")
+        // Nothing in a row tells then that another run has it, so what runs take goes one after the other.
+        let alone =
+            hold.method != .status && !profile.showsRunning
+            ? "\n    PERFORM pg_advisory_xact_lock(hashtextextended('bailey.takes ' || \(name) || ' ' || the_type, 0));"
+            : ""
+        let logged =
+            logging("running", error: "NULL", from: "\(table) j JOIN picked p ON \(id("j")) = p.id")
+            .map { ", logged AS (\n            \($0)\n        )" } ?? ""
         return """
             CREATE OR REPLACE FUNCTION \(function("take"))(the_type text, the_run text, most integer)
             RETURNS TABLE (job text, payload jsonb, attempt integer, key text) LANGUAGE plpgsql
-            \(safe) SET bytea_output = 'hex' \(QueueRowSQL.acting) AS $bailey$
+            \(safeForWriting) SET bytea_output = 'hex' \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
                 bailey_type ALIAS FOR the_type;
@@ -76,7 +83,7 @@ extension QueueRowSQL {
                 switch bailey.switch;
             BEGIN
                 -- Two takes of one run, as after a lost answer, go one after the other.
-                PERFORM pg_advisory_xact_lock(hashtextextended('bailey.take ' || the_run || ' ' || the_type, 0));
+                PERFORM pg_advisory_xact_lock(hashtextextended('bailey.take ' || the_run || ' ' || the_type, 0));\(alone)
                 \(lockedSwitch("KEY SHARE"));
                 IF switch.state = 'airflow' AND NOT EXISTS (
                     SELECT FROM bailey.claim c WHERE c.queue = \(name) AND c.run = the_run AND c.job_type = the_type
@@ -94,7 +101,7 @@ extension QueueRowSQL {
                         UPDATE \(table) j SET \(set(changes)) FROM picked p WHERE \(id("j")) = p.id
                         RETURNING p.id, p.was_started, p.was_status, \(names), \(profile.text("payload", of: "j")) AS payload,
                             \(attempt) AS attempt, \(profile.text("key", of: "j")) AS key
-                    )
+                    )\(logged)
                     INSERT INTO bailey.claim (queue, job, job_type, run, fence, attempt, key, payload, stored, was_started, was_status)
                     SELECT \(name), t.id::text, bailey_type, the_run, switch.fence, t.attempt, t.key, bailey.parsed(t.payload), t.payload, t.was_started, t.was_status
                     FROM taken t ORDER BY \(sortedAgain);
@@ -114,11 +121,14 @@ extension QueueRowSQL {
     /// Settles one job of a run.
     var finish: String {
         let at = "clock_timestamp()"
-        let done = set(profile.writing("success", at: at) + freeing("j"))
-        let failed = set(profile.writing("failed", at: at) + profile.writingError("bailey_error") + freeing("j"))
+        let done = ending("success", profile.writing("success", at: at) + freeing("j"))
+        let failed = ending(
+            "failed",
+            profile.writing("failed", at: at) + profile.writingError("bailey_error") + freeing("j")
+        )
         return """
             CREATE OR REPLACE FUNCTION \(function("finish"))(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
-            \(safe) \(QueueRowSQL.acting) AS $bailey$
+            \(safeForWriting) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
                 bailey_job ALIAS FOR the_job;
@@ -144,16 +154,24 @@ extension QueueRowSQL {
                     said := 'overtaken';
                 ELSIF the_state = 'success' THEN
                     said := 'success';
-                    UPDATE \(table) j SET \(done) WHERE \(theRow);
+                    \(done.indented(8))
                 \(retry.indented(4))ELSE
                     said := 'failed';
-                    UPDATE \(table) j SET \(failed) WHERE \(theRow);
+                    \(failed.indented(8))
                 END IF;
                 \(forget("said <> 'retry'", job: "the_job").indented(4))UPDATE bailey.claim c SET finished_at = clock_timestamp(), outcome = said, error = left(the_error, 2000), payload = NULL, stored = NULL
                 WHERE c.place = claim.place;
                 RETURN said;
             END $bailey$;
             """
+    }
+
+    /// What writes the end of a job's row, and tells of it.
+    private func ending(_ state: String, _ changes: [String]) -> String {
+        let log = logging(state, error: "bailey_error", from: "\(table) j WHERE \(theRow)").map { "\($0);\n" } ?? ""
+        return log
+            + (hold.deletes.contains(state)
+                ? "DELETE FROM \(table) j WHERE \(theRow);" : "UPDATE \(table) j SET \(set(changes)) WHERE \(theRow);")
     }
 
     private var retryColumns: String {
@@ -183,8 +201,10 @@ extension QueueRowSQL {
             hold.method == .due
             ? "\n        INSERT INTO bailey.held (queue, job, due) VALUES (\(name), bailey_job, (\(next))::\(momentType(profile.kind("due")))::text)\n        ON CONFLICT (queue, job) DO UPDATE SET due = excluded.due;"
             : ""
+        let told =
+            logging("queued", error: "bailey_error", from: "\(table) j WHERE \(theRow)").map { "\n    \($0);" } ?? ""
         return """
-            ELSIF bailey_done < bailey_most THEN
+            ELSIF bailey_done < bailey_most THEN\(told)
                 bailey_next := clock_timestamp() + \(retries.wait(after: before)) * interval '1 second';
                 IF switch.state IN ('closing', 'airflow') THEN
                     said := 'retry';
@@ -214,10 +234,13 @@ extension QueueRowSQL {
             column("started").map { ["\($0) = claim.was_started::\(momentType(profile.kind("started")))"] } ?? []
         let attempts =
             hold.retries?.counts == .runs ? column("attempts").map { ["\($0) = claim.attempt - 1"] } ?? [] : []
-        let heldAgain = hold.method == .status ? ["\(bare("status")) = \(wordAgain)"] : []
+        let heldAgain =
+            hold.method == .status
+            ? ["\(bare("status")) = \(wordAgain)"]
+            : profile.showsRunning ? profile.writing("queued", at: "clock_timestamp()") : []
         return """
             CREATE OR REPLACE FUNCTION \(function("give_up"))(the_type text, the_runs text[], the_operator text) RETURNS bigint LANGUAGE plpgsql
-            \(safe) \(QueueRowSQL.acting) AS $bailey$
+            \(safeForWriting) \(QueueRowSQL.acting) AS $bailey$
             #variable_conflict use_column
             DECLARE
                 bailey_type ALIAS FOR the_type;
@@ -254,6 +277,9 @@ extension QueueRowSQL {
     /// How many rows of a type are where.
     var look: String {
         let started = value("started", of: "j").map { _ in profile.instant("started", of: "j") }
+        // A row that shows as running may be a run's.
+        let running =
+            "\(status("j")) IN \(words("running"))" + (profile.showsRunning ? " AND NOT \(isOurs("j"))" : "")
         return """
             CREATE OR REPLACE FUNCTION \(function("look"))(the_type text)
             RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
@@ -262,7 +288,7 @@ extension QueueRowSQL {
                     SELECT coalesce((SELECT s.share FROM bailey.switch s WHERE s.queue = \(name) AND s.job_type = the_type AND s.state <> 'legacy'), 100) AS share
                 ), row AS (
                     SELECT bailey.bucket(\(id("j"))::text) < switch.share AS ours, \(waits("j")) AS waits, \(begun("j")) AS begun,
-                        \(isHeld("j")) AS held, \(isClaimed("j")) AS claimed, \(status("j")) IN \(words("running")) AS running, \(due("j")) AS due,
+                        \(isHeld("j")) AS held, \(isClaimed("j")) AS claimed, \(running) AS running, \(due("j")) AS due,
                         \(started.map { "coalesce(\($0) < now() - interval '\(hold.stuckAfter) seconds', false)" } ?? "false") AS old,
                         \(started ?? "NULL::timestamptz") AS started
                     FROM \(table) j, switch WHERE \(type("j")) = the_type

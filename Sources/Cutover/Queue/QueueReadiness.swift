@@ -85,6 +85,7 @@ extension QueueSwitch {
         try await found.refusals += columns()
         guard found.refusals.count == before else { return found }
         try await examine(&found)
+        if found.refusals.isEmpty { found.refusals += try await obstacles("checking") }
         if found.installation != .present {
             found.missingRights = try await missingRights(schema: row.bool("bailey"), creates: row.bool("creates"))
         }
@@ -280,10 +281,16 @@ extension QueueSwitch {
             missing.append("CREATE in the database")
         }
         let rows = try await connection.query(
-            "SELECT p, has_table_privilege(to_regclass($1), p) AS may FROM unnest(ARRAY['TRIGGER', 'SELECT', 'UPDATE']) p",
-            [.text(sql.quotedTable)]
+            "SELECT p, t, has_table_privilege(to_regclass(t), p) AS may FROM unnest($1::text[], $2::text[]) AS wanted (p, t)",
+            [
+                .texts(["TRIGGER", "SELECT", "UPDATE"] + sql.endingRights.map(\.right)),
+                .texts(Array(repeating: sql.quotedTable, count: 3) + sql.endingRights.map(\.table)),
+            ]
         )
-        for row in rows where try !row.bool("may") { missing.append("\(try row.text("p")) on \(sql.table)") }
+        for row in rows where row["may"] != "t" {
+            let table = try row.text("t")
+            missing.append("\(try row.text("p")) on \(table == sql.quotedTable ? sql.table : table)")
+        }
         return missing
     }
 }

@@ -7,7 +7,13 @@ extension QueueSwitch {
     ///
     /// - Throws: `PostgresError`.
     func missingRights(_ operation: String) async throws -> Refusal? {
-        let rows = try await connection.query(QueueRights.missing, [.text(queue), .text(sql.table)])
+        var rows = try await connection.query(QueueRights.missing, [.text(queue), .text(sql.table)])
+        if rows.isEmpty, !sql.endingRights.isEmpty {
+            rows = try await connection.query(
+                QueueRights.missingForEnds,
+                [.texts(sql.endingRights.map(\.right)), .texts(sql.endingRights.map(\.table))]
+            )
+        }
         guard let first = rows.first else { return nil }
         let role = try first.text("role")
         let wants = try rows.map { row in "\(try row.text("what")) on \(try row.text("place"))" }
@@ -28,6 +34,14 @@ extension QueueSwitch {
 }
 
 enum QueueRights {
+    /// The same of what writes a job's end, where that is more than its row's columns; of tables that are there.
+    static let missingForEnds = """
+        SELECT quote_ident(r.rolname) AS role, w.what, w.place FROM pg_proc p JOIN pg_namespace b ON b.oid = p.pronamespace JOIN pg_roles r ON r.oid = p.proowner
+            CROSS JOIN unnest($1::text[], $2::text[]) AS w (what, place)
+        WHERE b.nspname = 'bailey' AND p.proname = 'give_back' AND to_regclass(w.place) IS NOT NULL
+            AND NOT has_table_privilege(r.oid, to_regclass(w.place), w.what)
+        """
+
     /// The rights that are missing, by the catalogue alone: who has no right to a schema may not even ask for its tables by name.
     static let missing = """
         WITH place AS (

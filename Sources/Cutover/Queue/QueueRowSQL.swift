@@ -135,9 +135,10 @@ struct QueueRowSQL {
 
     /// Whether it is held and no run has it.
     func isHeld(_ r: String) -> String {
-        hold.method == .status
-            ? "\(status(r)) IN \(list(pairs.map(\.held)))"
-            : "(\(isOurs(r)) AND NOT \(openClaim(r)))"
+        if hold.method == .status { return "\(status(r)) IN \(list(pairs.map(\.held)))" }
+        // The status is the row's own, so that it is asked once more of a row that another run has taken since the statement began.
+        let waits = profile.showsRunning ? "\(status(r)) IN \(words("queued")) AND " : ""
+        return "(\(waits)\(isOurs(r)) AND NOT \(openClaim(r)))"
     }
 
     /// Whether a run has it.
@@ -156,11 +157,20 @@ struct QueueRowSQL {
         return signs.isEmpty ? "false" : "(" + signs.joined(separator: " OR ") + ")"
     }
 
-    /// Whether it is due.
+    /// Whether it is due, and nothing else stands before it.
     func due(_ r: String) -> String {
-        guard let value = value("due", of: r) else { return "true" }
-        let at = hold.method == .due ? "CASE WHEN \(marked(r)) THEN \(kept(r)) ELSE \(value) END" : value
-        return "coalesce(\(at) <= \(moment("now()", of: "due")), true)"
+        let ready = hold.ready.map { "coalesce(\(profile.asked($0, of: "\(r).*")), false)" }
+        guard let value = value("due", of: r) else { return ready ?? "true" }
+        let at = hold.method == .due ? "CASE WHEN \(marked(r)) THEN \(keptMeaning(r)) ELSE \(value) END" : value
+        return (["coalesce(\(at) <= \(moment("now()", of: "due")), true)"] + [ready].compactMap { $0 })
+            .joined(separator: " AND ")
+    }
+
+    /// What the due time that is kept of a deferred row says.
+    private func keptMeaning(_ r: String) -> String {
+        guard let sql = profile.expressions["due"], let column = profile.columns["due"] else { return kept(r) }
+        let row = "jsonb_populate_record(\(r), jsonb_build_object(\(QueueRowSQL.literal(column)), \(kept(r))))"
+        return profile.asked(sql, of: "(\(row)).*")
     }
 
     // MARK: What is changed in a row
@@ -181,7 +191,14 @@ struct QueueRowSQL {
 
     /// Assignments that mark a held row as a run's.
     var claiming: [String] {
-        hold.method == .status ? ["\(bare("status")) = \(QueueRowSQL.literal(hold.claimed))"] : []
+        if hold.method == .status { return ["\(bare("status")) = \(QueueRowSQL.literal(hold.claimed))"] }
+        return profile.showsRunning ? profile.writing("running", at: "clock_timestamp()") : []
+    }
+
+    /// All assignments by which a held row becomes a run's, but for what counts attempts.
+    var taking: [String] {
+        if profile.showsRunning { return claiming }
+        return claiming + (column("started").map { ["\($0) = \(moment("clock_timestamp()", of: "started"))"] } ?? [])
     }
 
     /// Assignments that take the mark off, all but the status.
@@ -267,7 +284,7 @@ struct QueueRowSQL {
         return """
             jsonb_build_object('method', '\(hold.method.rawValue)', 'pairs', jsonb_build_array(\(words.joined(separator: ", "))),
                 'prefix', \(QueueRowSQL.literal(hold.held)), 'floor', '\(floor)', 'due_type', '\(momentType(profile.kind("due")))',
-                'zone', \(QueueRowSQL.literal(timezone)),
+                'zone', \(QueueRowSQL.literal(timezone)),\(hold.hasSearchPath ? "\n    'path', \(QueueRowSQL.literal(path))," : "")
                 'columns', jsonb_build_object(\(columns.joined(separator: ",\n        "))))
             """
     }

@@ -25,7 +25,7 @@ public struct QueueSwitch: Sendable {
         self.connection = connection
         queue = source.name
         timezone = zone
-        profile = source.layout
+        profile = source.layout.ofTable
     }
 
     // MARK: One type

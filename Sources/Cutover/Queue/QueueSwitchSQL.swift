@@ -15,6 +15,7 @@ public struct QueueSwitchSQL: Sendable {
     /// - Parameter timezone: the IANA zone in which the application reads and writes columns that have none.
     /// - Throws: `Refusal` with the code `no-hold` if the profile does not say how to hold, or `bad-profile`.
     public init(queue: String, profile: QueueProfile, timezone: String) throws(Refusal) {
+        let profile = profile.ofTable
         guard let hold = profile.hold else {
             throw Refusal(
                 .noHold,
@@ -28,7 +29,8 @@ public struct QueueSwitchSQL: Sendable {
         }
         let texts =
             [queue, profile.table, timezone] + profile.columns.values + profile.expressions.values
-            + profile.statuses.values.joined() + hold.order
+            + profile.statuses.values.joined() + hold.order + [hold.ready ?? "", hold.log?.table ?? ""]
+            + (hold.log?.columns.flatMap { [$0.name, $0.sql] } ?? [])
         let parts = profile.table.split(separator: ".", omittingEmptySubsequences: false)
         guard
             !(texts + [hold.held, hold.claimed]).contains(where: {
@@ -121,22 +123,48 @@ public struct QueueSwitchSQL: Sendable {
         let profile = rows.profile
         let at = "clock_timestamp()"
         let held = rows.holding("j")
-        let taken =
-            rows.claiming + (rows.column("started").map { ["\($0) = \(rows.moment(at, of: "started"))"] } ?? [])
+        let taken = rows.taking
         let again =
-            rows.hold.method == .status ? ["\(rows.bare("status")) = \(QueueRowSQL.literal(rows.hold.held))"] : []
+            rows.hold.method == .status
+            ? ["\(rows.bare("status")) = \(QueueRowSQL.literal(rows.hold.held))"]
+            : rows.profile.showsRunning ? profile.writing("queued", at: at) : []
         let back = rows.hold.method == .status ? rows.releasing("j") : []
         let ways = [
             [held, taken, profile.writing("success", at: at)],
             [held, taken, profile.writing("failed", at: at) + profile.writingError("'BAILEY'")], [held, taken, again],
             [held, back],
         ]
+        let here = "WHERE \(rows.id("j"))::text = $1"
+        let ends = ["success", "failed"].map { state in
+            [rows.logging(state, error: "'BAILEY'", from: "\(rows.table) j \(here)")].compactMap { $0 }
+                + (rows.hold.deletes.contains(state) ? ["DELETE FROM \(rows.table) j \(here)"] : [])
+        }
         return ways.map { way in
             way.filter { !$0.isEmpty }.map { changes in
-                "UPDATE \(rows.table) j SET \(changes.joined(separator: ", ")) WHERE \(rows.id("j"))::text = $1"
+                "UPDATE \(rows.table) j SET \(changes.joined(separator: ", ")) \(here)"
             }
+        } + ends.filter { !$0.isEmpty }
+    }
+
+    /// What must not be true of the database, as queries that answer `holds`, with why.
+    var obstacles: [(query: String, obstacle: QueueObstacle)] {
+        rows.hold.obstacles.map { ("SELECT coalesce((\(rows.profile.filled($0.condition))), false) AS holds", $0) }
+    }
+
+    /// The rights on tables that the switch acts with beyond reading and changing the queue's own.
+    var endingRights: [(right: String, table: String)] {
+        (rows.hold.deletes.isEmpty ? [] : [("DELETE", rows.table)]) + (rows.logTable.map { [("INSERT", $0)] } ?? [])
+    }
+
+    /// The conditions that a row waits under a word of the table, one each; nil where the status is no column.
+    var waitingConditions: [String]? {
+        rows.column("status").map { column in
+            (rows.profile.statuses["queued"] ?? []).map { "j.\(column) = \(QueueRowSQL.literal($0))" }
         }
     }
+
+    /// Where the switch's functions look for what has no schema in its name, for a trial to find what they find.
+    var setPath: String { "SET LOCAL search_path = \(rows.path)" }
 
     /// The id of a row, one that waits if there is any, which is locked.
     var pick: String {
@@ -187,7 +215,10 @@ public struct QueueSwitchSQL: Sendable {
             case .due: "j.\(rows.bare("due")) > '\(rows.floor)'"
             case .queue: rows.marked("j")
             }
-        let taken = rows.hold.method == .status ? rows.isClaimed("j") : "false"
+        let taken =
+            rows.hold.method == .status
+            ? rows.isClaimed("j")
+            : rows.profile.showsRunning ? "\(rows.status("j")) IN \(rows.words("running"))" : "false"
         return """
             SELECT \(rows.type("j")) AS job_type, count(*) FILTER (WHERE NOT (\(taken))) AS held, count(*) FILTER (WHERE \(taken)) AS taken
             FROM \(rows.table) j WHERE \(condition) GROUP BY 1 ORDER BY 1
@@ -208,6 +239,12 @@ public struct QueueSwitchSQL: Sendable {
         let id = names.map { $0["id"] } ?? rows.bare("id")
         let type = names.map { $0["type"].map { "\($0)::text" } } ?? rows.type("j")
         let list = types.map(QueueRowSQL.literal).joined(separator: ", ")
+        // What a run has is its own to finish, or a person's to return.
+        let isFree =
+            isInstalled && mark.method != .status
+            ? id.map {
+                " AND NOT EXISTS (SELECT FROM bailey.claim c WHERE c.queue = \(name) AND c.job = j.\($0)::text AND c.finished_at IS NULL)"
+            } ?? "" : ""
         let ofTypes = types.isEmpty ? "" : type.map { " AND \($0) IN (\(list))" } ?? ""
         var lines = ["BEGIN;"]
         if isInstalled, !types.isEmpty {
@@ -225,16 +262,17 @@ public struct QueueSwitchSQL: Sendable {
             case .due where isInstalled && id != nil:
                 let kept = "FROM bailey.held h WHERE h.queue = \(name) AND h.job = j.\(id ?? "")::text"
                 lines.append(
-                    "UPDATE \(place) j SET \(bare) = (SELECT h.due::\(rows.momentType(rows.profile.kind("due"))) \(kept)) WHERE j.\(bare) > '\(rows.floor)' AND EXISTS (SELECT \(kept))\(ofTypes);"
+                    "UPDATE \(place) j SET \(bare) = (SELECT h.due::\(rows.momentType(rows.profile.kind("due"))) \(kept)) WHERE j.\(bare) > '\(rows.floor)' AND EXISTS (SELECT \(kept))\(isFree)\(ofTypes);"
                 )
             case .due:
                 // When they had been due went with schema bailey.
-                lines.append("UPDATE \(place) j SET \(bare) = NULL WHERE j.\(bare) > '\(rows.floor)'\(ofTypes);")
+                let due = rows.profile.expressions["due"] == nil ? "NULL" : rows.moment("now()", of: "due")
+                lines.append("UPDATE \(place) j SET \(bare) = \(due) WHERE j.\(bare) > '\(rows.floor)'\(ofTypes);")
             case .queue:
                 let lane = "j.\(bare)::text"
                 let length = rows.hold.held.unicodeScalars.count
                 lines.append(
-                    "UPDATE \(place) j SET \(bare) = CASE WHEN length(\(lane)) > \(length) THEN substr(\(lane), \(length + 2)) END WHERE starts_with(\(lane), \(QueueRowSQL.literal(rows.hold.held)))\(ofTypes);"
+                    "UPDATE \(place) j SET \(bare) = CASE WHEN length(\(lane)) > \(length) THEN substr(\(lane), \(length + 2)) END WHERE starts_with(\(lane), \(QueueRowSQL.literal(rows.hold.held)))\(isFree)\(ofTypes);"
                 )
             }
         }
@@ -257,7 +295,7 @@ public struct QueueSwitchSQL: Sendable {
         DO $bailey$ BEGIN
             IF EXISTS (SELECT FROM bailey.queue q, (SELECT \(rows.layout.replacing("t.oid", with: "0::oid")) AS layout) n
                 WHERE q.queue = \(rows.name) AND q.layout <> '{}'
-                    AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type')
+                    AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path')
                 AND EXISTS (SELECT FROM bailey.switch s WHERE s.queue = \(rows.name) AND s.state <> 'legacy') THEN
                 RAISE EXCEPTION 'BAILEY: jobs are held in another way' USING ERRCODE = 'object_in_use';
             END IF;

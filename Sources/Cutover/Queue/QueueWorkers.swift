@@ -32,7 +32,9 @@ public struct QueueWorkers: Sendable, Hashable {
     }
 
     /// What statements and sightings say.
-    init(statements: [Statement], sightings: Int, table: String) {
+    ///
+    /// - Parameter locks: whether the profile says that its workers lock what they claim.
+    init(statements: [Statement], sightings: Int, table: String, locks: Bool = false) {
         var good: [String] = []
         var bad: [String] = []
         isIdle = !statements.contains {
@@ -62,6 +64,7 @@ public struct QueueWorkers: Sendable, Hashable {
                 }
             }
         }
+        if locks, bad.isEmpty { good = ["the profile says, of their code, that they lock what they claim"] + good }
         if sightings > 0 { bad.append("\(sightings) jobs were begun that had begun or been held before") }
         evidence = Array(Set(bad.isEmpty ? good : bad)).sorted()
         locking = !bad.isEmpty ? .lockless : !good.isEmpty ? .locks : .unknown
@@ -136,7 +139,8 @@ extension QueueSwitch {
         return QueueWorkers(
             statements: Array(statements),
             sightings: sightings,
-            table: profile.table
+            table: profile.table,
+            locks: profile.hold?.locks ?? false
         )
     }
 }

@@ -6,6 +6,13 @@ public enum QueueKind: String, Sendable, Hashable, CaseIterable {
     case epochMilliseconds = "epoch_ms"
 }
 
+/// Columns by what they mean: names, or expressions, and what they hold.
+struct QueueColumns: Sendable, Hashable {
+    var columns: [String: String]
+    var expressions: [String: String]
+    var kinds: [String: QueueKind]
+}
+
 /// A value that a profile says is written into a column of its own.
 public struct QueueWrite: Sendable, Hashable {
     /// What is written.

@@ -39,7 +39,8 @@ public struct QueueHold: Sendable, Hashable {
     public var method: Method
     /// The status word of a held row, or the prefix of its queue's name.
     public var held: String
-    /// The status word of a row that a run has taken.
+    /// The status word of a row that a run has taken. One that is held by its due time or its queue gets it only if it is the first running word, and
+    /// else keeps the word that it waits under.
     public var claimed: String
     /// The table's columns in whose order jobs are taken; `name desc` for the other way round.
     public var order: [String]
@@ -49,11 +50,27 @@ public struct QueueHold: Sendable, Hashable {
     public var pause: Double
     /// Seconds after which a job that still runs counts as left behind by a dead worker.
     public var stuckAfter: Double
+    /// Whether the workers are known to lock the rows that they claim, from their code: they need not be looked at.
+    public var locks: Bool
+    /// Whether the table's own triggers name things of its schema without saying which: what writes rows finds them then.
+    public var hasSearchPath: Bool
+    /// An SQL condition over a row besides its due time: whether a held job may begin now; nil if it may.
+    public var ready: String?
+    /// Ends whose rows are deleted: `success`, `failed`.
+    public var deletes: [String]
+    /// The table that tells what becomes of jobs, which is written as legacy writes it; nil if there is none.
+    public var log: QueueLog?
+    /// Of what is true in the database nothing can be held.
+    public var obstacles: [QueueObstacle]
 
     /// The status word of a held row that was waiting under that word, the first or another of the profile's.
     public func heldWord(for word: String, first: Bool) -> String { first ? held : "\(held)_\(word)" }
 
-    static let keys = ["by", "held", "claimed", "order", "retries", "pause", "stuck_after"]
+    static let keys = [
+        "by", "held", "claimed", "order", "retries", "pause", "stuck_after", "columns", "locks", "ready", "deletes",
+        "log",
+        "refuse", "search_path",
+    ]
 
     init?(_ node: YAMLNode, problems: Problems) {
         guard let fields = YAMLFields(node, known: QueueHold.keys, problems: problems) else { return nil }
@@ -65,6 +82,18 @@ public struct QueueHold: Sendable, Hashable {
         order = fields.strings("order") ?? []
         pause = fields.duration("pause") ?? 15
         stuckAfter = fields.duration("stuck_after") ?? 3600
+        locks = fields.bool("locks") ?? false
+        hasSearchPath = fields.bool("search_path") ?? false
+        ready = fields.string("ready")
+        if let ready, let fault = QueueExpression.fault(ready) {
+            problems.note(node, "“ready” is no condition: \(fault)")
+        }
+        deletes = fields.strings("deletes") ?? []
+        for end in deletes where !["success", "failed"].contains(end) {
+            problems.note(node, "“deletes” may say success and failed, not “\(end)”")
+        }
+        log = fields.node("log").flatMap { QueueLog($0, problems: problems) }
+        obstacles = QueueObstacle.all(fields.node("refuse"), problems: problems)
         if let node = fields.node("retries") { retries = Retries(node, problems: problems) }
         if held.isEmpty || claimed.isEmpty || held == claimed {
             problems.note(node, "“held” and “claimed” must be two different words")
@@ -79,6 +108,12 @@ public struct QueueHold: Sendable, Hashable {
         let words = profile.statuses.values.joined()
         if method == .status, words.contains(held) || words.contains(claimed) {
             problems.note(node, "“held” and “claimed” must be words that the table does not use otherwise")
+        }
+        if method != .status, claimed != "bailey_claimed", !profile.showsRunning {
+            problems.note(
+                node,
+                "by \(method.rawValue), “claimed” must be the first word of “running”: a row that a run has taken is written as one that runs"
+            )
         }
         // A status that is computed is written by what it is computed from.
         if profile.columns["status"] == nil {
@@ -123,6 +158,12 @@ extension QueueHold.Retries {
 }
 
 extension QueueProfile {
+    /// Whether a row that a run has taken is written as one that runs, and told from legacy's by its mark.
+    public var showsRunning: Bool {
+        guard let hold, hold.method != .status else { return false }
+        return hold.claimed == statuses["running"]?.first
+    }
+
     /// Whether its attempts column counts runs; else what it counts are the runs after the first.
     var countsRuns: Bool { hold?.retries?.counts == .runs }
 

@@ -14,7 +14,7 @@ extension QueueProfile {
     public var relation: String { view.map { "(\(filled($0)))" } ?? quotedTable }
 
     /// SQL of a profile, with the table's own names in place of `{table}` and `{schema}`.
-    private func filled(_ sql: String) -> String {
+    public func filled(_ sql: String) -> String {
         let parts = table.split(separator: ".").map(String.init)
         let schema = parts.count > 1 ? PostgresConnection.identifier(parts[0]) + "." : ""
         return sql.replacing("{schema}.", with: schema).replacing("{table}", with: quotedTable)
@@ -24,10 +24,16 @@ extension QueueProfile {
     ///
     /// - Parameter row: the name that the row goes by.
     public func value(_ meaning: String, of row: String) -> String? {
-        if let column = columns[meaning] { return "\(row).\(PostgresConnection.identifier(column))" }
+        if let column = columns[meaning], expressions[meaning] == nil {
+            return "\(row).\(PostgresConnection.identifier(column))"
+        }
         if let function = guards[meaning] { return "\(function)(\(row))" }
-        // In a query of its own, so that its names are the row's and no others.
-        return expressions[meaning].map { "(SELECT (\(filled($0))) FROM (SELECT \(row).*) AS jobs)" }
+        return expressions[meaning].map { asked($0, of: "\(row).*") }
+    }
+
+    /// What an expression says of a row's columns: in a query of its own, so that its names are the row's and no others.
+    public func asked(_ sql: String, of columns: String) -> String {
+        "(SELECT (\(filled(sql))) FROM (SELECT \(columns)) AS jobs)"
     }
 
     /// What a row says of a meaning as text; typed NULL where the table does not say it.

@@ -2,11 +2,13 @@ public import Migration
 import Postgres
 
 extension QueueProfile {
-    /// The SQL of a DAG that has the table's jobs to itself; nil for a table that can only be read.
+    /// The SQL of a DAG that has the table's jobs to itself; nil for a table that can only be read, or of which more is written than a row's
+    /// columns when a job ends.
     ///
     /// - Parameter timezone: the zone of columns without one; nil for that of the DAG's session.
     public func statements(timezone: String?) -> QueueStatements? {
-        hold.map { StatementMaker(profile: self, hold: $0, timezone: timezone).all }
+        guard own == nil, let hold, hold.ready == nil, hold.log == nil, hold.deletes.isEmpty else { return nil }
+        return StatementMaker(profile: self, hold: hold, timezone: timezone).all
     }
 
     /// In which order jobs are taken: quoted columns and whether each goes down.

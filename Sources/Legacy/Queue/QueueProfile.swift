@@ -25,6 +25,8 @@ public struct QueueProfile: Sendable, Hashable {
     public var hold: QueueHold?
     /// A query that gives the jobs in place of the table alone, where they stand in several; nil for the table.
     public var view: String?
+    /// The columns of the table itself, by which its rows are held, where `view` reads others; nil where they are the same.
+    var own: QueueColumns?
     /// Columns by which the table is told from others; empty where only its name tells it.
     public var detect: [String]
     /// Functions of the database that say what an expression says of a row, and nothing of one that it cannot take; by what they mean. None
@@ -76,18 +78,50 @@ public struct QueueProfile: Sendable, Hashable {
             detect = fields.strings("detect") ?? []
             if let text = fields.string("view"), let node = fields.node("view") {
                 if let fault = QueueExpression.fault(text) { problems.note(node, "“view” is no query: \(fault)") }
-                if fields.node("hold") != nil {
-                    problems.note(node, "what “view” gives is only read: leave out “hold”")
-                }
                 view = text
             }
             readWrites(fields, problems)
             if let node = fields.node("hold") {
                 hold = QueueHold(node, problems: problems)
-                hold?.check(self, at: node, problems: problems)
+                readOwn(node, problems)
+                hold?.check(ofTable, at: node, problems: problems)
             }
         }
         guard problems.all.isEmpty else { throw SettingsError(problems.all) }
+    }
+
+    /// The profile of the table alone: what a switch writes, and by what it decides.
+    public var ofTable: QueueProfile {
+        guard let own else { return self }
+        var profile = self
+        profile.view = nil
+        profile.own = nil
+        (profile.columns, profile.expressions, profile.kinds) = (own.columns, own.expressions, own.kinds)
+        return profile
+    }
+
+    private mutating func readOwn(_ node: YAMLNode, _ problems: Problems) {
+        let fields = YAMLFields(node, known: QueueHold.keys, problems: Problems())
+        guard let view else {
+            if let columns = fields?.node("columns") {
+                problems.note(
+                    columns,
+                    "“columns” belongs to a profile with “view”: without one they are the profile's own"
+                )
+            }
+            return
+        }
+        guard let fields, fields.node("columns") != nil else {
+            problems.note(
+                node,
+                "“view” (\(view.prefix(20))…) is only read: to hold rows, “columns” under “hold” must name the table's own"
+            )
+            return
+        }
+        var table = self
+        (table.columns, table.expressions, table.kinds) = ([:], [:], [:])
+        table.readColumns(fields, node, problems)
+        own = QueueColumns(columns: table.columns, expressions: table.expressions, kinds: table.kinds)
     }
 
     private mutating func readColumns(_ fields: YAMLFields, _ root: YAMLNode, _ problems: Problems) {
@@ -108,7 +142,8 @@ public struct QueueProfile: Sendable, Hashable {
             kinds[meaning] = column.choice("kind", QueueKind.self)
             columns[meaning] = column.string("column")
             if let sql = column.string("sql") {
-                if columns[meaning] != nil { problems.note(value, "say “column” or “sql”, not both") }
+                // What a due time says may be another thing than what is written into its column.
+                if columns[meaning] != nil, meaning != "due" { problems.note(value, "say “column” or “sql”, not both") }
                 if let fault = QueueExpression.fault(sql) { problems.note(value, "“sql” is no expression: \(fault)") }
                 expressions[meaning] = sql
             } else if columns[meaning] == nil {

@@ -258,6 +258,8 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    -- The application's own triggers fire on what is written here.
+    PERFORM set_config('search_path', coalesce(place.layout ->> 'path', 'pg_catalog, pg_temp'), true);
     before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
@@ -1058,13 +1060,13 @@ DO $bailey$ BEGIN
         'status', jsonb_build_object('name', 'status', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = 0::oid AND attname = 'status' AND NOT attisdropped)),
         'type', jsonb_build_object('name', 'job_type', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = 0::oid AND attname = 'job_type' AND NOT attisdropped)))) AS layout) n
         WHERE q.queue = 'jobs' AND q.layout <> '{}'
-            AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type')
+            AND q.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path' IS DISTINCT FROM n.layout - 'columns' - 'zone' - 'floor' - 'due_type' - 'path')
         AND EXISTS (SELECT FROM bailey.switch s WHERE s.queue = 'jobs' AND s.state <> 'legacy') THEN
         RAISE EXCEPTION 'BAILEY: jobs are held in another way' USING ERRCODE = 'object_in_use';
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '9b142d0700e31d2d', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '41aa05ea5fc783c1', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

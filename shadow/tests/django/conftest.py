@@ -65,3 +65,8 @@ def switch(database: str) -> Iterator[Any]:
     yield Switch(database)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DROP SCHEMA bailey_beat CASCADE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full` has the thousands that only `make test-full` moves."""
+    parser.addoption("--full", action="store_true", default=False, help="move 3,000 tasks instead of 200")

@@ -18,3 +18,8 @@ def cluster_url() -> Iterator[str]:
 
     with cluster() as url:
         yield url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full` has the thousands that only `make test-full` moves."""
+    parser.addoption("--full", action="store_true", default=False, help="move 3,000 jobs instead of 200")

@@ -70,6 +70,8 @@ BEGIN
     SELECT * INTO place FROM bailey.located(the_queue);
     PERFORM bailey.complete(the_queue, place.on_table, place.names, place.layout);
     PERFORM set_config('timezone', place.layout ->> 'zone', true);
+    -- The application's own triggers fire on what is written here.
+    PERFORM set_config('search_path', coalesce(place.layout ->> 'path', 'pg_catalog, pg_temp'), true);
     before := bailey.acting('on');
     FOR mark IN SELECT * FROM bailey.mark_of(the_queue, place.names, place.layout) LOOP
         EXECUTE format($sql$
