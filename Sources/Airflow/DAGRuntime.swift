@@ -74,10 +74,11 @@ public enum DAGRuntime {
         def _require(when):
             """Skip this task unless earlier tasks' results are as the condition, or the list of them, wants it; it is JSON."""
             wanted = json.loads(when)
-            for condition in wanted if isinstance(wanted, list) else [wanted]:
-                value = get_current_context()["ti"].xcom_pull(task_ids=condition["task"])
-                if not _holds(condition, value):
-                    raise AirflowSkipException(f"the result of {condition['task']} is not as {json.dumps(condition)} wants it")
+            for choice in wanted if isinstance(wanted, list) else [wanted]:
+                instance = get_current_context()["ti"]
+                some = choice.get("any", [choice])
+                if not any(_holds(one, instance.xcom_pull(task_ids=one["task"])) for one in some):
+                    raise AirflowSkipException(f"no earlier result is as {json.dumps(choice)} wants it")
 
 
         def _holds(condition, value):
@@ -140,6 +141,10 @@ public enum DAGRuntime {
             """Write the run's tick, or the one before it, as an instant or a date."""
             if tick is None:
                 raise RuntimeError("this run has no tick: start it with a logical date, or let its schedule start it")
+            if "window" in part:
+                ends = {"from": {"previous_tick": part["window"]}, "until": {"tick": part["window"]}}
+                rest = {"zone": part["zone"], "schedule": part["schedule"]}
+                return {end: _instant({**one, **rest}, tick) for end, one in ends.items()}
             at = tick if "tick" in part else previous_tick(part, tick)
             if (part.get("tick") or part.get("previous_tick")) == "date":
                 return pendulum.instance(at).in_timezone(part["zone"]).to_date_string()

@@ -123,7 +123,7 @@ extension DAGWriter {
             case .copy: names.insert("CopyTask")
             case .http: names.insert("HTTPTask")
             case .wait: names.insert("WaitTask")
-            case .queue, .untranslatable: names.insert("FailingTask")
+            case .queue, .own, .untranslatable: names.insert("FailingTask")
             }
         }
         return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }

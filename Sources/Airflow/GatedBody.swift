@@ -19,7 +19,7 @@ extension DAGWriter {
         case .python, .command: arguments += shadow(task)
         case .wait: break
         case .sql, .copy, .http: arguments.append(("shadow", .string(mode(task))))
-        case .celery, .queue, .untranslatable: break
+        case .celery, .queue, .own, .untranslatable: break
         }
         return .call(name, [], arguments)
     }
@@ -71,6 +71,7 @@ extension DAGWriter {
             }
             return ("HTTPTask", own)
         case .wait(let wait): return ("WaitTask", awaited(wait))
+        case .own: return ("FailingTask", [("reason", .string("this task stands in a file that a person has written"))])
         case .untranslatable(let reason):
             return ("FailingTask", [("reason", .string(reason))])
         case .queue(let drain):
@@ -114,7 +115,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_job_command", job + [words], commandArguments(command) + shadow(task))
-        case .untranslatable, .celery, .queue, .sql, .copy, .http, .wait:
+        case .untranslatable, .celery, .queue, .own, .sql, .copy, .http, .wait:
             return "pass"
         }
     }

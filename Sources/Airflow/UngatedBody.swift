@@ -31,6 +31,7 @@ extension DAGWriter {
 
     private func ungatedCall(_ task: TaskDefinition) -> String {
         switch task.body {
+        case .own: return failure("this task stands in a file that a person has written")
         case .untranslatable(let reason):
             return failure(reason)
         case .queue(let drain):
@@ -215,7 +216,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             body = .call("_run_program", [words, .name("payload")], environment(of: command))
-        case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait:
+        case .celery, .queue, .own, .untranslatable, .sql, .copy, .http, .wait:
             return failure(reasonAgainst(drain))
         }
         return [

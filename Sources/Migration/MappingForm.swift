@@ -25,6 +25,7 @@ extension DAGDefinition {
             "entries": JSON(entries.map(\.description)), "driver": JSON(clock.driver?.description),
             "tasks": .array(parts),
         ]
+        if let own { whole["own"] = .string(own.text) }
         let standards = parameters.filter { $0.standard != nil }.map { ($0.name, $0.standard ?? .null) }
         if !standards.isEmpty { whole["params"] = .object(JSONObject(standards)) }
         return StableDigest(JSON.object(whole).text(.canonical)).description
@@ -66,6 +67,7 @@ extension TaskBody {
             ]
         case .wait(let wait): ["wait": .string(wait.pipeline), "task": JSON(wait.task)]
         case .queue(let drain): ["queue": .string(drain.entry.description), "runs": drain.runs.form]
+        case .own: ["own": .bool(true)]
         case .untranslatable(let reason): ["untranslatable": .string(reason)]
         }
     }

@@ -115,7 +115,7 @@ extension Finding {
 }
 
 extension TaskBody {
-    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `wait`, `queue` or `untranslatable`.
+    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `wait`, `queue`, `own` or `untranslatable`.
     public var kind: String {
         switch self {
         case .celery: "celery"
@@ -126,6 +126,7 @@ extension TaskBody {
         case .http: "http"
         case .wait: "wait"
         case .queue: "queue"
+        case .own: "own"
         case .untranslatable: "untranslatable"
         }
     }

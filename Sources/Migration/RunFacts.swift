@@ -46,20 +46,29 @@ public struct RunFacts: Sendable {
                 throw TaskInputError("“\(task)” has no result: it did not succeed, or returned nothing")
             }
             return try path.value(in: result, of: task)
-        case .tick(let form):
-            guard let tick else {
-                throw TaskInputError("this run has no tick: start it with a logical date, or let its schedule start it")
-            }
-            return .string(text(tick, form))
-        case .previousTick(let form):
-            guard let previousTick else { throw TaskInputError("this run has no tick before it") }
-            return .string(text(previousTick, form))
+        case .tick(let form): return .string(text(try known(), form))
+        case .previousTick(let form): return .string(text(try before(), form))
+        case .window(let form):
+            let until = try known()
+            return ["from": .string(text(try before(), form)), "until": .string(text(until, form))]
         case .parameter(let name):
             guard let value = parameters[name] else {
                 throw TaskInputError("the parameter “\(name)” has no default, and this run was not given it")
             }
             return value
         }
+    }
+
+    private func known() throws(TaskInputError) -> Instant {
+        guard let tick else {
+            throw TaskInputError("this run has no tick: start it with a logical date, or let its schedule start it")
+        }
+        return tick
+    }
+
+    private func before() throws(TaskInputError) -> Instant {
+        guard let previousTick else { throw TaskInputError("this run has no tick before it") }
+        return previousTick
     }
 
     private func text(_ instant: Instant, _ form: TaskInput.Form) -> String {

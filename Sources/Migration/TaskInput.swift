@@ -18,6 +18,8 @@ public struct TaskInput: Sendable, Hashable {
         case tick(Form)
         /// The tick of the schedule before it.
         case previousTick(Form)
+        /// The time from the tick of the schedule before it until the run's: `{"from": …, "until": …}`.
+        case window(Form)
         /// A parameter of the run.
         case parameter(String)
     }
@@ -45,6 +47,7 @@ public struct TaskInput: Sendable, Hashable {
             fields["path"] = .array(path.map(\.json))
         case .tick(let form): fields["tick"] = .string(form.rawValue)
         case .previousTick(let form): fields["previous_tick"] = .string(form.rawValue)
+        case .window(let form): fields["window"] = .string(form.rawValue)
         case .parameter(let name): fields["param"] = .string(name)
         }
         return .object(fields)

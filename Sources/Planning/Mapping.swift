@@ -36,6 +36,8 @@ public struct Mapping: Sendable, Hashable {
     /// What they may give a run that they start.
     public var parameters: [RunParameter] = []
     public var tasks: [MappedTask] = []
+    /// The file that a person has written for it.
+    public var own: OwnDAG?
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?
 }

@@ -85,6 +85,7 @@ struct MappingChecker {
                 )
             }
         }
+        if let own = mapping.own { check(own, of: mapping, find) }
         checkInputs(mapping, find)
         if let cycle = cycle(mapping) {
             let location = mapping.tasks.first { $0.definition.id == cycle[0] }?.location ?? mapping.location
@@ -132,6 +133,25 @@ struct MappingChecker {
         return findings
     }
 
+    /// What a file that a person has written can stand for.
+    private func check(_ own: OwnDAG, of mapping: Mapping, _ find: (FindingCode, SourceLocation, String) -> Void) {
+        if !environments.contains(own.environment) {
+            find(
+                .unknownEnvironment,
+                mapping.location,
+                "The environment “\(own.environment)” is not among “environments” of bailey.yaml (\(environments.sorted().joined(separator: ", "))); “\(own.file)” is read in it, so it must have Airflow."
+            )
+        }
+        for task in mapping.tasks {
+            guard let entry = task.definition.entry, inventory[entry]?.kind == .jobType else { continue }
+            find(
+                .invalidMapping,
+                task.location,
+                "“\(entry)” is a job type, and jobs are taken by the tasks of a generated file alone: leave “dag” out."
+            )
+        }
+    }
+
     /// What inputs refer to must be there, and known when the task runs.
     private func checkInputs(_ mapping: Mapping, _ find: (FindingCode, SourceLocation, String) -> Void) {
         let names = mapping.parameters.map(\.name)
@@ -171,6 +191,7 @@ struct MappingChecker {
                         "Task “\(definition.id)” takes the parameter “\(name)”, which is not among “params”\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                     )
                 case .previousTick where mapping.isManual || !mapping.assets.isEmpty,
+                    .window where mapping.isManual || !mapping.assets.isEmpty,
                     .tick where !mapping.assets.isEmpty:
                     find(
                         .invalidMapping,

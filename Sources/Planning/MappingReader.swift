@@ -8,7 +8,7 @@ extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
         "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
-        "every", "notify",
+        "every", "notify", "dag",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
@@ -17,6 +17,7 @@ extension Mapping {
     ]
     /// The ways in which a task runs.
     static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http", "wait_for"]
+    static let retryKeys = ["retries", "retry_delay", "retry_backoff", "retry_max_delay"]
     static let taskKeys = [
         "entry", "celery", "python", "command", "sql", "copy", "http", "wait_for", "inlets", "sla", "after", "when",
         "retries", "retry_delay",
@@ -103,9 +104,11 @@ extension Mapping {
             }
         }
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
+        if let node = fields.node("dag") { own = OwnDAG(node, of: fields, files, problems) }
         let defaults = defaults(fields, problems)
         for member in fields.members("tasks") ?? [] {
             if var task = MappedTask(member, defaults: defaults, files, problems) {
+                if fields.node("dag") != nil { task.isOwn(problems) }
                 task.definition.notify = task.definition.notify.completed(with: notify, of: [.failed, .retried])
                 tasks.append(task)
             }

@@ -169,12 +169,16 @@ public struct EmbeddedEngine: Sendable {
         among ids: Set<String>
     ) -> Decision {
         var isUnknown = false
-        for condition in task.conditions where task.after.contains(condition.task) {
-            let earlier = runs[condition.task]
-            if earlier?.observedOnly == true {
-                isUnknown = true
-            } else if !condition.holds(for: earlier?.state == .success ? earlier?.result : nil) {
-                return .skip
+        for choice in task.conditions {
+            let answer = choice.answer { name in
+                let earlier = runs[name]
+                if earlier?.observedOnly == true { return .undecided }
+                return .known(earlier?.state == .success ? earlier?.result : nil)
+            }
+            switch answer {
+            case .holds: continue
+            case .undecided: isUnknown = true
+            case .fails: return .skip
             }
         }
         guard !task.inputs.isEmpty else { return isUnknown ? .observe : .run(task) }

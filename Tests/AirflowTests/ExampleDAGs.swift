@@ -49,7 +49,9 @@ enum ExampleDAGs {
             kwargs: ["deep": true]
         )
         var report = TaskDefinition(id: "report", body: .python(python), after: ["first"])
-        report.conditions = [TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn"))]
+        report.conditions = [
+            TaskChoice(TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn")))
+        ]
         return DAGDefinition(
             id: "ml-training",
             name: "ml-training",
@@ -123,8 +125,11 @@ enum ExampleDAGs {
             )
         ]
         train.conditions = [
-            TaskCondition(task: "prepare", path: [.key("drift")], test: .isIn(["high", "medium"])),
-            TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)),
+            TaskChoice(TaskCondition(task: "prepare", path: [.key("drift")], test: .isIn(["high", "medium"]))),
+            TaskChoice(any: [
+                TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)),
+                TaskCondition(task: "prepare", path: [.key("force")], test: .equals(true)),
+            ]),
         ]
         var dag = DAGDefinition(
             id: "flows",

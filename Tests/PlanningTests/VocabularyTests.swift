@@ -91,13 +91,13 @@ import Testing
                 python:
                   callable: m:f
                   args: [{from: a, path: "$.rows[0].id"}, {deep: [1, {param: deep}]}, {literal: {from: a}}, {from: a, to: b}]
-                  kwargs: {from: a, path: x, at: {tick: date}, before: {previous_tick: iso}}
+                  kwargs: {from: a, path: x, at: {tick: date}, before: {previous_tick: iso}, within: {window: date}}
                 after: [b]
             """
         )
         let task = dag.tasks[2]
         #expect(task.body.input["args"] == [nil, ["deep": [1, nil]], ["from": "a"], ["from": "a", "to": "b"]])
-        #expect(task.body.input["kwargs"] == ["from": "a", "path": "x", "at": nil, "before": nil])
+        #expect(task.body.input["kwargs"] == ["from": "a", "path": "x", "at": nil, "before": nil, "within": nil])
         let (args, kwargs) = (TaskCondition.Step.key("args"), TaskCondition.Step.key("kwargs"))
         #expect(
             task.inputs == [
@@ -108,6 +108,7 @@ import Testing
                 TaskInput(place: [args, .index(1), .key("deep"), .index(1)], source: .parameter("deep")),
                 TaskInput(place: [kwargs, .key("at")], source: .tick(.date)),
                 TaskInput(place: [kwargs, .key("before")], source: .previousTick(.iso)),
+                TaskInput(place: [kwargs, .key("within")], source: .window(.date)),
             ]
         )
         #expect(dag.parameters.map(\.name) == ["models", "deep"])

@@ -64,22 +64,27 @@ import Testing
 
     @Test func oneBranchRunsAndTheOtherIsSkipped() async throws {
         var many = shell("many", "echo 1", after: ["count"])
-        many.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .above(1))]
+        many.conditions = [TaskChoice(TaskCondition(task: "count", path: [.key("n")], test: .above(1)))]
         var few = shell("few", "echo 2", after: ["count"])
-        few.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .below(1.5))]
+        few.conditions = [TaskChoice(TaskCondition(task: "count", path: [.key("n")], test: .below(1.5)))]
         var joined = shell("joined", "echo 3", after: ["many", "few"])
         joined.triggerRule = .noneFailedMinOneSuccess
         let after = shell("after", "echo 4", after: ["few"])
-        let tasks = [shell("count", "echo '{\"n\": 1.50}'"), many, few, joined, after]
+        let (above, below) = (many.conditions[0].any[0], few.conditions[0].any[0])
+        var one = shell("one", "echo 5", after: ["count"])
+        one.conditions = [TaskChoice(any: [below, above])]
+        var none = shell("none", "echo 6", after: ["count"])
+        none.conditions = [TaskChoice(any: [above, below]), TaskChoice(any: [below, below])]
+        let tasks = [shell("count", "echo '{\"n\": 1.50}'"), many, few, joined, after, one, none]
         let run = try await engine().run(tasks, payload: nil)
-        #expect(run.tasks.map(\.state) == [.success, .success, .skipped, .success, .skipped])
+        #expect(run.tasks.map(\.state) == [.success, .success, .skipped, .success, .skipped, .success, .skipped])
 
         // What was only observed gave no result, and decides nothing.
         var unseen = tasks
         unseen[0].shadow = .observe
         let observed = try await engine().run(unseen, payload: nil)
-        #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false])
-        #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 5))
+        #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false, true, true])
+        #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 7))
     }
 
     @Test func resultsOfTasksAreTheInputOfLaterOnes() async throws {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .jobs import run_job_command, run_job_python, take_jobs
     from .late import alert_when_late, log_late_tasks, tell_late_tasks
     from .notify import notify
+    from .only_live import only_live
     from .python_task import PythonTask
     from .wait_task import WaitTask
 
@@ -33,6 +34,7 @@ __all__ = [
     "alert_when_late",
     "log_late_tasks",
     "notify",
+    "only_live",
     "run_job_command",
     "run_job_python",
     "take_jobs",
@@ -52,6 +54,7 @@ _PLACES = {
     "alert_when_late": "late",
     "log_late_tasks": "late",
     "notify": "notify",
+    "only_live": "only_live",
     "tell_late_tasks": "late",
 }
 

@@ -152,7 +152,11 @@ def _parameter(context: Mapping[str, Any], name: str) -> Any:
     return json_value.read(json.dumps(value), f"the parameter {name}")
 
 
-def _instant(context: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+def _instant(context: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
+    if "window" in part:
+        ends = (("from", "previous_tick"), ("until", "tick"))
+        rest = {"zone": part["zone"], "schedule": part["schedule"]}
+        return json_value.Members((end, _instant(context, {one: part["window"], **rest})) for end, one in ends)
     from zoneinfo import ZoneInfo
 
     from .dag_run import DagRunInfo, iso

@@ -28,7 +28,11 @@ def tasks(gated: bool) -> dict[str, Any]:
     Without a gate nobody tells Airflow that no repetition mends that.
     """
     first = probe("echo", {"param": "models"}, {"tick": "date"}, [{"tick": "iso"}], {"literal": {"param": "models"}})
-    first["python"]["kwargs"] = {"level": {"param": "level"}, "before": {"previous_tick": "iso"}}
+    first["python"]["kwargs"] = {
+        "level": {"param": "level"},
+        "before": {"previous_tick": "iso"},
+        "within": {"window": "date"},
+    }
     command = ["/bin/sh", "-c", "cat"]
     return {
         "first": first,
@@ -66,7 +70,22 @@ def tasks(gated: bool) -> dict[str, Any]:
                 {"task": "second", "path": "$.args[0][0]", "in": ["c"]},
             ],
         ),
-        "end": probe("nothing", after=["wrong", "both", "one", "third"], trigger_rule="all_done"),
+        "either": probe(
+            "nothing",
+            after=["first", "second"],
+            when={
+                "any": [
+                    {"task": "first", "path": "$.kwargs.level", "equals": "low"},
+                    {"task": "second", "path": "$.args[0][0]", "in": ["a"]},
+                ]
+            },
+        ),
+        "neither": probe(
+            "nothing",
+            after=["first"],
+            when=[{"any": [{"task": "first", "path": "$.kwargs.level", "equals": one} for one in ("low", "none")]}],
+        ),
+        "end": probe("nothing", after=["wrong", "both", "one", "third", "either", "neither"], trigger_rule="all_done"),
     }
 
 
@@ -99,14 +118,15 @@ def test_values_arrive_as_they_are(flows: Road, run: str) -> None:
     assert flows.airflow.ended(dag, run) == "success"
     states = flows.airflow.states(dag, run)
     expected = {"both": "success", "end": "success", "first": "success", "one": "skipped"}
-    expected |= {"second": "success", "third": "success"}
+    expected |= {"second": "success", "third": "success", "either": "success", "neither": "skipped"}
     expected |= {"wrong": "failed", **({"gate": "success"} if mode else {})}
     assert states == expected
     tick = TICK if run != "shadow" else TICK.replace("23:30", "23:31")
     first = result(flows, dag, run, "first")
     assert first["args"] == [GIVEN["models"], "2026-11-28", [tick], {"param": "models"}]
     before = "2026-11-26T23:30:00Z" if run != "shadow" else TICK
-    assert first["kwargs"] == {"level": "high", "before": before}
+    within = {"from": "2026-11-27" if run != "shadow" else "2026-11-28", "until": "2026-11-28"}
+    assert first["kwargs"] == {"level": "high", "before": before, "within": within}
     second = result(flows, dag, run, "second")
     assert second["args"] == [GIVEN["models"], {"deep": ["high"]}]
     assert result(flows, dag, run, "third") == {"all": second}
