@@ -1,4 +1,5 @@
 public import LosslessJSON
+import Migration
 
 /// Python functions that a DAG file carries along, so that it imports nothing of Bailey's; each only where a task uses it.
 public enum DAGRuntime {
@@ -104,15 +105,29 @@ public enum DAGRuntime {
             return all(test(condition[name]) for name, test in tests.items() if name in condition)
         """#
 
+    /// Lists the items for each of which a task runs once.
+    static let items = #"""
+        def _items(items):
+            """List the items at a path of an earlier task's result, each as the arguments of the function that is mapped over them."""
+            part = json.loads(items)
+            found = _at(part, get_current_context()["ti"].xcom_pull(task_ids=part["from"]))
+            if not isinstance(found, list) or len(found) > MOST:
+                where = f"the result of “{part['from']}” at {json.dumps(part['path'])}"
+                raise RuntimeError(f"{where} is no list of at most MOST items")
+            return [[item] for item in found]
+        """#.replacing("MOST", with: "\(TaskItems.most)")
+
     /// Fills in what a body's input takes from earlier results, the tick and the run's parameters.
     static let inputs = #"""
-        def _given(template, inputs):
+        def _given(template, inputs, item=None):
             """Put what is known only now into the input of a body; both are JSON."""
             context = get_current_context()
             given = json.loads(template)
             for part in json.loads(inputs):
                 if "from" in part:
                     value = _at(part, context["ti"].xcom_pull(task_ids=part["from"]))
+                elif "item" in part:
+                    value = _at({"from": "item", "path": part["item"]}, item)
                 elif "param" in part:
                     value = context["params"][part["param"]]
                 else:

@@ -15,7 +15,7 @@ extension DAGWriter {
                 case .previousTick, .window:
                     fields["zone"] = .string(dag.clock.timezone)
                     fields["schedule"] = dag.clock.schedule?.redbeatJSON ?? .null
-                case .result, .tick(.iso), .parameter: break
+                case .result, .tick(.iso), .item, .parameter: break
                 }
                 return .object(fields)
             }
@@ -48,7 +48,7 @@ extension TaskInput.Source {
     fileprivate var needsPreviousTick: Bool {
         switch self {
         case .previousTick, .window: true
-        case .result, .tick, .parameter: false
+        case .result, .tick, .item, .parameter: false
         }
     }
 }

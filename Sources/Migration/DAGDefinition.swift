@@ -112,6 +112,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var triggerRule: TriggerRule
     /// What earlier tasks' results must be for it to run: of each of these, one.
     public var conditions: [TaskChoice] = []
+    /// For each item of which list it runs once; nil for a task that runs once in a run.
+    public var items: TaskItems?
     /// What of its body's input is known only when it runs.
     public var inputs: [TaskInput] = []
     /// Whether it waits until the run before has ended well for it, as Airflow's `depends_on_past`.

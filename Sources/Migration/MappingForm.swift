@@ -18,6 +18,7 @@ extension DAGDefinition {
             if task.shadow == .sandbox { parts["sandbox"] = task.sandbox.form }
             if !task.effects.isEmpty { parts["effects"] = task.effects.form }
             if !task.inputs.isEmpty { parts["inputs"] = .array(task.inputs.map(\.json)) }
+            if let items = task.items { parts["for_each"] = items.json }
             if !task.rows.isEmpty { parts["rows"] = task.rows.json }
             return .object(parts)
         }

@@ -84,6 +84,7 @@ extension PlannedPipeline {
                         "known_by": JSON(projection.lengths[task.id]?.origin.rawValue),
                         "inputs": .array(task.inputs.map(\.json)), "pool_slots": JSON(task.poolSlots),
                         "depends_on_past": .bool(task.dependsOnPast), "sla_seconds": JSON(task.sla),
+                        "for_each": task.items?.json ?? .null,
                     ]
                 }
             ),

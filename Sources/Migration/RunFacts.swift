@@ -37,9 +37,11 @@ public struct RunFacts: Sendable {
 
     /// The value of an input.
     ///
-    /// - Parameter results: what earlier tasks returned; those that have no result are not among them.
+    /// - Parameters:
+    ///   - results: what earlier tasks returned; those that have no result are not among them.
+    ///   - item: the item that the task runs for.
     /// - Throws: `TaskInputError`, in the words of the runtime in Airflow.
-    func value(of source: TaskInput.Source, results: [String: JSON]) throws(TaskInputError) -> JSON {
+    func value(of source: TaskInput.Source, results: [String: JSON], item: JSON?) throws(TaskInputError) -> JSON {
         switch source {
         case .result(let task, let path):
             guard let result = results[task] else {
@@ -51,6 +53,9 @@ public struct RunFacts: Sendable {
         case .window(let form):
             let until = try known()
             return ["from": .string(text(try before(), form)), "until": .string(text(until, form))]
+        case .item(let path):
+            guard let item else { throw TaskInputError("this task runs for no item") }
+            return try path.value(in: item, called: "the item")
         case .parameter(let name):
             guard let value = parameters[name] else {
                 throw TaskInputError("the parameter “\(name)” has no default, and this run was not given it")
@@ -90,14 +95,21 @@ public struct RunFacts: Sendable {
 extension TaskDefinition {
     /// The body with its inputs filled in.
     ///
-    /// - Parameter results: what earlier tasks returned.
+    /// - Parameters:
+    ///   - results: what earlier tasks returned.
+    ///   - item: the item that it runs for, if it runs once for each.
     /// - Throws: `TaskInputError`.
-    public func filledBody(_ facts: RunFacts, results: [String: JSON]) throws(TaskInputError) -> TaskBody {
+    public func filledBody(_ facts: RunFacts, results: [String: JSON], item: JSON? = nil) throws(TaskInputError)
+        -> TaskBody
+    {
         var filled = body
         guard !inputs.isEmpty else { return filled }
         var input = body.input
         for part in inputs {
-            input = input.replacing(at: part.place, with: try facts.value(of: part.source, results: results))
+            input = input.replacing(
+                at: part.place,
+                with: try facts.value(of: part.source, results: results, item: item)
+            )
         }
         filled.input = input
         return filled

@@ -174,6 +174,15 @@ struct MappingChecker {
                 )
             }
             let earlier = ancestors(of: definition.id, mapping)
+            let asked = definition.conditions.flatMap(\.any).map(\.task) + definition.inputs.compactMap(\.task)
+            for other in Set(asked + [definition.items?.task].compactMap { $0 }).sorted()
+            where mapping.tasks.contains(where: { $0.definition.id == other && $0.definition.items != nil }) {
+                find(
+                    .invalidMapping,
+                    task.location,
+                    "Task “\(definition.id)” asks for the result of “\(other)”, which runs once for each item and has none of its own."
+                )
+            }
             for input in definition.inputs {
                 switch input.source {
                 case .result(let other, _) where !earlier.contains(other):

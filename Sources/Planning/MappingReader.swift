@@ -20,6 +20,7 @@ extension Mapping {
     static let retryKeys = ["retries", "retry_delay", "retry_backoff", "retry_max_delay"]
     static let taskKeys = [
         "entry", "celery", "python", "command", "sql", "copy", "http", "wait_for", "inlets", "sla", "after", "when",
+        "for_each",
         "retries", "retry_delay",
         "retry_backoff",
         "retry_max_delay",

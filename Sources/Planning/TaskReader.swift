@@ -71,6 +71,16 @@ extension MappedTask {
         for task in definition.conditions.flatMap(\.any).map(\.task) where !definition.after.contains(task) {
             problems.note(member.value, "“when” asks for the result of “\(task)”, which must stand under “after”")
         }
+        if let node = fields.node("for_each") {
+            definition.items = TaskItems(node, problems)
+            let lacking = TaskItems.lacking(fields, body, entry, defaults: defaults)
+            for words in lacking { problems.note(node, words) }
+            if let from = definition.items?.task, !definition.after.contains(from) {
+                problems.note(node, "“for_each” takes a list of “\(from)”, which must stand under “after”")
+            }
+        } else if definition.inputs.contains(where: { if case .item = $0.source { true } else { false } }) {
+            problems.note(member.value, "“item” is what a task with “for_each” runs for, and this one has none")
+        }
         definition.dependsOnPast = fields.bool("depends_on_past") ?? false
         definition.retry = RetryPolicy(
             retries: fields.int("retries") ?? 0,

@@ -131,6 +131,16 @@ enum ExampleDAGs {
                 TaskCondition(task: "prepare", path: [.key("force")], test: .equals(true)),
             ]),
         ]
+        var each = TaskDefinition(
+            id: "each",
+            body: .python(PythonCall(callable: "ml:score", args: [nil], kwargs: [:])),
+            after: ["prepare"],
+            retry: RetryPolicy(retries: 1),
+            shadow: .pure
+        )
+        each.items = TaskItems(task: "prepare", path: [.key("models")])
+        each.inputs = [TaskInput(place: [.key("args"), .index(0)], source: .item(path: [.key("id")]))]
+        each.conditions = [TaskChoice(TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)))]
         var dag = DAGDefinition(
             id: "flows",
             name: "flows",
@@ -141,7 +151,7 @@ enum ExampleDAGs {
                 timetable: Equivalence.target(for: nightly, in: zone, from: Instant(seconds: 1_795_392_000)).0
             ),
             entries: [],
-            tasks: [prepare, train]
+            tasks: [prepare, train, each]
         )
         dag.parameters = [
             RunParameter(name: "models", kind: .array, standard: ["a", "«é»"], summary: "which models"),

@@ -87,6 +87,49 @@ import Testing
         #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 7))
     }
 
+    @Test func aTaskRunsOnceForEachItem() async throws {
+        func each(_ path: [TaskCondition.Step], _ item: [TaskCondition.Step]) -> TaskDefinition {
+            let cat = CommandLine(
+                arguments: ["/bin/sh", "-c", "read line; case $line in *bad*) exit 3;; esac; echo \"$line\""],
+                input: ["x": nil]
+            )
+            var task = TaskDefinition(id: "each", body: .command(cat), after: ["list"], shadow: .pure)
+            task.items = TaskItems(task: "list", path: path)
+            task.inputs = [TaskInput(place: [.key("input"), .key("x")], source: .item(path: item))]
+            return task
+        }
+        func run(_ printed: String, _ each: TaskDefinition, observed: Bool = false) async throws -> [EmbeddedEngine
+            .TaskRun]
+        {
+            var list = shell("list", "echo '\(printed)'")
+            if observed { list.shadow = .observe }
+            return try await engine().run([list, each, shell("end", "echo 1", after: ["each"])], payload: nil).tasks
+        }
+        let rows = try await run(#"{"rows": [{"id": 2.50}, {"id": "{{ ds }}"}]}"#, each([.key("rows")], [.key("id")]))
+        #expect(rows.map(\.state) == [.success, .success, .success])
+        #expect(rows[1].result?.text() == #"[{"x":2.50},{"x":"{{ ds }}"}]"# && rows[1].attempts == 1)
+        let none = try await run(#"{"rows": []}"#, each([.key("rows")], []))
+        #expect(none.map(\.state) == [.success, .skipped, .skipped])
+        let bad = try await run(#"["good", "bad", "good"]"#, each([], []))
+        #expect(bad.map(\.state) == [.success, .failed, .upstreamFailed] && bad[1].error?.type == "exit")
+        let table: [(String, TaskDefinition, String)] = [
+            (
+                #"{"rows": {"a": 1}}"#, each([.key("rows")], []),
+                "has an object with “a” at $.rows, and a list is wanted"
+            ),
+            ("{}", each([.key("rows")], []), "has nothing at $.rows"),
+            ("[1]", each([], [.key("id")]), "the item has nothing at $.id: at $ is a number"),
+            ("[\(Array(repeating: "1", count: 1025).joined(separator: ","))]", each([], []), "for at most 1024 items"),
+        ]
+        for (printed, task, words) in table {
+            let found = try await run(printed, task)[1]
+            #expect(found.state == .failed && found.error?.type == "input", "\(words)")
+            #expect(found.error?.message.contains(words) == true, "\(found.error?.message ?? "")")
+        }
+        let observed = try await run("[1]", each([], []), observed: true)
+        #expect(observed.map(\.observedOnly) == [true, true, false] && observed[1].state == .success)
+    }
+
     @Test func resultsOfTasksAreTheInputOfLaterOnes() async throws {
         func takes(_ id: String, _ path: [TaskCondition.Step], after: [String] = ["first"]) -> TaskDefinition {
             var task = TaskDefinition(

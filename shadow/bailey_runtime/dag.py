@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .data_tasks import CopyTask, HTTPTask, SQLTask
     from .failing_task import FailingTask
     from .gate_task import BaileyGate
+    from .items_task import ItemsTask
     from .jobs import run_job_command, run_job_python, take_jobs
     from .late import alert_when_late, log_late_tasks, tell_late_tasks
     from .notify import notify
@@ -28,6 +29,7 @@ __all__ = [
     "CopyTask",
     "FailingTask",
     "HTTPTask",
+    "ItemsTask",
     "PythonTask",
     "SQLTask",
     "WaitTask",
@@ -48,6 +50,7 @@ _PLACES = {
     "CopyTask": "data_tasks",
     "FailingTask": "failing_task",
     "HTTPTask": "data_tasks",
+    "ItemsTask": "items_task",
     "PythonTask": "python_task",
     "SQLTask": "data_tasks",
     "WaitTask": "wait_task",
