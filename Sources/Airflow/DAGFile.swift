@@ -52,7 +52,8 @@ public struct DAGFile: Sendable, Hashable {
             findings: findings,
             environments: environments
         )
-        let body = writer.text
+        // A person's own text goes on as it is, under the line by which a file is known to be as Bailey brought it.
+        let body = dag.own.map { gated ? $0.text : $0.withoutGate ?? $0.text } ?? writer.text
         name = dag.id + ".py"
         text = DAGFile.mark + StableDigest(body).description + "\n" + body
         requirements = writer.requirements

@@ -1,4 +1,5 @@
 public import LosslessJSON
+import Migration
 
 /// Python functions that a DAG file carries along, so that it imports nothing of Bailey's; each only where a task uses it.
 public enum DAGRuntime {
@@ -74,10 +75,11 @@ public enum DAGRuntime {
         def _require(when):
             """Skip this task unless earlier tasks' results are as the condition, or the list of them, wants it; it is JSON."""
             wanted = json.loads(when)
-            for condition in wanted if isinstance(wanted, list) else [wanted]:
-                value = get_current_context()["ti"].xcom_pull(task_ids=condition["task"])
-                if not _holds(condition, value):
-                    raise AirflowSkipException(f"the result of {condition['task']} is not as {json.dumps(condition)} wants it")
+            for choice in wanted if isinstance(wanted, list) else [wanted]:
+                instance = get_current_context()["ti"]
+                some = choice.get("any", [choice])
+                if not any(_holds(one, instance.xcom_pull(task_ids=one["task"])) for one in some):
+                    raise AirflowSkipException(f"no earlier result is as {json.dumps(choice)} wants it")
 
 
         def _holds(condition, value):
@@ -103,15 +105,29 @@ public enum DAGRuntime {
             return all(test(condition[name]) for name, test in tests.items() if name in condition)
         """#
 
+    /// Lists the items for each of which a task runs once.
+    static let items = #"""
+        def _items(items):
+            """List the items at a path of an earlier task's result, each as the arguments of the function that is mapped over them."""
+            part = json.loads(items)
+            found = _at(part, get_current_context()["ti"].xcom_pull(task_ids=part["from"]))
+            if not isinstance(found, list) or len(found) > MOST:
+                where = f"the result of “{part['from']}” at {json.dumps(part['path'])}"
+                raise RuntimeError(f"{where} is no list of at most MOST items")
+            return [[item] for item in found]
+        """#.replacing("MOST", with: "\(TaskItems.most)")
+
     /// Fills in what a body's input takes from earlier results, the tick and the run's parameters.
     static let inputs = #"""
-        def _given(template, inputs):
+        def _given(template, inputs, item=None):
             """Put what is known only now into the input of a body; both are JSON."""
             context = get_current_context()
             given = json.loads(template)
             for part in json.loads(inputs):
                 if "from" in part:
                     value = _at(part, context["ti"].xcom_pull(task_ids=part["from"]))
+                elif "item" in part:
+                    value = _at({"from": "item", "path": part["item"]}, item)
                 elif "param" in part:
                     value = context["params"][part["param"]]
                 else:
@@ -140,6 +156,10 @@ public enum DAGRuntime {
             """Write the run's tick, or the one before it, as an instant or a date."""
             if tick is None:
                 raise RuntimeError("this run has no tick: start it with a logical date, or let its schedule start it")
+            if "window" in part:
+                ends = {"from": {"previous_tick": part["window"]}, "until": {"tick": part["window"]}}
+                rest = {"zone": part["zone"], "schedule": part["schedule"]}
+                return {end: _instant({**one, **rest}, tick) for end, one in ends.items()}
             at = tick if "tick" in part else previous_tick(part, tick)
             if (part.get("tick") or part.get("previous_tick")) == "date":
                 return pendulum.instance(at).in_timezone(part["zone"]).to_date_string()

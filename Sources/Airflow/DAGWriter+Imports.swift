@@ -48,8 +48,8 @@ extension DAGWriter {
                 modules.formUnion(["contextlib", "json", "time"])
                 sdk.insert("get_current_context")
             }
-            if hasInputs { modules.formUnion(["datetime", "json"]) }
-            if hasConditions || hasInputs {
+            if hasInputs || hasItems { modules.formUnion(["datetime", "json"]) }
+            if hasConditions || hasInputs || hasItems {
                 modules.insert("json")
                 sdk.insert("get_current_context")
             }
@@ -111,6 +111,7 @@ extension DAGWriter {
             names.insert(target == .airflow3 ? "alert_when_late" : teller)
         }
         if notifies { names.insert("notify") }
+        if hasItems { names.insert("ItemsTask") }
         for task in dag.tasks {
             switch task.body {
             case .queue(let drain) where takes(task):
@@ -123,7 +124,7 @@ extension DAGWriter {
             case .copy: names.insert("CopyTask")
             case .http: names.insert("HTTPTask")
             case .wait: names.insert("WaitTask")
-            case .queue, .untranslatable: names.insert("FailingTask")
+            case .queue, .own, .untranslatable: names.insert("FailingTask")
             }
         }
         return names.sorted { ($0.lowercased(), $0) < ($1.lowercased(), $1) }
@@ -140,7 +141,8 @@ extension DAGWriter {
     var helpers: [String] {
         var parts: [String] = []
         if hasConditions { parts.append(DAGRuntime.condition) }
-        if hasInputs {
+        if hasItems { parts.append(DAGRuntime.items) }
+        if hasInputs || hasItems {
             // Only a file that takes the tick before the run's imports what finds it.
             let called = "previous_tick(part, tick)"
             parts.append(

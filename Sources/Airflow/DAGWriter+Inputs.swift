@@ -12,10 +12,10 @@ extension DAGWriter {
                 guard var fields = input.json.object else { return input.json }
                 switch input.source {
                 case .tick(.date): fields["zone"] = .string(dag.clock.timezone)
-                case .previousTick:
+                case .previousTick, .window:
                     fields["zone"] = .string(dag.clock.timezone)
                     fields["schedule"] = dag.clock.schedule?.timetableJSON ?? .null
-                case .result, .tick(.iso), .parameter: break
+                case .result, .tick(.iso), .item, .parameter: break
                 }
                 return .object(fields)
             }
@@ -40,7 +40,16 @@ extension DAGWriter {
 
     /// Whether a task takes the tick before the run's, which only the runtime can tell.
     var needsPreviousTick: Bool {
-        dag.tasks.contains { $0.inputs.contains { if case .previousTick = $0.source { true } else { false } } }
+        dag.tasks.contains { $0.inputs.contains { $0.source.needsPreviousTick } }
+    }
+}
+
+extension TaskInput.Source {
+    fileprivate var needsPreviousTick: Bool {
+        switch self {
+        case .previousTick, .window: true
+        case .result, .tick, .item, .parameter: false
+        }
     }
 }
 

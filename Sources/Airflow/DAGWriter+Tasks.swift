@@ -27,6 +27,7 @@ extension DAGWriter {
         let names = names[task.id]
         let name = names.function
         if !gated, let wait = task.body.wait { return "\n\(names.variable) = " + sensor(task, wait).text(indent: 0) }
+        if let items = task.items { return mapped(task, items) }
         if isOperator(task) { return "\n\(names.variable) = " + gatedTask(task).text(indent: 0) }
         guard takes(task), let drain = task.body.drain else {
             let made = PythonExpression.call(
@@ -34,10 +35,9 @@ extension DAGWriter {
                 [],
                 arguments(task) + [("python_callable", .name(name))]
             )
-            var lines = made.text(indent: 0).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            if names.variable != task.id { lines[0] += "  # noqa: AIR001" }
+            let text = names.variable == task.id ? made.text(indent: 0) : noted(made)
             return ["", "def \(name)():", indented(ungatedBody(task)), ""].joined(separator: "\n")
-                + "\n\(names.variable) = " + lines.joined(separator: "\n")
+                + "\n\(names.variable) = " + text
         }
         return [
             "", "@" + PythonExpression.call("task", [], takeArguments(task)).text(indent: 0),
@@ -47,6 +47,52 @@ extension DAGWriter {
             "def \(name)(job):", indented(gated ? jobBody(task, drain) : ungatedJob(drain)), "",
             "\(names.jobs) = \(names.take)()", "\(names.variable) = \(name).expand(job=\(names.jobs))",
         ].joined(separator: "\n")
+    }
+
+    /// The statements of a task that runs once for each item, after one that lists them.
+    private func mapped(_ task: TaskDefinition, _ items: TaskItems) -> String {
+        let names = names[task.id]
+        guard !gated else {
+            return "\n\(names.items) = " + gatedItems(task, items).text(indent: 0)
+                + "\n\(names.variable) = " + gatedTask(task).text(indent: 0)
+        }
+        let list = PythonExpression.call(
+            "PythonOperator",
+            [],
+            entranceArguments(task) + [("python_callable", .name(names.take))]
+        )
+        let each = PythonExpression.call(
+            "PythonOperator.partial",
+            [],
+            arguments(task) + [("python_callable", .name(names.function))]
+        )
+        let made = PythonExpression.call(
+            each.text(indent: 0) + ".expand",
+            [],
+            [("op_args", .name(names.items + ".output"))]
+        )
+        return [
+            "", "def \(names.take)():", indented(ungatedItems(task, items)), "", "\(names.items) = " + noted(list), "",
+            "def \(names.function)(item):", indented(ungatedBody(task)), "",
+            "\(names.variable) = " + (names.variable == task.id ? made.text(indent: 0) : noted(made)),
+        ].joined(separator: "\n")
+    }
+
+    /// A call that is bound to another name than its task's id, which Airflow's linter is told.
+    private func noted(_ call: PythonExpression) -> String {
+        var lines = call.text(indent: 0).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        lines[0] += "  # noqa: AIR001"
+        return lines.joined(separator: "\n")
+    }
+
+    /// The arguments of the task that lists the items for a mapped one: it waits for what that one waits for.
+    func entranceArguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
+        var arguments: [(name: String, value: PythonExpression)] = [("task_id", .string(names[task.id].takeID))]
+        if let queue = task.queue { arguments.append(("queue", .string(queue))) }
+        if let rule = rule(task) { arguments.append(("trigger_rule", rule)) }
+        if let callback = callback(.failed, task.notify) { arguments.append(("on_failure_callback", callback)) }
+        arguments.append(("doc_md", .string("Lists what “\(task.id)” runs for.")))
+        return arguments
     }
 
     /// The arguments that every sort of task takes.
@@ -67,7 +113,7 @@ extension DAGWriter {
         if let queue = task.queue { add("queue", .string(queue)) }
         if takes(task) {
             add("map_index_template", .string("{{ \(gated ? "bailey_job" : "job_name") | default('') }}"))
-        } else if let rule = rule(task) {
+        } else if task.items == nil, let rule = rule(task) {
             add("trigger_rule", rule)
         }
         if !task.produces.isEmpty {
@@ -116,7 +162,8 @@ extension DAGWriter {
             before.contains(where: \.body.isSkippedWhereObserved),
             !before.contains(where: takes)
         else { return [] }
-        return before.map(\.id)
+        // Of one that runs once for each item, the one that lists them tells whether there was any.
+        return before.map { $0.items == nil ? $0.id : names[$0.id].takeID }
     }
 
     private func origin(_ task: TaskDefinition) -> String {
@@ -135,7 +182,7 @@ extension DAGWriter {
 
     /// The variable of the task that others are put before.
     func first(_ task: TaskDefinition) -> String {
-        takes(task) ? names[task.id].jobs : names[task.id].variable
+        takes(task) ? names[task.id].jobs : task.items != nil ? names[task.id].items : names[task.id].variable
     }
 
     // MARK: Text

@@ -127,6 +127,9 @@ struct DAGWriter {
 
     var hasInputs: Bool { dag.tasks.contains { !$0.inputs.isEmpty } }
 
+    /// Whether a task runs once for each item of a list.
+    var hasItems: Bool { dag.tasks.contains { $0.items != nil } }
+
     /// Whether a body passes a test; that of each job counts where they are taken without a gate.
     func uses(_ test: (TaskBody) -> Bool) -> Bool {
         dag.tasks.contains { task in
@@ -208,8 +211,9 @@ struct DAGWriter {
         var found: [String: Set<String>] = gated ? ["gate": []] : [:]
         for task in dag.tasks { found[task.id] = [] }
         for task in dag.tasks {
-            let entrance = takes(task) ? names[task.id].takeID : task.id
-            if takes(task) { found[entrance] = [task.id] }
+            let isMapped = takes(task) || task.items != nil
+            let entrance = isMapped ? names[task.id].takeID : task.id
+            if isMapped { found[entrance] = [task.id] }
             for earlier in before(task) { found[earlier, default: []].insert(entrance) }
         }
         return found

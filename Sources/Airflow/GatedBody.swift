@@ -12,16 +12,32 @@ extension DAGWriter {
         var arguments = arguments(task) + own
         if let entry = task.entry { arguments.append(("entry", .string(entry.description))) }
         if !task.inputs.isEmpty { arguments.append(("inputs", json(inputs(task)))) }
-        if !task.conditions.isEmpty { arguments.append(("when", json(task.conditions.json))) }
-        let needs = needs(task)
-        if !needs.isEmpty { arguments.append(("needs", .list(needs.map { .string($0) }))) }
+        if task.items == nil { arguments += looking(task) }
         switch task.body {
         case .python, .command: arguments += shadow(task)
         case .wait: break
         case .sql, .copy, .http: arguments.append(("shadow", .string(mode(task))))
-        case .celery, .queue, .untranslatable: break
+        case .celery, .queue, .own, .untranslatable: break
         }
-        return .call(name, [], arguments)
+        guard task.items != nil else { return .call(name, [], arguments) }
+        let item = PythonExpression.name(names[task.id].items + ".output")
+        return .call(
+            PythonExpression.call(name + ".partial", [], arguments).text(indent: 0) + ".expand",
+            [],
+            [("item", item)]
+        )
+    }
+
+    /// The operator that lists the items for each of which a task runs.
+    func gatedItems(_ task: TaskDefinition, _ items: TaskItems) -> PythonExpression {
+        .call("ItemsTask", [], entranceArguments(task) + [("items", json(items.json))] + looking(task))
+    }
+
+    /// What a task looks at before it does anything.
+    private func looking(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
+        let needs = needs(task)
+        return (task.conditions.isEmpty ? [] : [("when", json(task.conditions.json))])
+            + (needs.isEmpty ? [] : [("needs", .list(needs.map { .string($0) }))])
     }
 
     /// The name of a task's operator, and what it alone takes.
@@ -71,6 +87,7 @@ extension DAGWriter {
             }
             return ("HTTPTask", own)
         case .wait(let wait): return ("WaitTask", awaited(wait))
+        case .own: return ("FailingTask", [("reason", .string("this task stands in a file that a person has written"))])
         case .untranslatable(let reason):
             return ("FailingTask", [("reason", .string(reason))])
         case .queue(let drain):
@@ -114,7 +131,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             return returned("run_job_command", job + [words], commandArguments(command) + shadow(task))
-        case .untranslatable, .celery, .queue, .sql, .copy, .http, .wait:
+        case .untranslatable, .celery, .queue, .own, .sql, .copy, .http, .wait:
             return "pass"
         }
     }

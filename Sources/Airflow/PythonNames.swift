@@ -12,6 +12,8 @@ struct PythonNames {
         let takeID: String
         let take: String
         let jobs: String
+        /// What the task is bound to that lists the items for each of which it runs.
+        let items: String
     }
 
     private var names: [String: Names] = [:]
@@ -37,14 +39,23 @@ struct PythonNames {
                 variable: free.contains(task.id) ? task.id : unique(function + "_task", &taken),
                 takeID: unique("take_" + task.id, &ids),
                 take: unique("take_" + function, &taken),
-                jobs: unique(function + "_jobs", &taken)
+                jobs: unique(function + "_jobs", &taken),
+                items: unique(function + "_items", &taken)
             )
         }
     }
 
     /// The names of a task of the file.
     subscript(id: String) -> Names {
-        names[id] ?? Names(function: "run_", variable: "run_task", takeID: "take_", take: "take_run_", jobs: "run_jobs")
+        names[id]
+            ?? Names(
+                function: "run_",
+                variable: "run_task",
+                takeID: "take_",
+                take: "take_run_",
+                jobs: "run_jobs",
+                items: "run_items"
+            )
     }
 
     private static func function(_ id: String) -> String {

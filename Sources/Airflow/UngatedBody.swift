@@ -4,7 +4,8 @@ import Migration
 /// Tasks of files without a gate: they carry along what they need and import nothing of Bailey's.
 extension DAGWriter {
     func ungatedBody(_ task: TaskDefinition) -> String {
-        required(task) + given(task) + ungatedCall(task)
+        // Of a task that runs once for each item the one before it looks at conditions.
+        (task.items == nil ? required(task) : "") + given(task) + ungatedCall(task)
     }
 
     /// The line that skips a task whose conditions do not hold.
@@ -13,12 +14,18 @@ extension DAGWriter {
         return PythonExpression.call("_require", [.string(task.conditions.json.text())], []).text(indent: 0) + "\n"
     }
 
+    /// The body of the function that lists the items for each of which a task runs.
+    func ungatedItems(_ task: TaskDefinition, _ items: TaskItems) -> String {
+        required(task) + "return " + PythonExpression.call("_items", [.string(items.json.text())], []).text(indent: 0)
+    }
+
     /// The line that fills a body's input in.
     private func given(_ task: TaskDefinition) -> String {
         guard !task.inputs.isEmpty else { return "" }
         let call = PythonExpression.call(
             "_given",
-            [.string(task.body.input.text()), .string(inputs(task).text())],
+            [.string(task.body.input.text()), .string(inputs(task).text())]
+                + (task.items == nil ? [] : [.name("item")]),
             []
         )
         return "given = " + call.text(indent: 0) + "\n"
@@ -31,6 +38,7 @@ extension DAGWriter {
 
     private func ungatedCall(_ task: TaskDefinition) -> String {
         switch task.body {
+        case .own: return failure("this task stands in a file that a person has written")
         case .untranslatable(let reason):
             return failure(reason)
         case .queue(let drain):
@@ -215,7 +223,7 @@ extension DAGWriter {
         case .command(let command):
             let words = PythonExpression.list(command.arguments.map { .string($0) })
             body = .call("_run_program", [words, .name("payload")], environment(of: command))
-        case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait:
+        case .celery, .queue, .own, .untranslatable, .sql, .copy, .http, .wait:
             return failure(reasonAgainst(drain))
         }
         return [

@@ -194,6 +194,11 @@ static const unsigned char celery_proof_py[] = {
     0};
 TEXT(celery_proof_py)
 
+static const unsigned char own_probe_py[] = {
+#embed "../../shadow/bailey_runtime/own_probe.py" suffix(, )
+    0};
+TEXT(own_probe_py)
+
 static const unsigned char celery_probe_py[] = {
 #embed "../../shadow/bailey_runtime/celery_probe.py" suffix(, )
     0};

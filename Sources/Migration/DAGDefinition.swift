@@ -32,6 +32,8 @@ public struct DAGDefinition: Sendable, Hashable {
     public var workflow: WorkflowStand?
     /// The tasks, in the mapping's order.
     public var tasks: [TaskDefinition]
+    /// The file that a person has written for it; nil where Bailey writes it. `tasks` are then those of it that stand for an entry.
+    public var own: OwnDAG?
 
     /// Makes a definition.
     public init(
@@ -110,8 +112,10 @@ public struct TaskDefinition: Sendable, Hashable {
     public var after: [String]
     /// Which ends of those let it start.
     public var triggerRule: TriggerRule
-    /// What earlier tasks' results must be for it to run: all of these.
-    public var conditions: [TaskCondition] = []
+    /// What earlier tasks' results must be for it to run: of each of these, one.
+    public var conditions: [TaskChoice] = []
+    /// For each item of which list it runs once; nil for a task that runs once in a run.
+    public var items: TaskItems?
     /// What of its body's input is known only when it runs.
     public var inputs: [TaskInput] = []
     /// Whether it waits until the run before has ended well for it, as Airflow's `depends_on_past`.

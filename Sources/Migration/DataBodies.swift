@@ -122,7 +122,7 @@ extension TaskBody {
         case .copy(let call):
             Dictionary([call.source, call.target].map { ($0, .postgres) }, uniquingKeysWith: { first, _ in first })
         case .http(let call): call.connection.map { [$0: .http] } ?? [:]
-        case .celery, .python, .command, .wait, .queue, .untranslatable: [:]
+        case .celery, .python, .command, .wait, .queue, .own, .untranslatable: [:]
         }
     }
 
@@ -130,7 +130,7 @@ extension TaskBody {
     public var isSkippedWhereObserved: Bool {
         switch self {
         case .sql, .copy, .http, .wait: true
-        case .celery, .python, .command, .queue, .untranslatable: false
+        case .celery, .python, .command, .queue, .own, .untranslatable: false
         }
     }
 
@@ -146,7 +146,7 @@ extension TaskBody {
         case .python(let call): call.environment
         case .sql(let call): call.environment
         case .copy(let call): call.environment
-        case .celery, .command, .http, .wait, .queue, .untranslatable: nil
+        case .celery, .command, .http, .wait, .queue, .own, .untranslatable: nil
         }
     }
 }

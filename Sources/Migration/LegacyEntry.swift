@@ -64,7 +64,7 @@ public struct LegacyEntry: Sendable, Hashable {
     public var command: String? {
         switch kind {
         case .commandLine, .statement: options["command"]?.string
-        case .redbeat, .beat, .recurring, .jobType, .container, .recurringJob: nil
+        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .recurringJob: nil
         }
     }
 

@@ -18,6 +18,7 @@ extension DAGDefinition {
             if task.shadow == .sandbox { parts["sandbox"] = task.sandbox.form }
             if !task.effects.isEmpty { parts["effects"] = task.effects.form }
             if !task.inputs.isEmpty { parts["inputs"] = .array(task.inputs.map(\.json)) }
+            if let items = task.items { parts["for_each"] = items.json }
             if !task.rows.isEmpty { parts["rows"] = task.rows.json }
             return .object(parts)
         }
@@ -28,6 +29,7 @@ extension DAGDefinition {
         if let workflow {
             whole["workflow"] = ["entry": .string(workflow.entry.description), "stages": JSON(workflow.stages)]
         }
+        if let own { whole["own"] = .string(own.text) }
         let standards = parameters.filter { $0.standard != nil }.map { ($0.name, $0.standard ?? .null) }
         if !standards.isEmpty { whole["params"] = .object(JSONObject(standards)) }
         return StableDigest(JSON.object(whole).text(.canonical)).description
@@ -69,6 +71,7 @@ extension TaskBody {
             ]
         case .wait(let wait): ["wait": .string(wait.pipeline), "task": JSON(wait.task)]
         case .queue(let drain): ["queue": .string(drain.entry.description), "runs": drain.runs.form]
+        case .own: ["own": .bool(true)]
         case .untranslatable(let reason): ["untranslatable": .string(reason)]
         }
     }

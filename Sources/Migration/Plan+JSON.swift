@@ -92,6 +92,7 @@ extension PlannedPipeline {
                         "known_by": JSON(projection.lengths[task.id]?.origin.rawValue),
                         "inputs": .array(task.inputs.map(\.json)), "pool_slots": JSON(task.poolSlots),
                         "depends_on_past": .bool(task.dependsOnPast), "sla_seconds": JSON(task.sla),
+                        "for_each": task.items?.json ?? .null,
                     ]
                 }
             ),
@@ -123,7 +124,7 @@ extension Finding {
 }
 
 extension TaskBody {
-    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `wait`, `queue` or `untranslatable`.
+    /// How the task runs: `celery`, `python`, `command`, `sql`, `copy`, `http`, `wait`, `queue`, `own` or `untranslatable`.
     public var kind: String {
         switch self {
         case .celery: "celery"
@@ -134,6 +135,7 @@ extension TaskBody {
         case .http: "http"
         case .wait: "wait"
         case .queue: "queue"
+        case .own: "own"
         case .untranslatable: "untranslatable"
         }
     }

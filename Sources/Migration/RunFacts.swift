@@ -37,29 +37,43 @@ public struct RunFacts: Sendable {
 
     /// The value of an input.
     ///
-    /// - Parameter results: what earlier tasks returned; those that have no result are not among them.
+    /// - Parameters:
+    ///   - results: what earlier tasks returned; those that have no result are not among them.
+    ///   - item: the item that the task runs for.
     /// - Throws: `TaskInputError`, in the words of the runtime in Airflow.
-    func value(of source: TaskInput.Source, results: [String: JSON]) throws(TaskInputError) -> JSON {
+    func value(of source: TaskInput.Source, results: [String: JSON], item: JSON?) throws(TaskInputError) -> JSON {
         switch source {
         case .result(let task, let path):
             guard let result = results[task] else {
                 throw TaskInputError("“\(task)” has no result: it did not succeed, or returned nothing")
             }
             return try path.value(in: result, of: task)
-        case .tick(let form):
-            guard let tick else {
-                throw TaskInputError("this run has no tick: start it with a logical date, or let its schedule start it")
-            }
-            return .string(text(tick, form))
-        case .previousTick(let form):
-            guard let previousTick else { throw TaskInputError("this run has no tick before it") }
-            return .string(text(previousTick, form))
+        case .tick(let form): return .string(text(try known(), form))
+        case .previousTick(let form): return .string(text(try before(), form))
+        case .window(let form):
+            let until = try known()
+            return ["from": .string(text(try before(), form)), "until": .string(text(until, form))]
+        case .item(let path):
+            guard let item else { throw TaskInputError("this task runs for no item") }
+            return try path.value(in: item, called: "the item")
         case .parameter(let name):
             guard let value = parameters[name] else {
                 throw TaskInputError("the parameter “\(name)” has no default, and this run was not given it")
             }
             return value
         }
+    }
+
+    private func known() throws(TaskInputError) -> Instant {
+        guard let tick else {
+            throw TaskInputError("this run has no tick: start it with a logical date, or let its schedule start it")
+        }
+        return tick
+    }
+
+    private func before() throws(TaskInputError) -> Instant {
+        guard let previousTick else { throw TaskInputError("this run has no tick before it") }
+        return previousTick
     }
 
     private func text(_ instant: Instant, _ form: TaskInput.Form) -> String {
@@ -81,14 +95,21 @@ public struct RunFacts: Sendable {
 extension TaskDefinition {
     /// The body with its inputs filled in.
     ///
-    /// - Parameter results: what earlier tasks returned.
+    /// - Parameters:
+    ///   - results: what earlier tasks returned.
+    ///   - item: the item that it runs for, if it runs once for each.
     /// - Throws: `TaskInputError`.
-    public func filledBody(_ facts: RunFacts, results: [String: JSON]) throws(TaskInputError) -> TaskBody {
+    public func filledBody(_ facts: RunFacts, results: [String: JSON], item: JSON? = nil) throws(TaskInputError)
+        -> TaskBody
+    {
         var filled = body
         guard !inputs.isEmpty else { return filled }
         var input = body.input
         for part in inputs {
-            input = input.replacing(at: part.place, with: try facts.value(of: part.source, results: results))
+            input = input.replacing(
+                at: part.place,
+                with: try facts.value(of: part.source, results: results, item: item)
+            )
         }
         filled.input = input
         return filled

@@ -18,6 +18,8 @@ public indirect enum TaskBody: Sendable, Hashable {
     case wait(PipelineWait)
     /// Takes the due jobs of one job type and runs a body for each.
     case queue(QueueDrain)
+    /// What a DAG file that a person has written says of it.
+    case own
     /// Could not be translated: the task fails loudly with this reason.
     case untranslatable(reason: String)
 }
@@ -128,7 +130,7 @@ extension TaskBody {
             case .sql(let call): ["params": call.parameters]
             case .copy(let call): ["params": call.parameters, "window": call.window]
             case .http(let call): ["query": call.query, "json": call.body]
-            case .wait, .queue, .untranslatable: [:]
+            case .wait, .queue, .own, .untranslatable: [:]
             }
         }
         set {
@@ -153,7 +155,7 @@ extension TaskBody {
             case .http(var call):
                 (call.query, call.body) = (newValue["query"] ?? call.query, newValue["json"] ?? call.body)
                 self = .http(call)
-            case .wait, .queue, .untranslatable: break
+            case .wait, .queue, .own, .untranslatable: break
             }
         }
     }

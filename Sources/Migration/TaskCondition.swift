@@ -96,7 +96,52 @@ public struct TaskCondition: Sendable, Hashable {
     }
 }
 
-extension [TaskCondition] {
+/// Conditions of which one must hold.
+public struct TaskChoice: Sendable, Hashable {
+    /// What is known of a choice, or of all of them.
+    public enum Answer: Sendable, Hashable {
+        case holds
+        case fails
+        /// An earlier task that decides was only observed.
+        case undecided
+    }
+
+    /// The conditions, at least one.
+    public var any: [TaskCondition]
+
+    /// A choice among conditions.
+    public init(any: [TaskCondition]) { self.any = any }
+
+    /// A condition that there is no other to.
+    public init(_ condition: TaskCondition) { any = [condition] }
+
+    /// Whether one of them holds.
+    ///
+    /// - Parameter result: the result of an earlier task; nil where it gave none, and `.undecided` where it was only observed.
+    public func answer(_ result: (String) -> Result) -> Answer {
+        var isUndecided = false
+        for condition in any {
+            switch result(condition.task) {
+            case .undecided: isUndecided = true
+            case .known(let value): if condition.holds(for: value) { return .holds }
+            }
+        }
+        return isUndecided ? .undecided : .fails
+    }
+
+    /// What an earlier task gave.
+    public enum Result: Sendable, Hashable {
+        /// Its result; nil where it gave none.
+        case known(JSON?)
+        /// It was only observed.
+        case undecided
+    }
+
+    /// As the runtime reads it: a condition, or `{"any": […]}`.
+    public var json: JSON { any.count == 1 ? any[0].json : ["any": .array(any.map(\.json))] }
+}
+
+extension [TaskChoice] {
     /// As the runtime and documents have them: one as it is, several as a list, none as null.
     public var json: JSON { isEmpty ? .null : count == 1 ? self[0].json : .array(map(\.json)) }
 }

@@ -18,6 +18,10 @@ public struct TaskInput: Sendable, Hashable {
         case tick(Form)
         /// The tick of the schedule before it.
         case previousTick(Form)
+        /// The time from the tick of the schedule before it until the run's: `{"from": …, "until": …}`.
+        case window(Form)
+        /// What lies at a path of the item that the task runs for.
+        case item(path: [TaskCondition.Step])
         /// A parameter of the run.
         case parameter(String)
     }
@@ -45,6 +49,8 @@ public struct TaskInput: Sendable, Hashable {
             fields["path"] = .array(path.map(\.json))
         case .tick(let form): fields["tick"] = .string(form.rawValue)
         case .previousTick(let form): fields["previous_tick"] = .string(form.rawValue)
+        case .window(let form): fields["window"] = .string(form.rawValue)
+        case .item(let path): fields["item"] = .array(path.map(\.json))
         case .parameter(let name): fields["param"] = .string(name)
         }
         return .object(fields)
@@ -85,6 +91,11 @@ extension [TaskCondition.Step] {
     ///
     /// - Throws: `TaskInputError`, which tells how far the path went and what is there.
     public func value(in result: JSON, of task: String) throws(TaskInputError) -> JSON {
+        try value(in: result, called: "the result of “\(task)”")
+    }
+
+    /// The value that lies there, in something that errors call by those words.
+    func value(in result: JSON, called words: String) throws(TaskInputError) -> JSON {
         var value = result
         for (number, step) in enumerated() {
             let found: JSON? =
@@ -94,9 +105,7 @@ extension [TaskCondition.Step] {
                 }
             guard let found else {
                 let there = prefix(number).map { $0 }.text
-                throw TaskInputError(
-                    "the result of “\(task)” has nothing at \(text): at \(there) is \(value.shape)"
-                )
+                throw TaskInputError("\(words) has nothing at \(text): at \(there) is \(value.shape)")
             }
             value = found
         }

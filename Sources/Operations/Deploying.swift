@@ -28,6 +28,10 @@ package struct Deploying: Sendable {
         let findings = plan.findingsByPipeline()
         let pools = plan.pools
         let prepared = try workspace.unblocked(pipelines, of: plan).map { try prepare($0, findings) }
+        for one in prepared {
+            guard let own = one.item.dag.own else { continue }
+            try await workspace.check(own, of: one.item.dag, gated: one.item.gated)
+        }
         let delivery = workspace.delivery
         return try await workspace.withAirflow("deploy") { client in
             try await deploy(prepared, pools, delivery, client)

@@ -42,6 +42,7 @@ package struct GateExchange: Sendable {
         _ journal: Journal,
         isMarked: Bool
     ) async throws {
+        if let own = pipeline.dag.own { try await checkOwn(own) }
         let new = item(gated: false)
         try await refuseForeign(new)
         if !isMarked { try await bridge.mark(true) }
@@ -61,6 +62,13 @@ package struct GateExchange: Sendable {
                 ? "Mend what it says, then run the command again"
                 : "Mend what it says, then run bailey retire \(id) --undo --execute"
         )
+    }
+
+    /// What a person has written to go on without the gate must be the same pipeline.
+    private func checkOwn(_ own: OwnDAG) async throws {
+        do { try await workspace.check(own, of: pipeline.dag, gated: false) } catch let failure as OperationFailure {
+            throw Refusal(.retiring, failure.message, "Mend the file, then run the command again")
+        }
     }
 
     /// Puts the gate back, so that the pipeline can be rolled back.

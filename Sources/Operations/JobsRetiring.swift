@@ -78,7 +78,7 @@ package struct JobsRetiring: Sendable {
             guard case .queue(let drain) = task.body else { return nil }
             switch drain.runs {
             case .python, .command: return drain.entry.name
-            case .celery, .queue, .untranslatable, .sql, .copy, .http, .wait: return nil
+            case .celery, .queue, .own, .untranslatable, .sql, .copy, .http, .wait: return nil
             }
         }
         if let missing = types.first(where: { !runnable.contains($0) }) {

@@ -15,13 +15,22 @@ extension Workspace {
     ///
     /// - Parameter findings: those of its plan, by pipeline.
     package func dagFile(_ pipeline: PlannedPipeline, findings: [String: [Finding]], gated: Bool) -> DAGFile {
-        DAGFile(
+        dagFile(
             pipeline.dag,
             words: pipeline.scheduleWords,
+            findings: findings[pipeline.dag.id] ?? [],
+            gated: gated
+        )
+    }
+
+    func dagFile(_ dag: DAGDefinition, words: String, findings: [Finding], gated: Bool) -> DAGFile {
+        DAGFile(
+            dag,
+            words: words,
             target: target,
             gated: gated,
             sources: dagSources,
-            findings: findings[pipeline.dag.id] ?? [],
+            findings: findings,
             environments: settings.environments.mapValues {
                 (python: $0.python, path: $0.path.map(absolute), variables: $0.templates)
             }
@@ -32,7 +41,8 @@ extension Workspace {
     ///
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
-    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read.
+    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read, or what is wrong
+    ///   with a file that a person has written.
     package func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
@@ -42,6 +52,7 @@ extension Workspace {
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
         // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
         if !ungated.isEmpty { for system in systems { try system.checkSettings() } }
+        try await checkOwnDAGs(pipelines, ungated: ungated)
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)

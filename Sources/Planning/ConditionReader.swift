@@ -2,17 +2,32 @@ import LosslessJSON
 import Migration
 import Settings
 
-extension TaskCondition {
-    /// The conditions of `when`: one, or a list of which all must hold.
-    static func all(_ node: YAMLNode, _ problems: Problems) -> [TaskCondition] {
+extension TaskChoice {
+    /// The conditions of `when`: one, `any` with a list of which one must hold, or a list of these that must hold all.
+    static func all(_ node: YAMLNode, _ problems: Problems) -> [TaskChoice] {
         guard case .sequence(let items) = node.content else {
-            return [TaskCondition(node, problems)].compactMap { $0 }
+            return [TaskChoice(node, problems)].compactMap { $0 }
         }
         if items.isEmpty { problems.note(node, "“when” is an empty list; leave it out, or give conditions") }
-        return items.compactMap { TaskCondition($0, problems) }
+        return items.compactMap { TaskChoice($0, problems) }
     }
 
     private init?(_ node: YAMLNode, _ problems: Problems) {
+        guard let list = node.child("any") else {
+            guard let condition = TaskCondition(node, problems) else { return nil }
+            self.init(condition)
+            return
+        }
+        guard let fields = YAMLFields(node, known: ["any"], problems: problems) else { return nil }
+        guard let items = fields.items("any") else { return nil }
+        let conditions = items.compactMap { TaskCondition($0, problems) }
+        if items.isEmpty { problems.note(list, "“any” lists the conditions of which one must hold") }
+        self.init(any: conditions)
+    }
+}
+
+extension TaskCondition {
+    fileprivate init?(_ node: YAMLNode, _ problems: Problems) {
         let tests = ["equals", "differs", "in", "exists", "above", "below"]
         guard let fields = YAMLFields(node, known: ["task", "path"] + tests, problems: problems),
             let task = fields.required("task")
@@ -25,7 +40,7 @@ extension TaskCondition {
         guard given.count == 1 else {
             problems.note(
                 node,
-                "a condition of “when” has one of \(tests.joined(separator: ", ")); where several must hold, write a list of conditions"
+                "a condition of “when” has one of \(tests.joined(separator: ", ")); where several must hold, write a list of conditions, and where one of several, {any: [...]}"
             )
             return nil
         }

@@ -2,7 +2,7 @@ import LosslessJSON
 import Migration
 import Settings
 
-/// Reads the input of a body: values as they are, and references (`{from: TASK, path: $.rows}`, `{tick: iso}`, `{previous_tick: date}`,
+/// Reads the input of a body: values as they are, and references (`{from: TASK, path: $.rows}`, `{tick: iso}`, `{previous_tick: date}`, `{window: iso}`, `{item: $.id}`,
 /// `{param: NAME}`) whose values are known only when the task runs. `{literal: …}` is a value that only looks like one.
 struct InputReader {
     /// The references found so far; where each stands is null in the value that was read.
@@ -24,7 +24,7 @@ struct InputReader {
         guard case .mapping(let members) = node.content else { return inner(node, place) }
         switch Set(members.map(\.key)) {
         case ["literal"]: return members[0].value.json
-        case ["from"], ["from", "path"], ["tick"], ["previous_tick"], ["param"]:
+        case ["from"], ["from", "path"], ["tick"], ["previous_tick"], ["window"], ["item"], ["param"]:
             if let source = source(node) { inputs.append(TaskInput(place: place, source: source)) }
             return .null
         default: return inner(node, place)
@@ -42,7 +42,7 @@ struct InputReader {
     }
 
     private func source(_ node: YAMLNode) -> TaskInput.Source? {
-        let known = ["from", "path", "tick", "previous_tick", "param"]
+        let known = ["from", "path", "tick", "previous_tick", "window", "item", "param"]
         guard let fields = YAMLFields(node, known: known, problems: problems) else { return nil }
         if let task = fields.string("from") {
             let text = fields.string("path") ?? "$"
@@ -52,10 +52,18 @@ struct InputReader {
             }
             return .result(task: task, path: path)
         }
+        if let text = fields.string("item") {
+            guard let path = TaskCondition.steps(of: text) else {
+                problems.note(node, "“item” is “\(text)”; write $, $.id or $.rows[0]")
+                return nil
+            }
+            return .item(path: path)
+        }
         if fields.node("tick") != nil { return fields.choice("tick", TaskInput.Form.self).map { .tick($0) } }
         if fields.node("previous_tick") != nil {
             return fields.choice("previous_tick", TaskInput.Form.self).map { .previousTick($0) }
         }
+        if fields.node("window") != nil { return fields.choice("window", TaskInput.Form.self).map { .window($0) } }
         if let name = fields.string("param") { return .parameter(name) }
         problems.note(node, "this refers to nothing; where it is a value, write {literal: …}")
         return nil

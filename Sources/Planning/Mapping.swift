@@ -38,6 +38,8 @@ public struct Mapping: Sendable, Hashable {
     public var tasks: [MappedTask] = []
     /// The workflow that it stands for; its stages may not be named yet.
     public var workflow: WorkflowStand?
+    /// The file that a person has written for it.
+    public var own: OwnDAG?
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?
 }

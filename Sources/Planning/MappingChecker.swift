@@ -85,6 +85,7 @@ struct MappingChecker {
                 )
             }
         }
+        if let own = mapping.own { check(own, of: mapping, find) }
         checkInputs(mapping, find)
         if let workflow = mapping.workflow {
             do throws(WorkflowStandError) { _ = try workflow.completed(mapping, inventory[workflow.entry]) } catch {
@@ -146,6 +147,25 @@ struct MappingChecker {
         return findings
     }
 
+    /// What a file that a person has written can stand for.
+    private func check(_ own: OwnDAG, of mapping: Mapping, _ find: (FindingCode, SourceLocation, String) -> Void) {
+        if !environments.contains(own.environment) {
+            find(
+                .unknownEnvironment,
+                mapping.location,
+                "The environment “\(own.environment)” is not among “environments” of bailey.yaml (\(environments.sorted().joined(separator: ", "))); “\(own.file)” is read in it, so it must have Airflow."
+            )
+        }
+        for task in mapping.tasks {
+            guard let entry = task.definition.entry, inventory[entry]?.kind == .jobType else { continue }
+            find(
+                .invalidMapping,
+                task.location,
+                "“\(entry)” is a job type, and jobs are taken by the tasks of a generated file alone: leave “dag” out."
+            )
+        }
+    }
+
     /// What inputs refer to must be there, and known when the task runs.
     private func checkInputs(_ mapping: Mapping, _ find: (FindingCode, SourceLocation, String) -> Void) {
         let names = mapping.parameters.map(\.name)
@@ -168,6 +188,15 @@ struct MappingChecker {
                 )
             }
             let earlier = ancestors(of: definition.id, mapping)
+            let asked = definition.conditions.flatMap(\.any).map(\.task) + definition.inputs.compactMap(\.task)
+            for other in Set(asked + [definition.items?.task].compactMap { $0 }).sorted()
+            where mapping.tasks.contains(where: { $0.definition.id == other && $0.definition.items != nil }) {
+                find(
+                    .invalidMapping,
+                    task.location,
+                    "Task “\(definition.id)” asks for the result of “\(other)”, which runs once for each item and has none of its own."
+                )
+            }
             for input in definition.inputs {
                 switch input.source {
                 case .result(let other, _) where !earlier.contains(other):
@@ -185,6 +214,7 @@ struct MappingChecker {
                         "Task “\(definition.id)” takes the parameter “\(name)”, which is not among “params”\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                     )
                 case .previousTick where mapping.isManual || !mapping.assets.isEmpty,
+                    .window where mapping.isManual || !mapping.assets.isEmpty,
                     .tick where !mapping.assets.isEmpty:
                     find(
                         .invalidMapping,

@@ -8,7 +8,7 @@ extension Mapping {
     static let keys = [
         "pipeline", "dag_id", "description", "owner", "tags", "clock", "schedule", "absorbs", "sla", "missed_ticks",
         "late_after", "max_active_runs", "policy", "pools", "tasks", "defaults", "manual", "params", "for_each",
-        "every", "notify", "workflow",
+        "every", "notify", "dag", "workflow",
     ]
     /// What `defaults` may say for all tasks.
     static let defaultKeys = [
@@ -17,8 +17,10 @@ extension Mapping {
     ]
     /// The ways in which a task runs.
     static let bodyKeys = ["celery", "python", "command", "sql", "copy", "http", "wait_for"]
+    static let retryKeys = ["retries", "retry_delay", "retry_backoff", "retry_max_delay"]
     static let taskKeys = [
         "entry", "celery", "python", "command", "sql", "copy", "http", "wait_for", "inlets", "sla", "after", "when",
+        "for_each",
         "retries", "retry_delay",
         "retry_backoff",
         "retry_max_delay",
@@ -104,9 +106,11 @@ extension Mapping {
             }
         }
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
+        if let node = fields.node("dag") { own = OwnDAG(node, of: fields, files, problems) }
         let defaults = defaults(fields, problems)
         for member in fields.members("tasks") ?? [] {
             if var task = MappedTask(member, defaults: defaults, files, problems) {
+                if fields.node("dag") != nil { task.isOwn(problems) }
                 task.definition.notify = task.definition.notify.completed(with: notify, of: [.failed, .retried])
                 tasks.append(task)
             }

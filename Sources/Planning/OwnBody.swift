@@ -44,7 +44,7 @@ extension LegacyEntry {
     var ownMissedTicks: MissedTickPolicy {
         switch kind {
         case .commandLine, .statement: .none
-        case .redbeat, .beat, .recurring, .jobType, .container, .recurringJob: .coalesce
+        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .recurringJob: .coalesce
         }
     }
 

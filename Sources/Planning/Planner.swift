@@ -253,7 +253,7 @@ public struct Planner {
                 if python.kwargs.isNull { python.kwargs = entry.kwargs.isNull ? [:] : entry.kwargs }
                 definition.body = .python(python)
             }
-            if let entry, entry.kind == .jobType, task.hasBody {
+            if let entry, entry.kind == .jobType, task.hasBody, mapping.own == nil {
                 definition.body = .queue(QueueDrain(entry: entry.id, runs: definition.body, limit: task.jobLimit))
             }
             if let sending = task.sending, case .celery(let call) = definition.body {
@@ -270,7 +270,7 @@ public struct Planner {
                     )
                 )
             }
-            if definition.shadow == .observe, definition.body.wait == nil {
+            if definition.shadow == .observe, definition.body.wait == nil, mapping.own == nil {
                 findings.append(
                     Finding(
                         .unclassifiedBody,
@@ -314,6 +314,7 @@ public struct Planner {
         dag.parameters = mapping.parameters
         dag.workflow = mapping.workflow.flatMap { try? $0.completed(mapping, inventory[$0.entry]) }
         dag.clock.assets = mapping.assets
+        dag.own = mapping.own
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)
     }

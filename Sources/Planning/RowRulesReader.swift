@@ -46,7 +46,7 @@ extension RowRules {
                     "what a program did cannot be rolled back: give “effects” a “copy” of the database that it writes to"
                 )
             }
-        case .celery?, .copy?, .http?, .wait?, .queue?, .untranslatable?:
+        case .celery?, .copy?, .http?, .wait?, .queue?, .own?, .untranslatable?:
             problems.note(
                 node,
                 "“effects” are those of “sql”, “python” and “command”; no other body runs in shadow on a copy"

@@ -69,9 +69,19 @@ extension MappedTask {
         )
         definition.triggerRule = fields.choice("trigger_rule", TriggerRule.self) ?? .allSuccess
         definition.inputs = inputs.inputs
-        if let node = fields.node("when") { definition.conditions = TaskCondition.all(node, problems) }
-        for task in definition.conditions.map(\.task) where !definition.after.contains(task) {
+        if let node = fields.node("when") { definition.conditions = TaskChoice.all(node, problems) }
+        for task in definition.conditions.flatMap(\.any).map(\.task) where !definition.after.contains(task) {
             problems.note(member.value, "“when” asks for the result of “\(task)”, which must stand under “after”")
+        }
+        if let node = fields.node("for_each") {
+            definition.items = TaskItems(node, problems)
+            let lacking = TaskItems.lacking(fields, body, entry, defaults: defaults)
+            for words in lacking { problems.note(node, words) }
+            if let from = definition.items?.task, !definition.after.contains(from) {
+                problems.note(node, "“for_each” takes a list of “\(from)”, which must stand under “after”")
+            }
+        } else if definition.inputs.contains(where: { if case .item = $0.source { true } else { false } }) {
+            problems.note(member.value, "“item” is what a task with “for_each” runs for, and this one has none")
         }
         definition.dependsOnPast = fields.bool("depends_on_past") ?? false
         definition.retry = RetryPolicy(
@@ -82,6 +92,18 @@ extension MappedTask {
         )
         if definition.retry.retries < 0 || definition.retry.backoff < 1 {
             problems.note(member.value, "“retries” must be 0 or more and “retry_backoff” 1 or more")
+        }
+        if case .wait? = body {
+            // The wait's own end is its limit: what came to nothing by then, or has failed, a repetition would not mend.
+            definition.retry = .none
+            if case .mapping(let own) = member.value.content,
+                let said = own.map(\.key).first(where: Mapping.retryKeys.contains)
+            {
+                problems.note(
+                    member.value,
+                    "“\(said)” does not go with “wait_for”, which looks again and again by itself: say “within”"
+                )
+            }
         }
         definition.timeout = fields.duration("timeout")
         expected = fields.duration("expected")
@@ -170,6 +192,23 @@ extension MappedTask {
         }
         if let limit = fields.int("limit") { jobLimit = min(max(1, limit), 1_000_000) }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
+    }
+}
+
+extension MappedTask {
+    /// Makes it a task of a file that a person has written, which says everything else of it.
+    mutating func isOwn(_ problems: Problems) {
+        if definition.entry == nil {
+            problems.note(
+                Problem(
+                    file: location.file,
+                    line: location.line,
+                    "“\(definition.id)” stands for no entry; of a “dag” of your own only tasks that do are named here"
+                )
+            )
+        }
+        definition.body = .own
+        hasBody = true
     }
 }
 

@@ -58,6 +58,10 @@ struct WaitChecker {
             return
                 "waits for the task “\(task)” of \(other), which has none of that id\(near.map { "; did you mean “\($0)”?" } ?? ".")"
         }
+        if let task = wait.task, awaited[task]?.isMapped == true {
+            return
+                "waits for the task “\(task)” of \(other), which runs once for each item or job and has no end of its own. Wait for a task after it."
+        }
         guard let own = dag.clock.timetable else {
             return "waits for a tick of \(other), and its own pipeline has no schedule that says until when."
         }

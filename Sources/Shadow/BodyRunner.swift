@@ -151,6 +151,8 @@ public struct BodyRunner: Sendable {
                     message: "a Celery body would be sent to the legacy workers; it is never run in shadow"
                 )
             )
+        case .own:
+            return .refusal(RunError(type: "not-run", message: "a DAG that a person has written runs in Airflow alone"))
         case .untranslatable(let reason):
             return .failure(RunError(type: "untranslatable", message: reason))
         }

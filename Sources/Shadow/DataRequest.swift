@@ -52,7 +52,7 @@ struct DataRequest {
             request["json"] = call.body.isNull ? .null : .string(call.body.text())
             request["expect"] = .array(call.expected.map { .number(JSONNumber($0)) })
             request["retry_on"] = .array(call.repeated.map { .number(JSONNumber($0)) })
-        case .celery, .python, .command, .copy, .wait, .queue, .untranslatable:
+        case .celery, .python, .command, .copy, .wait, .queue, .own, .untranslatable:
             throw Missing(description: "a body of this kind has no request")
         }
         text = JSON.object(request).text()

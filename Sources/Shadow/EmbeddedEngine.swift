@@ -105,6 +105,8 @@ public struct EmbeddedEngine: Sendable {
                                 try await attempt(filled, urgency, payload: payload, in: place)
                             }
                         }
+                    case .each(let filled):
+                        group.addTask { try await attempts(task, filled, urgency) }
                     case .observe:
                         var observed = task
                         observed.shadow = .observe
@@ -156,6 +158,8 @@ public struct EmbeddedEngine: Sendable {
 
     private enum Decision {
         case run(TaskDefinition)
+        /// The task as it is for each of the items that it runs for.
+        case each([TaskDefinition])
         case observe
         case skip
         case refuse(TaskInputError)
@@ -169,17 +173,21 @@ public struct EmbeddedEngine: Sendable {
         among ids: Set<String>
     ) -> Decision {
         var isUnknown = false
-        for condition in task.conditions where task.after.contains(condition.task) {
-            let earlier = runs[condition.task]
-            if earlier?.observedOnly == true {
-                isUnknown = true
-            } else if !condition.holds(for: earlier?.state == .success ? earlier?.result : nil) {
-                return .skip
+        for choice in task.conditions {
+            let answer = choice.answer { name in
+                let earlier = runs[name]
+                if earlier?.observedOnly == true { return .undecided }
+                return .known(earlier?.state == .success ? earlier?.result : nil)
+            }
+            switch answer {
+            case .holds: continue
+            case .undecided: isUnknown = true
+            case .fails: return .skip
             }
         }
-        guard !task.inputs.isEmpty else { return isUnknown ? .observe : .run(task) }
+        if task.inputs.isEmpty, task.items == nil { return isUnknown ? .observe : .run(task) }
         var results: [String: JSON] = [:]
-        for name in Set(task.inputs.compactMap(\.task)) {
+        for name in Set(task.inputs.compactMap(\.task) + [task.items?.task].compactMap { $0 }) {
             // A task that ran and returned nothing has null for its result, as in Airflow.
             if let earlier = runs[name], !earlier.observedOnly, earlier.state == .success {
                 results[name] = earlier.result ?? .null
@@ -187,13 +195,45 @@ public struct EmbeddedEngine: Sendable {
             isUnknown = isUnknown || runs[name]?.observedOnly == true || !ids.contains(name)
         }
         if isUnknown { return .observe }
-        do {
-            var filled = task
-            filled.body = try task.filledBody(facts, results: results)
-            return .run(filled)
+        do throws(TaskInputError) {
+            func filled(_ item: JSON?) throws(TaskInputError) -> TaskDefinition {
+                var filled = task
+                filled.body = try task.filledBody(facts, results: results, item: item)
+                return filled
+            }
+            guard let list = task.items else { return .run(try filled(nil)) }
+            guard let result = results[list.task] else {
+                throw TaskInputError("“\(list.task)” has no result: it did not succeed, or returned nothing")
+            }
+            var each: [TaskDefinition] = []
+            for item in try list.items(in: result) { each.append(try filled(item)) }
+            return each.isEmpty ? .skip : .each(each)
         } catch {
             return .refuse(error)
         }
+    }
+
+    /// Runs a task once for each item; it ends as Airflow tells of mapped tasks, failed where one has.
+    private func attempts(_ task: TaskDefinition, _ each: [TaskDefinition], _ urgency: Int) async throws -> TaskRun {
+        let runs = try await withThrowingTaskGroup(of: (Int, TaskRun).self) { group in
+            for (number, one) in each.enumerated() {
+                group.addTask { (number, try await attempt(one, urgency, payload: nil, in: .init())) }
+            }
+            var runs: [Int: TaskRun] = [:]
+            for try await (number, run) in group { runs[number] = run }
+            return each.indices.compactMap { runs[$0] }
+        }
+        var whole = TaskRun(
+            task: task.id,
+            state: runs.first { $0.state != .success }?.state ?? .success,
+            observedOnly: task.shadow == .observe,
+            attempts: runs.map(\.attempts).max() ?? 0
+        )
+        whole.result = .array(runs.map { $0.result ?? .null })
+        whole.error = runs.compactMap(\.error).first
+        whole.start = runs.compactMap(\.start).min()
+        whole.end = runs.compactMap(\.end).max()
+        return whole
     }
 
     private func attempt(

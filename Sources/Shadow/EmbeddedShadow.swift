@@ -145,7 +145,7 @@ public struct EmbeddedShadow: ShadowEngine {
         switch task.body {
         case .celery(let celery): return call(celery.args, celery.kwargs)
         case .python(let python): return task.entry == nil ? legacy.arguments : call(python.args, python.kwargs)
-        case .queue, .command, .untranslatable, .sql, .copy, .http, .wait: return legacy.arguments
+        case .queue, .command, .own, .untranslatable, .sql, .copy, .http, .wait: return legacy.arguments
         }
     }
 }

@@ -196,7 +196,7 @@ struct RecordedRun: Sendable {
     private func arguments(_ task: TaskDefinition, _ record: RecordedOutcome?, _ legacy: Outcome) -> JSON {
         guard let recorded = record?.arguments, !recorded.isNull else { return legacy.arguments }
         switch task.body {
-        case .celery, .queue: return recorded
+        case .celery, .queue, .own: return recorded
         case .python: return task.entry == nil ? legacy.arguments : recorded
         case .command, .untranslatable, .sql, .copy, .http, .wait: return legacy.arguments
         }

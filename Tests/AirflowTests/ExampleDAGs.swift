@@ -49,7 +49,9 @@ enum ExampleDAGs {
             kwargs: ["deep": true]
         )
         var report = TaskDefinition(id: "report", body: .python(python), after: ["first"])
-        report.conditions = [TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn"))]
+        report.conditions = [
+            TaskChoice(TaskCondition(task: "first", path: [.key("models"), .index(0)], test: .equals("churn")))
+        ]
         return DAGDefinition(
             id: "ml-training",
             name: "ml-training",
@@ -123,9 +125,22 @@ enum ExampleDAGs {
             )
         ]
         train.conditions = [
-            TaskCondition(task: "prepare", path: [.key("drift")], test: .isIn(["high", "medium"])),
-            TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)),
+            TaskChoice(TaskCondition(task: "prepare", path: [.key("drift")], test: .isIn(["high", "medium"]))),
+            TaskChoice(any: [
+                TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)),
+                TaskCondition(task: "prepare", path: [.key("force")], test: .equals(true)),
+            ]),
         ]
+        var each = TaskDefinition(
+            id: "each",
+            body: .python(PythonCall(callable: "ml:score", args: [nil], kwargs: [:])),
+            after: ["prepare"],
+            retry: RetryPolicy(retries: 1),
+            shadow: .pure
+        )
+        each.items = TaskItems(task: "prepare", path: [.key("models")])
+        each.inputs = [TaskInput(place: [.key("args"), .index(0)], source: .item(path: [.key("id")]))]
+        each.conditions = [TaskChoice(TaskCondition(task: "prepare", path: [.key("rows")], test: .exists(true)))]
         var dag = DAGDefinition(
             id: "flows",
             name: "flows",
@@ -136,7 +151,7 @@ enum ExampleDAGs {
                 timetable: Equivalence.target(for: nightly, in: zone, from: Instant(seconds: 1_795_392_000)).0
             ),
             entries: [],
-            tasks: [prepare, train]
+            tasks: [prepare, train, each]
         )
         dag.parameters = [
             RunParameter(name: "models", kind: .array, standard: ["a", "«é»"], summary: "which models"),

@@ -83,7 +83,7 @@ import Testing
         }
         for at in tasks.indices.dropFirst() where at % 7 == 0 {
             tasks[at].after = [tasks[at - 1].id]
-            tasks[at].conditions = [TaskCondition(task: tasks[at - 1].id, path: [], test: .exists(true))]
+            tasks[at].conditions = [TaskChoice(TaskCondition(task: tasks[at - 1].id, path: [], test: .exists(true)))]
             tasks[at].inputs = [TaskInput(place: [.key("args"), .index(0)], source: .previousTick(.iso))]
             tasks[at].produces = ["s3://bucket/made"]
         }

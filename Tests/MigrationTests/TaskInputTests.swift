@@ -54,15 +54,20 @@ import Testing
             let facts = RunFacts(dag, tick: Instant(iso8601: tick), zone: zone)
             var task = TaskDefinition(
                 id: "t",
-                body: .python(PythonCall(callable: "m:f", args: [nil, nil, [["x": nil]]], kwargs: [:]))
+                body: .python(PythonCall(callable: "m:f", args: [nil, nil, [["x": nil]], nil], kwargs: [:]))
             )
             task.inputs = [
                 TaskInput(place: [.key("args"), .index(0)], source: .previousTick(.iso)),
                 TaskInput(place: [.key("args"), .index(1)], source: .previousTick(.date)),
                 TaskInput(place: [.key("args"), .index(2), .index(0), .key("x")], source: .tick(.iso)),
+                TaskInput(place: [.key("args"), .index(3)], source: .window(.iso)),
             ]
             let filled = try task.filledBody(facts, results: [:]).input["args"]
-            #expect(filled == [json["previous"] ?? nil, json["date"] ?? nil, [["x": .string(tick)]]], "\(line)")
+            let window: JSON = ["from": json["previous"] ?? nil, "until": .string(tick)]
+            #expect(
+                filled == [json["previous"] ?? nil, json["date"] ?? nil, [["x": .string(tick)]], window],
+                "\(line)"
+            )
         }
     }
 }

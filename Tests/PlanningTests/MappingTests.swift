@@ -35,6 +35,12 @@ import Testing
         ("{task: a, in: []}", ["BLY057 mappings/p.yaml:4"]), ("{task: a, in: [null]}", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a, in: x}", ["BLY057 mappings/p.yaml:4"]), ("[]", ["BLY057 mappings/p.yaml:4"]),
         ("[{task: a, exists: true}, {task: c, exists: true}]", ["BLY057 mappings/p.yaml:4"]),
+        ("{any: [{task: a, equals: 1}, {task: a, exists: false}]}", []),
+        ("[{any: [{task: a, equals: 1}, {task: a, in: [2]}]}, {task: a, path: $.n, above: 2}]", []),
+        ("{any: []}", ["BLY057 mappings/p.yaml:4"]), ("{any: {task: a, exists: true}}", ["BLY057 mappings/p.yaml:4"]),
+        ("{any: [{task: c, exists: true}]}", ["BLY057 mappings/p.yaml:4"]),
+        ("{any: [{any: [{task: a, exists: true}]}]}", ["BLY057 mappings/p.yaml:4", "BLY057 mappings/p.yaml:4"]),
+        ("{any: [{task: a, exists: true}], task: a}", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a, path: n, above: 1}", ["BLY057 mappings/p.yaml:4"]),
         ("{task: a, equals: null}", ["BLY057 mappings/p.yaml:4"]), ("{exists: true}", ["BLY057 mappings/p.yaml:4"]),
     ].map { condition, found in

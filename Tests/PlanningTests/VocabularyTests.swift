@@ -91,13 +91,13 @@ import Testing
                 python:
                   callable: m:f
                   args: [{from: a, path: "$.rows[0].id"}, {deep: [1, {param: deep}]}, {literal: {from: a}}, {from: a, to: b}]
-                  kwargs: {from: a, path: x, at: {tick: date}, before: {previous_tick: iso}}
+                  kwargs: {from: a, path: x, at: {tick: date}, before: {previous_tick: iso}, within: {window: date}}
                 after: [b]
             """
         )
         let task = dag.tasks[2]
         #expect(task.body.input["args"] == [nil, ["deep": [1, nil]], ["from": "a"], ["from": "a", "to": "b"]])
-        #expect(task.body.input["kwargs"] == ["from": "a", "path": "x", "at": nil, "before": nil])
+        #expect(task.body.input["kwargs"] == ["from": "a", "path": "x", "at": nil, "before": nil, "within": nil])
         let (args, kwargs) = (TaskCondition.Step.key("args"), TaskCondition.Step.key("kwargs"))
         #expect(
             task.inputs == [
@@ -108,9 +108,45 @@ import Testing
                 TaskInput(place: [args, .index(1), .key("deep"), .index(1)], source: .parameter("deep")),
                 TaskInput(place: [kwargs, .key("at")], source: .tick(.date)),
                 TaskInput(place: [kwargs, .key("before")], source: .previousTick(.iso)),
+                TaskInput(place: [kwargs, .key("within")], source: .window(.date)),
             ]
         )
         #expect(dag.parameters.map(\.name) == ["models", "deep"])
+    }
+
+    @Test func aTaskOfEachItem() throws {
+        func text(_ each: String, _ end: String = "{command: [x], after: [b]}") -> String {
+            "pipeline: p\nclock: scheduler/daily\ntasks:\n  a: {entry: scheduler/daily}\n  b: \(each)\n  c: \(end)\n"
+        }
+        let call = "python: {callable: 'm:f', args: [{item: $.id}, {item: $}]}"
+        let dag = try dag(text("{\(call), after: [a], for_each: {from: a, path: $.rows}}"))
+        #expect(dag.tasks[1].items == TaskItems(task: "a", path: [.key("rows")]))
+        #expect(dag.tasks[1].inputs.map(\.source) == [.item(path: [.key("id")]), .item(path: [])])
+        let table = [
+            (text("{\(call), after: [a]}"), "this one has none"),
+            (text("{\(call), after: [a], for_each: {from: c}}"), "must stand under “after”"),
+            (text("{\(call), after: [a], for_each: {path: $}}"), "“from” is missing"),
+            (text("{\(call), after: [a], for_each: {from: a, path: rows}}"), "“path” is “rows”"),
+            (text("{http: {url: 'http://x/'}, after: [a], for_each: {from: a}}"), "and no other body"),
+            (text("{\(call), after: [a], for_each: {from: a}, entry: scheduler/daily}"), "stands for no entry"),
+            (text("{\(call), after: [a], for_each: {from: a}, sla: 1h}"), "“sla” does not go"),
+            (text("{\(call), after: [a], for_each: {from: a}, shadow: sandbox}"), "does not go with “for_each”"),
+            (
+                text(
+                    "{\(call), after: [a], for_each: {from: a}}",
+                    "{command: [x], after: [b], when: {task: b, exists: true}}"
+                ),
+                "“c” asks for the result of “b”"
+            ),
+            (
+                text("{\(call), after: [a], for_each: {from: a}}", "{command: [x], after: [b], for_each: {from: b}}"),
+                "“c” asks for the result of “b”"
+            ),
+        ]
+        for (text, words) in table {
+            let found = try plan(text).findings.filter { $0.severity == .error }.map(\.text)
+            #expect(found.contains { $0.contains(words) }, "\(words): \(found)")
+        }
     }
 
     @Test(arguments: [
@@ -222,6 +258,13 @@ import Testing
             (
                 try waiting(hourly, more: "  back: {wait_for: {pipeline: p, within: 1h}}\n"),
                 "waits in the end for “p”"
+            ),
+            (
+                try waiting(
+                    hourly,
+                    wait: "{pipeline: store, task: each, within: 1h}",
+                    more: "  each: {command: [x], after: [load], for_each: {from: load}}\n"
+                ), "runs once for each item"
             ),
         ]
         for (plan, word) in table {

@@ -64,22 +64,70 @@ import Testing
 
     @Test func oneBranchRunsAndTheOtherIsSkipped() async throws {
         var many = shell("many", "echo 1", after: ["count"])
-        many.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .above(1))]
+        many.conditions = [TaskChoice(TaskCondition(task: "count", path: [.key("n")], test: .above(1)))]
         var few = shell("few", "echo 2", after: ["count"])
-        few.conditions = [TaskCondition(task: "count", path: [.key("n")], test: .below(1.5))]
+        few.conditions = [TaskChoice(TaskCondition(task: "count", path: [.key("n")], test: .below(1.5)))]
         var joined = shell("joined", "echo 3", after: ["many", "few"])
         joined.triggerRule = .noneFailedMinOneSuccess
         let after = shell("after", "echo 4", after: ["few"])
-        let tasks = [shell("count", "echo '{\"n\": 1.50}'"), many, few, joined, after]
+        let (above, below) = (many.conditions[0].any[0], few.conditions[0].any[0])
+        var one = shell("one", "echo 5", after: ["count"])
+        one.conditions = [TaskChoice(any: [below, above])]
+        var none = shell("none", "echo 6", after: ["count"])
+        none.conditions = [TaskChoice(any: [above, below]), TaskChoice(any: [below, below])]
+        let tasks = [shell("count", "echo '{\"n\": 1.50}'"), many, few, joined, after, one, none]
         let run = try await engine().run(tasks, payload: nil)
-        #expect(run.tasks.map(\.state) == [.success, .success, .skipped, .success, .skipped])
+        #expect(run.tasks.map(\.state) == [.success, .success, .skipped, .success, .skipped, .success, .skipped])
 
         // What was only observed gave no result, and decides nothing.
         var unseen = tasks
         unseen[0].shadow = .observe
         let observed = try await engine().run(unseen, payload: nil)
-        #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false])
-        #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 5))
+        #expect(observed.tasks.map(\.observedOnly) == [true, true, true, false, false, true, true])
+        #expect(observed.tasks.map(\.state) == Array(repeating: .success, count: 7))
+    }
+
+    @Test func aTaskRunsOnceForEachItem() async throws {
+        func each(_ path: [TaskCondition.Step], _ item: [TaskCondition.Step]) -> TaskDefinition {
+            let cat = CommandLine(
+                arguments: ["/bin/sh", "-c", "read line; case $line in *bad*) exit 3;; esac; echo \"$line\""],
+                input: ["x": nil]
+            )
+            var task = TaskDefinition(id: "each", body: .command(cat), after: ["list"], shadow: .pure)
+            task.items = TaskItems(task: "list", path: path)
+            task.inputs = [TaskInput(place: [.key("input"), .key("x")], source: .item(path: item))]
+            return task
+        }
+        func run(_ printed: String, _ each: TaskDefinition, observed: Bool = false) async throws -> [EmbeddedEngine
+            .TaskRun]
+        {
+            var list = shell("list", "echo '\(printed)'")
+            if observed { list.shadow = .observe }
+            return try await engine().run([list, each, shell("end", "echo 1", after: ["each"])], payload: nil).tasks
+        }
+        let rows = try await run(#"{"rows": [{"id": 2.50}, {"id": "{{ ds }}"}]}"#, each([.key("rows")], [.key("id")]))
+        #expect(rows.map(\.state) == [.success, .success, .success])
+        #expect(rows[1].result?.text() == #"[{"x":2.50},{"x":"{{ ds }}"}]"# && rows[1].attempts == 1)
+        let none = try await run(#"{"rows": []}"#, each([.key("rows")], []))
+        #expect(none.map(\.state) == [.success, .skipped, .skipped])
+        let bad = try await run(#"["good", "bad", "good"]"#, each([], []))
+        #expect(bad.map(\.state) == [.success, .failed, .upstreamFailed] && bad[1].error?.type == "exit")
+        let table: [(String, TaskDefinition, String)] = [
+            (
+                #"{"rows": {"a": 1}}"#, each([.key("rows")], []),
+                "has an object with “a” at $.rows, and a list is wanted"
+            ),
+            ("{}", each([.key("rows")], []), "has nothing at $.rows"),
+            ("[1]", each([], [.key("id")]), "the item has nothing at $.id: at $ is a number"),
+            ("[\(Array(repeating: "1", count: 1025).joined(separator: ","))]", each([], []), "for at most 1024 items"),
+        ]
+        for (printed, task, words) in table {
+            let found = try await run(printed, task)[1]
+            #expect(found.state == .failed && found.error?.type == "input", "\(words)")
+            #expect(found.error?.message.contains(words) == true, "\(found.error?.message ?? "")")
+        }
+        let observed = try await run("[1]", each([], []), observed: true)
+        #expect(observed.map(\.observedOnly) == [true, true, false] && observed[1].state == .success)
     }
 
     @Test func resultsOfTasksAreTheInputOfLaterOnes() async throws {

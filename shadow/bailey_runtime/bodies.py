@@ -15,7 +15,7 @@ from .compat import AirflowException, AirflowFailException, AirflowSkipException
 from .condition import is_undecided
 from .dag_run import DagRunInfo, gate_answer, iso
 from .guard import alone
-from .inputs import InputError
+from .inputs import UNKNOWN_ITEM, InputError
 from .inputs import filled as filled_in
 from .outcome import KEY, BodyError, BodyFailed, TaskRun, now, outcome, returned
 from .program import CALL_FUNCTION, call_of, filled, run_program
@@ -145,7 +145,11 @@ def perform(
         raise AirflowFailException(str(error)) from error
     # Arguments of which a part is not known are none that could be compared.
     run = replace(run, arguments=given if known else None)
-    undecided = undecided or not known
+    undecided = undecided or not known or getattr(context["ti"].task, "item", None) == UNKNOWN_ITEM
+    if run.mode == "live" and undecided:
+        words = "what an earlier task returned is not known: legacy ran it by itself at this tick"
+        record(context, run, "failed", error=BodyError("input", words))
+        raise AirflowFailException(words)
     if run.mode == "shadow" and (undecided or shadow not in ("pure", "redirected")):
         record(context, run, "observed")
         if skips:

@@ -27,6 +27,7 @@ class CommandTask(BaseOperator):
         input: str = "null",
         inputs: str | None = None,
         needs: Sequence[str] = (),
+        item: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -41,6 +42,8 @@ class CommandTask(BaseOperator):
         self.input = input
         self.inputs = inputs
         self.needs = needs
+        # What a mapped one runs for, as JSON text.
+        self.item = item
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """The JSON that the program printed last."""

@@ -16,30 +16,42 @@ _ABSENT = object()
 def is_undecided(context: Mapping[str, Any], when: str | None) -> bool:
     """Whether the earlier task was only observed, so that nobody can tell; its result then decides nothing in shadow either.
 
-    `when` is JSON text: a condition, or a list of which all must hold. Raises AirflowSkipException where one does not.
+    `when` is JSON text: a condition, `{"any": […]}` with some of which one must hold, or a list of these that must hold all. Raises
+    AirflowSkipException where one does not.
     """
     if when is None:
         return False
     wanted = json.loads(when, parse_float=Decimal)
-    unknown = [_unknown(context, condition) for condition in (wanted if isinstance(wanted, list) else [wanted])]
+    unknown = [_unknown(context, choice) for choice in (wanted if isinstance(wanted, list) else [wanted])]
     return any(unknown)
 
 
-def _unknown(context: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
+def _unknown(context: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
+    answers = []
+    for condition in choice.get("any", [choice]):
+        answer = _answer(context, condition)
+        if answer:
+            return False
+        answers.append(answer)
+    if None in answers:
+        return True
+    said = json.dumps(choice, default=str, ensure_ascii=False)
+    raise AirflowSkipException(f"No earlier result is as {said} wants it.")
+
+
+def _answer(context: Mapping[str, Any], condition: Mapping[str, Any]) -> bool | None:
+    """Whether a condition holds; None where the task that it asks for was only observed."""
     stored = context["ti"].xcom_pull(task_ids=condition["task"], key=KEY, map_indexes=-1)
     outcome = json.loads(stored, parse_float=Decimal) if isinstance(stored, str) else {}
     if outcome.get("state") == "observed":
-        return True
+        return None
     result = outcome.get("result", _ABSENT) if outcome.get("state") == "success" else _ABSENT
     if isinstance(result, dict) and "bailey_truncated" in result:
         raise AirflowException(f"the result of {condition['task']} is too long to decide on")
     if isinstance(result, dict) and list(result) == ["bailey_text"]:
         # NaN, or deeper than anybody follows: what the task returned is in the text.
         result = json.loads(result["bailey_text"], parse_float=Decimal)
-    if not holds(condition, result):
-        said = json.dumps(condition, default=str, ensure_ascii=False)
-        raise AirflowSkipException(f"The result of {condition['task']} is not as {said} wants it.")
-    return False
+    return holds(condition, result)
 
 
 def holds(condition: Mapping[str, Any], value: Any = _ABSENT) -> bool:

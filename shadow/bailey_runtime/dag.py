@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from .data_tasks import CopyTask, HTTPTask, SQLTask
     from .failing_task import FailingTask
     from .gate_task import BaileyGate
+    from .items_task import ItemsTask
     from .jobs import run_job_command, run_job_python, take_jobs
     from .late import alert_when_late, log_late_tasks, tell_late_tasks
     from .notify import notify
+    from .only_live import only_live
     from .python_task import PythonTask
     from .wait_task import WaitTask
 
@@ -27,12 +29,14 @@ __all__ = [
     "CopyTask",
     "FailingTask",
     "HTTPTask",
+    "ItemsTask",
     "PythonTask",
     "SQLTask",
     "WaitTask",
     "alert_when_late",
     "log_late_tasks",
     "notify",
+    "only_live",
     "run_job_command",
     "run_job_python",
     "take_jobs",
@@ -46,12 +50,14 @@ _PLACES = {
     "CopyTask": "data_tasks",
     "FailingTask": "failing_task",
     "HTTPTask": "data_tasks",
+    "ItemsTask": "items_task",
     "PythonTask": "python_task",
     "SQLTask": "data_tasks",
     "WaitTask": "wait_task",
     "alert_when_late": "late",
     "log_late_tasks": "late",
     "notify": "notify",
+    "only_live": "only_live",
     "tell_late_tasks": "late",
 }
 

@@ -13,6 +13,11 @@ from typing import Any
 from . import json_value
 from .outcome import KEY, whole
 
+# What stands for the item of a list that nobody knows.
+UNKNOWN_ITEM = ""
+# How many items Airflow takes, if nobody has set it otherwise (core.max_map_length).
+_MOST_ITEMS = 1024
+
 
 class InputError(Exception):
     """An input that cannot be had, and what to do: no repetition mends it."""
@@ -31,6 +36,10 @@ def filled(context: Mapping[str, Any], inputs: str | None, given: Any) -> tuple[
             found, result = _result(context, part["from"])
             known = known and found
             value = at(part["from"], part["path"], result) if found else None
+        elif "item" in part:
+            item = context["ti"].task.item
+            known = known and item != UNKNOWN_ITEM
+            value = _at("the item", part["item"], json_value.read(item, "the item")) if item != UNKNOWN_ITEM else None
         elif "param" in part:
             value = _parameter(context, part["param"])
         else:
@@ -41,14 +50,32 @@ def filled(context: Mapping[str, Any], inputs: str | None, given: Any) -> tuple[
 
 def at(task: str, path: Sequence[str | int], result: Any) -> Any:
     """What lies at a path of a task's result, a value of `json_value`. Raises InputError, which tells how far the path went."""
-    value = result
+    return _at(f"the result of “{task}”", path, result)
+
+
+def listed(context: Mapping[str, Any], items: Mapping[str, Any]) -> list[Any] | None:
+    """The items of a list in an earlier task's result; None where that was only observed. Raises InputError where there is no such list."""
+    task, path = items["from"], items["path"]
+    known, result = _result(context, task)
+    if not known:
+        return None
+    found = at(task, path, result)
+    if not isinstance(found, list) or isinstance(found, json_value.Members):
+        raise InputError(f"the result of “{task}” has {shape(found)} at {shown(path)}, and a list is wanted")
+    if len(found) > _MOST_ITEMS:
+        raise InputError(
+            f"the result of “{task}” has {shape(found)} at {shown(path)}; a task runs for at most {_MOST_ITEMS} items"
+        )
+    return found
+
+
+def _at(what: str, path: Sequence[str | int], whole: Any) -> Any:
+    value = whole
     for number, step in enumerate(path):
         found, value = _step(value, step)
         if not found:
-            there = at(task, path[:number], result)
-            raise InputError(
-                f"the result of “{task}” has nothing at {shown(path)}: at {shown(path[:number])} is {shape(there)}"
-            )
+            there = _at(what, path[:number], whole)
+            raise InputError(f"{what} has nothing at {shown(path)}: at {shown(path[:number])} is {shape(there)}")
     return value
 
 
@@ -152,7 +179,11 @@ def _parameter(context: Mapping[str, Any], name: str) -> Any:
     return json_value.read(json.dumps(value), f"the parameter {name}")
 
 
-def _instant(context: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+def _instant(context: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
+    if "window" in part:
+        ends = (("from", "previous_tick"), ("until", "tick"))
+        rest = {"zone": part["zone"], "schedule": part["schedule"]}
+        return json_value.Members((end, _instant(context, {one: part["window"], **rest})) for end, one in ends)
     from zoneinfo import ZoneInfo
 
     from .dag_run import DagRunInfo, iso

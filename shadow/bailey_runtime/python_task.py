@@ -29,6 +29,7 @@ class PythonTask(BaseOperator):
         when: str | None = None,
         inputs: str | None = None,
         needs: Sequence[str] = (),
+        item: str | None = None,
         **airflow: Any,
     ) -> None:
         super().__init__(**airflow)
@@ -45,6 +46,8 @@ class PythonTask(BaseOperator):
         self.when = when
         self.inputs = inputs
         self.needs = needs
+        # What a mapped one runs for, as JSON text.
+        self.item = item
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """What the function returned."""

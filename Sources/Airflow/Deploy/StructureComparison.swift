@@ -30,6 +30,11 @@ public struct StructureComparison {
             places[task.id] = place
             planned[place] = task.id
         }
+        // What a person has written was read before it was brought: its gate is what is looked at once more.
+        if dag.own != nil {
+            if gated { compareGate() }
+            return
+        }
         compareExtras(dag, gated)
         let before = predecessors()
         for task in dag.tasks {

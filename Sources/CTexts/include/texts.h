@@ -50,6 +50,7 @@ const char *carried_celery_copies_py(void);
 const char *carried_celery_round_trip_py(void);
 const char *carried_celery_proof_py(void);
 const char *carried_celery_probe_py(void);
+const char *carried_own_probe_py(void);
 const char *carried_http_program_py(void);
 const char *carried_sql_program_py(void);
 const char *carried_notify_program_py(void);

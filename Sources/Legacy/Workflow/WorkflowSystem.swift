@@ -37,7 +37,7 @@ public struct WorkflowSystem: LegacySystem {
     }
 
     /// No DAG file asks it for anything: its runs are nobody's ticks.
-    public var dagSource: DAGSource { .queue(nil) }
+    public var dagSource: DAGSource { .unswitched }
 
     public func checkSettings() throws { _ = try source() }
 

@@ -81,15 +81,62 @@ class RandomCompany:
         while len(names) > len(self.names) // 3:
             taken = [names.pop() for _ in range(min(self.draw.choice((1, 1, 1, 2, 3)), len(names)))]
             found.append(self._mapping(f"pipe.{len(found)}-{self.draw.randrange(1000)}", taken))
+        # One that stands for nothing of legacy, one of a list, and one that waits for another.
+        found.append(self._new(f"new-{self.draw.randrange(1000)}", self._own_schedule()))
+        each = self._new("each-${item.name}", {"every": self.draw.choice(("1m", "7m", "6h", "36h"))})
+        each["for_each"] = [
+            {"name": name, "value": self._value(2)} for name in ("eu", "us")[: self.draw.choice((1, 2))]
+        ]
+        each["tasks"]["of_item"] = {"command": {"arguments": ["/bin/cat"], "input": {"all": "${item}"}}}
+        found.append(each)
+        # Of an interval nobody knows the ticks.
+        if each["every"] in ("1m", "6h"):
+            wait = {"wait_for": {"pipeline": "each-eu", "within": "1h", "every": 30}}
+            found.append(self._new("waits", {"schedule": {"crontab": "30 6 * * *"}}))
+            found[-1]["tasks"] = {"wait": wait, "then": self._task({}, {"wait": {}})}
+            found[-1]["defaults"] = {"retries": 3, "retry_delay": "1m"}
         return found
+
+    def _own_schedule(self) -> dict[str, Any]:
+        return self.draw.choice(
+            (
+                {"schedule": {"crontab": "*/20 3 * * 1-5", "timezone": self.draw.choice(ZONES)}},
+                {"schedule": {"interval": self.draw.choice(("90s", "1h", 5400.5))}},
+                {"schedule": {"assets": ["s3://a/b", "x://c"]}},
+                {"manual": True},
+            )
+        )
+
+    def _new(self, name: str, due: dict[str, Any]) -> dict[str, Any]:
+        """A pipeline that stands for nothing of legacy; one without ticks takes none."""
+        draw = self.draw
+        tasks: dict[str, Any] = {}
+        for number in range(draw.randrange(1, 4)):
+            tasks[f"step.{number}"] = self._task({}, tasks)
+        mapping: dict[str, Any] = {"pipeline": name, "x-kept": self._value(2), **due, "tasks": tasks}
+        mapping["params"] = {"models": draw.choice(PARAMETERS)}
+        has_ticks = "manual" not in due and "assets" not in due.get("schedule", {})
+        if not has_ticks:
+            for task in tasks.values():
+                for body in ("sql", "copy", "http"):
+                    if task.pop(body, None) is not None:
+                        task.pop("redirect", None)
+                        task |= {"command": ["/bin/true"]}
+                if "python" in task:
+                    task["python"]["args"] = [self._value(1)]
+        if draw.random() < 0.5:
+            mapping |= {"dag_id": name.replace("new", "old"), "notify": {"failed": ["ops"], "retried": []}}
+        if draw.random() < 0.3 and has_ticks:
+            mapping |= {"missed_ticks": "none", "late_after": draw.choice(("5m", 1.5))}
+        return mapping
 
     def _mapping(self, name: str, entries: list[str]) -> dict[str, Any]:
         draw = self.draw
         tasks: dict[str, Any] = {}
         for number, entry in enumerate(entries):
-            tasks[f"entry_{number}"] = self._task({"entry": f"{self.source}/{entry}"}, list(tasks))
+            tasks[f"entry_{number}"] = self._task({"entry": f"{self.source}/{entry}"}, tasks)
         for number in range(draw.randrange(5)):
-            tasks[f"step.{number}"] = self._task({}, list(tasks))
+            tasks[f"step.{number}"] = self._task({}, tasks)
         mapping: dict[str, Any] = {"pipeline": name, "tasks": tasks, "clock": f"{self.source}/{entries[0]}"}
         mapping["params"] = {"models": draw.choice(PARAMETERS)}
         if draw.random() < 0.5:
@@ -109,25 +156,32 @@ class RandomCompany:
                 mapping[key] = draw.choice(values)
         return mapping
 
-    def _task(self, task: dict[str, Any], before: list[str]) -> dict[str, Any]:
+    def _task(self, task: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
         draw = self.draw
         if "entry" not in task or draw.random() < 0.5:
             if draw.random() < 0.5:
                 task["python"] = {"callable": "lab.work:check_model_drift", "environment": "company"}
                 if "entry" not in task:
                     task["python"] |= {"args": [self._value(1)], "kwargs": {}}
+            elif "entry" not in task and draw.random() < 0.2:
+                call = {"source": self.source, "task": draw.choice(TASKS), "args": [self._value(1)], "options": {}}
+                task["celery"] = call
             elif "entry" not in task and draw.random() < 0.6:
                 task |= self._data()
             else:
                 task["command"] = ["/bin/echo", str(draw.choice(HOSTILE[:8]))]
         if before and draw.random() < 0.7:
-            task["after"] = draw.sample(before, draw.randrange(1, min(3, len(before)) + 1))
+            task["after"] = draw.sample(list(before), draw.randrange(1, min(3, len(before)) + 1))
             task["trigger_rule"] = draw.choice(RULES)
-            if draw.random() < 0.3:
-                conditions = [self._condition(task["after"]) for _ in range(draw.choice((1, 1, 2)))]
+            # Of one that runs for each item nobody has a result, nor of a wait.
+            known = [name for name in task["after"] if not {"for_each", "wait_for"} & set(before[name])]
+            if known and draw.random() < 0.3:
+                conditions = [self._choice(known) for _ in range(draw.choice((1, 1, 2)))]
                 task["when"] = conditions if len(conditions) > 1 else conditions[0]
             if "python" in task and "args" in task["python"]:
-                task["python"]["args"] += [self._reference(task["after"]) for _ in range(draw.randrange(3))]
+                task["python"]["args"] += [self._reference(known) for _ in range(draw.randrange(3))]
+            if known:
+                self._of_items(task, known)
         for key, values in {
             "retries": (0, 1, 5),
             "retry_delay": ("30s", 5),
@@ -146,9 +200,49 @@ class RandomCompany:
         }.items():
             if draw.random() < 0.3:
                 task[key] = draw.choice(values)
+        self._odd(task)
+        if "for_each" in task:
+            for key in ("sla", "sandbox"):
+                task.pop(key, None)
+            if task.get("shadow") == "sandbox":
+                del task["shadow"]
         if "copy" in task or "transaction" in task.get("sql", {}):
             task.pop("shadow", None)
         return task
+
+    def _of_items(self, task: dict[str, Any], known: list[str]) -> None:
+        """Makes it, sometimes, one that runs once for each item of an earlier task's result."""
+        draw = self.draw
+        if "entry" in task or "shadow" in task or not {"python", "command"} & set(task) or draw.random() < 0.6:
+            return
+        task["for_each"] = {"from": draw.choice(known), "path": draw.choice(("$", "$.rows[0].имя"))}
+        if "python" in task:
+            task["python"]["args"] += [{"item": draw.choice(("$", "$.id"))}]
+
+    def _odd(self, task: dict[str, Any]) -> None:
+        """What goes with some bodies only."""
+        draw = self.draw
+        sends = not {"python", "command", "sql", "copy", "http", "celery"} & set(task)
+        if sends and draw.random() < 0.5:
+            task["send"] = {"wait": draw.choice(("result", "sent")), "unsure": "resend", "options": {"queue": "slow"}}
+        for key, values in {
+            "expected": ("5m", 90),
+            "produces": (["s3://made/here"], ["x://a", "x://b"]),
+            "notify": ({"failed": ["ops", "all"], "retried": "ops"}, {"failed": []}),
+            "compare": (
+                {"ignore": [{"name": "clock", "path": "$.at", "because": "it is now"}], "unordered": ["$.rows"]},
+                {"tolerance": [{"path": "$.loss", "relative": 0.1}], "slowest_ratio": 2},
+            ),
+        }.items():
+            if draw.random() < 0.2:
+                task[key] = draw.choice(values)
+        if {"python", "command"} & set(task) and draw.random() < 0.3:
+            task |= draw.choice(
+                (
+                    {"shadow": "sandbox", "sandbox": {"network": ["db.internal:5432"], "memory": "256MB", "cpu": "1m"}},
+                    {"redirect": {"DATABASE_URL": "postgresql://elsewhere/{{ ds }}"}, "shadow": "pure"},
+                )
+            )
 
     def _data(self) -> dict[str, Any]:
         draw = self.draw
@@ -178,10 +272,22 @@ class RandomCompany:
             )
         )
 
+    def _choice(self, before: list[str]) -> dict[str, Any]:
+        if self.draw.random() < 0.7:
+            return self._condition(before)
+        return {"any": [self._condition(before) for _ in range(self.draw.choice((1, 2, 3)))]}
+
     def _condition(self, before: list[str]) -> dict[str, Any]:
         draw = self.draw
         test = draw.choice(
-            ({"exists": True}, {"equals": draw.choice(HOSTILE)}, {"differs": 1.5}, {"above": 0}, {"in": [1, "a"]})
+            (
+                {"exists": True},
+                {"equals": draw.choice(HOSTILE)},
+                {"differs": 1.5},
+                {"above": 0},
+                {"below": 1.5},
+                {"in": [1, "a"]},
+            )
         )
         return {"task": draw.choice(before), "path": draw.choice(("$", "$.a[0]", "$.имя")), **test}
 
@@ -189,9 +295,10 @@ class RandomCompany:
         draw = self.draw
         source = draw.choice(
             (
-                {"from": draw.choice(before), "path": draw.choice(("$", "$.rows[0].имя"))},
+                *({"from": one, "path": draw.choice(("$", "$.rows[0].имя"))} for one in before[:1]),
                 {"tick": draw.choice(("iso", "date"))},
                 {"previous_tick": draw.choice(("iso", "date"))},
+                {"window": draw.choice(("iso", "date"))},
                 {"param": "models"},
                 {"literal": {"from": draw.choice(HOSTILE)}},
             )

@@ -24,7 +24,7 @@ from lab.processes import start, wait_for
 
 VERSIONS = ("33", pytest.param("30", marks=pytest.mark.full), pytest.param("211", marks=pytest.mark.full))
 # How many random legacy systems there are with --full, and without.
-INVENTORIES, FEW = 300, 12
+INVENTORIES, FEW = 300, 6
 ENTRIES = 12
 # How many ticks are compared; all of them where a schedule has as many.
 TICKS = 50
@@ -80,6 +80,11 @@ class Companies:
             company.save_entries(draw.randrange(1, ENTRIES + 1))
             self._made.append((company.zone, company.mappings()))
 
+    @property
+    def mappings(self) -> list[dict[str, Any]]:
+        """What was written for all of them."""
+        return [mapping for _, mappings in self._made for mapping in mappings]
+
     def generated(self, airflow: str) -> list[Generated]:
         """What Bailey makes of every company for a version of Airflow, as `target.airflow.version` has it."""
         if airflow not in self._generated:
@@ -98,6 +103,7 @@ class Companies:
                 }
             },
             "environments": {"company": company_environment()},
+            "alerts": [{"name": name, "webhook": "https://example.com/secret"} for name in ("ops", "all")],
             "target": {"airflow": {"version": airflow}},
         }
         workspace = Workspace(self._folder / airflow / str(number), settings)
@@ -180,7 +186,8 @@ def assert_structure(pipeline: dict[str, Any], tasks: dict[str, Any], gated: boo
     gate = {"gate"} if gated else set()
     planned = {task["id"]: task for task in pipeline["tasks"]}
     # A task that takes a queue's jobs runs once per job, after one that claims them.
-    entrances = {name: f"take_{name}" if task["runs"] == "queue" else name for name, task in planned.items()}
+    mapped = {name for name, task in planned.items() if task["runs"] == "queue" or task["for_each"]}
+    entrances = {name: f"take_{name}" if name in mapped else name for name in planned}
     assert set(tasks) == {*gate, *planned, *entrances.values()}, pipeline["id"]
     upstream = {name: {other for other, task in tasks.items() if name in task["downstream"]} for name in tasks}
     for name, task in planned.items():
@@ -288,6 +295,15 @@ def test_pipelines_of_random_inventories(version: str, companies: Companies, tmp
         found += assert_as_planned(one.workspace, *sights, gates=(True, False))
     print(f"{version}: {found} pipelines of {len(generated)} inventories", file=sys.stderr)
     assert found >= len(generated)
+
+
+def test_mappings_say_all_that_they_can(companies: Companies) -> None:
+    schema = json.loads((ROOT / "mappings" / "schema" / "mapping.schema.json").read_text(encoding="utf-8"))
+    said = {key for mapping in companies.mappings for key in mapping if not key.startswith("x-")}
+    of_tasks = {key for mapping in companies.mappings for task in mapping["tasks"].values() for key in task}
+    # Policies are for the switch, pools are declared once, effects compared, and a file of a person's own and jobs have tests of their own.
+    assert said == set(schema["properties"]) - {"policy", "pools", "dag"}
+    assert of_tasks == set(schema["$defs"]["task"]["properties"]) - {"effects", "limit"}
 
 
 @pytest.mark.parametrize("airflow", ["3", pytest.param("2.11", marks=pytest.mark.full)])

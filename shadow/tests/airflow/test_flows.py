@@ -22,14 +22,25 @@ SAID = {
 RUNS = {"live": (GATED, "live"), "shadow": (GATED, "trial"), "ungated": (UNGATED, None)}
 
 
+def of(path: str, task: str = "first") -> dict[str, str]:
+    """The list that a task runs for."""
+    return {"from": task, "path": path}
+
+
 def tasks(gated: bool) -> dict[str, Any]:
     """A task with a result, those that take of it, and one that asks for what is not there.
 
     Without a gate nobody tells Airflow that no repetition mends that.
     """
     first = probe("echo", {"param": "models"}, {"tick": "date"}, [{"tick": "iso"}], {"literal": {"param": "models"}})
-    first["python"]["kwargs"] = {"level": {"param": "level"}, "before": {"previous_tick": "iso"}}
+    first["python"]["kwargs"] = {
+        "level": {"param": "level"},
+        "before": {"previous_tick": "iso"},
+        "within": {"window": "date"},
+    }
     command = ["/bin/sh", "-c", "cat"]
+    list_of = probe("echo", [{"x": HOSTILE}], [{"x": 2.5}], [{"y": 1}])
+    list_of["python"]["kwargs"] = {"none": []}
     return {
         "first": first,
         "second": probe(
@@ -66,7 +77,38 @@ def tasks(gated: bool) -> dict[str, Any]:
                 {"task": "second", "path": "$.args[0][0]", "in": ["c"]},
             ],
         ),
-        "end": probe("nothing", after=["wrong", "both", "one", "third"], trigger_rule="all_done"),
+        "either": probe(
+            "nothing",
+            after=["first", "second"],
+            when={
+                "any": [
+                    {"task": "first", "path": "$.kwargs.level", "equals": "low"},
+                    {"task": "second", "path": "$.args[0][0]", "in": ["a"]},
+                ]
+            },
+        ),
+        "neither": probe(
+            "nothing",
+            after=["first"],
+            when=[{"any": [{"task": "first", "path": "$.kwargs.level", "equals": one} for one in ("low", "none")]}],
+        ),
+        # Once for each item; what is after a failed one does not run, and nothing runs for an empty list.
+        "each": probe("echo", {"item": "$"}, {"tick": "date"}, after=["first"], for_each=of("$.args[0]")),
+        "deep": probe("echo", {"item": "$[0].x"}, after=["list"], for_each=of("$.args", "list")),
+        "list": list_of,
+        "empty": probe("echo", after=["list"], for_each=of("$.kwargs.none", "list")),
+        "no_list": probe("echo", after=["list"], for_each=of("$.sha256", "list")),
+        "when_not": probe(
+            "echo",
+            after=["list"],
+            for_each=of("$.args", "list"),
+            when={"task": "list", "path": "$.args", "exists": False},
+        ),
+        "after_each": probe("nothing", after=["each"]),
+        "after_deep": probe("nothing", after=["deep"], trigger_rule="all_done"),
+        "end": probe(
+            "nothing", after=["wrong", "both", "one", "third", "either", "neither", "no_list"], trigger_rule="all_done"
+        ),
     }
 
 
@@ -97,24 +139,47 @@ def flows(road: Road) -> Iterator[Road]:
 def test_values_arrive_as_they_are(flows: Road, run: str) -> None:
     dag, mode = RUNS[run]
     assert flows.airflow.ended(dag, run) == "success"
-    states = flows.airflow.states(dag, run)
+    states = {name: state for name, state in flows.airflow.states(dag, run).items() if name not in ("each", "deep")}
     expected = {"both": "success", "end": "success", "first": "success", "one": "skipped"}
-    expected |= {"second": "success", "third": "success"}
+    expected |= {"second": "success", "third": "success", "either": "success", "neither": "skipped"}
+    expected |= {"list": "success", "take_each": "success", "take_deep": "success", "take_empty": "success"}
+    expected |= {"take_no_list": "failed", "no_list": "upstream_failed", "take_when_not": "skipped"}
+    expected |= {"when_not": "skipped", "empty": "skipped", "after_each": "success", "after_deep": "success"}
     expected |= {"wrong": "failed", **({"gate": "success"} if mode else {})}
     assert states == expected
     tick = TICK if run != "shadow" else TICK.replace("23:30", "23:31")
     first = result(flows, dag, run, "first")
     assert first["args"] == [GIVEN["models"], "2026-11-28", [tick], {"param": "models"}]
     before = "2026-11-26T23:30:00Z" if run != "shadow" else TICK
-    assert first["kwargs"] == {"level": "high", "before": before}
+    within = {"from": "2026-11-27" if run != "shadow" else "2026-11-28", "until": "2026-11-28"}
+    assert first["kwargs"] == {"level": "high", "before": before, "within": within}
     second = result(flows, dag, run, "second")
     assert second["args"] == [GIVEN["models"], {"deep": ["high"]}]
     assert result(flows, dag, run, "third") == {"all": second}
+    assert mapped(flows, dag, run, "each") == {
+        number: ("success", [item, "2026-11-28"]) for number, item in enumerate(GIVEN["models"])
+    }
+    found = mapped(flows, dag, run, "deep")
+    assert {number: state for number, (state, _) in found.items()} == {0: "success", 1: "success", 2: "failed"}
+    assert [found[number][1] for number in (0, 1)] == [[HOSTILE], [2.5]]
     if mode:
         outcome = flows.airflow.outcome(dag, run, "wrong")
         assert outcome is not None and outcome["attempts"] == 1
         assert outcome["error"]["type"] == "input"
         assert "“first” has nothing at $.args[9].x: at $.args is a list of 4" in outcome["error"]["message"]
+
+
+def mapped(road: Road, dag: str, run: str, task: str) -> dict[int, tuple[str, Any]]:
+    """The state of each instance of a task, and what it was called with."""
+    place = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}"
+    found = {}
+    for instance in road.airflow.call("GET", f"{place}/listMapped")["task_instances"]:
+        number = instance["map_index"]
+        entry = road.airflow.found(f"{place}/xcomEntries/return_value?deserialize=false&map_index={number}")
+        value = None if entry is None else entry["value"]
+        value = json.loads(value) if isinstance(value, str) else value
+        found[number] = (instance["state"], None if value is None else value["args"])
+    return found
 
 
 def result(road: Road, dag: str, run: str, task: str) -> Any:

@@ -36,6 +36,10 @@ def test_the_tick_before(line: str) -> None:
         part = {"at": ["args", 0], "previous_tick": form, "zone": case["zone"], "schedule": case["schedule"]}
         given, known = inputs.filled(context(case["tick"]), json.dumps([part]), {"args": [None], "kwargs": {}})
         assert (given["args"], known) == ([wanted], True)
+    part = {"at": ["args", 0], "window": "iso", "zone": case["zone"], "schedule": case["schedule"]}
+    given, known = inputs.filled(context(case["tick"]), json.dumps([part]), {"args": [None], "kwargs": {}})
+    window = {"from": case["previous"], "until": case["tick"]}
+    assert (json.loads(json_value.write(given["args"])), known) == ([window], True)
 
 
 def test_results_parameters_and_ticks_keep_their_values_and_places() -> None:

@@ -116,6 +116,28 @@ def test_a_receiver_that_says_nothing_is_given_up(tmp_path, monkeypatch, caplog)
     assert "was not told: " in caplog.text
 
 
+def test_channels_that_hang_keep_no_other_from_being_told(tmp_path, monkeypatch, caplog):
+    """Airflow 3 ends a task 20 s after it has told how it ended: one after another they would take longer."""
+    from bailey_runtime import notify_program
+
+    monkeypatch.setattr(notify_program, "SECONDS", 60)
+    monkeypatch.setattr(notify_program, "SECONDS_IN_ALL", 3)
+    names = ("one", "two", "three")
+    with (
+        receiver("http_receiver.py", tmp_path / "silence", "silent") as silent,
+        receiver("http_receiver.py", tmp_path / "posts") as port,
+    ):
+        for name in names:
+            monkeypatch.setenv(f"AIRFLOW_CONN_BAILEY_ALERT_{name.upper()}", webhook(silent))
+        monkeypatch.setenv("AIRFLOW_CONN_BAILEY_ALERT_OPS", webhook(port))
+        began = time.monotonic()
+        notify("retried", *names, "ops")(context())
+        assert time.monotonic() - began < 20
+    assert len(texts(tmp_path / "posts")) == 1
+    for name in names:
+        assert f"“{name}” (webhook at 127.0.0.1) was not told: it had not taken it after 3 s" in caplog.text
+
+
 def test_only_live_runs_tell(tmp_path, monkeypatch):
     with receiver("http_receiver.py", tmp_path / "posts") as port:
         monkeypatch.setenv("AIRFLOW_CONN_BAILEY_ALERT_OPS", webhook(port))
