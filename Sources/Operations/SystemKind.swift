@@ -77,6 +77,12 @@ package struct SystemKind: Sendable {
         ) { source, place in
             QueueSystem(source, profiles: place.profiles)
         },
+        SystemKind(
+            SourceKind(name: "workflow", required: ["profile": "demos"]),
+            discover: { try await WorkflowSystem.discover(at: $0) }
+        ) { source, place in
+            WorkflowSystem(source, profiles: place.profiles)
+        },
         SystemKind(SourceKind(name: "pg_cron"), discover: { try await PgCronSystem.discover(at: $0) }) { source, _ in
             PgCronSystem(source)
         },
@@ -85,12 +91,6 @@ package struct SystemKind: Sendable {
         },
         SystemKind(SourceKind(name: "kubernetes", isOfFiles: true)) { source, place in
             KubernetesSystem(source, folder: place.folder)
-        },
-        SystemKind(
-            SourceKind(name: "workflow", required: ["profile": "demos"]),
-            discover: { try await WorkflowSystem.discover(at: $0) }
-        ) { source, place in
-            WorkflowSystem(source, profiles: place.profiles)
         },
     ]
 
