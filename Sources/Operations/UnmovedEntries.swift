@@ -11,6 +11,8 @@ extension Workspace {
             let words =
                 if let why = system.unverified {
                     why
+                } else if names.contains(where: { inventory[$0]?.kind == .recurringJob }) {
+                    "no switch moves rows that recur"
                 } else if SystemKind.all.contains(where: { $0.settings.name == source.kind && $0.bridge == nil }) {
                     "no switch moves entries of kind \(source.kind) yet"
                 } else {

@@ -14,7 +14,7 @@ extension QueueProfile {
     public var relation: String { view.map { "(\(filled($0)))" } ?? quotedTable }
 
     /// SQL of a profile, with the table's own names in place of `{table}` and `{schema}`.
-    private func filled(_ sql: String) -> String {
+    func filled(_ sql: String) -> String {
         let parts = table.split(separator: ".").map(String.init)
         let schema = parts.count > 1 ? PostgresConnection.identifier(parts[0]) + "." : ""
         return sql.replacing("{schema}.", with: schema).replacing("{table}", with: quotedTable)
