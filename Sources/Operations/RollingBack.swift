@@ -83,6 +83,10 @@ package struct RollingBack: Sendable {
             report.refusals = [refusal]
             reports.append(.jobs(report))
         }
+        // Where no switch can say it, nobody knows whether a person has moved it.
+        if reports.isEmpty, let words = workspace.givenBackByHand(pipeline, store) {
+            throw OperationFailure(.usage, words)
+        }
         return try reports.isEmpty ? [.ticks(nothing(of: pipeline))] : reports
     }
 

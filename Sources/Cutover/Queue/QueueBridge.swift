@@ -60,7 +60,8 @@ public struct QueueBridge: Bridge {
     }
 
     public func crossing(of dag: DAGDefinition, in inventory: Inventory) throws -> (any Crossing)? {
-        let types = dag.entries.filter { $0.source == source }.map(\.name)
+        // A row that recurs is none: holding jobs of its name would hold nothing.
+        let types = dag.entries.filter { $0.source == source && inventory[$0]?.kind != .recurringJob }.map(\.name)
         return types.isEmpty ? nil : QueueCrossing(bridge: self, pipeline: dag.id, members: types)
     }
 

@@ -7,25 +7,51 @@ public struct OtherSystem: Sendable {
     let signature: PostgresCatalogue.Signature
     let unit: String
     let advice: String
+    /// Whether a source reads it beside something else.
+    let isRead: Bool
 
-    init(_ what: String, _ columns: String, unit: String = "schedules", _ advice: String) {
+    init(_ what: String, _ columns: String, unit: String = "schedules", isRead: Bool = false, _ advice: String) {
         self.what = what
+        self.isRead = isRead
         signature = PostgresCatalogue.Signature(what, columns.split(separator: " ").map(String.init))
         self.unit = unit
         self.advice = advice
     }
 
-    private static let inCode =
-        "Its cron stands in code, and the table holds only its last ticks: write the schedule into a mapping"
     private static let rows =
         "Each row has its cron: write those that are to move as schedules of mappings, and take the rows away by hand"
 
     static let all = [
-        OtherSystem("procrastinate's periodic tasks", "task_name defer_timestamp job_id periodic_id", inCode),
-        OtherSystem("PgQueuer's schedules", "expression entrypoint heartbeat next_run last_run status", rows),
-        OtherSystem("pg-boss's schedules", "name cron timezone data options created_on", rows),
-        OtherSystem("Graphile Worker's crontab", "identifier known_since last_execution", inCode),
-        OtherSystem("Solid Queue's recurring tasks", "key schedule class_name arguments queue_name static", rows),
+        OtherSystem(
+            "procrastinate's periodic tasks",
+            "task_name defer_timestamp job_id periodic_id",
+            isRead: true,
+            "The profile procrastinate reads them beside its jobs; when they are due stands in code: write the schedules into mappings"
+        ),
+        OtherSystem(
+            "PgQueuer's schedules",
+            "expression entrypoint heartbeat next_run last_run status",
+            isRead: true,
+            "The profile pgqueuer reads them beside its jobs"
+        ),
+        OtherSystem(
+            "pg-boss's schedules",
+            "name cron timezone data options created_on",
+            isRead: true,
+            "The profile pg_boss reads them beside its jobs"
+        ),
+        OtherSystem(
+            "Graphile Worker's crontab",
+            "identifier known_since last_execution",
+            isRead: true,
+            "The profile graphile_worker reads them beside its jobs; when they are due stands in code: write the schedules into mappings"
+        ),
+        OtherSystem(
+            "Solid Queue's recurring tasks",
+            "key schedule class_name arguments queue_name static",
+            isRead: true,
+            "The profile solid_queue reads them beside its jobs"
+        ),
         OtherSystem(
             "APScheduler 3's jobs",
             "id next_run_time job_state",
@@ -36,7 +62,12 @@ public struct OtherSystem: Sendable {
             "id task_id trigger args kwargs paused coalesce next_fire_time acquired_by",
             "What they run is pickled, and Bailey opens no pickles: write them into mappings"
         ),
-        OtherSystem("Django Q2's schedules", "func hook args kwargs schedule_type repeats next_run cron", rows),
+        OtherSystem(
+            "Django Q2's schedules",
+            "func hook args kwargs schedule_type repeats next_run cron",
+            isRead: true,
+            "The profile django_q2 reads them beside its jobs"
+        ),
         OtherSystem(
             "Django Q2's waiting tasks",
             "key payload lock !name !status",
@@ -98,7 +129,7 @@ public struct OtherSystem: Sendable {
                     + look.counted(table),
                 amount: table.rows,
                 unit: system.unit,
-                outlook: .notRead,
+                outlook: system.isRead ? .readOnly : .notRead,
                 advice: system.advice
             )
             found.writers = look.writers(of: table)

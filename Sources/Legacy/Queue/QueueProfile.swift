@@ -29,12 +29,15 @@ public struct QueueProfile: Sendable, Hashable {
     var own: QueueColumns?
     /// Columns by which the table is told from others; empty where only its name tells it.
     public var detect: [String]
+    /// Where it keeps what puts jobs in line again and again; nil where no table does.
+    public var recurring: QueueRecurring?
     /// Functions of the database that say what an expression says of a row, and nothing of one that it cannot take; by what they mean. None
     /// where no switch is installed.
     public var guards: [String: String] = [:]
 
     static let keys = [
         "profile", "table", "detect", "view", "columns", "statuses", "writes", "naive_timestamps", "caveats", "hold",
+        "recurring",
     ]
     static let columnNames = [
         "id", "key", "type", "payload", "status", "queued", "started", "finished", "due", "attempts", "max_attempts",
@@ -81,6 +84,7 @@ public struct QueueProfile: Sendable, Hashable {
                 view = text
             }
             readWrites(fields, problems)
+            if let node = fields.node("recurring") { recurring = QueueRecurring(node, problems: problems) }
             if let node = fields.node("hold") {
                 hold = QueueHold(node, problems: problems)
                 readOwn(node, problems)

@@ -93,6 +93,7 @@ public struct QueueSource: Sendable {
             entry.history?.arrived = arrivals[type] ?? []
             reading.entries.append(entry)
         }
+        try await addRecurring(connection, to: &reading, zones: zones)
         let unknown = Set(
             words.compactMap { row in profile.meaning(of: row["status"]) == nil ? row["status"] ?? "null" : nil }
         ).sorted()

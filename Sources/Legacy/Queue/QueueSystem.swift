@@ -57,7 +57,13 @@ public struct QueueSystem: LegacySystem {
     public func runs(of entries: [LegacyEntry], zones: ZoneDatabase, now: @escaping @Sendable () -> Instant) throws
         -> any LegacyRuns
     {
-        QueueRuns(source: try source(), types: entries.map(\.id.name), now: now)
+        QueueRuns(source: try source(), types: entries.filter { $0.kind == .jobType }.map(\.id.name), now: now)
+    }
+
+    public func observerDefects(in inventory: Inventory) -> [EntryID: [String]] {
+        let recurring = inventory.entries.filter { $0.id.source == name && $0.kind == .recurringJob }
+        let reason = "what it puts in line are jobs, which are observed as those of their type"
+        return Dictionary(recurring.map { ($0.id, [reason]) }, uniquingKeysWith: { first, _ in first })
     }
 
     public var dagSource: DAGSource { .queue(try? source().layout.statements(timezone: settings.timezone)) }

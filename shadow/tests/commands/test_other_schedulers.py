@@ -107,6 +107,9 @@ def test_three_schedulers_are_one_inventory_and_move_by_hand_alone(database: str
         for more in ((), ("--execute",)):
             said = run(workspace, database, "cutover", pipeline, *more, status=2)
             assert "by hand" in str(said) and step in str(said), said
+        # Whether a person has moved it nobody knows, so that nothing is said of whose it is.
+        back = run(workspace, database, "rollback", pipeline, status=2)
+        assert "no switch says" in str(back) and "pause its DAG" in str(back), back
         ungated = bailey(workspace, "generate", "--ungated", pipeline, DATABASE=database)
         assert ungated.returncode == 0 and step in ungated.stderr, ungated.stderr
     # An inactive job runs nowhere, so that there is nothing to be done before.
