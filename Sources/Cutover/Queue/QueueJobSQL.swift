@@ -280,6 +280,10 @@ extension QueueRowSQL {
         // A row that shows as running may be a run's.
         let running =
             "\(status("j")) IN \(words("running"))" + (profile.showsRunning ? " AND NOT \(isOurs("j"))" : "")
+        // Of what has ended only a start could say something, and a table may keep it for ever.
+        let open =
+            started == nil
+            ? " AND (\(waits("j")) OR \(isOurs("j")) OR \(status("j")) IN \(words("running")))" : ""
         return """
             CREATE OR REPLACE FUNCTION \(function("look"))(the_type text)
             RETURNS TABLE (waiting bigint, outside bigint, retries bigint, held bigint, due bigint, claimed bigint, running bigint, stuck bigint, last_begun timestamptz)
@@ -291,7 +295,7 @@ extension QueueRowSQL {
                         \(isHeld("j")) AS held, \(isClaimed("j")) AS claimed, \(running) AS running, \(due("j")) AS due,
                         \(started.map { "coalesce(\($0) < now() - interval '\(hold.stuckAfter) seconds', false)" } ?? "false") AS old,
                         \(started ?? "NULL::timestamptz") AS started
-                    FROM \(table) j, switch WHERE \(type("j")) = the_type
+                    FROM \(table) j, switch WHERE \(type("j")) = the_type\(open)
                 )
                 SELECT count(*) FILTER (WHERE waits AND NOT begun AND ours), count(*) FILTER (WHERE waits AND NOT begun AND NOT ours),
                     count(*) FILTER (WHERE waits AND begun), count(*) FILTER (WHERE held), count(*) FILTER (WHERE held AND due),
