@@ -100,7 +100,8 @@ extension DAGWriter {
 
     private var usesDuration: Bool {
         if case .stock(.delta)? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || hasLimits && gated
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) || gated && $0.items != nil }
+            || hasLimits && gated
             || hasLimits && target == .airflow211
     }
 
