@@ -56,7 +56,7 @@ public struct DAGFile: Sendable, Hashable {
         let body = dag.own.map { gated ? $0.text : $0.withoutGate ?? $0.text } ?? writer.text
         name = dag.id + ".py"
         text = DAGFile.mark + StableDigest(body).description + "\n" + body
-        requirements = writer.requirements
+        requirements = dag.own != nil && !gated ? [] : writer.requirements
         connections = writer.connections
         workerVariables = writer.workerVariables
         pools = Set(dag.tasks.compactMap(\.pool))

@@ -29,7 +29,7 @@ extension DAGWriter {
         }
         if gated {
             let names = runtimeNames
-            if !names.isEmpty { own.append("from bailey_runtime.dag import " + names.joined(separator: ", ")) }
+            if !names.isEmpty { own.append(line("bailey_runtime.dag", names)) }
             if let gate = subject.own { own.append("from \(gate.module) import \(gate.name)") }
         } else {
             if uses({ $0.runsProgram }) { modules.formUnion(["json", "os", "signal", "subprocess", "threading"]) }
@@ -71,7 +71,7 @@ extension DAGWriter {
         switch target {
         case .airflow3:
             lines.append(
-                "from airflow.sdk import " + sdk.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+                line("airflow.sdk", sdk.sorted { $0.lowercased() < $1.lowercased() })
             )
         case .airflow211:
             let places = [
@@ -82,7 +82,7 @@ extension DAGWriter {
             ]
             for (place, names) in Dictionary(grouping: sdk, by: { places[$0] ?? "" }) where !place.isEmpty {
                 lines.append(
-                    "from \(place) import " + names.sorted { $0.lowercased() < $1.lowercased() }.joined(separator: ", ")
+                    line(place, names.sorted { $0.lowercased() < $1.lowercased() })
                 )
             }
         }
@@ -90,6 +90,13 @@ extension DAGWriter {
         let last = skipsTasks && target == .airflow3 ? "\n\n" + DAGRuntime.skipIn3 : ""
         return modules.sorted().map { "import \($0)\n" }.joined() + (modules.isEmpty ? "" : "\n")
             + (outside + own.sorted()).joined(separator: "\n") + last
+    }
+
+    /// An import as formatters write it: between brackets where one line is too short for it.
+    private func line(_ module: String, _ names: [String]) -> String {
+        let line = "from \(module) import " + names.joined(separator: ", ")
+        guard line.count > 120 else { return line }
+        return "from \(module) import (\n" + names.map { "    \($0),\n" }.joined() + ")"
     }
 
     /// Whether a task waits for another pipeline.
@@ -100,7 +107,8 @@ extension DAGWriter {
 
     private var usesDuration: Bool {
         if case .stock(.delta)? = timetable { return true }
-        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) } || hasLimits && gated
+        return dag.tasks.contains { $0.timeout != nil || $0.retry.retries > 0 || takes($0) || gated && $0.items != nil }
+            || hasLimits && gated
             || hasLimits && target == .airflow211
     }
 

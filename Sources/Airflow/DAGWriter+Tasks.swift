@@ -88,6 +88,8 @@ extension DAGWriter {
     /// The arguments of the task that lists the items for a mapped one: it waits for what that one waits for.
     func entranceArguments(_ task: TaskDefinition) -> [(name: String, value: PythonExpression)] {
         var arguments: [(name: String, value: PythonExpression)] = [("task_id", .string(names[task.id].takeID))]
+        // For a worker that dies; what is no list it does not try again.
+        if gated { arguments += [("retries", .integer(3)), ("retry_delay", seconds(10))] }
         if let queue = task.queue { arguments.append(("queue", .string(queue))) }
         if let rule = rule(task) { arguments.append(("trigger_rule", rule)) }
         if let callback = callback(.failed, task.notify) { arguments.append(("on_failure_callback", callback)) }

@@ -40,6 +40,11 @@ public struct OwnDAGCheck {
             return
         }
         check(found, now)
+        let ids = Set(found.tasks.map(\.id))
+        for task in dag.tasks where !ids.contains(task.id) {
+            let entry = task.entry?.description ?? "an entry"
+            faults.append("it has no task “\(task.id)”, which the mapping names for \(entry)")
+        }
         if gated {
             checkGate(found)
             checkTasks(found)
@@ -152,12 +157,7 @@ public struct OwnDAGCheck {
             }
         }
         for task in dag.tasks {
-            guard let there = tasks[task.id] else {
-                faults.append(
-                    "it has no task “\(task.id)”, which the mapping names for \(task.entry?.description ?? "an entry")"
-                )
-                continue
-            }
+            guard let there = tasks[task.id] else { continue }
             // Of the driver alone the gate's answer is enough: the others may be legacy's at a tick of it.
             let entry = task.entry?.description
             if there.entry != entry, there.entry != nil || there.isBailey || task.entry != dag.clock.driver {

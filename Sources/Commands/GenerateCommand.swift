@@ -40,6 +40,7 @@ struct GenerateCommand: AsyncParsableCommand {
             }
         }
         let ungatedIDs = ungated ? Set(chosen.map(\.dag.id)) : retired
+        try await workspace.checkOwnDAGs(chosen, ungated: ungatedIDs)
         let written = try await withProgress({ "still writing \(chosen.count) files" }, tell: Console.note) {
             try await workspace.writeDAGFiles(chosen, of: plan, ungated: ungatedIDs, force: force, to: folder)
         }

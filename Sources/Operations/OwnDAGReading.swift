@@ -1,5 +1,5 @@
 import Airflow
-import Migration
+package import Migration
 import Processes
 import Settings
 
@@ -12,7 +12,7 @@ extension Workspace {
     ///
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Throws: `OperationFailure` for the first that is not.
-    func checkOwnDAGs(_ pipelines: [PlannedPipeline], ungated: Set<String>) async throws {
+    package func checkOwnDAGs(_ pipelines: [PlannedPipeline], ungated: Set<String>) async throws {
         for pipeline in pipelines {
             guard let own = pipeline.dag.own else { continue }
             try await check(own, of: pipeline.dag, gated: !ungated.contains(pipeline.dag.id))
@@ -32,6 +32,9 @@ extension Workspace {
         guard let environment = settings.environments[own.environment] else {
             throw OperationFailure(.usage, "there is no environment “\(own.environment)” in \(settings.file)")
         }
+        // What the file raises may hold what its environment was given.
+        let secrets = environment.variables.values.filter { $0.contains("://") || $0.count > 12 }
+        func hidden(_ words: String) -> String { Credentials.hidden(in: words, secrets: secrets) }
         let child = PythonChild(
             interpreter: environment.python,
             path: environment.path.map(absolute),
@@ -49,7 +52,7 @@ extension Workspace {
                 seconds: Workspace.readingSeconds
             )
         } catch let failure as PythonChild.Failure {
-            throw OperationFailure(.doesNotHold, "\(own.file) of \(dag.id) cannot be read: \(failure)")
+            throw OperationFailure(.doesNotHold, "\(own.file) of \(dag.id) cannot be read: \(hidden("\(failure)"))")
         }
         guard let sight = OwnDAGSight(answer: answer) else {
             throw OperationFailure(
@@ -61,7 +64,7 @@ extension Workspace {
         guard faults.isEmpty else {
             throw OperationFailure(
                 .doesNotHold,
-                "\(own.file) is not what the mapping of \(dag.id) says: \(faults.joined(separator: "; "))"
+                "\(own.file) is not what the mapping of \(dag.id) says: \(hidden(faults.joined(separator: "; ")))"
             )
         }
     }

@@ -41,8 +41,7 @@ extension Workspace {
     ///
     /// - Parameter ungated: the pipelines whose DAGs get no gate.
     /// - Returns: The files in the order of the pipelines, and what was done with each.
-    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read, or what is wrong
-    ///   with a file that a person has written.
+    /// - Throws: `DAGFolderError`, or `CancellationError`; what was not written yet is then as it was. Or why a profile cannot be read.
     package func writeDAGFiles(
         _ pipelines: [PlannedPipeline],
         of plan: Plan,
@@ -52,7 +51,6 @@ extension Workspace {
     ) async throws -> [(file: DAGFile, change: DAGFolder.Change)] {
         // Without its gate a file holds what a queue's profile says, so that one which cannot be read must not pass for one that says nothing.
         if !ungated.isEmpty { for system in systems { try system.checkSettings() } }
-        try await checkOwnDAGs(pipelines, ungated: ungated)
         let atOnce = 16
         let findings = plan.findingsByPipeline()
         let threads = NIOThreadPool(numberOfThreads: atOnce)

@@ -97,7 +97,9 @@ extension MappedTask {
             // The wait's own end is its limit: what came to nothing by then, or has failed, a repetition would not mend.
             definition.retry = .none
             if case .mapping(let own) = member.value.content,
-                let said = own.map(\.key).first(where: Mapping.retryKeys.contains)
+                let said = own.first(where: {
+                    Mapping.retryKeys.contains($0.key) && !($0.key == "retries" && $0.value.json == 0)
+                })?.key
             {
                 problems.note(
                     member.value,

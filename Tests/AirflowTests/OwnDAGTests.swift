@@ -136,6 +136,8 @@ import Testing
         let free: JSON = ["is_held": false]
         let tasks = ["work", "keep.backup"].map { task($0, [], free) }
         #expect(try faults(answer(dag: ["tasks": .array(tasks)]), gated: false) == [])
+        let other = answer(dag: ["tasks": [task("work", [], free)]])
+        #expect(try faults(other, gated: false).contains { $0.contains("it has no task “keep.backup”") })
         #expect(try faults(answer(), gated: false).contains { $0.contains("go on without Bailey") })
     }
 

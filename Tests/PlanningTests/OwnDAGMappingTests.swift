@@ -75,6 +75,7 @@ import Testing
         }
         let said = try found("{\(wait), retries: 1}").findings.map(\.text)
         #expect(said.contains { $0.contains("“retries” does not go with “wait_for”") })
+        #expect(try found("{\(wait), retries: 0}").findings.allSatisfy { !$0.text.contains("does not go with") })
         #expect(try found("{\(wait)}").findings.allSatisfy { !$0.text.contains("does not go with") })
     }
 }

@@ -47,11 +47,17 @@ with DAG(
     many = BashOperator.partial(task_id="many").expand(bash_command=["true", "false"])
     end = EmptyOperator(task_id="end")
 
+    class Mine(PythonTask):
+        def execute(self, context):
+            return "whatever the gate said"
+
+    mine = Mine(task_id="mine", callable="m:f", pre_execute=None)
+
     @task
     def function(number):
         return number
 
-    gate >> body >> plain >> free >> many >> end >> function.expand(number=[1, 2])
+    gate >> mine >> body >> plain >> free >> many >> end >> function.expand(number=[1, 2])
 """
 
 
@@ -87,7 +93,7 @@ def test_a_file_is_told_as_airflow_reads_it() -> None:
         "timezone": "Europe/Berlin",
     }
     assert {name for name, one in tasks.items() if one["is_bailey"]} == {"gate", "body"}
-    assert {name for name, one in tasks.items() if not one["is_held"]} == {"free"}
+    assert {name for name, one in tasks.items() if not one["is_held"]} == {"free", "mine"}
     assert {name for name, one in tasks.items() if one["is_called_before"]} == {"free"}
     assert {name for name, one in tasks.items() if one["is_empty"]} == {"end"}
     assert {name: one["entry"] for name, one in tasks.items() if one["entry"]} == {"body": "s/night", "plain": "s/day"}
@@ -136,3 +142,18 @@ def test_a_plain_task_runs_where_it_is_live_alone(answer: Any, entry: str | None
             only_live(entry)(at)
     recorded = at["pushed"].get("bailey_outcome")
     assert (json.loads(recorded)["state"] if recorded else None) == (state if state == "observed" else None)
+
+
+def test_tasks_of_baileys_ask_themselves_and_what_is_made_of_them_is_asked_for() -> None:
+    from bailey_runtime.dag import BaileyGate, PythonTask
+
+    class Mine(PythonTask):
+        """Somebody's own."""
+
+    class Gate(BaileyGate):
+        """Another system's."""
+
+    for task in (PythonTask(task_id="t", callable="m:f"), BaileyGate(), Gate(task_id="other")):
+        only_live()({**context({"mode": "shadow"}), "task": task})
+    with pytest.raises(AirflowSkipException):
+        only_live()({**context({"mode": "shadow"}), "task": Mine(task_id="t", callable="m:f")})
