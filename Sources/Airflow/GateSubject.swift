@@ -16,8 +16,9 @@ struct GateSubject {
     init(_ dag: DAGDefinition, sources: [String: DAGSource]) {
         // An entry of a source that is not known is asked for all the same: no answer never means go.
         let timed = dag.entries.filter { sources[$0.source]?.isQueue != true }
-        source = timed.first?.source
-        entries = timed.filter { $0.source == timed.first?.source }
+        let first = timed.first { sources[$0.source] == .unswitched } ?? timed.first
+        source = first?.source
+        entries = timed.filter { $0.source == first?.source }
         if let source, case .redbeat(let found, _, _)? = sources[source] { prefix = found } else { prefix = "redbeat:" }
         isUnswitched = timed.contains { sources[$0.source] == .unswitched }
         own = isUnswitched ? nil : source.flatMap { sources[$0]?.gate }

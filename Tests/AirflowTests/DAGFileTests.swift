@@ -61,6 +61,8 @@ import Testing
         #expect(file.connections.isEmpty && file.requirements == ["bailey-runtime"])
         #expect(file.text.contains("switched=False"))
         dag.entries.insert(EntryID(source: "scheduler", name: "retrain"), at: 0)
+        #expect(ExampleDAGs.file(dag).text.contains(#"gate = BaileyGate("#))
+        #expect(ExampleDAGs.file(dag).text.contains(#"source="cron""#))
         #expect(ExampleDAGs.file(dag).text.contains("switched=False"))
         #expect(!ExampleDAGs.file(try ExampleDAGs.training()).text.contains("switched"))
     }

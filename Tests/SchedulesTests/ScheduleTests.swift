@@ -27,7 +27,7 @@ import Testing
         _ step: Int
     ) throws {
         let now = Instant(seconds: 1_795_392_000)
-        for (stepped, plain) in [("*/\(step) * * * *", "0 * * * *"), ("7-40/\(step) 5/\(step) * * *", "7 5 * * *")] {
+        for (stepped, plain) in [("*/\(step) * * * *", "0 * * * *"), ("7-40/\(step) 5-20/\(step) * * *", "7 5 * * *")] {
             for dialect in [CronExpression.Dialect.vixie, .croniter] {
                 let ticks = Schedule.cron(try CronExpression(stepped, dialect: dialect)).ticks(after: now, in: .utc)
                 let wanted = Schedule.cron(try CronExpression(plain, dialect: dialect)).ticks(after: now, in: .utc)

@@ -108,14 +108,16 @@ struct PgCronRuns: LegacyRuns {
     func clockNow() async throws -> [ClockSighting] { try await clock(tables.connect()) }
 
     /// When pg_cron started each job last, and how often its record says it has.
-    private func clock(_ connection: PostgresConnection) async throws -> [ClockSighting] {
+    ///
+    /// - Parameter end: the number of the first run that does not count.
+    private func clock(_ connection: PostgresConnection, below end: Int = Int.max) async throws -> [ClockSighting] {
         let seen = now()
         let rows = try await connection.query(
             """
             SELECT jobid, extract(epoch FROM max(start_time)) AS last, count(*) AS count FROM cron.job_run_details
-            WHERE jobid = ANY($1::bigint[]) AND start_time IS NOT NULL GROUP BY jobid ORDER BY jobid
+            WHERE jobid = ANY($1::bigint[]) AND start_time IS NOT NULL AND runid < $2 GROUP BY jobid ORDER BY jobid
             """,
-            [jobs]
+            [jobs, .integer(Int64(end))]
         )
         return try rows.compactMap { row in
             guard let entry = entries[try row.int("jobid")],
@@ -196,15 +198,18 @@ struct PgCronRuns: LegacyRuns {
                     )
                     silent = nil
                 }
-                if watch.lowest == nil { watch.lowest = try await begin(connection, since) }
+                if watch.lowest == nil {
+                    let lowest = try await begin(connection, since)
+                    // Once: the table has an index by the number alone, and may have millions of rows.
+                    let told = try await clock(connection, below: lowest)
+                    for sighting in told { watch.clock[sighting.entry] = sighting }
+                    if !told.isEmpty { try await handle(.clock(told)) }
+                    watch.lowest = lowest
+                }
                 while true {
                     try Task.checkCancellation()
-                    try await look(connection, &watch, handle)
-                    let clocks = try await clock(connection)
-                    if clocks.map(\.count) != watch.told.map(\.count) || clocks.map(\.last) != watch.told.map(\.last) {
-                        try await handle(.clock(clocks))
-                        watch.told = clocks
-                    }
+                    // What had ended before the watching began is nobody's where nothing is resumed.
+                    try await look(connection, &watch, givesEnded: isReady || since != nil, handle)
                     if !isReady { await ready() }
                     isReady = true
                     watch.alive = now()
@@ -225,8 +230,10 @@ struct PgCronRuns: LegacyRuns {
         var alive: Instant
         /// The number below which every run has ended and was given; nil before the first look.
         var lowest: Int?
-        /// What its clock was last told to say.
-        var told: [ClockSighting] = []
+        /// What its record says of each job.
+        var clock: [EntryID: ClockSighting] = [:]
+        /// The runs above it that count there.
+        var counted: Set<Int> = []
         /// Those above it that were given.
         var given: Set<Int> = []
     }
@@ -248,6 +255,7 @@ struct PgCronRuns: LegacyRuns {
     private func look(
         _ connection: PostgresConnection,
         _ watch: inout Watch,
+        givesEnded: Bool,
         _ handle: @Sendable (LegacyEvent) async throws -> Void
     ) async throws {
         let rows = try await connection.query(
@@ -255,20 +263,37 @@ struct PgCronRuns: LegacyRuns {
             [jobs, .integer(Int64(watch.lowest ?? 0))]
         )
         var lowest: Int?
+        var moved: Set<EntryID> = []
         for row in rows {
             let id = try row.int("runid")
+            if let entry = entries[try row.int("jobid")], let seconds = try row.double("started"),
+                let started = Instant(timestamp: seconds), watch.counted.insert(id).inserted
+            {
+                let before = watch.clock[entry.id]
+                let last = max(before?.last ?? started, started)
+                watch.clock[entry.id] = ClockSighting(
+                    entry: entry.id,
+                    last: last,
+                    count: (before?.count ?? 0) + 1,
+                    seen: now()
+                )
+                moved.insert(entry.id)
+            }
             guard try row.bool("over") else {
                 lowest = lowest ?? id
                 continue
             }
-            guard watch.given.insert(id).inserted, let entry = entries[try row.int("jobid")],
+            guard watch.given.insert(id).inserted, givesEnded, let entry = entries[try row.int("jobid")],
                 let (outcome, run) = try run(row, of: entry)
             else { continue }
             try await handle(.run(outcome, run))
         }
+        let clocks = moved.sorted().compactMap { watch.clock[$0] }
+        if !clocks.isEmpty { try await handle(.clock(clocks)) }
         if let next = try lowest ?? rows.last.map({ try $0.int("runid") + 1 }) {
             watch.lowest = next
             watch.given = watch.given.filter { $0 >= next }
+            watch.counted = watch.counted.filter { $0 >= next }
         }
     }
 }
