@@ -19,6 +19,8 @@ public struct LegacyEntry: Sendable, Hashable {
         case statement
         /// A container that a cluster starts.
         case container
+        /// A function that a scheduler within an application calls, and that nothing but its own pickle tells.
+        case pickled
         /// A recurring row by which a job of a queue is put in line.
         case recurringJob = "recurring-job"
         /// A sequence of agents that an application calls, one after another, on request: it has no clock.
@@ -64,7 +66,7 @@ public struct LegacyEntry: Sendable, Hashable {
     public var command: String? {
         switch kind {
         case .commandLine, .statement: options["command"]?.string
-        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .recurringJob: nil
+        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .pickled, .recurringJob: nil
         }
     }
 

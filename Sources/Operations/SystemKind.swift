@@ -86,6 +86,10 @@ package struct SystemKind: Sendable {
         SystemKind(SourceKind(name: "pg_cron"), discover: { try await PgCronSystem.discover(at: $0) }) { source, _ in
             PgCronSystem(source)
         },
+        SystemKind(SourceKind(name: "apscheduler"), discover: { try await APSchedulerSystem.discover(at: $0) }) {
+            source,
+            _ in APSchedulerSystem(source)
+        },
         SystemKind(SourceKind(name: "crontab", keys: ["users"], isOfFiles: true)) { source, place in
             CrontabSystem(source, folder: place.folder)
         },

@@ -32,6 +32,11 @@ extension LegacyEntry {
             )
         case .workflow:
             return .untranslatable(reason: "a whole pipeline stands for it: write “workflow” beside “tasks”")
+        case .pickled:
+            return .untranslatable(
+                reason:
+                    "what it calls is pickled, and Bailey opens no pickles; give the task python, command, sql or http, and the pipeline a schedule"
+            )
         case .recurringJob:
             return .untranslatable(
                 reason:
@@ -44,7 +49,7 @@ extension LegacyEntry {
     var ownMissedTicks: MissedTickPolicy {
         switch kind {
         case .commandLine, .statement: .none
-        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .recurringJob: .coalesce
+        case .redbeat, .beat, .recurring, .jobType, .workflow, .container, .pickled, .recurringJob: .coalesce
         }
     }
 

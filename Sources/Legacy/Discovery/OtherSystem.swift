@@ -53,11 +53,6 @@ public struct OtherSystem: Sendable {
             "The profile solid_queue reads them beside its jobs"
         ),
         OtherSystem(
-            "APScheduler 3's jobs",
-            "id next_run_time job_state",
-            "What they run is pickled, and Bailey opens no pickles: write them into mappings"
-        ),
-        OtherSystem(
             "APScheduler 4's schedules",
             "id task_id trigger args kwargs paused coalesce next_fire_time acquired_by",
             "What they run is pickled, and Bailey opens no pickles: write them into mappings"

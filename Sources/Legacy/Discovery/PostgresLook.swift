@@ -34,7 +34,9 @@ public struct PostgresLook: Sendable {
         let connection = try await PostgresConnection(to: url, statementTimeout: PostgresLook.patience)
         product = "PostgreSQL \(try await connection.serverVersion(atLeast: 10))"
         let signatures =
-            try QueueDetection.signatures() + [DjangoBeatSystem.signature, PgCronSystem.signature]
+            try QueueDetection.signatures() + [
+                DjangoBeatSystem.signature, PgCronSystem.signature, APSchedulerSystem.signature,
+            ]
             + OtherSystem.all.map(\.signature)
         (tables, sessions, workflows, unseen, contents) = try await connection.transaction("READ ONLY") { connection in
             let tables = try await PostgresCatalogue(connection, signatures: signatures).tables

@@ -81,7 +81,7 @@ def test_what_no_source_reads_is_named_all_the_same(postgres: str, tmp_path: Pat
     found = discovered(tmp_path, url)
     what = {one["place"]: one["what"] for one in found["systems"]}
     assert what == {
-        "public.apscheduler_jobs": "APScheduler 3's jobs",
+        "public.apscheduler_jobs": "APScheduler 3",
         "public.job": "pg_cron",
         "work.mail_jobs": "a table that looks like a job queue",
         "work.odd.name": "a table that looks like a job queue",
