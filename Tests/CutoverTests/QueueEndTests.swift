@@ -20,6 +20,7 @@ struct QueueEndTests {
             hold:
               by: queue
               claimed: running
+              locks: true
             \(hold.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
 
             """
