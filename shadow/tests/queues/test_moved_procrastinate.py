@@ -300,6 +300,8 @@ def test_its_dag_keeps_its_gate(shop: Shop) -> None:
     shop.folder.joinpath("mappings/mails.yaml").write_text(json.dumps(mapping), encoding="utf-8")
     shop.begin()
     shop.cut_over()
+    [status] = shop.json("status", "mails")["pipelines"]
+    assert status["waits_for"] == "nothing: its jobs need the gate, which may stay"
     policy = shop.json("retire", "mails", status=1)["policy"]
     lines = {line["rule"]: line for line in policy["lines"]}
     assert lines["ungated"]["verdict"] == "fail" and "its gate may stay" in str(lines["ungated"])
