@@ -84,14 +84,9 @@ package struct JobsRetiring: Sendable {
         if let missing = types.first(where: { !runnable.contains($0) }) {
             return "no task of the DAG can run a job of \(missing); give it python or command"
         }
-        for task in pipeline.dag.tasks {
-            guard case .queue(let drain) = task.body,
-                case .queue(nil)? = workspace.system(drain.entry.source)?.dagSource
-            else { continue }
-            return
-                "the profile of source \(drain.entry.source) says more of how a job begins and ends than a DAG without its gate can do; its gate may stay"
+        return workspace.neverUngated(pipeline.dag).map {
+            "the profile of source \($0) says more of how a job begins and ends than a DAG without its gate can do; its gate may stay"
         }
-        return nil
     }
 
     private func deployment() async -> PolicyEvidence.Deployment {
@@ -219,5 +214,21 @@ extension [any Crossing] {
             throw OperationFailure(.usage, "the bridge of the source \(crossing.source) cannot be taken away")
         }
         return value
+    }
+}
+
+extension Workspace {
+    /// The source of which a DAG takes jobs that it could not take without its gate; nil if there is none.
+    func neverUngated(_ dag: DAGDefinition) -> String? {
+        for task in dag.tasks {
+            // Of settings that cannot be read nothing is said here.
+            if case .queue(let drain) = task.body, let system = system(drain.entry.source),
+                case .queue(nil) = system.dagSource,
+                (try? system.checkSettings()) != nil
+            {
+                return drain.entry.source
+            }
+        }
+        return nil
     }
 }

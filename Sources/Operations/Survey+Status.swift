@@ -166,16 +166,23 @@ extension Survey {
             result.waitsFor = "bailey rollback \(id) --execute, which starts legacy's clock again"
         }
         if let obstacle, result.stage != .retired { result.waitsFor = obstacle.description }
-        if result.stage == .airflow, ticks == nil { result.waitsFor = waiting(jobs, id) }
+        if result.stage == .airflow, ticks == nil {
+            result.waitsFor = waiting(
+                jobs,
+                id,
+                staysGated: pipeline.map { workspace.neverUngated($0.dag) != nil } ?? false
+            )
+        }
         return result
     }
 
     /// What job types that are Airflow's wait for.
-    private func waiting(_ jobs: [CrossingStanding], _ id: String) -> String {
+    private func waiting(_ jobs: [CrossingStanding], _ id: String, staysGated: Bool) -> String {
         if jobs.contains(where: \.isRetiring) {
             return "bailey retire \(id) --execute, which finishes what was begun (--undo puts the gate back)"
         }
         let share = jobs.map(\.share).min() ?? 100
+        if share == 100, staysGated { return "nothing: its jobs need the gate, which may stay" }
         return share < 100
             ? "a person: Airflow takes \(share) % of its jobs; bailey cutover \(id) --share 100% --execute gives it all"
             : "clean jobs, then bailey retire \(id)"

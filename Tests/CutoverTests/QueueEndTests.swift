@@ -20,6 +20,7 @@ struct QueueEndTests {
             hold:
               by: queue
               claimed: running
+              locks: true
             \(hold.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
 
             """
@@ -191,6 +192,23 @@ struct QueueEndTests {
                 return try await group.reduce(into: []) { $0 += $1 }
             }
             #expect(taken.count == 40 && Set(taken).count == 40)
+        }
+    }
+
+    /// The SQL that an administrator runs frees what is held, and nothing that a run has: legacy would run it too.
+    @Test(arguments: ["queue", "due"]) func whatAnAdministratorFreesIsNoRuns(_ way: String) async throws {
+        try await withFolder { folder in
+            let bench = try QueueBench(folder, hold: way)
+            try bench.add(3)
+            let queue = try await bench.open()
+            try await bench.cutOver(queue)
+            let taken = try bench.take("dag/1", 1)
+            try bench.server.psql(bench.url, try await queue.freeing(["export"]))
+            let free =
+                "SELECT count(*) FROM tasks.background_jobs WHERE lane = 'fast' AND next_retry_at IS NULL AND id <> '\(taken[0])'"
+            #expect(try bench.server.psql(bench.url, free) == "2")
+            #expect(try await queue.standing("export").claimed == 1)
+            #expect(try bench.finish(taken[0], "dag/1", "success") == "success")
         }
     }
 }

@@ -182,7 +182,9 @@ struct QueueFieldTable: CustomStringConvertible {
         ]
         let isNumber = status == .smallint || status == .int
         // By due time and by queue, half of the taken rows show as running.
-        let taken = hold != "status" && (number / 3) % 2 == 0 ? ", claimed: \(words[1])" : ""
+        let taken =
+            hold != "status" && (number / 3) % 2 == 0
+            ? ", claimed: \(words[1]), locks: \(!optional.contains("started"))" : ""
         lines.append(
             "hold: {by: \(hold)\(taken)\(hold == "status" && isNumber ? ", held: 90, claimed: 91" : "")\(optional.contains("attempts") ? ", retries: {limit: 3}" : "")}"
         )

@@ -69,6 +69,11 @@ import Testing
         ("  order:", "  refuse: {when: \"true\"}\n  order:", "must be a list of"),
         ("  order:", "  refuse: [{when: \"(\", because: a, advice: b}]\n  order:", "a bracket is not closed"),
         ("  order:", "  columns: {id: id}\n  order:", "belongs to a profile with “view”"),
+        (
+            "  started: started_at\n  finished: completed_at\n  due: next_retry_at\n  attempts: retry_count       # retries so far: 0 for a first attempt\n  max_attempts: max_retries\nstatuses:\n  queued: [pending]\n  running: [running]\n  success: [completed]\n  failed: [failed]\n# The columns hold times without a zone: NOW() in the session's zone.\nnaive_timestamps: true\n# How rows are kept from the worker while Airflow owns them. A CHECK constraint or an enum that forbids new words: use “by: due”.\nhold:\n  by: status\n  held: bailey_held\n  claimed: bailey_claimed",
+            "  due: next_retry_at\n  attempts: retry_count\nstatuses: {queued: pending, running: running, success: completed, failed: failed}\nhold:\n  by: due\n  claimed: running",
+            "would not be told from others"
+        ),
         ("hold:", "view: SELECT * FROM {table}\nhold:", "must name the table's own"),
         (
             "  by: status\n  held: bailey_held\n  claimed: bailey_claimed", "  by: due\n  claimed: runing",

@@ -115,6 +115,12 @@ public struct QueueHold: Sendable, Hashable {
                 "by \(method.rawValue), “claimed” must be the first word of “running”: a row that a run has taken is written as one that runs"
             )
         }
+        if profile.showsRunning, !locks, !profile.has("started") {
+            problems.note(
+                node,
+                "with a running word as “claimed”, say “locks: true” if the workers lock the rows that they claim, or name “started”: else one that does not would not be told from others"
+            )
+        }
         // A status that is computed is written by what it is computed from.
         if profile.columns["status"] == nil {
             for state in ["running", "success", "failed"] where profile.writes[state] == nil {

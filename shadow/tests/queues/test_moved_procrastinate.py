@@ -206,6 +206,24 @@ def test_jobs_with_one_lock_run_one_after_the_other(shop: Shop, tmp_path: Path) 
         wait_until("it has ended", lambda: [job["job"] for job in shop.take("dag/5")] == [str(late)])
 
 
+def test_jobs_with_a_lock_keep_their_order_over_both_sides(shop: Shop, tmp_path: Path) -> None:
+    shop.add(1000)
+    shop.begin()
+    shop.cut_over()
+    for n in range(60):
+        shop.add(n, task="shop.send_mail" if n % 2 else "shop.stock", lock=f"till {n % 3}")
+    with Crew(shop, tmp_path) as crew:
+        for n in range(2):
+            crew.start(f"worker-{n}", "procrastinate", "--queues", "mails,stock")
+            crew.start(f"dag-{n}", "dag")
+        wait_until("all have ended", lambda: shop.unfinished() == 0)
+        assert crew.said() == ""
+    assert min(shop.each_once(61).values()) == 30
+    for till in range(3):
+        ran = [n for (n,) in shop.rows("SELECT n FROM effects WHERE n < 1000 AND n %% 3 = %s ORDER BY place", till)]
+        assert ran == sorted(ran)
+
+
 def test_while_a_run_has_a_job_another_may_be_queued_behind_it(shop: Shop) -> None:
     [job] = shop.add(0, queueing_lock="refresh")
     shop.begin()
@@ -282,6 +300,8 @@ def test_its_dag_keeps_its_gate(shop: Shop) -> None:
     shop.folder.joinpath("mappings/mails.yaml").write_text(json.dumps(mapping), encoding="utf-8")
     shop.begin()
     shop.cut_over()
+    [status] = shop.json("status", "mails")["pipelines"]
+    assert status["waits_for"] == "nothing: its jobs need the gate, which may stay"
     policy = shop.json("retire", "mails", status=1)["policy"]
     lines = {line["rule"]: line for line in policy["lines"]}
     assert lines["ungated"]["verdict"] == "fail" and "its gate may stay" in str(lines["ungated"])
