@@ -123,6 +123,8 @@ extension DAGWriter {
         }
         if !task.inlets.isEmpty { add("inlets", assets(task.inlets)) }
         if let sla = task.sla, target == .airflow211 { add("sla", seconds(sla)) }
+        // Mapped tasks have none in 2.11, which refuses the DAG's default for them.
+        if target == .airflow211, dag.sla != nil, takes(task) || task.items != nil { add("sla", .none) }
         for (event, name) in [(Notifications.Event.failed, "on_failure_callback"), (.retried, "on_retry_callback")] {
             if let callback = callback(event, task.notify) { add(name, callback) }
         }

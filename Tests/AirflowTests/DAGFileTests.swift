@@ -16,6 +16,16 @@ import Testing
     }
 
     /// A worker has no sandbox: what must not run without one is observed there.
+    @Test func mappedTasksHaveNoLimitOfTimeIn211() throws {
+        var (flows, queue) = (try ExampleDAGs.flows(), try ExampleDAGs.queue())
+        (flows.sla, queue.sla) = (3600, 3600)
+        for (dag, gated, count) in [(flows, true, 1), (flows, false, 1), (queue, true, queue.tasks.count)] {
+            let file = ExampleDAGs.file(dag, .airflow211, gated: gated)
+            #expect(file.text.matches(of: /sla=None/).count == count, "\(file.text)")
+            #expect(!ExampleDAGs.file(dag, gated: gated).text.contains("sla=None"))
+        }
+    }
+
     @Test func whatNeedsASandboxIsOnlyObserved() throws {
         var dag = try ExampleDAGs.training()
         dag.tasks = [TaskDefinition(id: "a", body: .command(CommandLine(arguments: ["x"])), shadow: .sandbox)]

@@ -70,7 +70,11 @@ def _task(task: Any) -> dict[str, Any]:
     given = getattr(task, "partial_kwargs", None)
     kind = task.operator_class if given is not None else type(task)
     names = [f"{one.__module__}.{one.__name__}" for one in getattr(kind, "__mro__", ())]
-    hook = given.get("pre_execute") if given is not None else getattr(task, "_pre_execute_hook", None)
+    if given is None:
+        hook = getattr(task, "_pre_execute_hook", None)
+    else:
+        # 2.11 takes the DAG's default only when it makes an instance.
+        hook = given.get("pre_execute", (task.dag.default_args or {}).get("pre_execute"))
     is_gate = "bailey_runtime.gate_task.BaileyGate" in names
     # What somebody has made of an operator of Bailey's may do what it likes; what is made of the gate is a gate.
     is_bailey = is_gate or any(name.startswith("bailey_runtime.") for name in names[:1])

@@ -24,7 +24,7 @@ from lab.processes import start, wait_for
 
 VERSIONS = ("33", pytest.param("30", marks=pytest.mark.full), pytest.param("211", marks=pytest.mark.full))
 # How many random legacy systems there are with --full, and without.
-INVENTORIES, FEW = 300, 6
+INVENTORIES, FEW = 300, 8
 ENTRIES = 12
 # How many ticks are compared; all of them where a schedule has as many.
 TICKS = 50
