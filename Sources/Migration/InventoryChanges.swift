@@ -182,6 +182,7 @@ extension LegacyEntry {
     /// What is different in a later form of the entry.
     func differences(from later: LegacyEntry) -> [InventoryChanges.Field] {
         let pairs: [(String, JSON, JSON)] = [
+            ("kind", .string(kind.rawValue), .string(later.kind.rawValue)),
             ("task", .string(task), .string(later.task)), ("args", args, later.args), ("kwargs", kwargs, later.kwargs),
             ("options", options, later.options), ("schedule", scheduleSource, later.scheduleSource),
             ("timezone", JSON(timezone), JSON(later.timezone)), ("enabled", .bool(enabled), .bool(later.enabled)),

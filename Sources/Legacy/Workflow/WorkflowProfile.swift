@@ -144,7 +144,8 @@ extension WorkflowProfile {
             SELECT \(run("id"))::text AS id, jsonb_build_object(\(given.joined(separator: ", ")))::text AS params,
                    \(run("error"))::text AS error,
                    (SELECT json_agg(json_build_object('agent', \(stage("agent"))::text, 'status', \(stage("status"))::text,
-                           'result', to_jsonb(\(stage("result", or: "NULL::text"))), 'error', \(stage("error"))::text)
+                           'result', to_jsonb(\(stage("result", or: "NULL::text"))), 'error', \(stage("error"))::text,
+                           'is_json', pg_typeof(\(stage("result", or: "NULL::json")))::text IN ('json', 'jsonb'))
                            ORDER BY \(stage("order")))::text
                     FROM \(WorkflowProfile.quoted(stages)) s WHERE \(stage("run")) = \(run("id"))) AS stages
             FROM \(WorkflowProfile.quoted(runs)) r WHERE \(run("id"))::text = ANY($1::text[])

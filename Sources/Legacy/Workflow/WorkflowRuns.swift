@@ -131,7 +131,7 @@ struct WorkflowRuns: LegacyRuns {
         outcome.arguments = try JSON(parsing: details["params"] ?? "{}")
         let stages = try JSON(parsing: details["stages"] ?? "[]").array ?? []
         if isGood, source.profile.stageColumns["result"] != nil {
-            outcome.result = .array(stages.map { $0["result"] ?? .null })
+            outcome.result = .array(stages.map(WorkflowRuns.result))
         }
         if !isGood {
             let failed = stages.first { source.profile.meaning(of: $0["status"]?.string) == "failed" }
@@ -144,6 +144,13 @@ struct WorkflowRuns: LegacyRuns {
         }
         (outcome.queued, outcome.start, outcome.end) = (instant("queued"), instant("started"), instant("finished"))
         return outcome
+    }
+
+    /// What a stage returned: JSON, also where a column of text holds it.
+    private static func result(_ stage: JSON) -> JSON {
+        let stored = stage["result"] ?? .null
+        guard stage["is_json"] == false, let text = stored.string else { return stored }
+        return (try? JSON(parsing: text)) ?? stored
     }
 
     private func observed(_ outcome: Outcome) -> ObservedRun {

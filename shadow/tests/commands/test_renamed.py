@@ -52,3 +52,22 @@ def test_who_does_the_work_of_a_renamed_entry_is_told(desk: Desk) -> None:
     done = desk.run("rollback", entry.pipeline, "--execute")["pipelines"][0]
     assert done["outcome"] == "done" and "--recreate writes it anew" in " ".join(done["notes"])
     assert desk.status(entry)["unknown"] == []
+
+
+def test_an_import_of_the_new_name_hides_nothing(desk: Desk) -> None:
+    entry = next(one for one in desk.world.entries if one.name == "other")
+    desk.cut_over(entry)
+    desk.world.application(
+        "e = entry('other', '2')\nargs = e.args\ne.delete()\nn = entry('other-v2', '2')\nn.args = args\nn.save()"
+    )
+    imported = desk.run("import")
+    assert {one["entry"]: one["change"] for one in imported["changes"]["entries"]}["scheduler/other-v2"] == "renamed"
+    # The pipeline follows the name; who does the work beside its DAG is told all the same, and it goes back.
+    assert told(desk, entry) == {"deleted": "warning", "beside": "urgent"}
+    status = desk.status(entry)
+    assert "Beat runs redbeat:other-v2" in " ".join(status["unknown"]), status
+    refused = desk.world.bailey("cutover", entry.pipeline)
+    assert refused.returncode == 1, refused.stdout
+    done = desk.run("rollback", entry.pipeline, "--execute")["pipelines"][0]
+    assert done["outcome"] == "done", done
+    assert desk.world.owner(entry) == "legacy"

@@ -263,6 +263,59 @@ def test_what_does_not_fit_is_said(company: Company, change: dict[str, Any], wor
     assert any(words in finding["text"] for finding in plan["findings"]), [f["text"] for f in plan["findings"]]
 
 
+def test_tables_of_another_shape(company: Company) -> None:
+    """Numbers for ids, JSON in a text, one agent twice, no order, no result, names that need quotes."""
+    company.sql('CREATE SCHEMA IF NOT EXISTS "Odd"')
+    company.sql('DROP TABLE IF EXISTS "Odd"."Stage", "Odd"."Run"')
+    company.sql('CREATE TABLE "Odd"."Run" ("Id" bigint PRIMARY KEY, "State" int, "At" timestamp, "Ask" jsonb, n int)')
+    company.sql('CREATE TABLE "Odd"."Stage" ("Run Id" bigint, pos int, who text, "State" int, out text)')
+    company.sql("""INSERT INTO "Odd"."Run" SELECT n, CASE WHEN n = 4 THEN 9 ELSE 2 END, now() - n * interval '1 hour', '{"a": [1.50, null]}', n
+                   FROM generate_series(1, 5) n""")
+    stages = [
+        (1, 1, "analyze-task", 2, '{"analysis": 1.50}'),
+        (1, 2, "analyze-task", 2, None),
+        (2, None, "analyze-task", 2, "no JSON"),
+        (3, 1, None, 2, None),
+        (4, 1, "analyze-task", 9, None),
+    ]
+    for stage in stages:
+        company.sql('INSERT INTO "Odd"."Stage" VALUES (%s, %s, %s, %s, %s)', *stage)
+    company.write(
+        "mappings/profiles/demos.yaml",
+        """
+profile: demos
+runs: {table: Odd.Run, id: Id, status: State, queued: At, params: {ask: Ask, n: n}}
+stages: {table: Odd.Stage, run: Run Id, order: pos, agent: who, status: State, result: out}
+statuses: {success: ["2"], failed: ["9"]}
+agents: {connection: agents, path: "/v1/{agent}/run", method: PUT}
+""",
+    )
+    inventory = company.bailey("import")
+    entries = {entry["name"]: entry for entry in inventory["entries"]}
+    assert {name: (e["history"]["succeeded"], e["history"]["failed"]) for name, e in entries.items()} == {
+        "analyze-task": (1, 1),
+        "analyze-task+analyze-task": (1, 0),
+    }
+    assert sorted(record["reason"] for record in inventory["unread"]) == ["no-agent", "no-stages"]
+    assert entries["analyze-task"]["options"]["params"] == [
+        {"name": "ask", "type": "object"},
+        {"name": "n", "type": "integer"},
+    ]
+    pipelines = {one["workflow"]["entry"]: one for one in company.bailey("plan")["pipelines"]}
+    assert [task["id"] for task in pipelines["demos/analyze-task+analyze-task"]["tasks"]] == [
+        "analyze-task",
+        "analyze-task_2",
+    ]
+    company.bailey("shadow", "--from-history")
+    results = [
+        comparison["legacy"]["result"]
+        for row in company.bailey("report")["pipelines"]
+        for comparison in row["comparisons"]
+        if comparison["legacy"]["state"] == "success"
+    ]
+    assert [{"analysis": 1.5}, None] in results and ["no JSON"] in results, results
+
+
 def test_it_is_found_and_named(company: Company) -> None:
     company.sql("CREATE TABLE IF NOT EXISTS other (id int PRIMARY KEY, status text)")
     company.sql("CREATE TABLE IF NOT EXISTS parts (other_id int REFERENCES other, position int, status text)")
