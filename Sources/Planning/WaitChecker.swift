@@ -12,6 +12,7 @@ struct WaitChecker {
     ///
     /// - Parameter pipelines: all pipelines of the plan.
     func resolve(_ pipelines: inout [PlannedPipeline]) -> [Finding] {
+        guard pipelines.contains(where: { $0.dag.tasks.contains { $0.body.wait != nil } }) else { return [] }
         var findings: [Finding] = []
         let dags = Dictionary(pipelines.map { ($0.dag.id, $0.dag) }, uniquingKeysWith: { first, _ in first })
         let known = Set(dags.keys).union(mappings.map(\.pipeline))

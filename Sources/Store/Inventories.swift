@@ -25,6 +25,9 @@ extension StateStore {
         ) STRICT;
         """
 
+    /// How many entries are made text, or of text, at once.
+    private static let entriesAtOnce = 2000
+
     /// Keeps an inventory, and what the planned one holds otherwise.
     ///
     /// - Throws: `StoreError`.
@@ -39,10 +42,11 @@ extension StateStore {
             let statement = try database.makeStatement(
                 sql: "INSERT INTO inventory_entry (inventory, entry, content, document) VALUES (?, ?, ?, ?)"
             )
-            for entry in inventory.entries {
-                try statement.execute(arguments: [
-                    id, entry.id.description, entry.contentDigest.description, entry.json.text(),
-                ])
+            for start in stride(from: 0, to: inventory.entries.count, by: StateStore.entriesAtOnce) {
+                let rows = sideBySide(Array(inventory.entries.dropFirst(start).prefix(StateStore.entriesAtOnce))) {
+                    ($0.id.description, $0.contentDigest.description, $0.json.text())
+                }
+                for (name, content, text) in rows { try statement.execute(arguments: [id, name, content, text]) }
             }
             for change in changes?.changes ?? [] {
                 guard let before = change.before, let since = changes?.since.iso8601 else { continue }
@@ -82,9 +86,18 @@ extension StateStore {
                 sql: "SELECT document FROM inventory_entry WHERE inventory = ? ORDER BY id",
                 arguments: [id]
             )
-            while let document = try documents.next() {
-                entries.append(try LegacyEntry(json: JSON(parsing: document)))
+            var texts: [String] = []
+            func read() throws {
+                entries += try sideBySide(texts) { text in
+                    Result { try LegacyEntry(json: JSON(parsing: text)) }
+                }.map { try $0.get() }
+                texts.removeAll(keepingCapacity: true)
             }
+            while let document = try documents.next() {
+                texts.append(document)
+                if texts.count == StateStore.entriesAtOnce { try read() }
+            }
+            try read()
             inventory.add(entries)
             return inventory
         }

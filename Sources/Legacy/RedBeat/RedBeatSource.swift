@@ -64,33 +64,30 @@ public struct RedBeatSource: Sendable {
         )
         var evidence = RedBeatZones()
         let ordered = keys.sorted { $0.lexicographicallyPrecedes($1) }
-        for start in stride(from: 0, to: ordered.count, by: 500) {
-            let batch = Array(ordered[start..<min(start + 500, ordered.count)])
-            let replies = try await redis.pipeline(
-                batch.map { RedisCommand("HMGET", raw: [$0, Array("definition".utf8), Array("meta".utf8)]) }
+        let batches = stride(from: 0, to: ordered.count, by: 500).map {
+            Array(ordered[$0..<min($0 + 500, ordered.count)])
+        }
+        var replies = try await RedBeatSource.stored(batches.first ?? [], redis)
+        for (number, batch) in batches.enumerated() {
+            // Redis answers the next ones meanwhile.
+            async let following = RedBeatSource.stored(
+                number + 1 < batches.count ? batches[number + 1] : [],
+                redis
             )
-            for (key, reply) in zip(batch, replies) {
-                var stored = RedBeatRecord.Stored(
+            let read = sideBySide(Array(zip(batch, replies))) { key, reply in
+                let stored = RedBeatRecord.Stored(
                     key: key,
                     score: scores[key],
                     isStatic: statics.contains(Array(key.dropFirst(prefix.utf8.count)))
                 )
-                // With an empty prefix every key of the database is looked at; those that are no entries are not RedBeat's.
-                let foreign = prefix.isEmpty && scores[key] == nil
-                do throws(RedBeatFault) {
-                    (stored.definition, stored.meta) = try RedBeatSource.fields(reply)
-                } catch {
-                    if foreign { continue }
-                    reading.summary.found += 1
-                    reading.add(RedBeatRecord.unread(error, stored, source: name))
-                    continue
-                }
-                if foreign, stored.definition == nil { continue }
+                return self.read(stored, reply, zones)
+            }
+            for case (let record, let stored)? in read {
                 reading.summary.found += 1
-                let record = RedBeatRecord.read(stored, source: name, prefix: prefix, zones: zones)
-                evidence.note(record, stored, name: readable(key), zones: zones)
+                if let stored { evidence.note(record, stored, name: readable(stored.key), zones: zones) }
                 reading.add(record)
             }
+            replies = try await following
         }
         reading.entries.sort { $0.id < $1.id }
         evidence.settle(&reading, configured: configured, workers: workers, zones: zones)
@@ -107,6 +104,29 @@ public struct RedBeatSource: Sendable {
             reading.summary.notes.append(EntryNote(.incompleteReading, try await absence(redis)))
         }
         return reading
+    }
+
+    private static func stored(_ keys: [[UInt8]], _ redis: RedisConnection) async throws -> [RedisValue] {
+        guard !keys.isEmpty else { return [] }
+        return try await redis.pipeline(
+            keys.map { RedisCommand("HMGET", raw: [$0, Array("definition".utf8), Array("meta".utf8)]) }
+        )
+    }
+
+    /// A key as what it is, with what is stored of it where that could be read; nil for one that is not RedBeat's.
+    private func read(_ key: RedBeatRecord.Stored, _ reply: RedisValue, _ zones: ZoneDatabase) -> (
+        record: RedBeatRecord, stored: RedBeatRecord.Stored?
+    )? {
+        var stored = key
+        // With an empty prefix every key of the database is looked at; those that are no entries are not RedBeat's.
+        let foreign = prefix.isEmpty && stored.score == nil
+        do throws(RedBeatFault) {
+            (stored.definition, stored.meta) = try RedBeatSource.fields(reply)
+        } catch {
+            return foreign ? nil : (RedBeatRecord.unread(error, stored, source: name), nil)
+        }
+        if foreign, stored.definition == nil { return nil }
+        return (RedBeatRecord.read(stored, source: name, prefix: prefix, zones: zones), stored)
     }
 
     /// What HMGET answered for a key.
