@@ -114,7 +114,7 @@ public struct PgCronSystem: LegacySystem {
                 } catch let error as PostgresError {
                     one.blocked = error.found
                 } catch let error as UnusableSource {
-                    one.blocked = error.description
+                    one.blocked = error.description.replacing("source discovered: ", with: "", maxReplacements: 1)
                 }
             }
             found.append(one)

@@ -79,8 +79,10 @@ def discovered(file: str) -> None:
     kinds = [one["kind"] for one in found["systems"]]
     expect("celery" in kinds and "queue" in kinds, "a schedule in code and a job queue were found")
     expect(
-        any("pg_cron" in json.dumps(one) for one in found["systems"]), "pg_cron's line was found, and nothing reads it"
+        any(one["kind"] == "pg_cron" and one["blocked"] for one in found["systems"]),
+        "pg_cron's line was found, and that its extension is not there",
     )
+    expect("workflow" in kinds, "the orchestrator's tables were found")
     codes = [one["code"] for one in found["findings"]]
     expect({"BLY094", "BLY095"} <= set(codes), "two crontab lines would take the schedule or the messages away")
 
