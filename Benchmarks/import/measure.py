@@ -160,6 +160,26 @@ def compare(bailey: str, what: str, source: str, sizes: list[int], url: str, gro
         )
 
 
+def many(bailey: str, size: int, url: str, folder: Path) -> None:
+    """Many entries: beside a bare socket that reads the same replies, beside RedBeat's own reader, and what comes after the import."""
+    work = folder / "work"
+    work.mkdir()
+    source = f"{{kind: redbeat, url: {url}, timezone: UTC, celery: {{settings: {{}}}}}}"
+    (work / "bailey.yaml").write_text(f"version: 1\nsources:\n  s: {source}\n", encoding="utf-8")
+    add_entries(url, 0, size)
+    limit = measured([sys.executable, str(HERE / "peer.py"), "socket", url], work)
+    nothing = measured([sys.executable, "-c", "import psycopg, redis"], work)
+    itself = measured([sys.executable, str(HERE / "peer.py"), "itself", url], work)
+    bare = limit[0] - nothing[0]
+    print(f"{size:,} entries   bare socket {bare:5.2f} s   RedBeat's own reader {itself[0]:6.2f} s")
+    for words in (["import"], ["import", "--json"], ["plan"], ["plan", "--json"], ["generate"]):
+        seconds, memory = measured([bailey, *words, *(["--no-ask-workers"] if "import" in words else [])], work)
+        print(
+            f"{' '.join(words):14} {seconds:6.2f} s {memory:7.1f} MB   {seconds / bare:5.1f} bare sockets"
+            f"   RedBeat's reader takes {itself[0] / seconds:4.1f} times as long"
+        )
+
+
 def main() -> None:
     bailey = str(Path(sys.argv[1]).resolve())
     scale = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -169,6 +189,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, redis_server(Path(name)) as url:
         sizes = [1_000 // scale, 10_000 // scale]
         compare(bailey, "redbeat", "kind: redbeat", sizes, url, lambda a, b: add_entries(url, a, b), Path(name))
+    with tempfile.TemporaryDirectory() as name, redis_server(Path(name)) as url:
+        many(bailey, 100_000 // scale, url, Path(name))
     with tempfile.TemporaryDirectory() as name, postgres_server(Path(name)) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLE)
