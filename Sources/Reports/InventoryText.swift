@@ -19,7 +19,7 @@ extension Inventory {
         for entry in entries {
             table.add([
                 entry.id.description, entry.task == entry.id.name ? "" : entry.task,
-                entry.schedule?.shortText ?? (entry.kind == .jobType ? "(job type)" : "(unsupported)"),
+                entry.schedule?.shortText ?? entry.kind.unscheduled,
                 entry.timezone ?? "unknown", entry.enabled ? "" : "disabled", history(entry),
             ])
         }
@@ -41,6 +41,26 @@ extension Inventory {
         if let p50 = history.p50, let p95 = history.p95 { parts.append("p50 \(seconds(p50)), p95 \(seconds(p95))") }
         if let retries = history.retriesPerRun { parts.append("\(decimal(retries)) retries/run") }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension LegacyEntry.Kind {
+    /// What stands where others have a schedule.
+    fileprivate var unscheduled: String {
+        switch self {
+        case .jobType: "(job type)"
+        case .workflow: "(workflow)"
+        default: "(unsupported)"
+        }
+    }
+
+    /// When an entry without a schedule is due; nil where nobody can tell.
+    var dueWithoutSchedule: String? {
+        switch self {
+        case .jobType: "when a job is queued"
+        case .workflow: "when somebody asks for it"
+        default: nil
+        }
     }
 }
 

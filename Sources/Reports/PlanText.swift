@@ -11,7 +11,7 @@ extension Plan {
         for judgement in judgements {
             table.add([
                 judgement.entry.description, judgement.verdict.rawValue, judgement.pipeline ?? "–",
-                judgement.scheduleWords ?? "when a job is queued",
+                judgement.scheduleWords ?? inventory[judgement.entry]?.kind.dueWithoutSchedule ?? "unknown",
             ])
         }
         lines += table.lines(width: 200)
