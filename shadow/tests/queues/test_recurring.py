@@ -97,4 +97,5 @@ def test_rows_that_recur_are_entries_beside_the_job_types(name: str, cluster_url
     if name == "pgqueuer":
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP TABLE pgqueuer_schedules")
-        assert "recurring-job" not in bailey(tmp_path, "import", "--json").stdout
+        inventory = json.loads(bailey(tmp_path, "import", "--json").stdout)
+        assert all(one["kind"] == "job-type" for one in inventory["entries"])
