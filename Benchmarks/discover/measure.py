@@ -39,8 +39,9 @@ def main() -> int:
             )
 
         def discover() -> None:
-            done = subprocess.run([bailey, "discover", url, "--json"], capture_output=True, text=True, check=True)
-            assert json.loads(done.stdout)["whole"]
+            done = subprocess.run([bailey, "discover", url, "--json"], capture_output=True, text=True, check=False)
+            # 1 is that nothing works there.
+            assert done.returncode in (0, 1) and json.loads(done.stdout)["whole"]
 
         discover()
         plain = median(lambda: connection.execute(COLUMNS).fetchall())

@@ -53,10 +53,10 @@ public struct QueueSource: Sendable {
         }
         let ended = (profile.statuses["success"] ?? []) + (profile.statuses["failed"] ?? [])
         let (rows, readable) = try await sparing(connection) { source throws(PostgresError) in
-            try await connection.query(source.totals, [.texts(ended)])
+            try await source.totals(connection, ended: ended)
         }
         let (arrivals, _) = try await readable.sparing(connection) { source throws(PostgresError) in
-            try await source.arrivals(connection)
+            try await source.arrivals(connection, counted: rows.filter { $0["rows"] != nil })
         }
         reading.unread += readable.unreadRecords
         reading.summary.found += reading.unread.count
@@ -65,7 +65,7 @@ public struct QueueSource: Sendable {
         for (type, rows) in groups.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
             reading.summary.found += 1
             guard let type, !type.isEmpty else {
-                let count = try rows.first { try $0.bool("total") }?.int("rows") ?? 0
+                let count = try rows.reduce(0) { try $0 + ($1.bool("total") ? 0 : $1.int("rows")) }
                 reading.unread.append(
                     UnreadRecord(
                         source: name,
@@ -78,7 +78,7 @@ public struct QueueSource: Sendable {
                 continue
             }
             guard !type.contains("\u{FFFD}") else {
-                let count = try rows.first { try $0.bool("total") }?.int("rows") ?? 0
+                let count = try rows.reduce(0) { try $0 + ($1.bool("total") ? 0 : $1.int("rows")) }
                 reading.unread.append(
                     UnreadRecord(
                         source: name,
@@ -157,38 +157,97 @@ public struct QueueSource: Sendable {
         }
     }
 
-    /// One row per job type and status, and one per job type for its ended jobs; nothing but totals leaves the server.
-    private var totals: String {
-        let duration = "extract(epoch FROM (finished - started))::float8"
-        let ended = "status = ANY($1::text[])"
-        let sane = "\(ended) AND finished >= started"
-        let wait = "extract(epoch FROM (started - queued))::float8"
-        let begun = "\(ended) AND started >= queued"
-        let retries = profile.countsRuns ? "greatest(attempts - 1, 0)" : "attempts"
+    /// One row per job type and status, with when its jobs were put in line: what a pass over the table counts.
+    private var counts: String {
+        let queued =
+            profile.has("queued")
+            ? ["min", "max"].map { "extract(epoch FROM \($0)(queued))::float8" } : ["NULL", "NULL"]
+        // What every row says is asked for, so that one of which it cannot be told is found here.
+        let said = ["started", "finished", "attempts"].map { "count(\($0))" }.joined(separator: ", ")
         return """
-            SELECT type, status, grouping(status) = 1 AS total, count(*) AS rows,
-                   percentile_cont(0.5) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p50,
-                   percentile_cont(0.95) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS p95,
-                   percentile_cont(0.5) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait50,
-                   percentile_cont(0.95) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS wait95,
-                   avg(\(retries)) FILTER (WHERE \(ended)) AS retries,
-                   extract(epoch FROM min(finished)) AS first, extract(epoch FROM max(finished)) AS last
-            FROM \(rows(["type", "status", "queued", "started", "finished", "attempts"]))
-            GROUP BY GROUPING SETS ((type, status), (type)) ORDER BY 1, 2
+            SELECT type, status, false AS total, count(*) AS rows, \(queued[0]) AS queued_first, \(queued[1]) AS queued_last, \(said)
+            FROM \(rows(["type", "status", "queued", "started", "finished", "attempts"])) GROUP BY 1, 2 ORDER BY 1, 2
             """
     }
 
+    /// One row per job type for its ended jobs; nothing but totals leaves the server.
+    private var durations: String {
+        let duration = "extract(epoch FROM (finished - started))::float8"
+        let sane = "finished >= started"
+        let wait = "extract(epoch FROM (started - queued))::float8"
+        let begun = "started >= queued"
+        let retries = profile.countsRuns ? "greatest(attempts - 1, 0)" : "attempts"
+        return """
+            SELECT type, true AS total,
+                   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY \(duration)) FILTER (WHERE \(sane)) AS took,
+                   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY \(wait)) FILTER (WHERE \(begun)) AS waited,
+                   avg(\(retries)) AS retries,
+                   extract(epoch FROM min(finished)) AS first, extract(epoch FROM max(finished)) AS last
+            FROM \(rows(["type", "status", "queued", "started", "finished", "attempts"]))
+            WHERE status = ANY($1::text[]) GROUP BY 1 ORDER BY 1
+            """
+    }
+
+    /// The totals of both.
+    private func totals(_ connection: PostgresConnection, ended: [String]) async throws(PostgresError) -> [PostgresRow]
+    {
+        // The quantiles of a type are taken of one sorting.
+        let apart = """
+            SELECT type, total, took[1] AS p50, took[2] AS p95, waited[1] AS wait50, waited[2] AS wait95, retries, first, last
+            FROM (\(durations)) AS d
+            """
+        return try await connection.query(counts) + connection.query(apart, [.texts(ended)])
+    }
+
     /// When the latest jobs of each type were put in line, oldest first; none where the table does not say.
-    private func arrivals(_ connection: PostgresConnection) async throws(PostgresError) -> [String: [Instant]] {
+    ///
+    /// - Parameter counted: the rows of `counts`.
+    private func arrivals(_ connection: PostgresConnection, counted: [PostgresRow]) async throws(PostgresError)
+        -> [String: [Instant]]
+    {
         guard profile.has("queued") else { return [:] }
+        // As if they came evenly, four times as many as are asked for; of a type of which these are too few, all are looked at.
+        var since: [String: Double] = [:]
+        for (type, rows) in Dictionary(grouping: counted, by: { $0["type"] ?? "" }) where !type.isEmpty {
+            var (number, first, last) = (0, Double.infinity, -Double.infinity)
+            for row in rows {
+                number += try row.int("rows")
+                first = min(first, try row.double("queued_first") ?? first)
+                last = max(last, try row.double("queued_last") ?? last)
+            }
+            guard first.isFinite, last.isFinite else { continue }
+            let share = 4 * Double(QueueSource.newest) / Double(max(number, 1))
+            since[type] = share < 1 ? last - (last - first) * share : first - 1
+        }
+        var arrivals = try await arrivals(connection, since: since)
+        let poor = since.filter { type, from in
+            let counted = counted.filter { $0["type"] == type }
+            return (arrivals[type]?.count ?? 0) < QueueSource.newest
+                && counted.contains { ((try? $0.double("queued_first")) ?? nil).map { $0 < from } ?? false }
+        }
+        if !poor.isEmpty {
+            let more = try await self.arrivals(connection, since: poor.mapValues { _ in -62_135_596_800 })
+            arrivals.merge(more) { $1 }
+        }
+        return arrivals
+    }
+
+    /// How many arrivals of a type are kept.
+    private static let newest = 500
+
+    private func arrivals(_ connection: PostgresConnection, since: [String: Double]) async throws(PostgresError)
+        -> [String: [Instant]]
+    {
         // Nothing else of a job leaves the server; a row number may stop early, and its sort keeps to the server's memory.
         let sql = """
             SELECT type, extract(epoch FROM queued)::float8 AS queued FROM (
-                SELECT type, queued, row_number() OVER (PARTITION BY type ORDER BY queued DESC) AS place
-                FROM \(rows(["type", "queued"])) WHERE queued IS NOT NULL AND type <> '') AS newest
-            WHERE place <= 500 ORDER BY type, queued
+                SELECT jobs.type, queued, row_number() OVER (PARTITION BY jobs.type ORDER BY queued DESC) AS place
+                FROM \(rows(["type", "queued"])) JOIN unnest($1::text[], $2::float8[]) AS s (type, since)
+                  ON jobs.type = s.type AND queued >= to_timestamp(s.since)) AS newest
+            WHERE place <= \(QueueSource.newest) ORDER BY type, queued
             """
-        let found = try await connection.query(sql, [])
+        let types = since.keys.sorted()
+        let found = try await connection.query(sql, [.texts(types), .texts(types.map { String(since[$0] ?? 0) })])
         var arrivals: [String: [Instant]] = [:]
         for row in found {
             guard let type = row["type"], let at = try row.double("queued").flatMap(QueueSource.instant) else {
