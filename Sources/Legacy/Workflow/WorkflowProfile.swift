@@ -135,6 +135,15 @@ extension WorkflowProfile {
         """
     }
 
+    /// The ids of runs that are over (`$1`: the words) and were asked for since then (`$2`: seconds), earliest first; no stage is looked at.
+    var over: String {
+        """
+        SELECT \(run("id"))::text AS id FROM \(WorkflowProfile.quoted(runs)) r
+        WHERE \(run("status"))::text = ANY($1::text[]) AND \(run("queued"))::timestamptz >= to_timestamp($2)
+        ORDER BY \(run("queued")), 1
+        """
+    }
+
     /// One run whole, by its id as text: what it was asked for, and its stages.
     var details: String {
         let given = parameters.map {

@@ -52,21 +52,14 @@ struct WorkflowRuns: LegacyRuns {
                 let connection = try await source.connect()
                 while true {
                     let from = min(since ?? now(), now()).adding(seconds: -WorkflowRuns.longest)
-                    let rows = try await connection.query(
-                        """
-                        SELECT \(WorkflowRuns.columns) FROM \(source.profile.formed)
-                        WHERE status = ANY($1::text[]) AND runs.queued >= to_timestamp($2) ORDER BY runs.queued, id
-                        """,
+                    let over = try await connection.query(
+                        source.profile.over,
                         [.texts(source.profile.ended), .text(String(Double(from.microseconds) / 1_000_000))]
                     )
-                    let fresh = try rows.filter { try given.insert($0.text("id")).inserted }
-                    if begun || since != nil {
-                        let (outcomes, unread) = try await outcomes(fresh, connection)
-                        for outcome in outcomes { try await handle(.run(outcome, observed(outcome))) }
-                        for (record, reason) in unread {
-                            try await handle(.unread(record: record, reason: reason))
-                        }
-                    }
+                    let fresh = try over.map { try $0.text("id") }.filter { !given.contains($0) }
+                    if begun || since != nil { try await give(fresh, connection, handle) }
+                    // Only now: where the connection is lost in between, they are given at the next look.
+                    given.formUnion(fresh)
                     if !begun {
                         begun = true
                         await ready()
@@ -81,6 +74,30 @@ struct WorkflowRuns: LegacyRuns {
                 silent = error.description
                 try await Task.sleep(for: .seconds(1))
             }
+        }
+    }
+
+    /// Gives runs that have ended, and says of each that is not given why.
+    private func give(
+        _ ids: [String],
+        _ connection: PostgresConnection,
+        _ handle: @Sendable (LegacyEvent) async throws -> Void
+    ) async throws {
+        guard !ids.isEmpty else { return }
+        let rows = try await connection.query(
+            "SELECT \(WorkflowRuns.columns) FROM \(source.profile.formed) WHERE id = ANY($1::text[]) ORDER BY runs.queued, id",
+            [.texts(ids)]
+        )
+        let (outcomes, unread) = try await outcomes(rows, connection)
+        for outcome in outcomes { try await handle(.run(outcome, observed(outcome))) }
+        for (record, reason) in unread { try await handle(.unread(record: record, reason: reason)) }
+        let told = Set(outcomes.map(\.run)).union(unread.keys)
+        for _ in ids.filter({ !told.contains($0) }) {
+            try await handle(
+                .leftOut(
+                    "their agents are those of no workflow that is shadowed here; run bailey import if they are new"
+                )
+            )
         }
     }
 
@@ -107,7 +124,10 @@ struct WorkflowRuns: LegacyRuns {
                 let id = try row.text("id")
                 guard let form = row["form"], let agents = try? JSON(parsing: form), let entry = entries[agents.text()]
                 else { continue }
-                guard let details = byID[id] else { continue }
+                guard let details = byID[id] else {
+                    unread[id] = "it was deleted while it was read"
+                    continue
+                }
                 do throws(JSONError) {
                     found.append(try outcome(row, details, entry, id))
                 } catch {

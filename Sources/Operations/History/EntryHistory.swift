@@ -58,7 +58,7 @@ extension EntryHistory {
 
     /// For a terminal: when it was so, and its stored bytes.
     package var textLines: [String] {
-        if past.isEmpty { return ["\(entry) is what it was when it was planned first."] }
+        if past.isEmpty { return ["No import has found \(entry) otherwise than it was planned."] }
         var lines: [String] = []
         for item in past {
             let times = "read \(item.readAt?.iso8601 ?? "?"), seen otherwise \(item.replacedAt?.iso8601 ?? "?")"

@@ -225,7 +225,9 @@ def test_runs_are_seen_as_they_end(company: Company) -> None:
         told += line
     for number in range(5):
         company.ask(f"live {number}")
+    company.alone("develop-solution", "of no entry that was imported", {"solution": "x"})
     _, rest = watching.communicate(timeout=60)
+    assert "1 runs left out: their agents" in rest, rest
     assert watching.returncode == 0, told + rest
     assert company.row()["match"] == 5
 
