@@ -84,4 +84,16 @@ extension DAGRuntime {
                         raise
                     time.sleep(pause)
         """#
+
+    /// Waits for a job that is due; it looks after a pause, so that one which cannot be taken starts no run after the other.
+    static let waitingForJobs = #"""
+        def _await_jobs(types, every, limit):
+            """Wait, in seconds, until a job of a type is due; whether one is."""
+            until = time.monotonic() + limit
+            while time.monotonic() < until:
+                time.sleep(every)
+                if any(_due_jobs(_QUEUES[queue], job_type, limit=1) for queue, job_type in types):
+                    return True
+            return False
+        """#
 }

@@ -179,6 +179,7 @@ extension DAGWriter {
         if uses({ $0.call != nil }) { parts += [DAGRuntime.celeryProgram, DAGRuntime.celery(lookup: lookup)] }
         if dag.tasks.contains(where: takes) {
             parts += ["_QUEUES = " + queues.text(indent: 0), DAGRuntime.jobs]
+            if waitsForJobs { parts.append(DAGRuntime.waitingForJobs) }
         }
         return parts
     }

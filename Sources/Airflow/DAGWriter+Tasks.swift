@@ -17,6 +17,29 @@ extension DAGWriter {
         return gated || statements(drain.entry.source) != nil
     }
 
+    /// Whether a task of the file waits for jobs, where there is no gate that does.
+    var waitsForJobs: Bool { !gated && dag.clock.jobsEvery != nil && dag.tasks.contains(where: takes) }
+
+    /// The statements that make the task which waits for jobs. Without one nothing of the run is to happen, so that it skips all that follows.
+    var waiter: String {
+        let types = dag.tasks.compactMap { takes($0) ? $0.body.drain?.entry : nil }
+            .map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
+        let arguments: [(name: String, value: PythonExpression)] = [
+            ("task_id", .string(names.waiter.id)), ("retries", .integer(3)), ("retry_delay", seconds(10)),
+            ("doc_md", .string("Waits until a job is due.")),
+        ]
+        let call = PythonExpression.call(
+            "_await_jobs",
+            [.list(types)],
+            [("every", .number(dag.clock.jobsEvery ?? 60)), ("limit", .integer(3600))]
+        )
+        return [
+            "", "@" + PythonExpression.call("task.short_circuit", [], arguments).text(indent: 0),
+            "def \(names.waiter.function)():", indented("return " + call.text(indent: 0)), "",
+            "\(names.waiter.variable) = \(names.waiter.function)()",
+        ].joined(separator: "\n")
+    }
+
     /// How the jobs of a queue are taken without a gate; nil if they cannot be.
     func statements(_ source: String) -> QueueStatements? {
         if case .queue(let statements)? = sources[source] { statements } else { nil }

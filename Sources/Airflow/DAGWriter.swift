@@ -169,6 +169,7 @@ struct DAGWriter {
     private var body: String {
         var lines = ["with " + dagCall.text(indent: 0) + ":"]
         if gated { lines.append(indented("gate = " + gate.text(indent: 0))) }
+        if waitsForJobs { lines.append(indented(waiter)) }
         let groups = dag.tasks.compactMap(\.group).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         for group in groups {
             if lines.count > 1 { lines.append("") }
@@ -196,19 +197,25 @@ struct DAGWriter {
     /// What waits for what, by the names of variables.
     private var edges: [(before: [String], task: String)] {
         dag.tasks.compactMap { task in
-            let waits = before(task).map { $0 == "gate" && gated ? "gate" : names[$0].variable }
+            let waits = before(task).map { $0 == entrance?.id ? entrance?.variable ?? $0 : names[$0].variable }
             return waits.isEmpty ? nil : (waits, first(task))
         }
     }
 
-    /// The ids of the tasks that a task waits for. One that waits for nothing waits for the gate all the same.
+    /// The task before all others and its variable: the gate, or what waits for jobs where there is none; nil where there is neither.
+    private var entrance: (id: String, variable: String)? {
+        if gated { return ("gate", "gate") }
+        return waitsForJobs ? (names.waiter.id, names.waiter.variable) : nil
+    }
+
+    /// The ids of the tasks that a task waits for. One that waits for nothing waits for the first all the same.
     private func before(_ task: TaskDefinition) -> [String] {
-        let waits = task.after.isEmpty || (gated && task.triggerRule == .always) ? [] : task.after
-        return waits.isEmpty && gated ? ["gate"] : waits
+        let waits = task.after.isEmpty || (entrance != nil && task.triggerRule == .always) ? [] : task.after
+        return waits.isEmpty ? entrance.map { [$0.id] } ?? [] : waits
     }
 
     var structure: [String: Set<String>] {
-        var found: [String: Set<String>] = gated ? ["gate": []] : [:]
+        var found: [String: Set<String>] = entrance.map { [$0.id: []] } ?? [:]
         for task in dag.tasks { found[task.id] = [] }
         for task in dag.tasks {
             let isMapped = takes(task) || task.items != nil
@@ -279,6 +286,7 @@ struct DAGWriter {
         } else if !subject.jobTypes.isEmpty {
             let types = subject.jobTypes.map { PythonExpression.tuple([.string($0.source), .string($0.name)]) }
             arguments.append(("job_types", .list(types)))
+            if let seconds = dag.clock.jobsEvery { arguments.append(("look_every", .number(seconds))) }
         }
         if let callback = callback(.failed, dag.notify) { arguments.append(("on_failure_callback", callback)) }
         return .call(subject.own?.name ?? "BaileyGate", [], arguments)
@@ -318,6 +326,7 @@ struct DAGWriter {
             return .call("BaileyTimetable", [.string(schedule.timetableJSON.text())], arguments)
         case .stock(.exact)?: return .none
         case nil where !dag.clock.assets.isEmpty: return assets(dag.clock.assets)
+        case nil where gated && dag.clock.jobsEvery != nil || waitsForJobs: return .string("@continuous")
         case nil: return .none
         }
     }

@@ -17,6 +17,8 @@ struct PythonNames {
     }
 
     private var names: [String: Names] = [:]
+    /// The task that waits for jobs in a file without a gate: its id, its function, and what it is bound to.
+    private(set) var waiter = (id: "", function: "", variable: "")
 
     /// Names for tasks.
     ///
@@ -43,6 +45,9 @@ struct PythonNames {
                 items: unique(function + "_items", &taken)
             )
         }
+        waiter = (
+            unique("wait_for_jobs", &ids), unique("run_wait_for_jobs", &taken), unique("jobs_are_due", &taken)
+        )
     }
 
     /// The names of a task of the file.

@@ -80,6 +80,8 @@ public struct PipelineClock: Sendable, Hashable {
     public var timetable: AirflowTimetable?
     /// The URIs of assets each of which, once all were updated, makes it due; empty where it has a schedule or none.
     public var assets: [String] = []
+    /// Seconds between two looks at its queues' tables, where due jobs make it due; nil where something else does.
+    public var jobsEvery: Double?
 
     /// Makes a clock.
     public init(driver: EntryID?, schedule: Schedule?, timezone: String, timetable: AirflowTimetable?) {

@@ -56,6 +56,7 @@ extension PlannedPipeline {
             } ?? .null, "driver": JSON(dag.clock.driver?.description), "schedule": .string(scheduleWords),
             "timezone": .string(dag.clock.timezone),
             "timetable": JSON(dag.clock.timetable?.shortText), "assets": JSON(dag.clock.assets),
+            "jobs_every_seconds": JSON(dag.clock.jobsEvery),
             "next_ticks": .array(nextTicks.map { .string($0.iso8601) }),
             "missed_ticks": .string(dag.missedTicks.rawValue), "sla_seconds": JSON(dag.sla),
             "sequential_seconds": JSON(projection.sequential),

@@ -91,8 +91,13 @@ public struct PlannedPipeline: Sendable, Hashable {
     public var policy = CutoverPolicy()
 
     /// When a pipeline without a schedule is due.
-    public static func words(_ assets: [String]) -> String {
-        assets.isEmpty ? "when a person starts it" : "when all of these were updated: \(assets.joined(separator: ", "))"
+    public static func words(_ clock: PipelineClock) -> String {
+        if let seconds = clock.jobsEvery {
+            let number = Int(exactly: seconds).map(String.init) ?? String(seconds)
+            return "when jobs are due, for which it looks every \(number) s"
+        }
+        return clock.assets.isEmpty
+            ? "when a person starts it" : "when all of these were updated: \(clock.assets.joined(separator: ", "))"
     }
 
     /// Makes a planned pipeline.

@@ -95,7 +95,8 @@ package struct Deploying: Sendable {
             report.findings += report.setups.filter { $0.state == .missing && $0.canBeMade }.map(missing)
             if unpause {
                 for item in items {
-                    report.unpausing.append((item.dag.id, try await Unpausing(client: client).preview(item.dag.id)))
+                    let unpausing = Unpausing(client: client, hasTicks: item.dag.clock.jobsEvery == nil)
+                    report.unpausing.append((item.dag.id, try await unpausing.preview(item.dag.id)))
                 }
             }
             return report
@@ -124,7 +125,8 @@ package struct Deploying: Sendable {
             if found.isEmpty { report.parsed.insert(item.dag.id) }
         }
         for item in items where unpause && report.parsed.contains(item.dag.id) {
-            let unpaused = try await Unpausing(client: client).unpause(item.dag.id, gated: item.gated)
+            let unpausing = Unpausing(client: client, hasTicks: item.dag.clock.jobsEvery == nil)
+            let unpaused = try await unpausing.unpause(item.dag.id, gated: item.gated)
             report.unpausing.append((item.dag.id, unpaused))
             if let refusal = unpaused.refusal {
                 let fired = unpaused.fired.map { " \($0.run): \($0.became)." }.joined()

@@ -126,8 +126,12 @@ package struct GateExchange: Sendable {
     /// Waits until no run is under way and the next tick is not near, and pauses the DAG there.
     private func rest(_ bridge: any RetiringSwitch, _ client: AirflowClient, _ journal: Journal) async throws {
         var busy = "a run of \(id)"
+        var waiting: [String] = []
         func isQuiet() async throws -> Bool {
-            let isIdle = try await client.runs(id, states: [.queued, .running]).isEmpty
+            let runs = try await client.runs(id, states: [.queued, .running]).map(\.id)
+            waiting = []
+            for run in runs where try await awaitsJobs(run, client) { waiting.append(run) }
+            let isIdle = waiting.count == runs.count
             let other = isIdle ? try await bridge.underWay() : nil
             if isIdle { busy = other ?? "a run of \(id)" }
             return isIdle && other == nil
@@ -146,7 +150,10 @@ package struct GateExchange: Sendable {
             try await journal.step(.pause, outcome: { (_: AirflowDAG) in [:] }) {
                 try await client.setPaused(id, true)
             }
-            if try await isQuiet() { return true }
+            if try await isQuiet() {
+                for run in waiting { try await client.markSuccess(id, run) }
+                return true
+            }
             try await client.setPaused(id, false)
             return nil
         }
@@ -157,6 +164,13 @@ package struct GateExchange: Sendable {
                 "Run it again when it has less to do, or with a longer --wait"
             )
         }
+    }
+
+    /// Whether a run of a pipeline that due jobs start has done nothing yet but wait for them. Of a paused DAG it begins nothing either.
+    private func awaitsJobs(_ run: String, _ client: AirflowClient) async throws -> Bool {
+        guard pipeline.dag.clock.jobsEvery != nil else { return false }
+        let instances = try await client.taskInstances(id, run)
+        return instances.allSatisfy { $0.task == "gate" ? ["deferred", nil].contains($0.state) : $0.state == nil }
     }
 
     /// Brings a file, and waits until Airflow has made the DAG from exactly this text. What went wrong; nil if nothing did.

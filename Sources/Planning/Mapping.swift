@@ -31,6 +31,8 @@ public struct Mapping: Sendable, Hashable {
     public var pools: [PoolSettings] = []
     /// The assets that start it, once all were updated.
     public var assets: [String] = []
+    /// Seconds between two looks at the queue's table, where due jobs start it; nil where something else does.
+    public var jobsEvery: Double?
     /// Whether only people start it.
     public var isManual = false
     /// What they may give a run that they start.
@@ -42,6 +44,13 @@ public struct Mapping: Sendable, Hashable {
     public var own: OwnDAG?
     /// What it says of the policy, as it was written; nil if nothing.
     public var policy: YAMLNode?
+
+    /// Who or what starts it, where no tick does; nil where it has a schedule, or says nothing.
+    var starter: String? {
+        if isManual { return "only people" }
+        if !assets.isEmpty { return "assets" }
+        return jobsEvery == nil ? nil : "due jobs"
+    }
 }
 
 /// What a mapping says of one task.

@@ -109,10 +109,11 @@ struct MappingChecker {
                 "The tasks wait for each other in a circle: \((cycle + [cycle[0]]).joined(separator: " → "))."
             )
         }
-        if mapping.isManual || !mapping.assets.isEmpty {
+        if let starter = mapping.starter {
             let why =
                 mapping.isManual
-                ? "“manual: true” says that only people start the pipeline" : "assets start the pipeline"
+                ? "“manual: true” says that only people start the pipeline" : "\(starter) start the pipeline"
+            if mapping.jobsEvery != nil { findings += JobsStartChecker(inventory: inventory).findings(mapping) }
             for task in mapping.tasks {
                 guard let entry = task.definition.entry, inventory[entry]?.schedule != nil else { continue }
                 find(
@@ -133,7 +134,7 @@ struct MappingChecker {
                 find(
                     .clockAmbiguous,
                     mapping.location,
-                    "Nothing says when it is due: give “clock” (an entry), “schedule” (of assets, too), or “manual: true”."
+                    "Nothing says when it is due: give “clock” (an entry), “schedule” (of assets or jobs, too), or “manual: true”."
                 )
             }
         }
@@ -213,13 +214,13 @@ struct MappingChecker {
                         task.location,
                         "Task “\(definition.id)” takes the parameter “\(name)”, which is not among “params”\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                     )
-                case .previousTick where mapping.isManual || !mapping.assets.isEmpty,
-                    .window where mapping.isManual || !mapping.assets.isEmpty,
-                    .tick where !mapping.assets.isEmpty:
+                case .previousTick where mapping.starter != nil,
+                    .window where mapping.starter != nil,
+                    .tick where mapping.starter != nil && !mapping.isManual:
                     find(
                         .invalidMapping,
                         task.location,
-                        "Task “\(definition.id)” takes a tick or the previous tick, and a pipeline that \(mapping.isManual ? "only people start" : "assets start") has none."
+                        "Task “\(definition.id)” takes a tick or the previous tick, and a pipeline that \(mapping.starter ?? "") start has none."
                     )
                 default: break
                 }

@@ -86,7 +86,13 @@ extension Mapping {
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if let seconds = fields.duration("every") { read(every: seconds, fields, problems) }
-        if clock != nil, schedule != nil || !assets.isEmpty {
+        if jobsEvery != nil, maxActiveRuns != 1 {
+            problems.note(
+                fields.node,
+                "a pipeline that due jobs start has one run at a time, which waits for them; leave out “max_active_runs”"
+            )
+        }
+        if clock != nil, schedule != nil || !assets.isEmpty || jobsEvery != nil {
             problems.note(fields.node, "“clock” and “schedule” exclude each other")
         }
         isManual = fields.bool("manual") ?? false
@@ -127,7 +133,7 @@ extension Mapping {
 
     /// A schedule of every so many minutes or hours: on the clock where they divide the hour or the day, so that its ticks stand still.
     private mutating func read(every seconds: Double, _ fields: YAMLFields, _ problems: Problems) {
-        if clock != nil || schedule != nil {
+        if clock != nil || fields.node("schedule") != nil {
             problems.note(fields.node, "“every” is a schedule; it excludes “clock” and “schedule”")
         }
         do {
@@ -144,8 +150,10 @@ extension Mapping {
     }
 
     private mutating func read(schedule node: YAMLNode, _ problems: Problems) {
-        guard let fields = YAMLFields(node, known: ["crontab", "interval", "timezone", "assets"], problems: problems)
-        else {
+        let known = ["crontab", "interval", "timezone", "assets", "jobs"]
+        guard let fields = YAMLFields(node, known: known, problems: problems) else { return }
+        if fields.node("jobs") != nil {
+            read(jobs: fields, problems)
             return
         }
         if fields.node("assets") != nil {
@@ -164,11 +172,27 @@ extension Mapping {
             } else if let seconds = fields.duration("interval") {
                 schedule = .interval(try Interval(seconds: seconds))
             } else {
-                problems.note(node, "a schedule has “crontab” (five fields), “interval” or “assets”")
+                problems.note(node, "a schedule has “crontab” (five fields), “interval”, “assets” or “jobs”")
             }
         } catch {
             problems.note(node, "\(error)")
         }
+    }
+
+    /// Due jobs of its queue: how often the table is looked at.
+    private mutating func read(jobs fields: YAMLFields, _ problems: Problems) {
+        if ["crontab", "interval", "timezone", "assets"].contains(where: { fields.node($0) != nil }) {
+            problems.note(fields.node, "a schedule has “jobs”, or “crontab”, “interval” or “assets”")
+        }
+        guard let seconds = fields.duration("jobs") else { return }
+        guard (1...3600).contains(seconds) else {
+            problems.note(
+                fields.node,
+                "“jobs” is how often the queue's table is looked at for due jobs: from 1s to 1h, such as 5s"
+            )
+            return
+        }
+        jobsEvery = seconds
     }
 
     private func entry(_ fields: YAMLFields, _ key: String, _ problems: Problems) -> EntryID? {

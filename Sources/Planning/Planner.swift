@@ -171,9 +171,8 @@ public struct Planner {
         for mapping in mappings where !broken.contains(mapping.location.file) && !broken.contains(mapping.pipeline) {
             var (pipeline, found) = mapped(mapping)
             pipeline.projection = projection(of: pipeline.dag, mapping, pools)
-            pipeline.waits = pipeline.dag.entries.compactMap { inventory[$0] }.filter { $0.kind == .jobType }.map {
-                JobWait($0.id, history: $0.history, timetable: pipeline.dag.clock.timetable)
-            }
+            let types = pipeline.dag.entries.compactMap { inventory[$0] }.filter { $0.kind == .jobType }
+            pipeline.waits = JobWait.waits(of: types, clock: pipeline.dag.clock)
             pipelines.append(pipeline)
             findings += found
         }
@@ -239,7 +238,7 @@ public struct Planner {
 
     private func mapped(_ mapping: Mapping) -> (PlannedPipeline, [Finding]) {
         var findings: [Finding] = []
-        let isOwn = mapping.schedule != nil || mapping.isManual || !mapping.assets.isEmpty
+        let isOwn = mapping.schedule != nil || mapping.starter != nil
         let driver = mapping.clock.flatMap { inventory[$0] } ?? (isOwn ? nil : onlyClock(mapping))
         let tasks = mapping.tasks.map { task -> TaskDefinition in
             var definition = task.definition
@@ -314,6 +313,7 @@ public struct Planner {
         dag.parameters = mapping.parameters
         dag.workflow = mapping.workflow.flatMap { try? $0.completed(mapping, inventory[$0.entry]) }
         dag.clock.assets = mapping.assets
+        dag.clock.jobsEvery = mapping.jobsEvery
         dag.own = mapping.own
         if let driver { dag.entries = [driver.id] + dag.entries.filter { $0 != driver.id } }
         return (planned(dag), findings)
@@ -343,7 +343,7 @@ public struct Planner {
 
     private func planned(_ dag: DAGDefinition) -> PlannedPipeline {
         let zone = (try? zones.zone(dag.clock.timezone)) ?? .utc
-        let words = dag.clock.schedule?.words(in: zone) ?? PlannedPipeline.words(dag.clock.assets)
+        let words = dag.clock.schedule?.words(in: zone) ?? PlannedPipeline.words(dag.clock)
         let ticks = dag.clock.timetable.map { Array($0.ticks(after: now).prefix(5)) } ?? []
         return PlannedPipeline(
             dag: dag,

@@ -55,8 +55,12 @@ extension JobWait {
         guard let median, let p95, let most else {
             return "how long they will wait is not known: no arrival is recorded"
         }
+        let awaited =
+            look.map { "until it is seen, at most \(seconds($0)) later, or the run before has ended" }
+            ?? "for the next tick"
+        let begun = look == nil ? "a second or two" : "some seconds"
         return
-            "will wait for the next tick, as \(arrivals) recorded \(arrivals == 1 ? "arrival" : "arrivals") say: half within \(seconds(median)), 95 of 100 within \(seconds(p95)), at most \(seconds(most)), and a second or two until Airflow has begun"
+            "will wait \(awaited), as \(arrivals) recorded \(arrivals == 1 ? "arrival" : "arrivals") say: half within \(seconds(median)), 95 of 100 within \(seconds(p95)), at most \(seconds(most)), and \(begun) until Airflow has begun"
     }
 
     var textLine: String {

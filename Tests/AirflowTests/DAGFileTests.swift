@@ -62,6 +62,8 @@ import Testing
         try golden("queue.py", ExampleDAGs.file(ExampleDAGs.queue()).text)
         try golden("ungated_queue.py", ExampleDAGs.ungatedQueue().text)
         try golden("ungated_queue211.py", ExampleDAGs.ungatedQueue(.airflow211).text)
+        try golden("jobs_start.py", ExampleDAGs.file(ExampleDAGs.awaiting(ExampleDAGs.queue(), 5)).text)
+        try golden("ungated_jobs_start.py", ExampleDAGs.ungatedQueue(jobsEvery: 2.5).text)
     }
 
     /// Nobody can be asked, so that no connection is needed, and whatever else the pipeline has waits for the same answer.
@@ -101,6 +103,14 @@ import Testing
         // Of a table that can only be read nothing is taken, and the task says so.
         let unread = ExampleDAGs.file(try ExampleDAGs.queue(), gated: false)
         #expect(!unread.text.contains("_due_jobs") && unread.text.contains("raise RuntimeError"))
+    }
+
+    @Test func whatWaitsForJobsStandsBeforeAllElse() throws {
+        let file = try ExampleDAGs.ungatedQueue(jobsEvery: 5)
+        #expect(!file.text.contains("bailey_runtime") && file.structure["wait_for_jobs"] == ["take_export"])
+        // A table of which nothing can be taken is not looked at without end.
+        let unread = ExampleDAGs.file(ExampleDAGs.awaiting(try ExampleDAGs.queue(), 5), gated: false)
+        #expect(!unread.text.contains("@continuous") && unread.text.contains("schedule=None"))
     }
 
     @Test func airflowShallShowTheGateAndTheTasksThatTakeJobs() throws {

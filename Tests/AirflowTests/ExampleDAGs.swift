@@ -308,8 +308,16 @@ enum ExampleDAGs {
         )
     }
 
+    /// The same, started by due jobs.
+    static func awaiting(_ dag: DAGDefinition, _ seconds: Double?) -> DAGDefinition {
+        var dag = dag
+        dag.clock = PipelineClock(driver: nil, schedule: nil, timezone: "UTC", timetable: nil)
+        dag.clock.jobsEvery = seconds
+        return dag
+    }
+
     /// The same without a gate, of a queue whose jobs can be taken so.
-    static func ungatedQueue(_ target: DAGFile.Target = .airflow3) throws -> DAGFile {
+    static func ungatedQueue(_ target: DAGFile.Target = .airflow3, jobsEvery: Double? = nil) throws -> DAGFile {
         let statements = QueueStatements(
             due: "SELECT due",
             claim: "UPDATE claim",
@@ -318,8 +326,10 @@ enum ExampleDAGs {
             retry: "UPDATE retry",
             failure: "UPDATE failure"
         )
+        var dag = try queue()
+        if jobsEvery != nil { dag = awaiting(dag, jobsEvery) }
         return DAGFile(
-            try queue(),
+            dag,
             words: "at 09:00 from Monday to Friday",
             target: target,
             gated: false,

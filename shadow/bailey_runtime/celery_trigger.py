@@ -11,8 +11,8 @@ from .celery_app import missing
 from .celery_places import url_of
 from .celery_results import result_state
 from .celery_values import WireError
-from .compat import BaseHook, BaseTrigger, TriggerEvent
-from .connections import connection_id, place_of
+from .compat import BaseTrigger, TriggerEvent
+from .connections import connection_id, place_of, seen_in_triggerer
 
 
 class CeleryResultTrigger(BaseTrigger):
@@ -39,7 +39,7 @@ class CeleryResultTrigger(BaseTrigger):
 
         The result itself stays where Celery put it.
         """
-        url = url_of(place_of(await _connection(connection_id(self.source, self.results))))
+        url = url_of(place_of(await seen_in_triggerer(connection_id(self.source, self.results))))
         pause = 0.1
         while time.time() < self.until:
             try:
@@ -60,12 +60,3 @@ class CeleryResultTrigger(BaseTrigger):
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, 1.5)
         yield TriggerEvent({"ended": "timeout"})
-
-
-async def _connection(id: str) -> Any:
-    if hasattr(BaseHook, "aget_connection"):
-        return await BaseHook.aget_connection(id)
-    # The triggerer's own loop answers such calls, so they must not hold it up.
-    from asgiref.sync import sync_to_async
-
-    return await sync_to_async(BaseHook.get_connection)(id)

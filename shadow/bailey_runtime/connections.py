@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from copy import copy
 from typing import Any
 
 from .compat import BaseHook
@@ -77,3 +78,41 @@ def postgres_connection(source: str, suffix: str = "") -> Iterator[Any]:
 
     with closing(PostgresHook(postgres_conn_id=connection_id(source, suffix)).get_conn()) as connection:
         yield connection
+
+
+@contextmanager
+def postgres_within(connection: Any, seconds: float) -> Iterator[Any]:
+    """A connection to the PostgreSQL that an Airflow connection names, of which connecting and each statement may take so long.
+
+    It asks Airflow for nothing, so that any thread may use it.
+    """
+    import json
+
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    limited = copy(connection)
+    limited.extra = json.dumps({"connect_timeout": int(seconds), **connection.extra_dejson})
+
+    class Given(PostgresHook):
+        """One that has its connection already."""
+
+        @classmethod
+        def get_connection(cls, *_: Any, **__: Any) -> Any:
+            return limited
+
+    with closing(Given().get_conn()) as server:
+        with closing(server.cursor()) as cursor:
+            # Of the session, because each question is a transaction of its own; the session ends here.
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(seconds * 1000)),))
+        server.commit()
+        yield server
+
+
+async def seen_in_triggerer(id: str) -> Any:
+    """An Airflow connection, asked for as the triggerer may."""
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(id)
+    # The triggerer's own loop answers such calls, so they must not hold it up.
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(BaseHook.get_connection)(id)

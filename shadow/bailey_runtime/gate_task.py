@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # How long one look may hold a worker slot; then the task is put down and taken up again later.
 _LOOK_SECONDS = 4.0
+# How long a run waits for jobs; the next one goes on waiting, by the DAG's file as it is then.
+_IDLE_SECONDS = 3600.0
 
 
 class BaileyGate(BaseSensorOperator):
@@ -29,7 +32,8 @@ class BaileyGate(BaseSensorOperator):
 
     `source` is the RedBeat source whose `entries` (names; the first decides) the DAG stands for, under the key `prefix`;
     `job_types` are job types of queues, as (source, type). Where `switched` is false no switch moves the entries, and every tick is
-    legacy's. With neither entries nor job types the DAG stands for nothing of legacy, and its ticks are Airflow's once
+    legacy's. Where `look_every` is given, the DAG runs without a break, and a run waits in the triggerer, which looks every so many seconds,
+    until a job is due that it may take; after an hour without one it is skipped. With neither entries nor job types the DAG stands for nothing of legacy, and its ticks are Airflow's once
     `bailey launch` has said from when. While there is no answer, because a switch is closing or its store is
     away, the task waits without holding a slot; it fails after `timeout` rather than guess. `missed_ticks` and
     `late_after` say what becomes of ticks that nobody was up to run in time. Its DAG gets the parameter `bailey_mode`, by which a
@@ -50,6 +54,7 @@ class BaileyGate(BaseSensorOperator):
         late_after: float = 300,
         timezone: str = "UTC",
         switched: bool = True,
+        look_every: float | None = None,
         task_id: str = GATE,
         **kwargs: Any,
     ) -> None:
@@ -77,22 +82,77 @@ class BaileyGate(BaseSensorOperator):
         self.late_after = late_after
         self.timezone = timezone
         self.switched = switched
+        self.look_every = look_every
 
     def poke(self, context: Mapping[str, Any]) -> bool | PokeReturnValue:
         """One look; the answer is the task's return value."""
-        from .dag_run import DagRunInfo, iso
+        from .dag_run import DagRunInfo
 
         run = DagRunInfo.of(context)
         answer = self._answer(run)
-        if answer["mode"] == "wait":
+        if self.look_every is not None and run.by_schedule and run.shadowed is None:
+            answer = self._once_due(run, answer, time.time() + _IDLE_SECONDS)
+        elif answer["mode"] == "wait":
             self.log.warning("No answer yet (%s): %s", answer["how"], answer["note"])
             return False
-        value = {"v": 1, "tick": iso(run.tick), **answer}
+        return PokeReturnValue(is_done=True, xcom_value=self._told(context, run, answer))
+
+    def looked(self, context: Mapping[str, Any], event: Any = None, until: float = 0.0) -> dict[str, Any]:
+        """What follows once the triggerer has seen a job, or has looked for long enough; the same answer."""
+        from .dag_run import DagRunInfo
+
+        run = DagRunInfo.of(context)
+        seen = isinstance(event, Mapping) and event.get("ended") == "due"
+        return self._told(context, run, self._once_due(run, self._answer(run), until, seen))
+
+    def _told(self, context: Mapping[str, Any], run: DagRunInfo, answer: dict[str, Any]) -> dict[str, Any]:
+        from .dag_run import iso
+
+        # A run that waits for jobs was due for none of them.
+        value = {"v": 1, "tick": None if self.look_every is not None else iso(run.tick), **answer}
         self.log.info("This run is %s (%s) %s", answer["mode"], answer["how"], answer["note"])
         if answer["mode"] == "skip":
             context["ti"].xcom_push(key="return_value", value=value)
             raise AirflowSkipException(f"{answer['how']}: {answer['note']}")
-        return PokeReturnValue(is_done=True, xcom_value=value)
+        return value
+
+    def _once_due(self, run: DagRunInfo, answer: dict[str, Any], until: float, seen: bool = False) -> dict[str, Any]:
+        """The answer, if there is a job for the run; else it waits on in the triggerer, as long as there is time.
+
+        `seen` is whether the triggerer has said so, which counts where the switch is too old to be asked.
+        """
+        from .installation import installation
+        from .jobs_due import JobsDueTrigger
+
+        if answer["mode"] == "live" and self._is_due(run, seen):
+            return answer
+        if time.time() < until:
+            every = self.look_every or 1.0
+            trigger = JobsDueTrigger(self.job_types, run.id, installation(), every, until)
+            self.log.info("%s; looks every %g s for a job that is due", answer["note"], every)
+            self.defer(trigger=trigger, method_name="looked", kwargs={"until": until})
+        if answer["mode"] == "wait":
+            raise AirflowFailException(
+                f"no answer for {_IDLE_SECONDS / 60:g} minutes ({answer['how']}): {answer['note']}"
+            )
+        return _answer(
+            "skip", "idle", f"no job was due in {_IDLE_SECONDS / 60:g} minutes; the next run goes on waiting"
+        )
+
+    def _is_due(self, run: DagRunInfo, otherwise: bool) -> bool:
+        from . import queue
+        from .connections import postgres_connection
+        from .installation import installation
+
+        types: dict[str, list[str]] = {}
+        for source, name in self.job_types:
+            types.setdefault(source, []).append(name)
+        for source, names in types.items():
+            with postgres_connection(source) as connection:
+                found = queue.is_due(connection, source, names, run.id, installation())
+            if otherwise if found is None else found:
+                return True
+        return False
 
     def _answer(self, run: DagRunInfo) -> dict[str, Any]:
         if run.shadowed is not None:

@@ -7,6 +7,7 @@ may be repeated after a lost answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional, TypedDict
 
 from . import json_value
@@ -40,6 +41,22 @@ def mode(connection: Any, queue: str, job_type: str, run: Optional[str] = None, 
         return "shadow"
     sql = f"SELECT bailey.mode(%s, %s, {_NAMED})"
     return str(_rows(connection, sql, (queue, job_type, run, installation), True)[0][0])
+
+
+def is_due(connection: Any, queue: str, job_types: Sequence[str], run: str, installation: str = "") -> Optional[bool]:
+    """Whether a run would find a job of one of these types to take, or has one still; None where the switch is too old to say.
+
+    It asks for the modes first, which brings on what a command that was killed has left half done.
+    """
+    modes = {name: mode(connection, queue, name, run, installation) for name in job_types}
+    live = [name for name, found in modes.items() if found == "live"]
+    if not live:
+        return False
+    known = _rows(connection, "SELECT to_regprocedure('bailey.is_due(text, text, text)') IS NOT NULL", (), True)
+    if not known[0][0]:
+        return None
+    sql = f"SELECT bailey.is_due(%s, %s, {_NAMED})"
+    return any(_rows(connection, sql, (queue, name, run, installation), True)[0][0] for name in live)
 
 
 def take(connection: Any, queue: str, job_type: str, run: str, most: int, installation: str = "") -> list[Job]:

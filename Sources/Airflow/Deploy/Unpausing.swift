@@ -29,12 +29,15 @@ public struct Unpausing: Sendable {
     }
 
     let client: AirflowClient
+    /// Whether ticks make its runs; those of a DAG that runs without a break are made at once, and wait for jobs.
+    let hasTicks: Bool
     /// How long the scheduler may take for each step, in seconds.
     let limit: Double
 
     /// Unpauses DAGs of one Airflow.
-    public init(client: AirflowClient, limit: Double = 120) {
+    public init(client: AirflowClient, hasTicks: Bool = true, limit: Double = 120) {
         self.client = client
+        self.hasTicks = hasTicks
         self.limit = limit
     }
 
@@ -48,9 +51,9 @@ public struct Unpausing: Sendable {
         guard let dag = try await client.dag(id) else { return nil }
         var report = Report()
         report.wasPaused = dag.isPaused
-        report.next = dag.nextTick
+        report.next = hasTicks ? dag.nextTick : nil
         if dag.isPaused {
-            if let due = dag.nextRunAfter, due <= airflowNow { report.wouldFire = dag.nextTick }
+            if hasTicks, let due = dag.nextRunAfter, due <= airflowNow { report.wouldFire = dag.nextTick }
             report.waiting = try await client.runs(id, states: [.queued, .running]).map(\.id)
         }
         return report
@@ -66,13 +69,22 @@ public struct Unpausing: Sendable {
             return report
         }
         guard report.wasPaused else { return report }
-        if try await client.health()["scheduler"] != "healthy" {
+        let health = try await client.health()
+        if health["scheduler"] != "healthy" {
             report.refusal = "the scheduler is not healthy, so that nobody could see what an unpause does"
             return report
         }
         if !gated, !report.waiting.isEmpty {
             report.refusal =
                 "\(report.waiting.count) runs wait for the unpause (\(report.waiting.prefix(3).joined(separator: ", "))), and no gate would hold them. Delete them first"
+            return report
+        }
+        if !hasTicks {
+            if gated, health["triggerer"] != "healthy" {
+                report.refusal = "the triggerer is not healthy, in which its runs wait for jobs; start one"
+                return report
+            }
+            try await client.setPaused(id, false)
             return report
         }
         guard try await parseAgain(dag) else {

@@ -77,7 +77,7 @@ public struct QueueSwitchSQL: Sendable {
     public var uninstall: String {
         let functions = [
             "hold(text, integer)", "look(text)", "take(text, text, integer)", "finish(text, text, text, text)",
-            "release(text)", "give_up(text, text[], text)", "arrival()", "gone()",
+            "release(text)", "give_up(text, text[], text)", "due(text)", "arrival()", "gone()",
         ]
         let drops = functions.map { function in
             let (verb, arguments) = (function.prefix { $0 != "(" }, function.drop { $0 != "(" })
@@ -283,7 +283,7 @@ public struct QueueSwitchSQL: Sendable {
         let many = rows.guarding
         return [
             "-- The functions and triggers of one queue.", rows.guards, rows.arrival, many.holdBatch, many.look,
-            many.take, many.finish, many.giveUp, rows.triggers,
+            many.take, many.isDue, many.finish, many.giveUp, rows.triggers,
         ]
         .filter { !$0.isEmpty }.joined(separator: "\n\n")
     }

@@ -14,6 +14,7 @@ enum QueueSwitchSchema {
         "sweep(text, text)", "located(text)",
         "take(text, text, text, integer)",
         "finish(text, text, text, text, text)", "give_up(text, text, text[], text)", "mode(text, text, text)",
+        "is_due(text, text, text)",
     ]
 
     /// All of it, in the order in which it is run.

@@ -28,7 +28,7 @@ EVERY = "30s"
 class Line:
     """A job type in a database of its own, its pipeline, its legacy worker, and the application that queues jobs."""
 
-    def __init__(self, road: Road, folder: Path, name: str) -> None:
+    def __init__(self, road: Road, folder: Path, name: str, schedule: dict[str, Any] | None = None) -> None:
         self.road = road
         self.type = name
         self.pipeline = f"line-{name}"
@@ -54,7 +54,7 @@ class Line:
         self.workspace.add_mapping(
             {
                 "pipeline": self.pipeline,
-                "schedule": {"interval": EVERY},
+                "schedule": schedule or {"interval": EVERY},
                 "tasks": {
                     "work": {
                         **job_probe(),

@@ -106,3 +106,21 @@ BEGIN
     END IF;
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
 END $bailey$;
+
+-- Whether a run would find a job of a type to take now, or has one still: what a run asks that waits for jobs. It changes nothing.
+CREATE OR REPLACE FUNCTION bailey.is_due(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    found boolean;
+BEGIN
+    PERFORM bailey.known(the_queue);
+    IF EXISTS (SELECT FROM bailey.claim c
+               WHERE c.queue = the_queue AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL) THEN
+        RETURN true;
+    END IF;
+    IF NOT bailey.is_named(the_queue, the_type, false) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT bailey.%I($1)', 'due:' || the_queue) INTO found USING the_type;
+    RETURN found;
+END $bailey$;

@@ -1,0 +1,122 @@
+"""Due jobs start their pipeline in a running Airflow: a run waits in the triggerer, none is made for nothing, and who owns the jobs is asked anew."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from line import Line
+from rest import eventually
+from road import Road
+
+EVERY = "1s"
+
+
+def waiting(line: Line) -> dict[str, Any] | None:
+    """The run that waits for jobs, once it holds no worker slot any more."""
+    newest = (line.road.airflow.runs(line.pipeline) or [None])[-1]
+    if newest is None or newest["state"] != "running":
+        return None
+    gate = line.road.airflow.states(line.pipeline, newest["dag_run_id"]).get("gate")
+    return newest if gate == "deferred" else None
+
+
+def waits(line: Line) -> str:
+    """The id of that run."""
+    return str(eventually("a run waits for jobs", lambda: waiting(line))["dag_run_id"])
+
+
+def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None:
+    goes_the_whole_way(road, tmp_path)
+
+
+@pytest.mark.full
+def test_it_does_so_in_211(road_211: Road, tmp_path: Path) -> None:
+    goes_the_whole_way(road_211, tmp_path)
+
+
+def goes_the_whole_way(road: Road, tmp_path: Path) -> None:
+    """Legacy's, Airflow's, legacy's again, Airflow's again."""
+    line = Line(road, tmp_path / "workspace", "woken", {"jobs": EVERY})
+    line.work()
+    line.add()
+    line.workspace.run("import", status=(0, 1))
+    (planned,) = line.workspace.json("plan", status=(0, 1))["pipelines"]
+    assert (planned["jobs_every_seconds"], planned["timetable"]) == (1, None)
+    assert planned["waits"][0]["most_seconds"] == 1
+    line.workspace.run("generate", status=(0, 1))
+    line.workspace.run("deploy", "--execute", "--unpause")
+
+    # While the jobs are legacy's, one run waits, whatever legacy does.
+    first = waits(line)
+    before = line.by("legacy")
+    for _ in range(3):
+        line.add()
+    eventually("legacy runs them", lambda: line.by("legacy") == before + 3)
+    assert waits(line) == first and len(road.airflow.runs(line.pipeline)) == 1
+    assert line.by("airflow") == 0
+
+    # The run that waited is the one that takes them: nobody has to start another.
+    move = ("cutover", line.pipeline, "--execute", "--override", "a test", "--reason", "nothing was compared")
+    line.workspace.run(*move)
+    began = time.monotonic()
+    line.add()
+    eventually("a run takes the job", lambda: line.by("airflow") == 1, pause=0.1)
+    print(f"a job was run {time.monotonic() - began:.1f} s after it was queued", file=sys.stderr)
+    road.airflow.ended(line.pipeline, first)
+    assert road.airflow.states(line.pipeline, first)["gate"] == "success"
+    answer = road.airflow.xcom(line.pipeline, first, "gate")
+    assert "live" in str(answer)
+
+    # More than one run takes at once: the next goes on without a wait.
+    second = waits(line)
+    assert second != first
+    for _ in range(25):
+        line.add()
+    eventually("all are run", lambda: line.by("airflow") == 26)
+    last = waits(line)
+    made = [run["dag_run_id"] for run in road.airflow.runs(line.pipeline)]
+    assert made[-1] == last and set(road.airflow.states(line.pipeline, made[-2]).values()) <= {"success", None}
+    assert len(made) <= 6, made
+
+    # Given back while a run waits: legacy's at once; and Airflow's again.
+    line.workspace.run("rollback", line.pipeline, "--execute")
+    before = line.by("legacy")
+    waiting_now = waits(line)
+    line.add()
+    eventually("legacy runs it", lambda: line.by("legacy") == before + 1)
+    assert waits(line) == waiting_now
+    line.workspace.run(*move)
+    line.add()
+    eventually("Airflow runs it", lambda: line.by("airflow") == 27)
+    waits(line)
+
+    line.stop()
+    line.each_once()
+    road.airflow.pause(line.pipeline, True)
+
+
+@pytest.mark.full
+def test_without_the_gate_a_run_waits_too(road: Road, tmp_path: Path) -> None:
+    line = Line(road, tmp_path / "workspace", "woken-retired", {"jobs": EVERY})
+    line.add()
+    line.cut_over()
+    for number in range(3):
+        eventually("jobs are clean", lambda number=number: line.by("airflow") == number + 1)
+        line.add()
+    eventually("the last is too", lambda: line.by("airflow") == 4)
+    waiting_now = waits(line)
+    done = line.workspace.json("retire", line.pipeline, "--execute", "--wait", "4m")
+    assert (done["outcome"], done["queues"][0]["removed"]) == ("done", True)
+    assert not line.schema() and "bailey_runtime" not in line.file and "@continuous" in line.file
+    # The run that had waited for the gate was ended; another waits, and takes what comes.
+    road.airflow.ended(line.pipeline, waiting_now)
+    line.add()
+    eventually("a run takes the job", lambda: line.by("airflow") == 5)
+    line.each_once()
+    newest = road.airflow.runs(line.pipeline)[-1]["dag_run_id"]
+    eventually("the next waits", lambda: road.airflow.states(line.pipeline, newest).get("wait_for_jobs") == "running")
+    road.airflow.pause(line.pipeline, True)
