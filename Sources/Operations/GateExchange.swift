@@ -145,7 +145,7 @@ package struct GateExchange: Sendable {
             let ticks = (pipeline.dag.clock.timetable?.ticks(after: now)).map { Array($0.prefix(2)) } ?? []
             // Of a pipeline that is due often, the first half between two ticks is as good as it gets.
             let gap = ticks.count == 2 ? ticks[1].seconds(since: ticks[0]) : 2 * GateExchange.lead
-            let next = try await client.dag(id)?.nextRunAfter
+            let next = pipeline.dag.clock.jobsEvery == nil ? try await client.dag(id)?.nextRunAfter : nil
             if let next, next.seconds(since: now) < min(GateExchange.lead, gap / 2) { return nil }
             try await journal.step(.pause, outcome: { (_: AirflowDAG) in [:] }) {
                 try await client.setPaused(id, true)

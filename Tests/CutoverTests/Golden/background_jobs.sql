@@ -671,6 +671,24 @@ BEGIN
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
 END $bailey$;
 
+-- Whether a run would find a job of a type to take now, or has one still: what a run asks that waits for jobs. It takes nothing.
+CREATE OR REPLACE FUNCTION bailey.is_due(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
+DECLARE
+    found boolean;
+BEGIN
+    PERFORM bailey.known(the_queue);
+    IF EXISTS (SELECT FROM bailey.claim c
+               WHERE c.queue = the_queue AND c.run = the_run AND c.job_type = the_type AND c.finished_at IS NULL) THEN
+        RETURN true;
+    END IF;
+    IF NOT bailey.is_named(the_queue, the_type, false) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT bailey.%I($1)', 'due:' || the_queue) INTO found USING the_type;
+    RETURN found;
+END $bailey$;
+
 -- Marks a job type whose DAG is to have no gate, or takes the mark away. Answers: ok, changed (it is not wholly Airflow's, by this pipeline).
 CREATE OR REPLACE FUNCTION bailey.mark(the_queue text, the_type text, the_pipeline text, begins boolean) RETURNS text LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $bailey$
@@ -964,6 +982,30 @@ BEGIN
         WHERE c.queue = 'jobs' AND c.run = the_run AND c.job_type = bailey_type AND c.finished_at IS NULL ORDER BY c.place;
 END $bailey$;
 
+CREATE OR REPLACE FUNCTION bailey."due:jobs"(the_type text) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
+#variable_conflict use_column
+DECLARE
+    bailey_type ALIAS FOR the_type;
+    switch bailey.switch;
+BEGIN
+    SELECT * INTO switch FROM bailey.switch s WHERE s.queue = 'jobs' AND s.job_type = bailey_type;
+    IF switch.state IS DISTINCT FROM 'airflow' THEN
+        RETURN false;
+    END IF;
+    PERFORM FROM "tasks"."background_jobs" j WHERE j."job_type"::text = bailey_type AND j."status"::text IN ('bailey_held') AND coalesce(j."next_retry_at" <= now(), true)
+        LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    IF switch.drain THEN
+        RETURN false;
+    END IF;
+    PERFORM FROM "tasks"."background_jobs" j WHERE j."job_type"::text = bailey_type AND j."status"::text IN ('pending') AND NOT (least(greatest(coalesce(j."retry_count"::numeric, 0), 0), 1000000)::integer > 0 OR j."started_at" IS NOT NULL) AND bailey.bucket(j."id"::text) < switch.share AND coalesce(j."next_retry_at" <= now(), true)
+        LIMIT 1 FOR UPDATE SKIP LOCKED;
+    RETURN FOUND;
+END $bailey$;
+
 CREATE OR REPLACE FUNCTION bailey."finish:jobs"(the_job text, the_run text, the_state text, the_error text) RETURNS text LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' SET lock_timeout = '10s' AS $bailey$
 #variable_conflict use_column
@@ -1066,7 +1108,7 @@ DO $bailey$ BEGIN
     END IF;
 END $bailey$;
 INSERT INTO bailey.queue (queue, on_table, digest, relation, layout)
-SELECT 'jobs', 'tasks.background_jobs', '41aa05ea5fc783c1', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
+SELECT 'jobs', 'tasks.background_jobs', '9dc98de0181ce825', t.oid, jsonb_build_object('method', 'status', 'pairs', jsonb_build_array(jsonb_build_array('pending', 'bailey_held')),
     'prefix', 'bailey_held', 'floor', '9999-12-30', 'due_type', 'timestamp',
     'zone', 'UTC',
     'columns', jsonb_build_object('id', jsonb_build_object('name', 'id', 'number', (SELECT attnum FROM pg_attribute WHERE attrelid = t.oid AND attname = 'id' AND NOT attisdropped)),

@@ -107,7 +107,7 @@ BEGIN
     RETURN CASE switch.state WHEN 'airflow' THEN 'live' WHEN 'closing' THEN 'closing' ELSE 'shadow' END;
 END $bailey$;
 
--- Whether a run would find a job of a type to take now, or has one still: what a run asks that waits for jobs. It changes nothing.
+-- Whether a run would find a job of a type to take now, or has one still: what a run asks that waits for jobs. It takes nothing.
 CREATE OR REPLACE FUNCTION bailey.is_due(the_queue text, the_type text, the_run text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bailey$
 DECLARE
