@@ -175,7 +175,8 @@ extension DAGWriter {
     /// A rule that lets a task start before the gate has answered is left out.
     private func rule(_ task: TaskDefinition) -> PythonExpression? {
         guard needs(task).isEmpty else { return .string(TriggerRule.noneFailed.rawValue) }
-        guard task.triggerRule != .allSuccess, !(gated && (task.triggerRule == .always || task.after.isEmpty)) else {
+        guard task.triggerRule != .allSuccess, !(entrance != nil && (task.triggerRule == .always || task.after.isEmpty))
+        else {
             return nil
         }
         return .string(task.triggerRule.rawValue)

@@ -203,7 +203,7 @@ struct DAGWriter {
     }
 
     /// The task before all others and its variable: the gate, or what waits for jobs where there is none; nil where there is neither.
-    private var entrance: (id: String, variable: String)? {
+    var entrance: (id: String, variable: String)? {
         if gated { return ("gate", "gate") }
         return waitsForJobs ? (names.waiter.id, names.waiter.variable) : nil
     }

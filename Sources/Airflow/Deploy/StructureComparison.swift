@@ -39,13 +39,22 @@ public struct StructureComparison {
         let before = predecessors()
         for task in dag.tasks {
             guard let place = places[task.id], let found = tasks[place] else { continue }
-            compare(task, found, before: before[task.id] ?? [], gated: gated)
+            // What waits for jobs stands before all others as a gate does.
+            compare(
+                task,
+                found,
+                before: before[task.id] ?? [],
+                gated: gated,
+                opened: gated || dag.clock.jobsEvery != nil
+            )
         }
         if gated { compareGate() }
     }
 
     private mutating func compareExtras(_ dag: DAGDefinition, _ gated: Bool) {
-        for id in tasks.keys.sorted() where planned[id] == nil && !(gated && id == "gate") {
+        // A task that waits for jobs where no gate does; it has another name than any task.
+        let waiter = !gated && dag.clock.jobsEvery != nil ? PythonNames(dag.tasks, beside: "").waiter.id : nil
+        for id in tasks.keys.sorted() where planned[id] == nil && id != waiter && !(gated && id == "gate") {
             let name = id.split(separator: ".").last.map(String.init) ?? id
             let isHelper = dag.tasks.contains { name.hasPrefix($0.id) || name.hasSuffix($0.id) }
             if !isHelper { differences.append("there is a task “\(id)” that was not planned") }
@@ -70,13 +79,19 @@ public struct StructureComparison {
         return found
     }
 
-    private mutating func compare(_ task: TaskDefinition, _ found: AirflowTask, before: Set<String>, gated: Bool) {
+    private mutating func compare(
+        _ task: TaskDefinition,
+        _ found: AirflowTask,
+        before: Set<String>,
+        gated: Bool,
+        opened: Bool
+    ) {
         func say(_ what: String, _ wanted: String, _ there: String) {
             differences.append("the task “\(task.id)” has \(what) \(there), planned \(wanted)")
         }
         func list(_ ids: Set<String>) -> String { ids.isEmpty ? "none" : ids.sorted().joined(separator: ", ") }
         // Behind a gate a task with the rule “always” waits for the gate alone.
-        let isFree = gated && task.triggerRule == .always
+        let isFree = opened && task.triggerRule == .always
         if before != Set(task.after), !(isFree && before.isEmpty) {
             say("before it", list(Set(task.after)), list(before))
         }
@@ -90,7 +105,7 @@ public struct StructureComparison {
         if let pool = task.pool, found.pool != pool { say("the pool", pool, found.pool) }
         if let queue = task.queue, found.queue != queue { say("the queue", queue, found.queue) }
         // The rule of a task that is mapped over the jobs of a queue is that of the one that takes them.
-        let isFirst = gated && (task.after.isEmpty || task.triggerRule == .always || found.isMapped)
+        let isFirst = opened && (task.after.isEmpty || task.triggerRule == .always || found.isMapped)
         // Behind a gate a task after one that may be skipped because it was only observed looks itself whether all succeeded.
         let looks =
             gated && task.triggerRule == .allSuccess && found.triggerRule == TriggerRule.noneFailed.rawValue
