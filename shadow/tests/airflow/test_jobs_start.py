@@ -117,6 +117,11 @@ def test_without_the_gate_a_run_waits_too(road: Road, tmp_path: Path) -> None:
     line.add()
     eventually("a run takes the job", lambda: line.by("airflow") == 5)
     line.each_once()
-    newest = road.airflow.runs(line.pipeline)[-1]["dag_run_id"]
-    eventually("the next waits", lambda: road.airflow.states(line.pipeline, newest).get("wait_for_jobs") == "running")
+
+    def waits_again() -> bool:
+        newest = road.airflow.runs(line.pipeline)[-1]
+        states = road.airflow.states(line.pipeline, newest["dag_run_id"])
+        return newest["state"] == "running" and states.get("wait_for_jobs") == "running"
+
+    eventually("the next waits", waits_again)
     road.airflow.pause(line.pipeline, True)
