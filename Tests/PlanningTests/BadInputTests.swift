@@ -177,6 +177,8 @@ import Testing
                 top("pipeline: p\nmanual: true\nparams: {n: {type: string, default: a, choices: []}}"),
                 "an empty list of choices"
             ),
+            (top("pipeline: p\nmanual: true\nparams: {n: {type: integer, default: 1e400}}"), "its type is integer"),
+            (top("pipeline: p\nmanual: true\nparams: {n: {type: number, default: 1e400}}"), "its type is number"),
         ])
     }
 
