@@ -38,10 +38,15 @@ struct AssetChecker {
     /// The assets that each run of a pipeline announces, if it succeeds.
     private func alwaysProduced(_ mapping: Mapping) -> [String] {
         let tasks = Dictionary(mapping.tasks.map { ($0.definition.id, $0.definition) }, uniquingKeysWith: { a, _ in a })
-        func mayBeSkipped(_ id: String, _ seen: Set<String> = []) -> Bool {
-            guard let task = tasks[id], !seen.contains(id) else { return false }
-            return !task.conditions.isEmpty || task.items != nil
-                || task.after.contains { mayBeSkipped($0, seen.union([id])) }
+        func mayBeSkipped(_ id: String) -> Bool {
+            var seen: Set<String> = []
+            var waiting = [id]
+            while let next = waiting.popLast() {
+                guard let task = tasks[next], seen.insert(next).inserted else { continue }
+                if !task.conditions.isEmpty || task.items != nil { return true }
+                waiting += task.after
+            }
+            return false
         }
         return mapping.tasks.flatMap { task in
             task.definition.produces.isEmpty || mayBeSkipped(task.definition.id) ? [] : task.definition.produces

@@ -203,7 +203,7 @@ struct MappingChecker {
                     "Task “\(definition.id)” runs for each job and gets the job's payload: its arguments can refer to nothing."
                 )
             }
-            let earlier = ancestors(of: definition.id, mapping)
+            let earlier = definition.inputs.isEmpty ? [] : ancestors(of: definition.id, mapping)
             let asked = definition.conditions.flatMap(\.any).map(\.task) + definition.inputs.compactMap(\.task)
             for other in Set(asked + [definition.items?.task].compactMap { $0 }).sorted()
             where mapping.tasks.contains(where: { $0.definition.id == other && $0.definition.items != nil }) {

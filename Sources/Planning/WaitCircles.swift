@@ -1,3 +1,4 @@
+import LosslessJSON
 import Migration
 import Schedules
 
@@ -6,8 +7,61 @@ import Schedules
 /// A wait is for the last tick until the run's own. So runs of one circle that are due at different ticks do wait for each other, but each for one that began before it:
 /// only where all of a circle are due at once does nobody begin.
 struct WaitCircles {
-    let dags: [String: DAGDefinition]
-    let zones: ZoneDatabase
+    private let dags: [String: DAGDefinition]
+    /// The pipelines that some tick is due of at once, with such a tick, of each pipeline that waits in the end for itself.
+    private let due: [String: [(tick: Instant, pipelines: Set<String>)]]
+
+    init(dags: [String: DAGDefinition], zones: ZoneDatabase) {
+        self.dags = dags
+        let awaited = dags.mapValues { dag in Set(dag.tasks.compactMap { $0.body.wait?.pipeline }) }
+        let reached = awaited.filter { !$0.value.isEmpty }.mapValues { first in
+            var seen: Set<String> = []
+            var waiting = Array(first)
+            while let next = waiting.popLast() {
+                if seen.insert(next).inserted { waiting += awaited[next] ?? [] }
+            }
+            return seen
+        }
+        var groups: [String: Set<String>] = [:]
+        for (name, others) in reached where others.contains(name) && groups[name] == nil {
+            let group = others.filter { reached[$0]?.contains(name) == true }
+            for member in group { groups[member] = group }
+        }
+        var due: [String: [(tick: Instant, pipelines: Set<String>)]] = [:]
+        for (name, group) in groups where due[name] == nil {
+            let found = WaitCircles.sets(of: group, dags, zones)
+            for member in group { due[member] = found }
+        }
+        self.due = due
+    }
+
+    /// The different sets of pipelines that are due at one tick, each with the first such tick.
+    private static func sets(of group: Set<String>, _ dags: [String: DAGDefinition], _ zones: ZoneDatabase)
+        -> [(tick: Instant, pipelines: Set<String>)]
+    {
+        // Those of one schedule are due together.
+        let clocks = Dictionary(grouping: group) { name in
+            [dags[name]?.clock.schedule?.timetableJSON.text() ?? "", dags[name]?.clock.timezone ?? ""]
+        }
+        // Ticks at which all of a circle are due are among those of its rarest.
+        let ticks = Set(
+            clocks.values.compactMap(\.first).flatMap { name -> [Instant] in
+                dags[name]?.clock.timetable.map { Array($0.ticks(after: WaitChecker.start).prefix(50)) } ?? []
+            }
+        )
+        var seen: Set<Set<String>> = []
+        return ticks.sorted().compactMap { tick in
+            let due = clocks.values.filter { names in
+                guard let clock = names.first.flatMap({ dags[$0]?.clock }), let schedule = clock.schedule else {
+                    return false
+                }
+                if case .interval = schedule { return false }
+                return schedule.last(until: tick, in: (try? zones.zone(clock.timezone)) ?? .utc) == tick
+            }
+            let pipelines = Set(due.flatMap { $0 })
+            return seen.insert(pipelines).inserted ? (tick, pipelines) : nil
+        }
+    }
 
     /// What can end: a task, or all of a pipeline.
     private enum Node: Hashable {
@@ -34,48 +88,17 @@ struct WaitCircles {
             return
                 "waits in the end for “\(dag.id)”, which is its own pipeline: put what it is to wait for under “after”."
         }
-        let group = dags.keys.filter { reaches(dag.id, $0) && reaches($0, dag.id) }.sorted()
-        var seen: Set<Set<String>> = []
-        for tick in ticks(of: group) {
-            let due = Set(group.filter { isDue($0, tick) })
-            guard due.contains(dag.id), seen.insert(due).inserted else { continue }
+        for (tick, due) in due[dag.id] ?? [] where due.contains(dag.id) && due.contains(wait.pipeline) {
             let first: Node = wait.task.map { .task(wait.pipeline, $0) } ?? .whole(wait.pipeline)
             let own: Node = .task(dag.id, task)
             guard let way = way(from: first, to: own, among: due) else { continue }
-            let circle = ([own] + way).map(\.text).joined(separator: " → ")
+            var names = ([own] + way).map(\.text)
+            if names.count > 16 { names = names.prefix(12) + ["…"] + names.suffix(3) }
+            let circle = names.joined(separator: " → ")
             return
                 "waits for “\(wait.pipeline)”, which waits in the end for “\(dag.id)” at the same tick, such as \(tick.iso8601) (\(circle)): neither would ever begin."
         }
         return nil
-    }
-
-    /// Whether a pipeline waits for another, directly or not.
-    private func reaches(_ start: String, _ end: String) -> Bool {
-        var seen: Set<String> = []
-        var waiting = awaited(by: start)
-        while let next = waiting.popLast() {
-            if next == end { return true }
-            if seen.insert(next).inserted { waiting += awaited(by: next) }
-        }
-        return false
-    }
-
-    private func awaited(by pipeline: String) -> [String] {
-        dags[pipeline]?.tasks.compactMap { $0.body.wait?.pipeline } ?? []
-    }
-
-    /// Some ticks of each: those at which all of a circle are due are among those of its rarest.
-    private func ticks(of group: [String]) -> [Instant] {
-        group.flatMap { name -> [Instant] in
-            guard let timetable = dags[name]?.clock.timetable else { return [] }
-            return Array(timetable.ticks(after: WaitChecker.start).prefix(50))
-        }
-    }
-
-    private func isDue(_ pipeline: String, _ tick: Instant) -> Bool {
-        guard let clock = dags[pipeline]?.clock, let schedule = clock.schedule else { return false }
-        if case .interval = schedule { return false }
-        return schedule.last(until: tick, in: (try? zones.zone(clock.timezone)) ?? .utc) == tick
     }
 
     /// What a node waits for, the way from it to another, among pipelines that are due at once; nil if there is none.
