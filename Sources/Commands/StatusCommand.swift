@@ -29,7 +29,7 @@ struct StatusCommand: AsyncParsableCommand {
         var wanted = survey.pipelines
         if let pipeline {
             guard wanted.contains(pipeline) else {
-                throw OperationFailure(.usage, "there is no pipeline “\(pipeline)”")
+                throw Workspace.noPipeline(pipeline, wanted)
             }
             wanted = [pipeline]
         }

@@ -11,6 +11,8 @@ public struct RunFacts: Sendable {
     public var zone: Zone
     /// The parameters that it was given, or that have a default.
     public var parameters: [String: JSON]
+    /// What it was given and Airflow would have refused: why, by the parameter's name.
+    public private(set) var refused: [String: String] = [:]
 
     /// The facts of a run that knows nothing but these.
     public init(
@@ -33,6 +35,13 @@ public struct RunFacts: Sendable {
                 uniquingKeysWith: { first, _ in first }
             )
         )
+    }
+
+    /// Gives the run a parameter. One that Airflow would refuse no input gets.
+    public mutating func give(_ name: String, _ value: JSON, of parameters: [RunParameter]) {
+        self.parameters[name] = value
+        // What a table holds no value of was not given.
+        refused[name] = value.isNull ? nil : parameters.first { $0.name == name }?.refusal(of: value)
     }
 
     /// The value of an input.
@@ -59,6 +68,9 @@ public struct RunFacts: Sendable {
         case .parameter(let name):
             guard let value = parameters[name] else {
                 throw TaskInputError("the parameter “\(name)” has no default, and this run was not given it")
+            }
+            if let why = refused[name] {
+                throw TaskInputError("the parameter “\(name)” \(why): Airflow would start no such run")
             }
             return value
         }

@@ -28,8 +28,11 @@ public struct RunParameter: Sendable, Hashable {
     public func refusal(of value: JSON) -> String? {
         let fits: Bool =
             switch (kind, value) {
-            case (.string, .string), (.boolean, .bool), (.array, .array), (.object, .object), (.number, .number): true
-            case (.integer, .number(let number)): number.double == number.double.rounded()
+            case (.string, .string), (.boolean, .bool), (.array, .array), (.object, .object): true
+            // Airflow's JSON has no number beyond those of 64 bits, and none that is infinite.
+            case (.number, .number(let number)): number.double.isFinite
+            case (.integer, .number(let number)):
+                number.double.isFinite && number.double == number.double.rounded()
             default: false
             }
         guard fits else { return "is \(value.shape), and its type is \(kind.rawValue)" }

@@ -54,6 +54,9 @@ public struct RunProjection: Sendable, Hashable {
     public var unlimited: Double?
     /// Seconds of a run with the pools as declared; nil where a duration or a pool's slots are unknown.
     public var projected: Double?
+    /// Seconds from the run's begin to the end of each task, by its id, with the pools as declared; where one of those is unknown as if it had no end. Empty where a
+    /// duration is unknown.
+    public var ends: [String: Double] = [:]
     /// The pools of its tasks, by name.
     public var pools: [PoolLoad]
 
@@ -82,9 +85,11 @@ public struct RunProjection: Sendable, Hashable {
         let free = run.times(limits: [:])
         sequential = tasks.reduce(0) { $0 + (lengths[$1.id]?.seconds ?? 0) }
         unlimited = free?.end
+        ends = free?.ends ?? [:]
         let limits = declared.filter { named.contains($0.key) }
         guard limits.count == named.count, let asDeclared = run.times(limits: limits) else { return }
         projected = asDeclared.end
+        ends = asDeclared.ends
         for index in pools.indices {
             let name = pools[index].name
             guard let wide = run.times(limits: limits.filter { $0.key != name }) else { continue }
@@ -109,6 +114,8 @@ struct SimulatedRun {
         var end: Double
         /// The most slots of each pool that were taken at once.
         var peaks: [String: Int]
+        /// Seconds until each task has ended, by its id.
+        var ends: [String: Double]
         /// Seconds from when the first task of a pool was ready to when its last had ended.
         var spans: [String: Double]
     }
@@ -121,7 +128,7 @@ struct SimulatedRun {
 
     /// The times with so many slots in pools; one that is not named has no end. Nil if some task could never start.
     func times(limits: [String: Int]) -> Times? {
-        var result = Times(end: 0, peaks: [:], spans: [:])
+        var result = Times(end: 0, peaks: [:], ends: [:], spans: [:])
         var waits = Dictionary(tasks.map { ($0.id, Set($0.after).count) }, uniquingKeysWith: { first, _ in first })
         var later: [String: [Int]] = [:]
         for (index, task) in tasks.enumerated() {
@@ -153,6 +160,7 @@ struct SimulatedRun {
             now = next
             for done in running where done.end <= now {
                 ended += 1
+                result.ends[tasks[done.index].id] = now
                 taken[pool(done.index), default: 0] -= tasks[done.index].slotsTaken
                 result.spans[pool(done.index)] = now - (first[pool(done.index)] ?? 0)
                 for index in later[tasks[done.index].id] ?? [] {

@@ -6,8 +6,13 @@ public struct SQLStatement: Sendable, Hashable {
     /// The names of its parameters.
     public var parameters: [String] { parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) }
 
+    /// Its first words, in capitals: four at most.
+    public var opening: [String] = []
+    /// What it begins and does not end: “'”, “\"”, “$$” or “/*”; nil if it is whole.
+    public var unended: String?
+
     /// Its first word, in capitals.
-    public var word = ""
+    public var word: String { opening.first ?? "" }
 
     /// Makes a statement of its parts.
     public init(parts: [String]) { self.parts = parts }
@@ -26,7 +31,8 @@ public struct SQLStatement: Sendable, Hashable {
         private var current = ""
         /// Whether anything but blanks and comments was seen of the statement.
         private var isBegun = false
-        private var word = ""
+        private var opening: [String] = []
+        private var unended: String?
         private var found: [SQLStatement] = []
 
         init(_ text: String) { self.text = Array(text.unicodeScalars) }
@@ -51,10 +57,11 @@ public struct SQLStatement: Sendable, Hashable {
             if isBegun {
                 // What stood alone keeps no blanks around it.
                 var statement = SQLStatement(parts: parts + [parts.isEmpty ? current.trimmed : current.trailingTrimmed])
-                statement.word = word
+                statement.opening = opening
+                statement.unended = unended
                 found.append(statement)
             }
-            (parts, current, isBegun, word) = ([], "", false, "")
+            (parts, current, isBegun, opening, unended) = ([], "", false, [], nil)
         }
 
         private mutating func step() {
@@ -85,7 +92,7 @@ public struct SQLStatement: Sendable, Hashable {
             case (let other, _):
                 if !isBegun, !other.properties.isWhitespace {
                     isBegun = true
-                    word = String(String.UnicodeScalarView(text[at...].prefix { isWord($0) })).uppercased()
+                    opening = words()
                 }
                 take()
             }
@@ -93,6 +100,19 @@ public struct SQLStatement: Sendable, Hashable {
 
         private func isWord(_ scalar: Unicode.Scalar?) -> Bool {
             scalar.map { $0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" } ?? false
+        }
+
+        /// The words that stand here, as long as nothing else stands between them.
+        private func words() -> [String] {
+            var found: [String] = []
+            var place = at
+            while found.count < 4, place < text.count, isWord(text[place]) {
+                let word = text[place...].prefix { isWord($0) }
+                found.append(String(String.UnicodeScalarView(word)).uppercased())
+                place = word.endIndex
+                while place < text.count, text[place].properties.isWhitespace { place += 1 }
+            }
+            return found
         }
 
         private mutating func comment() {
@@ -108,6 +128,7 @@ public struct SQLStatement: Sendable, Hashable {
                     take()
                 }
             } while depth > 0 && at < text.count
+            if depth > 0 { unended = "/*" }
         }
 
         private mutating func quoted(_ quote: Unicode.Scalar, escapes: Bool) {
@@ -125,6 +146,7 @@ public struct SQLStatement: Sendable, Hashable {
                     take()
                 }
             }
+            unended = String(quote)
         }
 
         private mutating func dollar() {
@@ -146,6 +168,7 @@ public struct SQLStatement: Sendable, Hashable {
                 }
                 take()
             }
+            unended = String(String.UnicodeScalarView(mark))
         }
     }
 }

@@ -28,8 +28,7 @@ package struct CuttingOver: Sendable {
         var found: [(String, [any Crossing])] = []
         for name in names {
             guard let pipeline = plan.pipelines.first(where: { $0.dag.id == name }) else {
-                let known = plan.pipelines.map(\.dag.id).joined(separator: ", ")
-                throw OperationFailure(.usage, "there is no pipeline “\(name)”; known are \(known)")
+                throw Workspace.noPipeline(name, plan.pipelines.map(\.dag.id))
             }
             // A gate asks one switch: what another part of the pipeline runs in legacy would run there too.
             if let why = workspace.unmoved(pipeline.dag, inventory) { throw OperationFailure(.usage, why) }

@@ -7,10 +7,11 @@ struct DeployedPools {
     private let wanted: [(pool: String, slots: Int, pipeline: String)]
     private let declared: [String: Pool]
 
-    init(_ dags: [DAGDefinition], declared: [Pool]) {
+    /// - Parameter dags: the DAGs, each with whether its first task is a gate, which is in Airflow's own pool.
+    init(_ dags: [(DAGDefinition, gated: Bool)], declared: [Pool]) {
         self.declared = Dictionary(declared.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        wanted = dags.flatMap { dag in
-            let pools = dag.tasks.reduce(into: [String: Int]()) { found, task in
+        wanted = dags.flatMap { dag, gated in
+            let pools = dag.tasks.reduce(into: gated ? [Pool.standard: 1] : [:]) { found, task in
                 let name = task.pool ?? Pool.standard
                 found[name] = max(found[name] ?? 0, task.slotsTaken)
             }
@@ -24,10 +25,12 @@ struct DeployedPools {
     ///
     /// - Throws: `AirflowError`.
     func compare(_ client: AirflowClient) async throws -> ([DeployReport.Setup], [Finding]) {
-        // That every Airflow has its own pool needs no question where nobody says how large it is to be.
-        let names = Set(wanted.map(\.pool)).filter { $0 != Pool.standard || declared[$0] != nil }
-        guard !names.isEmpty else { return ([], []) }
+        guard !wanted.isEmpty else { return ([], []) }
         let there = Dictionary(try await client.pools().map { ($0.name, $0.slots) }, uniquingKeysWith: { $1 })
+        let names = Set(wanted.map(\.pool)).filter { name in
+            // Of Airflow's own pool, which the gates are in too, nothing is said as long as all fit into it.
+            name != Pool.standard || declared[name] != nil || there[name].map { !judge(name, $0).isEmpty } ?? false
+        }
         var setups: [DeployReport.Setup] = []
         var findings: [Finding] = []
         for name in names.sorted() {

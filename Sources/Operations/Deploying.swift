@@ -82,7 +82,7 @@ package struct Deploying: Sendable {
         report.findings = findings
         report.files = try await delivery.preview(items.map(\.file))
         report.findings += report.files.compactMap(obstacle)
-        let deployed = DeployedPools(prepared.map(\.item.dag), declared: pools)
+        let deployed = DeployedPools(prepared.map { ($0.item.dag, $0.item.gated) }, declared: pools)
         let (poolSetups, poolFindings) = try await deployed.compare(client)
         report.findings += poolFindings
         let connections = DeployedConnections(workspace, prepared.map { ($0.item.dag, $0.needs) })

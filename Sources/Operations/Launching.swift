@@ -55,7 +55,13 @@ package struct Launching: Sendable {
     ///
     /// - Throws: `AirflowError`, `StoreError`, `OperationFailure`, or `Refusal` if somebody else is at work on the pipeline.
     package func run(_ request: Request, executes: Bool, override: PolicyOverride?) async throws -> LaunchReport {
-        try await workspace.withAirflow("launch") { client in
+        if case .launch(let from?) = request, from < workspace.surroundings.now() {
+            throw OperationFailure(
+                .usage,
+                "--from \(from.iso8601) has passed; ticks of the past are run by bailey backfill \(id)"
+            )
+        }
+        return try await workspace.withAirflow("launch") { client in
             let trials = pipeline.policy.launch.trialRuns
             let state = await LaunchState(id, newest: max(20, trials * 2), trials: trials, client)
             var report = LaunchReport(pipeline: id, request: request, airflow: client.address)
@@ -67,12 +73,6 @@ package struct Launching: Sendable {
             report.nextTick = next
             switch request {
             case .launch(let from):
-                if let from, from < now {
-                    throw OperationFailure(
-                        .usage,
-                        "--from \(from.iso8601) has passed; ticks of the past are run by bailey backfill \(id)"
-                    )
-                }
                 if let open = report.before?.open, open.from <= from ?? now {
                     report.outcome = .already
                     return report

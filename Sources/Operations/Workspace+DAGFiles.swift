@@ -99,16 +99,23 @@ extension Workspace {
         )
     }
 
+    /// What is said of an id that no pipeline has.
+    package static func noPipeline(_ id: String, _ known: some Sequence<String>) -> OperationFailure {
+        let ids = known.sorted()
+        var hint =
+            "; known are \(ids.prefix(20).joined(separator: ", "))\(ids.count > 20 ? " and \(ids.count - 20) more" : "")"
+        if ids.isEmpty { hint = ": there is none" }
+        if let near = nearest(to: id, of: ids) { hint = "; did you mean “\(near)”?" }
+        return OperationFailure(.usage, "there is no pipeline “\(id)”\(hint)")
+    }
+
     /// The pipelines of those ids; all if none is named.
     ///
     /// - Throws: `OperationFailure` for an id that no pipeline has.
     package func chosen(_ ids: [String], of plan: Plan) throws -> [PlannedPipeline] {
         let known = Set(plan.pipelines.map(\.dag.id))
         if let unknown = ids.first(where: { !known.contains($0) }) {
-            throw OperationFailure(
-                .usage,
-                "there is no pipeline “\(unknown)”; known are \(known.sorted().joined(separator: ", "))"
-            )
+            throw Workspace.noPipeline(unknown, known)
         }
         return plan.pipelines.filter { ids.isEmpty || ids.contains($0.dag.id) }
     }

@@ -21,8 +21,8 @@ extension TaskBody {
                 CeleryCall(
                     source: source,
                     task: task,
-                    args: inputs.read(inner, "args") ?? [],
-                    kwargs: inputs.read(inner, "kwargs") ?? [:],
+                    args: inputs.list(inner, "args") ?? [],
+                    kwargs: inputs.named(inner, "kwargs") ?? [:],
                     options: inner.json("options") ?? [:]
                 )
             )
@@ -31,37 +31,20 @@ extension TaskBody {
                 let inner = YAMLFields(node, known: ["callable", "environment", "args", "kwargs"], problems: problems),
                 let callable = inner.required("callable")
             else { return nil }
-            if callable.split(separator: ":").count != 2 {
+            if !isCallable(callable) {
                 problems.note(node, "“callable” is “\(callable)”; write package.module:function")
             }
             self = .python(
                 PythonCall(
                     callable: callable,
                     environment: inner.string("environment"),
-                    args: inputs.read(inner, "args") ?? .null,
-                    kwargs: inputs.read(inner, "kwargs") ?? .null
+                    args: inputs.list(inner, "args") ?? .null,
+                    kwargs: inputs.named(inner, "kwargs") ?? .null
                 )
             )
         } else if let node = fields.node("command") {
-            if case .sequence = node.content {
-                self = .command(CommandLine(arguments: fields.strings("command") ?? []))
-                return
-            }
-            let known = ["arguments", "environment", "directory", "input"]
-            guard let inner = YAMLFields(node, known: known, problems: problems),
-                let arguments = inner.strings("arguments"), !arguments.isEmpty
-            else {
-                problems.note(node, "“command” is a list of program and arguments, or a mapping with “arguments”")
-                return nil
-            }
-            self = .command(
-                CommandLine(
-                    arguments: arguments,
-                    environment: inner.texts("environment") ?? [:],
-                    directory: inner.string("directory"),
-                    input: inputs.read(inner, "input", whole: true) ?? .null
-                )
-            )
+            guard let command = CommandLine(node, fields, &inputs) else { return nil }
+            self = .command(command)
         } else if let node = fields.node("sql") {
             guard let call = SQLCall(node, files, &inputs) else { return nil }
             self = .sql(call)
@@ -76,14 +59,16 @@ extension TaskBody {
             if inner.node("within") == nil {
                 problems.note(node, "“within” is missing: how long it waits at most, such as 1h")
             }
-            self = .wait(
-                PipelineWait(
-                    pipeline: pipeline,
-                    task: inner.string("task"),
-                    within: inner.duration("within") ?? 3600,
-                    every: inner.duration("every") ?? 60
-                )
+            let wait = PipelineWait(
+                pipeline: pipeline,
+                task: inner.string("task"),
+                within: inner.duration("within") ?? 3600,
+                every: inner.duration("every") ?? 60
             )
+            if inner.node("every") != nil, wait.every > wait.within {
+                problems.note(node, "“every” is longer than “within”, so that it would look but once: make it shorter")
+            }
+            self = .wait(wait)
         } else if let node = fields.node("http") {
             guard let call = HTTPCall(node, &inputs) else { return nil }
             self = .http(call)
@@ -91,4 +76,59 @@ extension TaskBody {
             return nil
         }
     }
+}
+
+extension CommandLine {
+    /// Reads what stands under `command`: a list of program and arguments, or a mapping.
+    fileprivate init?(_ node: YAMLNode, _ fields: YAMLFields, _ inputs: inout InputReader) {
+        let problems = inputs.problems
+        let words = "“command” is a list of program and arguments, or a mapping with “arguments”"
+        var arguments: [String]?
+        var inner: YAMLFields?
+        switch node.content {
+        case .sequence: arguments = fields.strings("command")
+        case .mapping:
+            let known = ["arguments", "environment", "directory", "input"]
+            inner = YAMLFields(node, known: known, problems: problems)
+            arguments = inner?.strings("arguments")
+        case .scalar(let text, _):
+            let example = text.split(separator: " ").prefix(3).joined(separator: ", ")
+            problems.note(node, "\(words): no shell is involved, so write [\(example)]")
+            return nil
+        }
+        guard let arguments, let program = arguments.first, !program.isEmpty else {
+            problems.note(node, words)
+            return nil
+        }
+        let environment = inner?.texts("environment") ?? [:]
+        for name in environment.keys.sorted() where name.isEmpty || name.contains("=") {
+            problems.note(node, "“\(name)” cannot be the name of a variable")
+        }
+        for text in arguments + environment.keys.sorted() + environment.values.sorted() where text.utf8.contains(0) {
+            problems.note(
+                node,
+                "no program can be given a text with a character of the code 0, as one of “command” has"
+            )
+            break
+        }
+        self.init(
+            arguments: arguments,
+            environment: environment,
+            directory: inner?.string("directory"),
+            input: inner.flatMap { inputs.read($0, "input", whole: true) } ?? .null
+        )
+    }
+}
+
+/// Whether a text names a function of a Python module: `package.module:function`, or `package.module:Class.method`.
+private func isCallable(_ text: String) -> Bool {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    return parts.count == 2
+        && parts.allSatisfy { part in
+            part.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { name in
+                guard let first = name.unicodeScalars.first else { return false }
+                return first.properties.isXIDStart || first == "_"
+                    ? name.unicodeScalars.allSatisfy { $0.properties.isXIDContinue } : false
+            }
+        }
 }

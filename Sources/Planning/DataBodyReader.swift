@@ -14,14 +14,11 @@ extension SQLCall {
         let isTransaction = fields.bool("transaction") ?? true
         let statements = SQLStatement.all(text)
         if statements.isEmpty { problems.note(node, "“sql” has no statement") }
-        let ending = ["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "PREPARE"]
-        for (number, statement) in statements.enumerated() where ending.contains(statement.word) {
-            problems.note(
-                node,
-                "statement \(number + 1) is \(statement.word): all of “sql” is one transaction, or with “transaction: false” each statement is"
-            )
+        for (number, statement) in statements.enumerated() {
+            guard let why = statement.refusal(isTransaction: isTransaction) else { continue }
+            problems.note(node, "statement \(number + 1) of \(statements.count) \(why)")
         }
-        let parameters = inputs.read(fields, "params") ?? [:]
+        let parameters = inputs.named(fields, "params") ?? [:]
         check(parameters, of: statements.flatMap(\.parameters), node, problems)
         self.init(
             connection: connection,
@@ -50,12 +47,16 @@ extension CopyCall {
         else { return nil }
         let statements = SQLStatement.all(text)
         if statements.count != 1 || !["SELECT", "WITH", "VALUES", "TABLE"].contains(statements[0].word) {
-            problems.note(from.node, "“from” of “copy” is one query (SELECT …), and not \(statements.count) statements")
+            let found = statements.count == 1 ? statements[0].word : "\(statements.count) statements"
+            problems.note(from.node, "“from” of “copy” is one query (SELECT …), and not \(found)")
             return nil
         }
         let names = table.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         if names.count > 2 || names.contains("") { problems.note(to.node, "“table” is “\(table)”; write schema.table") }
-        let parameters = inputs.read(fields, "params") ?? [:]
+        if let why = statements[0].refusal(isTransaction: true) {
+            problems.note(from.node, "the query of “copy” \(why)")
+        }
+        let parameters = inputs.named(fields, "params") ?? [:]
         check(parameters, of: statements[0].parameters, node, problems)
         self.init(
             source: source,
@@ -84,6 +85,17 @@ extension CopyCall {
         window = inputs.read(fields, "window") ?? .null
         if case .object(let object) = window {
             window = .object(JSONObject(object.members.filter { $0.key != "column" }.map { ($0.key, $0.value) }))
+        }
+        let ends = ["from", "until"].map { end in
+            inputs.inputs.first { $0.place == [.key("window"), .key(end)] }?.source
+        }
+        switch (ends[0], ends[1]) {
+        case (.tick?, .previousTick?), (.tick?, .tick?), (.previousTick?, .previousTick?):
+            problems.note(
+                place,
+                "the window ends no later than it begins, so that it holds nothing: from {previous_tick: …}, until {tick: …}"
+            )
+        default: break
         }
     }
 }
@@ -127,16 +139,44 @@ extension HTTPCall {
                 "the header “\(name)” is a secret, which everybody could read in the DAG's file: give a “connection”"
             )
         }
+        if isWhole, let words = HTTPCall.faultOfPlace(url) { problems.note(node, "“url” is “\(url)”, \(words)") }
+        for name in headers.keys.sorted()
+        where name.isEmpty || name.contains(where: { " ()<>@,;:\\\"/[]?={}\t".contains($0) }) {
+            problems.note(node, "“\(name)” cannot be the name of a header")
+        }
         self.init(
             method: method ?? (fields.node("json") == nil ? "GET" : "POST"),
             url: url,
             connection: connection,
             headers: headers,
-            query: inputs.read(fields, "query") ?? [:],
+            query: inputs.named(fields, "query") ?? [:],
             body: inputs.read(fields, "json", whole: true) ?? .null,
             expected: statuses(fields, "expect", problems) ?? []
         )
+        if fields.items("expect")?.isEmpty == true {
+            problems.note(
+                node,
+                "“expect” lists no status, so that no answer would be a success: leave it out, or list them"
+            )
+        }
         if let given = statuses(fields, "retry_on", problems) { repeated = given }
+        for status in repeated where expected.isEmpty ? (200...299).contains(status) : expected.contains(status) {
+            problems.note(node, "\(status) is a success and stands under “retry_on” too: take it out of one of them")
+        }
+    }
+
+    /// What is wrong with host and port of a whole URL; nil if nothing.
+    private static func faultOfPlace(_ url: String) -> String? {
+        let place = url.drop { $0 != "/" }.dropFirst(2).prefix { !"/?#".contains($0) }
+        let named = place.drop { $0 != "@" }
+        let host = named.isEmpty ? place : named.dropFirst()
+        // The colons of an address in brackets are its own.
+        let afterAddress = host.hasPrefix("[") ? host.drop { $0 != "]" }.dropFirst() : host
+        if host.isEmpty || host.hasPrefix(":") { return "which names no host" }
+        guard let colon = afterAddress.firstIndex(of: ":") else { return nil }
+        let port = afterAddress[afterAddress.index(after: colon)...]
+        return port.isEmpty || Int(port).map { (1...65535).contains($0) } == true
+            ? nil : "and “\(port)” is no port"
     }
 }
 

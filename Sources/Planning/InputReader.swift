@@ -8,8 +8,39 @@ struct InputReader {
     /// The references found so far; where each stands is null in the value that was read.
     private(set) var inputs: [TaskInput] = []
     let problems: Problems
+    /// What the mapping has, by which a slip is told from a value.
+    let names: MappingNames
 
-    init(_ problems: Problems) { self.problems = problems }
+    init(_ problems: Problems, names: MappingNames = MappingNames()) {
+        self.problems = problems
+        self.names = names
+    }
+
+    /// A body's positional arguments; nil if the key is not there.
+    mutating func list(_ fields: YAMLFields, _ key: String) -> JSON? {
+        guard let node = fields.node(key) else { return nil }
+        guard case .sequence = node.content else {
+            problems.note(node, "“\(key)” is \(node.kind); it must be a list, one value alone too: [{from: load}]")
+            return nil
+        }
+        return read(fields, key)
+    }
+
+    /// A body's named values; nil if the key is not there.
+    mutating func named(_ fields: YAMLFields, _ key: String) -> JSON? {
+        guard let node = fields.node(key) else { return nil }
+        guard case .mapping(let members) = node.content else {
+            problems.note(node, "“\(key)” is \(node.kind); it must be a mapping of names to values")
+            return nil
+        }
+        if ReferenceSlip.isReference(members) {
+            problems.note(
+                node,
+                "“\(key)” gives values names, and this is a value without one: write {NAME: {\(members[0].key): …}}, or {\(members[0].key): {literal: …}} if that is a name"
+            )
+        }
+        return read(fields, key)
+    }
 
     /// A body's list of positional arguments, or its object of named values; nil if the key is not there.
     ///
@@ -27,7 +58,14 @@ struct InputReader {
         case ["from"], ["from", "path"], ["tick"], ["previous_tick"], ["window"], ["item"], ["param"]:
             if let source = source(node) { inputs.append(TaskInput(place: place, source: source)) }
             return .null
-        default: return inner(node, place)
+        default:
+            if let meant = ReferenceSlip.meant(by: members, names) {
+                problems.note(
+                    node,
+                    "{\(members.map(\.key).joined(separator: ", "))} is a value; did you mean {\(meant)}? Where it is a value, write {literal: …}"
+                )
+            }
+            return inner(node, place)
         }
     }
 
@@ -98,8 +136,13 @@ extension RunParameter {
                 summary: inner.string("description") ?? ""
             )
             let required = inner.bool("required") ?? false
+            if inner.items("choices")?.isEmpty == true {
+                note("has an empty list of choices; leave it out, or list them")
+            }
             if required, parameter.standard != nil { note("is required, so that its default would never be taken") }
-            if !required, parameter.standard == nil { note("has neither a “default” nor “required: true”") }
+            if !required, parameter.standard == nil {
+                note("has neither a “default” (null is none) nor “required: true”")
+            }
             for choice in parameter.choices {
                 var free = parameter
                 free.choices = []

@@ -63,6 +63,8 @@ public struct MappedTask: Sendable, Hashable {
     public var hasBody: Bool
     /// For a job type: how many jobs one run takes at most.
     public var jobLimit = 100
+    /// Whether the mapping says so.
+    var hasLimit = false
     /// How long it takes, where a person says so.
     public var expected: Double?
     /// How a Celery message is sent, where the mapping says it.

@@ -1,10 +1,12 @@
 import Migration
+import Schedules
 import Settings
 
 /// What is wrong in mappings taken together and against the inventory; each finding names file and line.
 struct MappingChecker {
     let inventory: Inventory
     let environments: Set<String>
+    let zones: ZoneDatabase
 
     /// The entries a mapping speaks of: the clock, those absorbed, those of its tasks.
     static func entries(of mapping: Mapping) -> [EntryID] {
@@ -77,12 +79,26 @@ struct MappingChecker {
                     "Task “\(task.definition.id)” is to run after “\(before)”, which is no task of this pipeline\(near.map { "; did you mean “\($0)”?" } ?? ".")"
                 )
             }
+            let isOfJobs = task.definition.entry.map { inventory[$0].map { $0.kind == .jobType } ?? true } ?? false
+            if task.hasLimit, !isOfJobs {
+                find(
+                    .invalidMapping,
+                    task.location,
+                    "“limit” says how many jobs one run takes, and “\(task.definition.id)” takes none: it stands for no job type. Leave it out."
+                )
+            }
             if let name = task.definition.body.environment, !environments.contains(name) {
                 find(
                     .unknownEnvironment,
                     task.location,
                     "The environment “\(name)” is not among “environments” of bailey.yaml (\(environments.sorted().joined(separator: ", ")))."
                 )
+            }
+        }
+        if mapping.schedule != nil {
+            // Without one the ticks would be those of UTC, and nobody would know.
+            do throws(ScheduleError) { _ = try zones.zone(mapping.timezone) } catch {
+                find(.invalidMapping, mapping.location, sentence(error.message))
             }
         }
         if let own = mapping.own { check(own, of: mapping, find) }
@@ -188,7 +204,7 @@ struct MappingChecker {
                     "Task “\(definition.id)” runs for each job and gets the job's payload: its arguments can refer to nothing."
                 )
             }
-            let earlier = ancestors(of: definition.id, mapping)
+            let earlier = definition.inputs.isEmpty ? [] : ancestors(of: definition.id, mapping)
             let asked = definition.conditions.flatMap(\.any).map(\.task) + definition.inputs.compactMap(\.task)
             for other in Set(asked + [definition.items?.task].compactMap { $0 }).sorted()
             where mapping.tasks.contains(where: { $0.definition.id == other && $0.definition.items != nil }) {

@@ -56,10 +56,14 @@ extension Mapping {
         name = fields.required("pipeline") ?? ""
         location.line = fields.line("pipeline")
         pipeline = fields.string("dag_id") ?? name
-        if !pipeline.isEmpty, !isIdentifier(pipeline) {
+        if fields.node("pipeline") != nil, !isIdentifier(pipeline) {
+            let key = fields.node("dag_id") == nil ? "pipeline" : "dag_id"
             problems.note(
-                fields.node,
-                "the pipeline's id “\(pipeline)” may hold only letters, digits, “_”, “-” and “.” (at most 200)"
+                Problem(
+                    file: fields.node.file,
+                    line: fields.line(key),
+                    "the pipeline's id “\(pipeline)” may hold only letters, digits, “_”, “-” and “.” (at most 200)\(key == "pipeline" ? "; beside any other name write a “dag_id”" : "")"
+                )
             )
         }
         summary = fields.string("description") ?? ""
@@ -86,6 +90,7 @@ extension Mapping {
         clock = entry(fields, "clock", problems)
         if let node = fields.node("schedule") { read(schedule: node, problems) }
         if let seconds = fields.duration("every") { read(every: seconds, fields, problems) }
+        refuseUnasked(fields, problems)
         if jobsEvery != nil, maxActiveRuns != 1 {
             problems.note(
                 fields.node,
@@ -112,14 +117,30 @@ extension Mapping {
             }
         }
         if fields.node("tasks") == nil { problems.note(fields.node, "“tasks” is missing") }
+        if fields.members("tasks")?.isEmpty == true, fields.node("dag") == nil {
+            problems.note(fields.node, "“tasks” has none, so that nothing would run")
+        }
         if let node = fields.node("dag") { own = OwnDAG(node, of: fields, files, problems) }
         let defaults = defaults(fields, problems)
+        let names = MappingNames(fields)
         for member in fields.members("tasks") ?? [] {
-            if var task = MappedTask(member, defaults: defaults, files, problems) {
+            if var task = MappedTask(member, defaults: defaults, names: names, files, problems) {
                 if fields.node("dag") != nil { task.isOwn(problems) }
                 task.definition.notify = task.definition.notify.completed(with: notify, of: [.failed, .retried])
                 tasks.append(task)
             }
+        }
+    }
+
+    /// What is said of ticks by a pipeline that has none would mean nothing.
+    private func refuseUnasked(_ fields: YAMLFields, _ problems: Problems) {
+        guard fields.bool("manual") == true || !assets.isEmpty || jobsEvery != nil else { return }
+        let starter = jobsEvery != nil ? "due jobs" : assets.isEmpty ? "only people" : "assets"
+        for key in ["missed_ticks", "late_after"] where fields.node(key) != nil {
+            problems.note(
+                fields.node,
+                "“\(key)” is of ticks, and a pipeline that \(starter) start has none: leave it out"
+            )
         }
     }
 
@@ -166,6 +187,9 @@ extension Mapping {
             return
         }
         timezone = fields.string("timezone") ?? timezone
+        if fields.node("crontab") != nil, fields.node("interval") != nil {
+            problems.note(node, "a schedule has “crontab” or “interval”, and this one has both")
+        }
         do {
             if let text = fields.string("crontab") {
                 schedule = .crontab(try Crontab(cronOrder: text))

@@ -73,7 +73,7 @@ extension LegacyEntry {
                     statement.parts.enumerated().map { $0.offset % 2 == 1 ? ":" + $0.element : $0.element }.joined()
                 ]
             )
-            whole.word = statement.word
+            whole.opening = statement.opening
             return whole
         }
         guard !statements.isEmpty else { return .untranslatable(reason: "its command has no statement") }

@@ -109,9 +109,11 @@ public struct Planner {
         for source in inventory.sources {
             findings += source.notes.map { Finding($0.code, text: "Source \(source.name): \($0.detail).") }
         }
-        let checker = MappingChecker(inventory: inventory, environments: environments)
+        let checker = MappingChecker(inventory: inventory, environments: environments, zones: zones)
         findings += checker.check(mappings)
         let pools = PoolDeclarations(pools, mappings)
+        findings +=
+            mappings.flatMap(ResultChecker(inventory: inventory).findings) + AssetChecker(mappings: mappings).findings()
         findings += pools.findings(of: mappings) + NotifyChecker(channels: channels).findings(of: mappings)
 
         var owner: [EntryID: String] = [:]

@@ -18,7 +18,14 @@ extension MappedTask {
     /// Reads a task.
     ///
     /// - Parameter defaults: what the mapping says for all tasks, which a task that says it too overrides; an empty value takes it away.
-    init?(_ member: YAMLNode.Member, defaults: [YAMLNode.Member], _ files: MappingFiles, _ problems: Problems) {
+    /// - Parameter names: what the mapping has names for.
+    init?(
+        _ member: YAMLNode.Member,
+        defaults: [YAMLNode.Member],
+        names: MappingNames,
+        _ files: MappingFiles,
+        _ problems: Problems
+    ) {
         let node = member.value.isNull ? member.value : member.value.completed(with: defaults)
         guard let fields = YAMLFields(node, known: Mapping.taskKeys, problems: problems) else { return nil }
         if !isIdentifier(member.key) {
@@ -55,7 +62,7 @@ extension MappedTask {
                 "the task has neither an “entry” nor any of \(Mapping.bodyKeys.joined(separator: ", "))"
             )
         }
-        var inputs = InputReader(problems)
+        var inputs = InputReader(problems, names: names)
         let body = TaskBody(fields, files, &inputs)
         if let node = fields.node("send") { sending = MappedSending(node, problems) }
         hasBody = body != nil
@@ -93,6 +100,9 @@ extension MappedTask {
         if definition.retry.retries < 0 || definition.retry.backoff < 1 {
             problems.note(member.value, "“retries” must be 0 or more and “retry_backoff” 1 or more")
         }
+        if let most = definition.retry.maximumDelay, most < definition.retry.delay, fields.node("retry_delay") != nil {
+            problems.note(member.value, "“retry_max_delay” is less than “retry_delay”, which no wait could then be")
+        }
         if case .wait? = body {
             // The wait's own end is its limit: what came to nothing by then, or has failed, a repetition would not mend.
             definition.retry = .none
@@ -114,6 +124,12 @@ extension MappedTask {
         if definition.poolSlots < 1 { problems.note(member.value, "“pool_slots” must be 1 or more") }
         definition.priority = fields.int("priority") ?? 1
         definition.queue = fields.string("queue")
+        for (key, text) in [("pool", definition.pool), ("queue", definition.queue)] where text?.isEmpty == true {
+            problems.note(
+                fields.node(key) ?? node,
+                "“\(key)” is an empty text; write “\(key):” without a value, or a name"
+            )
+        }
         definition.group = fields.string("group")
         definition.produces = fields.strings("produces") ?? []
         definition.inlets = fields.strings("inlets") ?? []
@@ -190,9 +206,24 @@ extension MappedTask {
                 member.value,
                 "in shadow “sql” runs in a read-only transaction, and “transaction: false” has none: leave one of them out"
             )
+        case .sql(let call)? where definition.shadow == .pure:
+            guard let number = call.statements.firstIndex(where: \.writes) else { break }
+            problems.note(
+                member.value,
+                "statement \(number + 1) of \(call.statements.count) is \(call.statements[number].word), which writes, and with “shadow: pure” it runs in a read-only transaction: leave “shadow” out, and it is observed"
+            )
         default: break
         }
-        if let limit = fields.int("limit") { jobLimit = min(max(1, limit), 1_000_000) }
+        if let limit = fields.int("limit") {
+            jobLimit = limit
+            hasLimit = true
+            if !(1...1_000_000).contains(limit) {
+                problems.note(
+                    member.value,
+                    "“limit” is \(limit); write how many jobs one run takes at most, 1 to 1000000"
+                )
+            }
+        }
         if let node = fields.node("compare") { definition.compare = CompareRules(node, problems) }
     }
 }

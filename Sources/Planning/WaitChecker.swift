@@ -7,6 +7,8 @@ import Settings
 struct WaitChecker {
     let mappings: [Mapping]
     let zones: ZoneDatabase
+    /// From where ticks are looked at: what is found does not follow from when somebody looks.
+    static let start = Instant(seconds: 1_795_392_000)
 
     /// Fills in what waits must know of the pipelines that they wait for, and finds those that can never end.
     ///
@@ -16,25 +18,69 @@ struct WaitChecker {
         var findings: [Finding] = []
         let dags = Dictionary(pipelines.map { ($0.dag.id, $0.dag) }, uniquingKeysWith: { first, _ in first })
         let known = Set(dags.keys).union(mappings.map(\.pipeline))
+        let circles = WaitCircles(dags: dags, zones: zones)
+        let lengths = Dictionary(pipelines.map { ($0.dag.id, $0.projection) }, uniquingKeysWith: { first, _ in first })
         for index in pipelines.indices {
             let dag = pipelines[index].dag
             for number in dag.tasks.indices {
                 guard var wait = dag.tasks[number].body.wait else { continue }
-                if let why = refusal(wait, of: dag, dags, known) {
-                    findings.append(finding(why, dag.id, dag.tasks[number].id))
-                } else if let clock = dags[wait.pipeline]?.clock {
+                let task = dag.tasks[number]
+                if let why = refusal(wait, of: dag, dags, known) ?? circles.refusal(of: wait, task.id, in: dag) {
+                    findings.append(finding(why, dag.id, task.id))
+                    continue
+                }
+                if let why = lateness(wait, task, of: dag, dags, lengths) {
+                    findings.append(finding(why, dag.id, task.id, .warning))
+                }
+                if let clock = dags[wait.pipeline]?.clock {
                     wait.schedule = clock.schedule?.timetableJSON ?? .null
                     wait.timezone = clock.timezone
                     pipelines[index].dag.tasks[number].body = .wait(wait)
                 }
             }
         }
-        return findings + circles(dags)
+        return findings
     }
 
-    private func finding(_ why: String, _ pipeline: String, _ task: String) -> Finding {
+    private func finding(_ why: String, _ pipeline: String, _ task: String, _ severity: Severity = .error) -> Finding {
         let place = mappings.first { $0.pipeline == pipeline }?.tasks.first { $0.definition.id == task }?.location
-        return Finding(.impossibleWait, pipeline: pipeline, location: place, text: "Task “\(task)” \(why)")
+        return Finding(
+            .impossibleWait,
+            pipeline: pipeline,
+            location: place,
+            severity: severity,
+            text: "Task “\(task)” \(why)"
+        )
+    }
+
+    /// That a wait would end before what it waits for, as both pipelines are projected; nil if it would not, or nobody knows.
+    private func lateness(
+        _ wait: PipelineWait,
+        _ task: TaskDefinition,
+        of dag: DAGDefinition,
+        _ dags: [String: DAGDefinition],
+        _ lengths: [String: RunProjection]
+    ) -> String? {
+        guard let clock = dags[wait.pipeline]?.clock, let schedule = clock.schedule,
+            let ends = lengths[wait.pipeline]?.ends,
+            let needed = wait.task.map({ ends[$0] }) ?? ends.values.max(),
+            let ticks = dag.clock.timetable?.ticks(after: WaitChecker.start).prefix(50)
+        else { return nil }
+        var begin = 0.0
+        for before in task.after {
+            guard let end = lengths[dag.id]?.ends[before] else { return nil }
+            begin = max(begin, end)
+        }
+        let zone = (try? zones.zone(clock.timezone)) ?? .utc
+        for tick in ticks {
+            guard let other = schedule.last(until: tick, in: zone) else { continue }
+            let late = needed - tick.seconds(since: other) - begin - wait.within
+            guard late > 0 else { continue }
+            let what = wait.task.map { "the task “\($0)” of “\(wait.pipeline)”" } ?? "“\(wait.pipeline)”"
+            return
+                "waits at its tick \(tick.iso8601) for \(what), which is due at \(other.iso8601) and takes \(words(needed)) as projected: the wait ends \(words(late)) before it does. Make “within” longer."
+        }
+        return nil
     }
 
     /// Why a wait can never end, or cannot be told to; nil if it can.
@@ -75,36 +121,17 @@ struct WaitChecker {
                 "waits for \(other), whose interval counts from when it began: no tick of it is known. Give it a crontab."
         }
         let zone = (try? zones.zone(awaited.clock.timezone)) ?? .utc
-        let ticks = own.ticks(after: Instant(seconds: 1_795_392_000)).prefix(50)
+        let ticks = own.ticks(after: WaitChecker.start).prefix(50)
         if let tick = ticks.first(where: { schedule.last(until: $0, in: zone) == nil }) {
             return
                 "waits at its tick \(tick.iso8601) for \(other), which has no tick before that: it would wait for ever."
         }
         return nil
     }
+}
 
-    /// Pipelines that wait for each other.
-    private func circles(_ dags: [String: DAGDefinition]) -> [Finding] {
-        let waits = dags.mapValues { dag in
-            dag.tasks.compactMap { task in task.body.wait.map { (task.id, $0.pipeline) } }
-        }
-        return waits.keys.sorted().flatMap { start in
-            (waits[start] ?? []).compactMap { task, first -> Finding? in
-                var seen: Set<String> = []
-                var waiting = [first]
-                while let next = waiting.popLast() {
-                    if next == start {
-                        return finding(
-                            "waits for “\(first)”, which waits in the end for “\(start)”: neither would ever begin.",
-                            start,
-                            task
-                        )
-                    }
-                    guard seen.insert(next).inserted else { continue }
-                    waiting += (waits[next] ?? []).map(\.1)
-                }
-                return nil
-            }
-        }
-    }
+/// A length of time, rounded up.
+private func words(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded(.up))
+    return whole < 120 ? "\(whole) s" : "\((whole + 59) / 60) min"
 }

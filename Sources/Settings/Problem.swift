@@ -60,7 +60,7 @@ public func nearest(to word: String, of known: some Sequence<String>) -> String?
 }
 
 /// Levenshtein's distance.
-private func editDistance(_ left: String, _ right: String) -> Int {
+package func editDistance(_ left: String, _ right: String) -> Int {
     let (a, b) = (Array(left), Array(right))
     var row = Array(0...b.count)
     for i in a.indices {

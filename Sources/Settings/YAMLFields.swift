@@ -184,7 +184,11 @@ public struct YAMLFields {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let last = text.last else { return nil }
         let factor = units[last]
-        guard let number = Double(factor == nil ? text : String(text.dropLast())), number > 0 else { return nil }
+        let digits = factor == nil ? text : String(text.dropLast())
+        // As people write numbers: what else Double takes (0x10, 1e2, infinity) is a slip.
+        guard digits.wholeMatch(of: /[0-9]+(?:\.[0-9]+)?/) != nil, let number = Double(digits), number > 0 else {
+            return nil
+        }
         let seconds = number * (factor ?? 1)
         return seconds <= longest ? seconds : nil
     }

@@ -34,7 +34,9 @@ public struct YAMLNode: Sendable, Hashable {
     public init(yaml text: String, file: String) throws(SettingsError) {
         let root: Node?
         do {
-            root = try Yams.compose(yaml: text)
+            // Some editors begin a file with a mark of its bytes' order, which is no part of the text.
+            let isMarked = text.unicodeScalars.first == "\u{feff}"
+            root = try Yams.compose(yaml: isMarked ? String(text.unicodeScalars.dropFirst()) : text)
         } catch {
             throw SettingsError([YAMLNode.problem(error, file: file)])
         }

@@ -20,7 +20,9 @@ public struct EmbeddedShadow: ShadowEngine {
         let zone = (try? zones.zone(part.dag.clock.timezone)) ?? .utc
         var facts = RunFacts(part.dag, tick: legacy.key.tick, zone: zone)
         if part.isWorkflow {
-            for member in legacy.arguments.object?.members ?? [] { facts.parameters[member.key] = member.value }
+            for member in legacy.arguments.object?.members ?? [] {
+                facts.give(member.key, member.value, of: part.dag.parameters)
+            }
         }
         let run = try await engine.run(
             part.tasks,

@@ -82,10 +82,14 @@ import Testing
         ]
         let work = task("work", [], ["is_bailey": true, "entry": "scheduler/night"])
         let asks: JSON = ["gate": ["entries": []], "is_bailey": true]
+        let one = try #require(try JSON(parsing: answer())["dags"]?[0])
         let table: [(String, String)] = [
             (answer(whole: ["version": nil]), "has no Airflow"),
             (answer(whole: ["errors": ["ModuleNotFoundError: No module named 'bailey_runtime'"]]), "Install the wheel"),
-            (answer(whole: ["dags": []]), "holds none"), (answer(dag: ["dag_id": "q"]), "its DAG is “q”"),
+            (answer(whole: ["errors": ["SyntaxError: invalid syntax (p.py, line 3)"]]), "invalid syntax"),
+            (answer(whole: ["dags": []]), "holds none"),
+            (answer(whole: ["dags": [one, one.with(["dag_id": "q"])]]), "hold one DAG, “p”, and holds “p”, “q”"),
+            (answer(dag: ["dag_id": "q"]), "its DAG is “q”"),
             (answer(dag: ["tags": ["a"]]), "lacks the tag “bailey”"), (answer(dag: ["catchup": true]), "has catchup"),
             (answer(dag: ["of_intervals": true]), "CronTriggerTimetable"),
             (answer(dag: ["ticks": []]), "it has no schedule"),

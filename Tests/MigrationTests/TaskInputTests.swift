@@ -70,4 +70,26 @@ import Testing
             )
         }
     }
+
+    @Test func aParameterOfTheWrongTypeIsNoInput() throws {
+        let parameters = [
+            RunParameter(name: "n", kind: .integer, standard: 1), RunParameter(name: "s", kind: .string, standard: nil),
+        ]
+        var task = TaskDefinition(id: "t", body: .python(PythonCall(callable: "m:f", args: [nil], kwargs: [:])))
+        let table: [(name: String, value: JSON, words: String?)] = [
+            ("n", 2, nil), ("n", "2", "the parameter “n” is a text, and its type is integer"),
+            ("n", .number(JSONNumber(2.5)), "is a number"),
+            ("s", "a", nil), ("s", ["a"], "is a list of 1, and its type is string"), ("other", 1, nil),
+        ]
+        for (name, value, words) in table {
+            task.inputs = [TaskInput(place: [.key("args"), .index(0)], source: .parameter(name))]
+            var facts = RunFacts()
+            facts.give(name, value, of: parameters)
+            let filled = Result { try task.filledBody(facts, results: [:]).input["args"] }
+            switch filled {
+            case .success(let args): #expect(words == nil && args == [value], "\(name): \(value)")
+            case .failure(let error): #expect(words.map("\(error)".contains) == true, "\(name): \(error)")
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import LosslessJSON
 import Schedules
+import TestSupport
 import Testing
 
 @Suite("Schedules") struct ScheduleTests {
@@ -19,6 +20,39 @@ import Testing
                 words.replacing("every minute of every hour", with: "every minute")
                     == expected.replacing("every minute of every hour", with: "every minute")
             )
+        }
+    }
+
+    /// The last tick until an instant, and the one before a tick, are those that counting finds, over each change of the clock.
+    @Test func theLastTickIsThatOfCounting() throws {
+        var chance = SplitMix(state: 19)
+        let minutes = ["0", "30", "*/20", "15,45", "59"]
+        let hours = ["*", "2", "*/6", "0", "1-3", "23"]
+        let days = ["*", "1", "*/2", "sun"]
+        let names = ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu", "UTC"]
+        let begin = Instant(seconds: 1_767_225_600)  // 2026-01-01T00:00:00Z
+        for _ in 0..<60 {
+            let text =
+                "\(minutes[chance.below(minutes.count)]) \(hours[chance.below(hours.count)]) * * \(chance.below(4) == 0 ? "sun" : "*")"
+            let other =
+                "\(minutes[chance.below(minutes.count)]) \(hours[chance.below(hours.count)]) \(days[chance.below(3)]) * *"
+            let zone = try zones.zone(names[chance.below(names.count)])
+            for crontab in [text, other] {
+                let schedule = Schedule.crontab(try Crontab(cronOrder: crontab))
+                let ticks = Array(
+                    schedule.ticks(after: begin, in: zone).prefix { $0 < begin.adding(seconds: 366 * 86_400) }
+                )
+                for _ in 0..<20 {
+                    let place = 1 + chance.below(ticks.count - 2)
+                    // At the tick, a moment before it, and anywhere until the next.
+                    let gap = Int(ticks[place + 1].seconds(since: ticks[place]))
+                    let later = ticks[place].adding(seconds: Int64(chance.below(gap)))
+                    let asked = "\(crontab) \(zone.name) \(ticks[place].iso8601)"
+                    #expect(schedule.last(until: later, in: zone) == ticks[place], "\(asked)")
+                    #expect(schedule.last(until: ticks[place], in: zone) == ticks[place], "\(asked)")
+                    #expect(schedule.previous(before: ticks[place], in: zone) == ticks[place - 1], "\(asked)")
+                }
+            }
         }
     }
 

@@ -150,6 +150,8 @@ def test_what_a_mapping_says_is_done(road: Road, places: dict[str, Place], run: 
         outcome = road.airflow.outcome(dag, run, "broken")
         assert outcome is not None
         assert outcome["error"]["type"] == "sql" and "statement 2 of 2 failed" in outcome["error"]["message"]
+    logs = [file for file in road.stack.folder.rglob("*.log") if dag in str(file) and "broken" in str(file)]
+    assert any("statement 2 of 2 failed" in file.read_text(encoding="utf-8") for file in logs)
 
 
 def test_in_shadow_what_did_not_run_is_not_green(road: Road, places: dict[str, Place]) -> None:

@@ -191,9 +191,12 @@ def result(road: Road, dag: str, run: str, task: str) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+@pytest.mark.parametrize("dag", [GATED, UNGATED])
 @pytest.mark.parametrize("conf", [{"level": "middle"}, {"models": "a"}])
-def test_a_parameter_of_the_wrong_type_is_refused_when_the_run_is_started(flows: Road, conf: dict[str, Any]) -> None:
+def test_a_parameter_of_the_wrong_type_is_refused_when_the_run_is_started(
+    flows: Road, conf: dict[str, Any], dag: str
+) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        flows.airflow.trigger(GATED, f"wrong-{'-'.join(conf)}", conf)
+        flows.airflow.trigger(dag, f"wrong-{'-'.join(conf)}", conf)
     assert refused.value.code == 400
     assert next(iter(conf.values())) in refused.value.read().decode()

@@ -180,3 +180,18 @@ def test_a_pool_that_nobody_declared_is_not_made(road: Road, tmp_path: Any) -> N
     told = workspace.json("deploy")
     assert [(finding["code"], finding["severity"]) for finding in told["findings"]] == [("BLY067", "warning")]
     assert road.airflow.call("GET", "/pools/nowhere-declared")["slots"] == 2
+
+    # One that holds nothing starts nothing, whoever declared it or not; nor does a task that is larger than Airflow's own.
+    del mapping["pools"]
+    road.airflow.call("POST", "/pools", {"name": "holds-nothing", "slots": 0})
+    mapping["tasks"]["work"]["pool"] = "holds-nothing"
+    own = road.airflow.call("GET", "/pools/default_pool")["slots"]
+    mapping["tasks"]["huge"] = {**probe("nothing"), "pool_slots": own + 1}
+    workspace.add_mapping(mapping)
+    workspace.run("generate")
+    refused = workspace.json("deploy", "--execute", status=1)
+    assert sorted((finding["code"], "which has 0 there" in finding["text"]) for finding in refused["findings"]) == [
+        ("BLY066", False),
+        ("BLY066", True),
+    ]
+    assert road.airflow.found("/dags/poolless") is None

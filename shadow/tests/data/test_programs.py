@@ -86,6 +86,19 @@ def test_what_fails_is_named_and_nothing_is_changed(database: Database) -> None:
     assert database.run("SELECT count(*) FROM rows") == [(0,)]
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_what_fails_in_its_second_statement_is_so_in_shadow_too(database: Database, reads: bool) -> None:
+    first = ["SELECT * FROM rows"] if reads else ["INSERT INTO rows VALUES (1)"]
+    report = database.sql(first, ["SELECT 1/0"], read_only=reads)
+    assert report["error"]["message"].startswith("statement 2 of 2 failed: division by zero")
+    # What a trigger says at the very end is no statement's.
+    database.run("CREATE TABLE later (id int REFERENCES rows DEFERRABLE INITIALLY DEFERRED)")
+    if not reads:
+        report = database.sql(["INSERT INTO rows VALUES (2)"], ["INSERT INTO later VALUES (9)"])
+        assert "the commit failed" in report["error"]["message"] and report["error"]["final"]
+    assert database.run("SELECT count(*) FROM rows") == [(0,)]
+
+
 def test_without_a_transaction_each_statement_is_one(database: Database) -> None:
     report = database.sql(["INSERT INTO rows VALUES (1)"], ["VACUUM rows"], ["SELECT 1/0"], transaction=False)
     assert "statement 3 of 3" in report["error"]["message"]

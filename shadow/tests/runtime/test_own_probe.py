@@ -105,6 +105,13 @@ def test_what_cannot_be_imported_is_told() -> None:
     assert answer["dags"] == [] and "company_that_is_not_there" in answer["errors"][0]
 
 
+def test_what_is_no_python_is_told_and_so_is_each_dag_of_several() -> None:
+    answer = asked("with DAG('own'\n    pass\n")
+    assert answer["dags"] == [] and "SyntaxError" in answer["errors"][0]
+    second = FILE[FILE.index("with DAG(") :].replace('"own"', '"second"')
+    assert [dag["dag_id"] for dag in asked(FILE + second)["dags"]] == ["own", "second"]
+
+
 def context(answer: Any) -> dict[str, Any]:
     """That of a task of no operator of Bailey's, after a gate that said so."""
     pushed: dict[str, Any] = {}
