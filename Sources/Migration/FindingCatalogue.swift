@@ -68,6 +68,7 @@ extension FindingCode {
     public static let impossibleWait = FindingCode(60, "impossible-wait", .error)
 
     public static let renamedEntry = FindingCode(61, "renamed-entry", .info)
+    public static let latenessUnseen = FindingCode(62, "lateness-unseen", .warning)
 
     public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
     public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
@@ -108,6 +109,7 @@ extension FindingCode {
         .runsElsewhere, .overlapDiffers, .secretInCommand, .scheduleMisleads,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .renamedEntry,
+        .latenessUnseen,
         .poolUndeclared,
         .poolTooSmall,
         .poolDiffers,
