@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from lab.record import AirflowRecord
@@ -118,6 +119,12 @@ class Airflow:
         if not self.is_2:
             body["logical_date"] = None
         self.call("POST", f"/dags/{dag}/dagRuns", body)
+
+    def next_tick(self, dag: str) -> datetime:
+        """The tick of the run that the scheduler makes next."""
+        # 2.11 knows no other instant while there are as many runs as there may be; a tick is its run's logical date.
+        key = "next_dagrun" if self.is_2 else "next_dagrun_run_after"
+        return datetime.fromisoformat(self.call("GET", f"/dags/{dag}")[key])
 
     # Runs
 

@@ -133,8 +133,7 @@ def late(road: Road) -> Iterator[dict[str, Any]]:
     # From here on every tick is Airflow's, also the one that the scheduler has in mind.
     eventually("a run is live", lambda: said("live"), limit=400)
     road.airflow.pause(LATE, True)
-    key = "next_dagrun_create_after" if road.airflow.is_2 else "next_dagrun_run_after"
-    due = datetime.fromisoformat(road.airflow.call("GET", f"/dags/{LATE}")[key])
+    due = road.airflow.next_tick(LATE)
     eventually("ticks have passed", lambda: datetime.now(timezone.utc) > due + 2 * MINUTE, limit=400)
     # The scheduler makes a run of the tick it had in mind, and of the latest: whichever asks first stands for the other.
     road.airflow.pause(LATE, False)
