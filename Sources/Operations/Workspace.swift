@@ -138,7 +138,7 @@ package struct Workspace {
     ///
     /// - Throws: `OperationFailure`, or `CancellationError`.
     package func plan(_ inventory: Inventory) throws -> Plan {
-        let planner = Planner(
+        var planner = Planner(
             inventory: inventory,
             zones: zones,
             environments: Set(settings.environments.keys),
@@ -152,6 +152,7 @@ package struct Workspace {
             aside: aside,
             now: surroundings.now()
         )
+        planner.airflow = settings.airflow.version
         let files = try mappingFiles()
         let plan = withProgress({ "proving timetables equal …" }, tell: tell) {
             planner.plan(files: files, reading: mappedFile)

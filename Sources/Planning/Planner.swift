@@ -16,6 +16,8 @@ public struct Planner {
     private let timetables: ProvenTimetables
     private let router: MessageRouter
     private let now: Instant
+    /// The Airflow that files are written for, as `target.airflow.version` has it.
+    public var airflow = "3"
 
     /// A planner.
     ///
@@ -184,6 +186,7 @@ public struct Planner {
         findings += WaitChecker(mappings: mappings, zones: zones).resolve(&pipelines)
         for index in pipelines.indices { findings += router.route(&pipelines[index].dag) }
         findings += AirflowLimits.likeIDs(pipelines)
+        if airflow == "2.11" { findings += UnseenLateness.findings(of: pipelines) }
         pipelines.sort { $0.dag.id < $1.dag.id }
         findings.sort { a, b in
             if a.severity != b.severity { return a.severity > b.severity }

@@ -5,8 +5,8 @@ import Settings
 import Testing
 
 @Suite("Who is told, as mappings say it") struct NotifyTests {
-    private func plan(_ text: String) throws -> Plan {
-        Planner(
+    private func plan(_ text: String, airflow: String = "3") throws -> Plan {
+        var planner = Planner(
             inventory: Samples.inventory([]),
             zones: ZoneDatabase(),
             environments: [],
@@ -16,7 +16,9 @@ import Testing
                 "page": .command(["page"], variables: [:]),
             ],
             now: Samples.now
-        ).plan(files: [("mappings/p.yaml", text)])
+        )
+        planner.airflow = airflow
+        return planner.plan(files: [("mappings/p.yaml", text)])
     }
 
     private func errors(_ text: String) throws -> [String] {
@@ -58,6 +60,27 @@ import Testing
         ] {
             let found = try errors(text)
             #expect(found.count == 1 && found[0].hasPrefix("\(line): ") && found[0].contains(words), "\(found)")
+        }
+    }
+
+    @Test func whatAirflow2WouldNotLookAtIsSaid() throws {
+        let (manual, hourly) = ("pipeline: p\nmanual: true\n", "pipeline: p\nschedule: {interval: 1h}\n")
+        let each = "  b: {command: [x], after: [a], for_each: {from: a}}\n"
+        for (text, words) in [
+            (manual + "tasks:\n  a: {command: [x]}\n", nil),
+            (hourly + "sla: 1h\ntasks:\n  a: {command: [x], sla: 5m}\n", nil),
+            (hourly + "tasks:\n  a: {command: [x], sla: 5m}\n" + each, nil),
+            (manual + "sla: 1h\ntasks:\n  a: {command: [x]}\n", "the sla of the pipeline has passed"),
+            (
+                "pipeline: p\nschedule: {assets: ['x://a']}\ntasks:\n  a: {command: [x], sla: 5m}\n",
+                "the sla of “a” has passed"
+            ),
+            (hourly + "sla: 1h\ntasks:\n  a: {command: [x]}\n" + each, "does not count for “b”"),
+        ] as [(String, String?)] {
+            let said = try plan(text, airflow: "2.11").findings.filter { $0.code == .latenessUnseen }
+            #expect(said.count == (words == nil ? 0 : 1), "\(text)")
+            #expect(said.first?.text.contains(words ?? "") != false, "\(said)")
+            #expect(try plan(text).findings.allSatisfy { $0.code != .latenessUnseen })
         }
     }
 

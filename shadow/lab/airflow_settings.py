@@ -107,4 +107,6 @@ def _own(record: AirflowRecord, folder: Path) -> Mapping[str, str]:
         "API_AUTH__JWT_SECRET": record.secret,
         # A day by default: commands that last longer than a token must get another.
         "API_AUTH__JWT_EXPIRATION_TIME": "60",
+        # Without one 3.0 makes tokens with an empty list for it, which today's PyJWT refuses.
+        **({"API_AUTH__JWT_ISSUER": record.api_url} if record.version == "30" else {}),
     }

@@ -68,6 +68,7 @@ public struct Deployment: Sendable {
             }
         }
         findings += try await needs(items)
+        if client.version.numbers.starts(with: [3, 0]) { findings += items.compactMap(unseenLateness) }
         return (standings, findings)
     }
 
@@ -78,6 +79,17 @@ public struct Deployment: Sendable {
             DAGFile.origin(of: source) != .foreign
         else { return .foreign }
         return source == item.file.text ? .same : .other
+    }
+
+    /// That nobody looks at the times of a pipeline: there are deadlines from Airflow 3.1 on.
+    private func unseenLateness(_ item: Item) -> Finding? {
+        guard item.gated, item.dag.sla != nil || item.dag.tasks.contains(where: { $0.sla != nil }) else { return nil }
+        return Finding(
+            .latenessUnseen,
+            pipeline: item.dag.id,
+            text:
+                "This is Airflow \(client.version), which knows no deadlines: nobody is told when a run or a task of it is not done within its sla. Airflow 3.1 and later look at that; the file need not change."
+        )
     }
 
     private func versionFindings(_ target: DAGFile.Target) -> [Finding] {

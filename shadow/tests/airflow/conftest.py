@@ -20,6 +20,7 @@ from bailey import company_environment  # noqa: E402
 from road import Road  # noqa: E402
 
 from lab.airflow import AirflowStack  # noqa: E402
+from lab.airflow_settings import VERSIONS  # noqa: E402
 from lab.laboratory import Laboratory  # noqa: E402
 from lab.record import Record  # noqa: E402
 
@@ -30,8 +31,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declares the mark."""
+    """Declares the marks."""
     config.addinivalue_line("markers", "full: runs with --full only")
+    config.addinivalue_line("markers", "versions(*names): those of Airflow in which it runs, all if none is named")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A road leads to an Airflow of a version. Pytest groups the tests by it, so that one of each is started."""
+    if "road" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("versions")
+    names = ("33",) if mark is None else mark.args or VERSIONS
+    # What says no version goes on being called what it was.
+    versions = [
+        pytest.param(name, id=pytest.HIDDEN_PARAM) if name == "33" else pytest.param(name, marks=pytest.mark.full)
+        for name in names
+    ]
+    metafunc.parametrize("road", versions, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -76,21 +92,15 @@ def legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Legacy]:
 
 
 @pytest.fixture(scope="session")
-def road(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    """The way from the legacy stack to a running Airflow 3.3 with LocalExecutor."""
-    yield from roads(legacy, tmp_path_factory, "33", "local")
+def road(request: pytest.FixtureRequest, legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """The way from the legacy stack to a running Airflow with LocalExecutor, 3.3 if nothing else is said."""
+    yield from roads(legacy, tmp_path_factory, request.param, "local")
 
 
 @pytest.fixture(scope="module")
 def celery_road(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     """The same with CeleryExecutor, on another database of the legacy stack's Redis."""
     yield from roads(legacy, tmp_path_factory, "33", "celery")
-
-
-@pytest.fixture(scope="module")
-def road_211(legacy: Legacy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    """The same with Airflow 2.11."""
-    yield from roads(legacy, tmp_path_factory, "211", "local")
 
 
 def roads(legacy: Legacy, folders: pytest.TempPathFactory, version: str, executor: str) -> Iterator[Road]:

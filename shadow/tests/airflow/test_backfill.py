@@ -9,6 +9,7 @@ import pytest
 from rest import eventually
 from road import Road, probe
 
+pytestmark = pytest.mark.versions()
 DAG = "past"
 LEGACYS = "past-legacys"
 

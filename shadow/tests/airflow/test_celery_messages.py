@@ -40,17 +40,18 @@ def live_run(road: Road, dag: str) -> str:
     return eventually("a run is Airflow's", look)
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "road",
-        pytest.param("celery_road", marks=pytest.mark.full),
-        pytest.param("road_211", marks=pytest.mark.full),
-    ],
-)
-def test_each_task_ends_as_the_worker_says(way: str, request: pytest.FixtureRequest) -> None:
-    road: Road = request.getfixturevalue(way)
-    name = f"sends-for-beat-{way}"
+@pytest.mark.versions()
+def test_each_task_ends_as_the_worker_says(road: Road) -> None:
+    each_task_ends_as_the_worker_says(road, f"sends-for-beat-{road.airflow.record.version}")
+
+
+@pytest.mark.full
+def test_each_task_ends_so_under_celerys_executor_too(celery_road: Road) -> None:
+    each_task_ends_as_the_worker_says(celery_road, "sends-for-beat-celery")
+
+
+def each_task_ends_as_the_worker_says(road: Road, name: str) -> None:
+    """Tasks of every end, in a live run of a pipeline that is given back then."""
     clock = road.entry(f"{name}-done", 20, task="company.ops.refresh_cache", args=[name])
     entries = {
         "fails": road.entry(f"{name}-fails", 86400, task="company.ml.score_sample", args=[[]]),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from road import Road, probe
 
+pytestmark = pytest.mark.versions()
 YEARLY = {"crontab": "0 4 1 1 *"}
 RESULT = {"rows": 3, "where": ["north", None], "ok": True}
 # Two opposite conditions make a branch; what is after both runs when neither failed.

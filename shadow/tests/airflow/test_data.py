@@ -19,6 +19,7 @@ from test_flows import result
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 from agent import Agent  # noqa: E402
 
+pytestmark = pytest.mark.versions()
 NAMES = {"live": ("data-live", "live"), "shadow": ("data-shadow", "trial"), "ungated": ("data-ungated", None)}
 TICK = "2026-11-28T00:00:00Z"
 
@@ -43,7 +44,8 @@ class Place:
         agents = {"conn_type": "http", "host": "127.0.0.1", "port": self.agent.server_address[1], "schema": "http"}
         agents |= {"login": "me", "password": "secret", "extra": json.dumps({"X-Of": "company"})}
         for connection_id, fields in zip(self.names, (warehouse, agents)):
-            road.airflow.call("POST", "/connections", {"connection_id": connection_id, **fields})
+            given = {key: value for key, value in fields.items() if value is not None}
+            road.airflow.call("POST", "/connections", {"connection_id": connection_id, **given})
 
     def rows(self, table: str) -> list[Any]:
         """What a table holds."""

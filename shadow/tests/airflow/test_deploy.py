@@ -248,25 +248,24 @@ def test_a_run_that_is_late_is_told_of(road: Road, tmp_path: Path) -> None:
     road.remove("late")
 
 
-@pytest.mark.full
-def test_a_run_that_is_late_is_told_of_in_211(road_211: Road, tmp_path: Path) -> None:
+@pytest.mark.versions("211")
+def test_a_run_that_is_late_is_told_of_in_211(road: Road, tmp_path: Path) -> None:
     # Airflow 2 looks at the ticks after the next of a task's last success only: each run here outlasts two ticks.
     mapping = {"pipeline": "late", "schedule": {"interval": 20}, "sla": 5}
-    road_211.workspace.add_mapping({**mapping, "tasks": {"work": probe("last", 50, str(tmp_path))}})
-    road_211.build("late")
+    road.workspace.add_mapping({**mapping, "tasks": {"work": probe("last", 50, str(tmp_path))}})
+    road.build("late")
 
     def told() -> bool:
-        logs = [file for file in road_211.stack.folder.rglob("*.log") if file.is_file()]
+        logs = [file for file in road.stack.folder.rglob("*.log") if file.is_file()]
         return any("late: tasks of late" in file.read_text(encoding="utf-8", errors="replace") for file in logs)
 
     eventually("the SLA's miss is told of", told, limit=300)
-    road_211.remove("late")
+    road.remove("late")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("way", ["road", "road_211"])
-def test_a_connection_that_leads_elsewhere_is_named(way: str, request: pytest.FixtureRequest) -> None:
-    road: Road = request.getfixturevalue(way)
+@pytest.mark.versions()
+def test_a_connection_that_leads_elsewhere_is_named(road: Road) -> None:
     clock = road.entry("connection-entry", 3600.0)
     road.pipeline("connected", clock, {"work": {"entry": clock, **probe("nothing")}})
     road.workspace.run("import", status=(0, 1))

@@ -39,6 +39,7 @@ def fires(road: Road) -> int:
 
 
 @pytest.mark.full
+@pytest.mark.versions()
 def test_a_live_run_that_fails_gives_it_back(road: Road, tmp_path: Path) -> None:
     clock = road.entry(ENTRY, EVERY)
     # In shadow it is only observed, so nobody has seen it fail.

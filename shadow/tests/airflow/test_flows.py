@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from road import Road, probe
 
+pytestmark = pytest.mark.versions()
 GATED, UNGATED = "flows-gated", "flows-ungated"
 TICK = "2026-11-27T23:30:00Z"
 HOSTILE = "it's {{ ds }} $HOME '); DROP TABLE x; --"
@@ -175,8 +176,7 @@ def mapped(road: Road, dag: str, run: str, task: str) -> dict[int, tuple[str, An
     found = {}
     for instance in road.airflow.call("GET", f"{place}/listMapped")["task_instances"]:
         number = instance["map_index"]
-        entry = road.airflow.found(f"{place}/xcomEntries/return_value?deserialize=false&map_index={number}")
-        value = None if entry is None else entry["value"]
+        value = road.airflow.value_at(f"{place}/xcomEntries/return_value?deserialize=false&map_index={number}")
         value = json.loads(value) if isinstance(value, str) else value
         found[number] = (instance["state"], None if value is None else value["args"])
     return found

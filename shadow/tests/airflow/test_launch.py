@@ -11,6 +11,7 @@ from bailey import Workspace
 from rest import ENDED, eventually
 from road import Road, probe
 
+pytestmark = pytest.mark.versions()
 DAG = "fresh"
 POOL = "fresh-pool"
 VARIABLE = f"bailey_launch_{DAG}"
@@ -132,9 +133,7 @@ def test_a_run_by_hand_is_noted_for_what_it_is(fresh: Road) -> None:
 
 def test_a_variable_that_is_no_launch_runs_nothing(fresh: Road) -> None:
     before = datetime.now(timezone.utc)
-    fresh.airflow.call(
-        "PATCH", f"/variables/{VARIABLE}?update_mask=value", {"key": VARIABLE, "value": '{"v": 1, "live": true}'}
-    )
+    fresh.airflow.change(f"/variables/{VARIABLE}", "value", {"key": VARIABLE, "value": '{"v": 1, "live": true}'})
 
     def failed() -> str | None:
         for run in fresh.airflow.runs(DAG):

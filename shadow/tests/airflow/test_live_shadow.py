@@ -48,6 +48,7 @@ def legacy_run(road: Road, run: str) -> tuple[str, datetime]:
 
 
 @pytest.mark.full
+@pytest.mark.versions()
 def test_every_tick_is_compared_with_its_own_runs(road: Road) -> None:
     names = build(road)
     began = datetime.now(timezone.utc)

@@ -13,12 +13,17 @@ from road import Road
 
 from lab.airflow import default_python
 
+pytestmark = pytest.mark.versions()
 PIPELINE, ENTRY = "own-night", "own-night-entry"
+# Where a person takes the operators from, in Airflow 3 and in 2.11.
+IMPORTS = {
+    False: "from airflow.providers.standard.operators.bash import BashOperator\nfrom airflow.sdk import DAG, task",
+    True: "from airflow.decorators import task\nfrom airflow.models.dag import DAG\nfrom airflow.operators.bash import BashOperator",
+}
 FILE = '''"""Written by hand."""
 
 import pendulum
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, task
+@IMPORTS@
 from airflow.timetables.trigger import CronTriggerTimetable
 from bailey_runtime.dag import BaileyGate, PythonTask, only_live
 
@@ -53,8 +58,7 @@ with DAG(
 WITHOUT = '''"""Written by hand, to stay."""
 
 import pendulum
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG
+@IMPORTS@
 from airflow.timetables.trigger import CronTriggerTimetable
 
 with DAG(
@@ -77,9 +81,10 @@ def own(road: Road, tmp_path: Path) -> Iterator[Road]:
         values = {"PYTHON": sys.executable, "FOLDER": str(SHADOW), "LINES": str(tmp_path / "lines")}
         for key, value in values.items():
             text = text.replace(f"@{key}@", repr(value))
+        text = text.replace("@IMPORTS@", IMPORTS[road.airflow.is_2])
         (place / name).write_text(text, encoding="utf-8")
     clock = road.entry(ENTRY, task="company.ops.refresh_cache", args=["own"])
-    airflow = {"python": str(default_python("33")), "path": [str(SHADOW)]}
+    airflow = {"python": str(default_python(road.airflow.record.version)), "path": [str(SHADOW)]}
     dag = {"file": "own/night.py", "without_gate": "own/morning.py", "environment": "airflow"}
     with road.settings(lambda settings: settings["environments"].update(airflow=airflow)):
         road.pipeline(PIPELINE, clock, {"work": {"entry": clock}}, dag=dag, policy={"clean_ticks": 1})

@@ -50,6 +50,7 @@ def runs(road: Road, dag: str) -> dict[str, str]:
 
 
 @pytest.mark.full
+@pytest.mark.versions()
 def test_the_bridge_is_taken_away(road: Road) -> None:
     dag, entry = build(road, "whole")
     before = road.redis.hgetall(f"bailey:switch:{{redbeat:{entry}}}")

@@ -20,6 +20,7 @@ def verdicts(document: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.full
+@pytest.mark.versions()
 def test_each_job_is_run_once_before_during_and_after(road: Road, tmp_path: Path) -> None:
     line = Line(road, tmp_path / "workspace", "export")
     line.work()
