@@ -14,7 +14,7 @@ public struct Bailey: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, DiscoverCommand.self, ProfileCommand.self, AdoptCommand.self, DoctorCommand.self,
-            ImportCommand.self,
+            ImportCommand.self, DurationsCommand.self,
             TicksCommand.self, PlanCommand.self,
             GenerateCommand.self,
             BacktestCommand.self, DeployCommand.self, ShadowCommand.self, ReportCommand.self, RulesCommand.self,

@@ -40,6 +40,13 @@ public struct Inventory: Sendable, Hashable {
         }
     }
 
+    /// Sets how long runs of some entries' tasks took, as workers told.
+    public mutating func tell(_ durations: [EntryID: KnownDurations]) {
+        for (id, known) in durations {
+            if let index = index(of: id) { entries[index].told = known }
+        }
+    }
+
     /// Sets the names that entries had before; of the others they are taken away.
     mutating func setFormerNames(_ names: [EntryID: [EntryID]]) {
         for index in entries.indices { entries[index].formerly = names[entries[index].id] ?? [] }

@@ -49,6 +49,8 @@ public struct LegacyEntry: Sendable, Hashable {
     public var timezone: String?
     /// What legacy recorded of its runs; nil when it records nothing.
     public var history: RunHistory?
+    /// How long runs of its task took, as workers told; nil where they did not, or where another entry has the same task. No part of an inventory.
+    public var told: KnownDurations?
     /// The instant legacy last fired it; nil when never or unknown.
     public var lastRun: Instant?
     /// How often legacy says it fired; nil when unknown.

@@ -29,6 +29,8 @@ public struct ObservedRun: Sendable, Hashable {
     public var sent: Instant?
     /// When it was seen to start; nil if it was not seen.
     public var started: Instant?
+    /// Seconds that it took by one clock: the worker's own, or this machine's; nil where neither tells both ends.
+    public var measured: Double?
     /// When it ended; when it was seen, where legacy does not say.
     public var ended: Instant
     /// When it ended by legacy's own word; a later one is that of a run which ended again under the same id. Nil where legacy does not say.

@@ -20,6 +20,8 @@ public struct PipelineSavings: Sendable, Hashable {
         public var runsWithSkips = 0
         /// Live runs that succeeded, were looked at and are not measured: of them tasks were skipped, or did not succeed.
         public var leftOut = 0
+        /// Seconds that the bodies of what tasks wait for count in `bodies`, by the waiting task, by the median.
+        public var awaited: [String: Double] = [:]
 
         /// Makes a measurement.
         public init(
@@ -46,6 +48,9 @@ public struct PipelineSavings: Sendable, Hashable {
             public var tasks: [String: Double]
             /// Seconds of their bodies by id, where they recorded it.
             public var bodies: [String: Double]
+            /// Seconds by the id of a task that waits for another run: from this run's tick to when the bodies of what it waits for would
+            /// have ended by themselves. The task itself may have found it ended: Airflow needs its time before the task begins to wait.
+            public var awaited: [String: Double] = [:]
             /// The tasks that were skipped.
             public var skipped: Set<String>
 
@@ -75,10 +80,13 @@ public struct PipelineSavings: Sendable, Hashable {
             }
             func path(_ run: Run) -> (seconds: Double, tasks: Int) {
                 // Of a task that recorded nothing all of it counts as its body.
-                Measured.longestPath(tasks, run.tasks.merging(run.bodies) { min($0, $1) })
+                PipelineSavings.longestPath(
+                    tasks,
+                    run.tasks.merging(run.bodies) { min($0, $1) }.merging(run.awaited) { $1 }
+                )
             }
             guard let seconds = median(\.seconds), let sequential = median({ $0.tasks.values.reduce(0, +) }),
-                let longest = median({ Measured.longestPath(tasks, $0.tasks).seconds }),
+                let longest = median({ PipelineSavings.longestPath(tasks, $0.tasks).seconds }),
                 let bodies = median({ path($0).seconds }), let pathTasks = median({ path($0).tasks })
             else { return nil }
             self.init(
@@ -90,23 +98,9 @@ public struct PipelineSavings: Sendable, Hashable {
                 pathTasks: pathTasks
             )
             for run in runs { for id in run.skipped { skipped[id, default: 0] += 1 } }
+            for id in Set(runs.flatMap(\.awaited.keys)) { awaited[id] = median { $0.awaited[id] ?? 0 } }
             runsWithSkips = runs.count(where: { !$0.skipped.isEmpty })
             leftOut = unusable + all.count - runs.count
-        }
-
-        /// The longest path through tasks, and how many lie on it.
-        private static func longestPath(_ tasks: [TaskDefinition], _ seconds: [String: Double]) -> (
-            seconds: Double, tasks: Int
-        ) {
-            var ends: [String: (seconds: Double, tasks: Int)] = [:]
-            var left = tasks
-            while let index = left.firstIndex(where: { task in task.after.allSatisfy { ends[$0] != nil } }) {
-                let task = left.remove(at: index)
-                let before = task.after.compactMap { ends[$0] }.max { $0.seconds < $1.seconds } ?? (0, 0)
-                let own = seconds[task.id]
-                ends[task.id] = (before.seconds + (own ?? 0), before.tasks + (own == nil ? 0 : 1))
-            }
-            return ends.values.max { $0.seconds < $1.seconds } ?? (0, 0)
         }
 
         /// Seconds that running side by side saved of a run.
@@ -115,6 +109,42 @@ public struct PipelineSavings: Sendable, Hashable {
         public var waits: Double { seconds - longestPath }
         /// Seconds of each task on the longest path that are not its body's: for Airflow itself, and for slots and workers.
         public var overheadPerTask: Double { pathTasks == 0 ? 0 : (seconds - bodies) / Double(pathTasks) }
+    }
+
+    /// The longest path through tasks, and how many lie on it. A task of which nothing is known takes no time and is none of them.
+    public static func longestPath(_ tasks: [TaskDefinition], _ seconds: [String: Double]) -> (
+        seconds: Double, tasks: Int
+    ) {
+        var ends: [String: (seconds: Double, tasks: Int)] = [:]
+        var left = tasks
+        while let index = left.firstIndex(where: { task in task.after.allSatisfy { ends[$0] != nil } }) {
+            let task = left.remove(at: index)
+            let before = task.after.compactMap { ends[$0] }.max { $0.seconds < $1.seconds } ?? (0, 0)
+            let own = seconds[task.id]
+            ends[task.id] = (before.seconds + (own ?? 0), before.tasks + (own == nil ? 0 : 1))
+        }
+        return ends.values.max { $0.seconds < $1.seconds } ?? (0, 0)
+    }
+
+    /// What Airflow takes for each task beside its body, as runs showed that are none of those that were measured: shadow runs.
+    public struct Overhead: Sendable, Hashable {
+        /// How many runs showed it.
+        public var runs: Int
+        /// Seconds for each task of the longest path, by the median.
+        public var seconds: Double
+
+        /// Makes what was seen.
+        public init(runs: Int, seconds: Double) { (self.runs, self.seconds) = (runs, seconds) }
+
+        /// Of runs that only show it; nil where there are none.
+        public init?(_ runs: [Measured.Run], of tasks: [TaskDefinition]) {
+            let each = runs.compactMap { run -> Double? in
+                let path = PipelineSavings.longestPath(tasks, run.tasks.merging(run.bodies) { min($0, $1) })
+                return path.tasks == 0 ? nil : max(0, run.seconds - path.seconds) / Double(path.tasks)
+            }.sorted()
+            guard !each.isEmpty else { return nil }
+            self.init(runs: each.count, seconds: each[each.count / 2])
+        }
     }
 
     /// Where a figure comes from.
@@ -128,6 +158,10 @@ public struct PipelineSavings: Sendable, Hashable {
         case records
         /// Bailey, which saw runs begin and end while it watched.
         case watching
+        /// Events that workers sent, of the task.
+        case events
+        /// A worker's log, of the task.
+        case log = "worker-log"
     }
 
     /// The pipeline.
@@ -146,6 +180,9 @@ public struct PipelineSavings: Sendable, Hashable {
     public var projection: RunProjection
     /// What was measured in Airflow, or why nothing is known of it; nil where no live run has succeeded.
     public var measured: Known<Measured?>
+
+    /// What Airflow takes for each task beside its body, by runs that were not measured; nil where none showed it.
+    public var overhead: Overhead?
 
     /// Makes a row.
     public init(pipeline: String, projection: RunProjection, measured: Known<Measured?>) {
@@ -180,6 +217,20 @@ public struct PipelineSavings: Sendable, Hashable {
     public var deviation: Double? {
         guard let measured = measuredWhole, let projected = projection.projected, projected > 0 else { return nil }
         return measured.bodies / projected - 1
+    }
+
+    /// Seconds that a whole run is to take in this Airflow: what the plan reckons, and for each task on the path what shadow runs showed that
+    /// Airflow takes for one. Nil where one is unknown.
+    public var projectedRun: (seconds: Double, tasks: Int)? {
+        guard let projected = projection.projected, let tasks = projection.pathTasks, let overhead, projected > 0
+        else { return nil }
+        return (projected + Double(tasks) * overhead.seconds, tasks)
+    }
+
+    /// By how much of it that is off what whole runs took. Nil where one is unknown.
+    public var runDeviation: Double? {
+        guard let measured = measuredWhole, let run = projectedRun else { return nil }
+        return measured.seconds / run.seconds - 1
     }
 
     /// Seconds of a run that are saved; less than zero where it takes longer. Nil where one side is unknown.

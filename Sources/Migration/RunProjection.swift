@@ -8,8 +8,20 @@ public struct RunProjection: Sendable, Hashable {
         public enum Origin: String, Sendable, Hashable, CaseIterable {
             /// The median of what the legacy system recorded.
             case recorded
+            /// Events that the legacy system's workers sent, of the task.
+            case events
+            /// A worker's log, of the task.
+            case log = "worker-log"
             /// A person wrote it into the mapping (`expected`).
             case stated
+
+            /// By whom workers' words came.
+            public init(_ witness: KnownDurations.Witness) {
+                switch witness {
+                case .events: self = .events
+                case .log: self = .log
+                }
+            }
         }
 
         /// In seconds.
@@ -52,6 +64,8 @@ public struct RunProjection: Sendable, Hashable {
     public var sequential: Double?
     /// Seconds of the longest path: what a run takes whose tasks never wait for a slot.
     public var unlimited: Double?
+    /// How many tasks lie on the longest path; nil where a duration is unknown.
+    public var pathTasks: Int?
     /// Seconds of a run with the pools as declared; nil where a duration or a pool's slots are unknown.
     public var projected: Double?
     /// Seconds from the run's begin to the end of each task, by its id, with the pools as declared; where one of those is unknown as if it had no end. Empty where a
@@ -86,6 +100,7 @@ public struct RunProjection: Sendable, Hashable {
         sequential = tasks.reduce(0) { $0 + (lengths[$1.id]?.seconds ?? 0) }
         unlimited = free?.end
         ends = free?.ends ?? [:]
+        pathTasks = PipelineSavings.longestPath(tasks, lengths.mapValues(\.seconds)).tasks
         let limits = declared.filter { named.contains($0.key) }
         guard limits.count == named.count, let asDeclared = run.times(limits: limits) else { return }
         projected = asDeclared.end

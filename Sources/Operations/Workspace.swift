@@ -139,7 +139,7 @@ package struct Workspace {
     /// - Throws: `OperationFailure`, or `CancellationError`.
     package func plan(_ inventory: Inventory) throws -> Plan {
         var planner = Planner(
-            inventory: inventory,
+            inventory: try told(inventory),
             zones: zones,
             environments: Set(settings.environments.keys),
             celery: Dictionary(

@@ -361,8 +361,12 @@ public struct Planner {
     /// How long tasks take by what legacy recorded of their entries.
     private func recorded(_ dag: DAGDefinition) -> [String: RunProjection.Length] {
         dag.tasks.reduce(into: [:]) { found, task in
-            guard let median = task.entry.flatMap({ inventory[$0]?.history?.p50 }) else { return }
-            found[task.id] = RunProjection.Length(seconds: median, origin: .recorded)
+            guard let entry = task.entry.flatMap({ inventory[$0] }) else { return }
+            if let median = entry.history?.p50 {
+                found[task.id] = RunProjection.Length(seconds: median, origin: .recorded)
+            } else if let told = entry.told {
+                found[task.id] = RunProjection.Length(seconds: told.p50, origin: .init(told.witness))
+            }
         }
     }
 

@@ -12,11 +12,7 @@ extension RunProjection {
             ]
         }
         guard let sequential, let unlimited, sequential > 0 else { return [] }
-        let stated = lengths.values.filter { $0.origin == .stated }.count
-        let basis =
-            stated == 0
-            ? "as recorded"
-            : stated == lengths.count ? "as stated" : "\(stated) of \(lengths.count) durations stated, else recorded"
+        let basis = basis
         if let projected {
             var line =
                 "a run alone: one task after another \(seconds(sequential)), as a DAG \(seconds(projected)) (\(percent(1 - projected / sequential)) less)"
@@ -28,6 +24,26 @@ extension RunProjection {
             )
         }
         return lines + pools.compactMap(\.textLine)
+    }
+
+    /// How the durations are known: `as stated`, `3 of 4 durations stated, else recorded`.
+    private var basis: String {
+        let counts = Dictionary(grouping: lengths.values, by: \.origin).mapValues(\.count)
+        let known = [RunProjection.Length.Origin.stated, .events, .log, .recorded].filter { counts[$0] != nil }
+        guard let last = known.last, known.count > 1 else { return "as \((known.first ?? .recorded).words)" }
+        let others = known.dropLast().map { "\(counts[$0] ?? 0) of \(lengths.count) durations \($0.words)" }
+        return "\(others.joined(separator: ", ")), else \(last.words)"
+    }
+}
+
+extension RunProjection.Length.Origin {
+    fileprivate var words: String {
+        switch self {
+        case .recorded: "recorded"
+        case .events: "seen in workers' events"
+        case .log: "read in a worker's log"
+        case .stated: "stated"
+        }
     }
 }
 

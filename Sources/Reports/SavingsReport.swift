@@ -97,7 +97,7 @@ public struct SavingsReport: Sendable {
         for row in rows { lines += details(row) }
         lines.append("")
         lines.append(
-            "Recorded: the medians of legacy's entries one after another, those of runs that are waited for among them, by its own records or, “seen”, by what Bailey saw of them. Projected: the tasks one after another → as a DAG with the pools as declared. Measured: live runs in Airflow."
+            "Recorded: the medians of legacy's entries one after another, those of runs that are waited for among them, by its own records or, “seen”, by what Bailey saw of them, “events” and “log”, by what workers told of the task. Projected: the tasks one after another → as a DAG with the pools as declared. Measured: live runs in Airflow."
         )
         return lines + totals
     }
@@ -128,7 +128,13 @@ public struct SavingsReport: Sendable {
 
     private func recordedWords(_ row: PipelineSavings) -> String {
         guard let recorded = row.recorded else { return row.stated.map { "\(seconds($0)) (stated)" } ?? "unknown" }
-        let seen = row.recordedBy == .watching ? ", seen" : ""
+        let seen =
+            switch row.recordedBy {
+            case .watching: ", seen"
+            case .events: ", events"
+            case .log: ", log"
+            case .records, nil: ""
+            }
         return "\(seconds(recorded)) (\(row.recordedRuns) \(row.recordedRuns == 1 ? "run" : "runs")\(seen))"
     }
 
@@ -147,7 +153,7 @@ public struct SavingsReport: Sendable {
             lines.append(
                 "  of that the bodies alone, along the longest path of \(measured.pathTasks) tasks: \(seconds(measured.bodies))\(deviation(row)); Airflow itself and waits cost \(seconds(max(0, measured.overheadPerTask))) for each of them"
             )
-            lines += basis(measured)
+            lines += awaited(measured) + whole(row) + basis(measured)
         } else if case .unknown(let why) = row.measured {
             lines.append("  measured: not known: \(why)")
         }
@@ -160,6 +166,23 @@ public struct SavingsReport: Sendable {
             )
         }
         return lines.isEmpty ? [] : ["\(row.pipeline):"] + lines
+    }
+
+    private func awaited(_ measured: PipelineSavings.Measured) -> [String] {
+        measured.awaited.sorted { $0.key < $1.key }.map { task, length in
+            "  \(task) counts there with \(seconds(length)), what the bodies that it waits for took from this run's tick on, as in the projection: it began to wait when they had begun"
+        }
+    }
+
+    /// The whole run, against what the plan and Airflow's own time in shadow runs foretold.
+    private func whole(_ row: PipelineSavings) -> [String] {
+        guard let projected = row.projection.projected, let run = row.projectedRun, let overhead = row.overhead else {
+            return []
+        }
+        let off = row.runDeviation.map { "; measured is \(decimal(abs($0) * 100)) % \($0 < 0 ? "less" : "more")" } ?? ""
+        return [
+            "  the whole run was to take \(seconds(run.seconds)) here: projected \(seconds(projected)) + \(run.tasks) tasks × \(seconds(overhead.seconds)), which Airflow took for each beside its body in \(overhead.runs) shadow \(overhead.runs == 1 ? "run" : "runs")\(off)"
+        ]
     }
 
     private func deviation(_ row: PipelineSavings) -> String {
@@ -248,6 +271,9 @@ public struct SavingsReport: Sendable {
                         )
                     ),
                     "runs_left_out": .number(JSONNumber(found.leftOut)),
+                    "awaited_seconds": .object(
+                        JSONObject(found.awaited.sorted { $0.key < $1.key }.map { ($0.key, number($0.value)) })
+                    ),
                 ]
             }
         }
@@ -262,7 +288,12 @@ public struct SavingsReport: Sendable {
                 "sequential_seconds": number(row.projection.sequential),
                 "unlimited_seconds": number(row.projection.unlimited), "seconds": number(row.projection.projected),
                 "held_back_by": row.projection.narrowest.map { .string($0.name) } ?? .null,
+                "path_tasks": row.projection.pathTasks.map { .number(JSONNumber($0)) } ?? .null,
+                "overhead_per_task_seconds": number(row.overhead?.seconds),
+                "overhead_runs": .number(JSONNumber(row.overhead?.runs ?? 0)),
+                "run_seconds": number(row.projectedRun?.seconds),
             ],
+            "run_deviation": number(row.runDeviation),
             "measured": measured, "unmeasured": why, "saved_seconds": number(row.saved),
             "before": row.before.map { .string($0.basis.rawValue) } ?? .null,
             "after": row.after.map { .string($0.basis.rawValue) } ?? .null,

@@ -73,10 +73,11 @@ extension StateStore {
         try write("noting runs") { database in
             let statement = try database.cachedStatement(
                 sql: """
-                    INSERT INTO legacy_run (entry, run, sent_us, started_us, ended_us, origin, standing, stamped_us)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO legacy_run (entry, run, sent_us, started_us, ended_us, origin, standing, stamped_us, measured)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT DO UPDATE SET sent_us = coalesce(sent_us, excluded.sent_us),
                     started_us = coalesce(started_us, excluded.started_us), origin = coalesce(origin, excluded.origin),
+                    measured = coalesce(measured, excluded.measured),
                     again = again + coalesce(excluded.stamped_us > stamped_us, 0),
                     stamped_us = coalesce(max(stamped_us, excluded.stamped_us), stamped_us, excluded.stamped_us)
                     """
@@ -85,6 +86,7 @@ extension StateStore {
                 try statement.execute(arguments: [
                     run.entry.description, run.run, run.sent?.microseconds, run.started?.microseconds,
                     run.ended.microseconds, run.origin, run.standing.rawValue, run.stamp?.microseconds,
+                    run.measured,
                 ])
             }
         }
@@ -259,20 +261,21 @@ extension StateStore {
 }
 
 extension StateStore {
-    /// How many seconds the newest runs of an entry took that were seen to begin and to end, of at most so many.
+    /// How many seconds the newest runs of an entry took that were seen to begin and to end, of at most so many: by one clock where one told both.
     ///
     /// - Throws: `StoreError`.
     public func legacyDurations(_ entry: EntryID, limit: Int = 500) throws(StoreError) -> [Double] {
         try read("reading how long runs of \(entry) took") { database in
-            try Int64.fetchAll(
+            try Double.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT ended_us - started_us FROM legacy_run WHERE entry = ? AND ended_us > started_us
+                        SELECT coalesce(measured, (ended_us - started_us) / 1e6) AS seconds FROM legacy_run
+                        WHERE entry = ? AND (measured >= 0 OR measured IS NULL AND ended_us > started_us)
                         AND standing IN ('tick', 'by-schedule', 'job') ORDER BY ended_us DESC LIMIT ?
                         """
                 ),
                 arguments: [entry.description, limit]
-            ).map { Double($0) / 1e6 }
+            )
         }
     }
 }

@@ -120,6 +120,7 @@ public struct StateStore: Sendable {
         migrator.registerMigration("9 a name of its own, and history by time") { try $0.execute(sql: historyTables) }
         migrator.registerMigration("10 runs that ended again") { try $0.execute(sql: repeatedRunColumns) }
         migrator.registerMigration("11 what entries were") { try $0.execute(sql: pastEntryTables) }
+        migrator.registerMigration("12 how long runs took, as workers told") { try $0.execute(sql: durationTables) }
         return migrator
     }
 

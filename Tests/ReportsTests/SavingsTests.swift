@@ -123,6 +123,40 @@ import Testing
         #expect(text.contains("50 min 0 s (1 run, seen)") && text.contains("40 % less than projected"), "\(text)")
     }
 
+    @Test func whatATaskWaitsForCountsWithItsBodies() throws {
+        var one = run(900, ["a": 20, "b": 300, "c": 300, "d": 300])
+        // It began to wait when what it waits for had nearly ended.
+        one.bodies = ["b": 300, "c": 300, "d": 300]
+        one.awaited = ["a": 600]
+        let measured = try #require(PipelineSavings.Measured([one], of: tasks))
+        #expect(measured.bodies == 900 && measured.pathTasks == 2 && measured.awaited == ["a": 600])
+        // What Airflow has of the task stays what it is.
+        #expect(measured.longestPath == 600 && measured.sequential == 920)
+        let text = report([row(.known(measured))]).textLines.joined(separator: "\n")
+        #expect(text.contains("a counts there with 10 min 0 s"), "\(text)")
+    }
+
+    @Test func aWholeRunIsForetoldByWhatShadowRunsShowedOfAirflow() throws {
+        var skipping = run(60, ["b": 30, "d": 20])
+        skipping.skipped = ["a", "c"]
+        // 45 s of bodies and two tasks; 60 s and one of them; no task at all.
+        let overhead = try #require(
+            PipelineSavings.Overhead([skipping, run(60, ["b": 40]), run(9, [:])], of: tasks)
+        )
+        #expect(overhead.runs == 2 && overhead.seconds == 24)
+        #expect(PipelineSavings.Overhead([], of: tasks) == nil)
+        var one = row(
+            .known(PipelineSavings.Measured([run(2000, ["a": 600, "b": 600, "c": 600, "d": 600])], of: tasks))
+        )
+        #expect(one.projectedRun == nil && one.runDeviation == nil)
+        one.overhead = PipelineSavings.Overhead(runs: 2, seconds: 100)
+        // b and c wait for each other in their pool: 1800 s; two tasks lie on the longest path.
+        #expect(one.projectedRun?.seconds == 2000 && one.projectedRun?.tasks == 2 && one.runDeviation == 0)
+        let text = report([one]).textLines.joined(separator: "\n")
+        #expect(text.contains("33 min 20 s here: projected 30 min 0 s + 2 tasks × 1 min 40 s"), "\(text)")
+        #expect(report([one]).json["pipelines"]?.array?.first?["projected"]?["run_seconds"]?.double == 2000)
+    }
+
     @Test func whatAPersonStatesCountsWhereNothingIsRecorded() {
         var one = row()
         one.stated = 3000

@@ -48,6 +48,11 @@ import Testing
             ])
             #expect(try store.legacyDurations(entry) == [7, 5])
             #expect(try store.legacyDurations(entry, limit: 1) == [7])
+            // Its start was seen too late to be a start, and its worker's clock tells how long it took all the same.
+            var late = ObservedRun(entry: entry, run: "late", ended: at(1000), standing: .tick)
+            late.measured = 3.5
+            try store.note([late])
+            #expect(try store.legacyDurations(entry, limit: 1) == [3.5])
             #expect(try store.legacyDurations(EntryID(source: "s", name: "other")).isEmpty)
         }
     }

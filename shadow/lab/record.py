@@ -120,6 +120,7 @@ class FirstRecord(StackRecord):
 
     speed: float = 100.0
     night: int = 2
+    phase: int = 0
     ports: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -32,10 +32,15 @@ final class CeleryEvents: Sendable {
     ///
     /// - Parameter seen: when it came.
     func take(_ payload: [UInt8], seen: Instant) {
-        guard let envelope = try? JSON(parsing: payload), let body = envelope["body"]?.string else { return }
+        for event in CeleryEvents.events(in: payload) { take(event, seen) }
+    }
+
+    /// The events in a message of kombu's; none of one that cannot be read.
+    static func events(in payload: [UInt8]) -> [JSON] {
+        guard let envelope = try? JSON(parsing: payload), let body = envelope["body"]?.string else { return [] }
         let bytes = Data(base64Encoded: body).map { Array($0) } ?? Array(body.utf8)
-        guard let json = try? JSON(parsing: bytes) else { return }
-        for event in json.array ?? [json] { take(event, seen) }
+        guard let json = try? JSON(parsing: bytes) else { return [] }
+        return json.array ?? [json]
     }
 
     private func take(_ event: JSON, _ seen: Instant) {

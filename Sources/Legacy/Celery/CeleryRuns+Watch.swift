@@ -76,7 +76,7 @@ extension CeleryRuns {
             outcome.measured = end.seconds(since: begun)
         }
         outcome.origin = outcome.origin ?? message?.origin
-        let run = ObservedRun(
+        var run = ObservedRun(
             entry: outcome.key.entry,
             run: outcome.run,
             sent: message?.sent,
@@ -85,6 +85,7 @@ extension CeleryRuns {
             stamp: outcome.end,
             origin: outcome.origin
         )
+        run.measured = outcome.measured
         return .run(outcome, run)
     }
 }

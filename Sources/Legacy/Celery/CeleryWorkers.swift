@@ -86,6 +86,23 @@ public struct CeleryWorkers: Sendable {
         try await ask(method, [:], name: name, now: now, seconds: 2)
     }
 
+    /// Tells workers to send events of their tasks, or not to; each answers whether it did so before.
+    ///
+    /// - Parameter workers: the names of those that are told.
+    func setEvents(_ on: Bool, of workers: [String], name: String, now: Instant) async throws(RedisError) -> Answers {
+        try await RedisConnection.ask(url) { redis throws(RedisError) in
+            try await ask(
+                redis,
+                on ? "enable_events" : "disable_events",
+                [:],
+                to: workers,
+                name: name,
+                now: now,
+                seconds: 2
+            )
+        }
+    }
+
     private func ask(_ method: String, _ arguments: JSON, name: String, now: Instant, seconds: Int)
         async throws(RedisError) -> Answers
     {
@@ -98,6 +115,7 @@ public struct CeleryWorkers: Sendable {
         _ redis: RedisConnection,
         _ method: String,
         _ arguments: JSON,
+        to workers: [String]? = nil,
         name: String,
         now: Instant,
         seconds: Int
@@ -108,11 +126,18 @@ public struct CeleryWorkers: Sendable {
         _ = try await redis.send(RedisCommand("SADD", raw: [bindings, binding]))
         let found: Answers
         do throws(RedisError) {
-            let message = CeleryWorkers.question(method, arguments, name: name, expires: now.adding(seconds: 10))
+            let message = CeleryWorkers.question(
+                method,
+                arguments,
+                to: workers,
+                name: name,
+                expires: now.adding(seconds: 10)
+            )
             let channel = Array("/\(url.database).celery.pidbox".utf8)
             let receivers = try await redis.send(RedisCommand("PUBLISH", raw: [channel, Array(message.text().utf8)]))
                 .int
-            found = try await CeleryWorkers.answers(redis, queue, asked: receivers ?? 0, seconds: seconds)
+            let asked = min(receivers ?? 0, workers?.count ?? .max)
+            found = try await CeleryWorkers.answers(redis, queue, asked: asked, seconds: seconds)
         } catch {
             _ = try? await redis.send(RedisCommand("SREM", raw: [bindings, binding]))
             throw error
@@ -142,9 +167,16 @@ public struct CeleryWorkers: Sendable {
         return answer.object?.members.map { Answer(worker: $0.key, settings: $0.value) } ?? []
     }
 
-    private static func question(_ method: String, _ arguments: JSON, name: String, expires: Instant) -> JSON {
+    private static func question(
+        _ method: String,
+        _ arguments: JSON,
+        to workers: [String]?,
+        name: String,
+        expires: Instant
+    ) -> JSON {
         let body: JSON = [
-            "method": .string(method), "arguments": arguments, "destination": nil, "pattern": nil, "matcher": nil,
+            "method": .string(method), "arguments": arguments,
+            "destination": workers.map { .array($0.map { .string($0) }) } ?? .null, "pattern": nil, "matcher": nil,
             "ticket": .string(name), "reply_to": ["exchange": "reply.celery.pidbox", "routing_key": .string(name)],
         ]
         return [

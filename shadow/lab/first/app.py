@@ -1,7 +1,7 @@
 """The company's Celery application (`celery -A lab.first.app`): a static schedule, the default scheduler, no `result_extended`.
 
-The broker is one database of a Redis, results are another. FIRST_NIGHT says how many minutes lie between two nights; left out, a night is a day,
-and the schedule is the company's.
+The broker is one database of a Redis, results are another. FIRST_NIGHT says how many minutes lie between two nights, FIRST_PHASE at which minute one
+is; left out, a night is a day, and the schedule is the company's.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from celery import Celery
 from celery.schedules import crontab
 
 from lab.first import bodies
+from lab.first.calendar import hourly
 
 app = Celery("first", broker=os.environ["FIRST_BROKER_URL"], backend=os.environ["FIRST_RESULTS_URL"])
 app.conf.update(timezone="UTC", broker_connection_retry_on_startup=True)
 
 
 def at(hour: int | None, minute: int) -> crontab:
-    """Daily, or each hour, at that time; in a laboratory once a night."""
+    """Daily, or each hour, at that time; in a laboratory once a night, or oftener."""
     night = os.environ.get("FIRST_NIGHT")
     if night is not None:
-        return crontab(minute=f"*/{night}")
+        every = hourly(int(night)) if hour is None and minute == 0 else int(night)
+        phase = int(os.environ.get("FIRST_PHASE", "0")) % every
+        return crontab(minute=f"{phase}-59/{every}" if phase else f"*/{every}")
     return crontab(minute=minute) if hour is None else crontab(hour=hour, minute=minute)
 
 

@@ -15,6 +15,7 @@ import redis
 from celery import Celery
 
 from lab import servers
+from lab.first.calendar import phase
 from lab.processes import LabError, session_of, stop
 from lab.record import FirstRecord
 from lab.stack import Stack
@@ -37,7 +38,7 @@ class FirstCompany(Stack[FirstRecord]):
     def up(self, speed: float, night: int, owner: int | None = None) -> FirstRecord:
         """Starts it, or says that it runs. If anything fails or interrupts this, nothing is left."""
         ports = {name: servers.quiet_port() for name in (*STORES, "agents", "orchestrator")}
-        return self.bring_up(owner, speed=speed, night=night, ports=ports)
+        return self.bring_up(owner, speed=speed, night=night, phase=phase(night), ports=ports)
 
     def members(self, record: FirstRecord) -> Sequence[str]:
         return ("redis", "postgres", *STORES, "agents", "orchestrator", "poller", "worker", "beat")
@@ -96,6 +97,7 @@ class FirstCompany(Stack[FirstRecord]):
             "FIRST_BROKER_URL": record.redis_url,
             "FIRST_RESULTS_URL": record.results_url,
             "FIRST_NIGHT": str(record.night),
+            "FIRST_PHASE": str(record.phase),
             "LAB_SPEED": str(record.speed),
         }
 
@@ -109,6 +111,7 @@ class FirstCompany(Stack[FirstRecord]):
             "COMPANY_PYTHON": record.python,
             "COMPANY_PYTHONPATH": record.pythonpath,
             "COMPANY_SPEED": f"{record.speed:g}",
+            "COMPANY_PHASE": str(record.phase),
         }
 
 
