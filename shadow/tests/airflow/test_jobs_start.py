@@ -12,6 +12,7 @@ from line import Line
 from rest import eventually
 from road import Road
 
+pytestmark = pytest.mark.versions()
 EVERY = "1s"
 
 
@@ -30,15 +31,6 @@ def waits(line: Line) -> str:
 
 
 def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None:
-    goes_the_whole_way(road, tmp_path)
-
-
-@pytest.mark.full
-def test_it_does_so_in_211(road_211: Road, tmp_path: Path) -> None:
-    goes_the_whole_way(road_211, tmp_path)
-
-
-def goes_the_whole_way(road: Road, tmp_path: Path) -> None:
     """Legacy's, Airflow's, legacy's again, Airflow's again."""
     line = Line(road, tmp_path / "workspace", "woken", {"jobs": EVERY})
     line.work()
