@@ -56,8 +56,8 @@ def waits(road: Road) -> Iterator[Road]:
 def test_a_task_waits_for_the_run_of_the_others_last_tick(waits: Road) -> None:
     started(waits, GATED, "live", OWN, bailey_mode="live")
     started(waits, UNGATED, "plain", OWN)
-    for dag, run in ((GATED, "live"), (UNGATED, "plain")):
-        eventually(f"{dag} waits", lambda dag=dag, run=run: state(waits, dag, run, "wait") == "up_for_reschedule")
+    for dag, run, word in ((GATED, "live", "deferred"), (UNGATED, "plain", "up_for_reschedule")):
+        eventually(f"{dag} waits", lambda dag=dag, run=run, word=word: state(waits, dag, run, "wait") == word)
     started(waits, STORE, "live", TICK, bailey_mode="live")
     for dag, run in ((GATED, "live"), (UNGATED, "plain")):
         waits.airflow.ended(dag, run)

@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from bailey_runtime import wait_task
-from bailey_runtime.wait_task import look_at
+from bailey_runtime.awaited_run import OVER, look_at
 
 TICK = datetime(2026, 11, 28, 2, tzinfo=timezone.utc)
 COALESCED = {"v": 1, "mode": "skip", "how": "coalesced", "note": "", "into": "store/late"}
@@ -84,4 +83,4 @@ def test_what_will_never_run_is_said(task):
         answer = {**COALESCED, "how": how, "note": note, "into": ""}
         state, into, words = looked(task, it=run("success", answer=answer, **SKIPPED))
         assert (state, into) == ("skipped", "") and how in words and note in words
-        assert state in wait_task._OVER
+        assert state in OVER
