@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from typing import Any
 
@@ -112,7 +112,40 @@ async def seen_in_triggerer(id: str) -> Any:
     """An Airflow connection, asked for as the triggerer may."""
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(id)
-    # The triggerer's own loop answers such calls, so they must not hold it up.
-    from asgiref.sync import sync_to_async
+    if asks_in_one_loop():
+        # The triggerer's own loop answers such calls, so they must not hold it up.
+        from asgiref.sync import sync_to_async
 
-    return await sync_to_async(BaseHook.get_connection)(id)
+        return await sync_to_async(BaseHook.get_connection)(id)
+    return await _asked_in_30(id)
+
+
+def asks_in_one_loop() -> bool:
+    """Whether what a trigger asks of Airflow from a thread is asked in the triggerer's own loop.
+
+    In 3.0 it may be read in another one, and then the triggerer takes the answer for that to a question of its own and dies (3.0.6).
+    """
+    try:
+        from airflow.sdk.execution_time import task_runner
+    except ImportError:
+        # 2.11, where triggers read Airflow's tables.
+        return True
+    return hasattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "start_reader")
+
+
+async def _asked_in_30(id: str) -> Any:
+    """What `get_connection` of 3.0 does, but for asking in this loop."""
+    import asyncio
+
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time import comms, context, supervisor, task_runner
+
+    for backend in supervisor.ensure_secrets_backend_loaded():
+        # One that fails is passed over there, too.
+        with suppress(Exception):
+            if found := await asyncio.to_thread(backend.get_connection, conn_id=id):
+                return found
+    answer = await task_runner.SUPERVISOR_COMMS.asend(comms.GetConnection(conn_id=id))
+    if isinstance(answer, comms.ErrorResponse):
+        raise AirflowRuntimeError(answer)
+    return context._convert_connection_result_conn(answer)

@@ -10,12 +10,13 @@ from typing import Any
 
 from .awaited_run import OVER, look_in_triggerer
 from .compat import BaseTrigger, TriggerEvent
+from .connections import asks_in_one_loop
 
 
 class RunEndedTrigger(BaseTrigger):
     """Looks every so many seconds what became of a DAG's run of a tick (ISO 8601), or of its task, until a time (seconds since the epoch).
 
-    One event: `ended`; `over` where the time has passed; `unknown` where Airflow gives the triggerer no answer. Whoever waits looks itself then.
+    One event: `ended`; `over` where the time has passed; `unknown` where Airflow gives the triggerer no answer, as in 3.0. Whoever waits looks itself then.
     """
 
     def __init__(self, dag: str, awaited: str | None, tick: str, every: float, until: float) -> None:
@@ -40,6 +41,9 @@ class RunEndedTrigger(BaseTrigger):
         while time.time() < self.until:
             # Somebody has just looked.
             await asyncio.sleep(max(0.0, min(self.every, self.until - time.time())))
+            if not asks_in_one_loop():
+                ended = "unknown"
+                break
             try:
                 # The triggerer's own loop answers such calls, so they must not hold it up.
                 seen = await sync_to_async(look_in_triggerer)(self.dag, self.awaited, tick)
