@@ -69,6 +69,7 @@ extension FindingCode {
 
     public static let renamedEntry = FindingCode(61, "renamed-entry", .info)
     public static let assetUnannounced = FindingCode(62, "asset-unannounced", .warning)
+    public static let templateStays = FindingCode(63, "template-stays", .warning)
 
     public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
     public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
@@ -108,7 +109,7 @@ extension FindingCode {
         .resultNotAwaited, .taskRepeats, .canvasArguments, .boundedEntry,
         .runsElsewhere, .overlapDiffers, .secretInCommand, .scheduleMisleads,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
-        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .renamedEntry, .assetUnannounced,
+        .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .renamedEntry, .assetUnannounced, .templateStays,
         .poolUndeclared,
         .poolTooSmall,
         .poolDiffers,
