@@ -70,6 +70,7 @@ extension FindingCode {
     public static let renamedEntry = FindingCode(61, "renamed-entry", .info)
     public static let assetUnannounced = FindingCode(62, "asset-unannounced", .warning)
     public static let latenessUnseen = FindingCode(63, "lateness-unseen", .warning)
+    public static let templateStays = FindingCode(64, "template-stays", .warning)
 
     public static let poolUndeclared = FindingCode(65, "pool-undeclared", .warning)
     public static let poolTooSmall = FindingCode(66, "pool-too-small", .error)
@@ -110,7 +111,7 @@ extension FindingCode {
         .runsElsewhere, .overlapDiffers, .secretInCommand, .scheduleMisleads,
         .unknownEntry, .unknownTask, .duplicateIdentity, .dependencyCycle, .entryMappedTwice, .unknownEnvironment,
         .clockAmbiguous, .invalidMapping, .unclassifiedBody, .airflowLimit, .impossibleWait, .renamedEntry,
-        .assetUnannounced, .latenessUnseen,
+        .assetUnannounced, .latenessUnseen, .templateStays,
         .poolUndeclared,
         .poolTooSmall,
         .poolDiffers,

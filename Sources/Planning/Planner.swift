@@ -116,6 +116,7 @@ public struct Planner {
         let pools = PoolDeclarations(pools, mappings)
         findings +=
             mappings.flatMap(ResultChecker(inventory: inventory).findings) + AssetChecker(mappings: mappings).findings()
+            + mappings.flatMap(TemplateChecker.findings)
         findings += pools.findings(of: mappings) + NotifyChecker(channels: channels).findings(of: mappings)
 
         var owner: [EntryID: String] = [:]

@@ -85,6 +85,22 @@ import Testing
         ])
     }
 
+    @Test func airflowsTemplatesAreToldToStay() throws {
+        let table: [(String, String?)] = [
+            ("command: [x, '--day={{ ds }}']", "{tick: date}"),
+            ("python: {callable: 'm:f', args: [[{deep: '{{ params.n }}'}]]}", "{param: NAME}"),
+            ("sql: {connection: c, text: \"SELECT '{{ data_interval_start }}'\"}", "{previous_tick: iso}"),
+            ("http: {url: 'http://x/', json: {a: \"{{ ti.xcom_pull('a') }}\"}}", "{from: TASK}"),
+            ("command: [x, '{{ name }}', '{tick: date}', '{{']", nil), ("command: [x, 'ds']", nil),
+        ]
+        for (task, words) in table {
+            let plan = try plan([one(task)])
+            let found = plan.findings.filter { $0.code == .templateStays }
+            #expect(plan.holds && found.count == (words == nil ? 0 : 1), "\(task): \(plan.findings)")
+            if let words { #expect(found.first?.text.contains("Write \(words)") == true, "\(found)") }
+        }
+    }
+
     @Test func bodiesHaveTheFormThatTheyNeed() throws {
         try check([
             (one("python: {callable: 'm:f', args: {from: a}}"), "must be a list"),

@@ -24,6 +24,24 @@ import Testing
         #expect(Instant(iso8601: text)?.iso8601 == written)
     }
 
+    /// A day is all instants whose local date it is: from its own first instant to the next one's, also where the clock is changed at midnight.
+    @Test(arguments: [
+        "Africa/Cairo", "America/Havana", "America/Asuncion", "Asia/Beirut", "Atlantic/Azores", "Australia/Lord_Howe",
+        "Europe/Berlin", "UTC",
+    ]) func aDayBeginsAtItsMidnight(_ name: String) throws {
+        let zone = try ZoneDatabase().zone(name)
+        func midnight(_ day: Int64) -> Instant { zone.instant(of: LocalTime(wallSeconds: day * 86_400)) }
+        for day in Int64(19_723)..<21_184 {  // 2024 to 2027
+            let (begin, end) = (midnight(day), midnight(day + 1))
+            var at = begin
+            while at < end {
+                #expect(Int64(zone.local(at: at).date.epochDay) == day, "\(name) \(at.iso8601)")
+                at = at.adding(seconds: 1800)
+            }
+            #expect(Int64(zone.local(at: begin.adding(microseconds: -1)).date.epochDay) == day - 1, "\(name) \(day)")
+        }
+    }
+
     @Test(arguments: [
         Int64.min, -62_135_596_800_000_001, -62_135_596_800_000_000, -1, 0, 253_402_300_799_999_999,
         253_402_300_800_000_000, .max,
