@@ -18,7 +18,8 @@ import Testing
             good?.work.first?.before == 36_000.0 && good?.work.first?.after == 0.0 && good?.work.first?.times == 2.0
         )
         // Work that the move brings costs time: nothing before, an hour after.
-        let brought = try read("  work: [{what: watch it, before: 0, after: 1h}, {what: y, before: 1h, after: 0d}]")?.work
+        let brought = try read("  work: [{what: watch it, before: 0, after: 1h}, {what: y, before: 1h, after: 0d}]")?
+            .work
         #expect(brought?.map(\.before) == [0, 3600] && brought?.map(\.after) == [3600, 0])
         let before = try read("  before: {bsl: 290m, other: 90}")?.before
         #expect(before?["bsl"]?.seconds == 17_400.0 && before?["other"]?.seconds == 90.0 && before?["bsl"]?.line == 4)

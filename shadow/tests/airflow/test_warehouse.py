@@ -28,9 +28,11 @@ def warehouse(road: Road) -> Iterator[Any]:
     for file in (EXAMPLE / "mappings").rglob("*.*"):
         text = file.read_text(encoding="utf-8")
         if file.stem == "history-export":
-            # The worker of a test has neither the program's folder nor the variable.
+            # The worker of a test has neither the program's folder nor the variables.
+            secret = f"TEST_AIRFLOW_PASSWORD={road.workspace.environment['TEST_AIRFLOW_PASSWORD']}"
             for old, new in (
-                ("[bailey,", f"[{json.dumps(PROGRAM)},"),
+                ("retries: 2", "retries: 0"),
+                ("[bailey,", f"[/usr/bin/env, {json.dumps(secret)}, {json.dumps(PROGRAM)},"),
                 ("WAREHOUSE_URL", json.dumps(url)),
                 ("/srv/bridge", json.dumps(str(road.workspace.folder))),
             ):
