@@ -46,6 +46,11 @@ public struct SavingsSettings: Sendable, Hashable {
         let known = ["currency", "person_hour", "run_hour", "work", "before"]
         guard let fields = YAMLFields(node, known: known, problems: problems) else { return }
         currency = fields.string("currency")
+        if let currency, !currency.contains(where: { !$0.isWhitespace }) {
+            problems.note(
+                Problem(file: node.file, line: fields.line("currency"), "“currency” is empty; write USD, €, …")
+            )
+        }
         personHour = fields.double("person_hour")
         runHour = fields.double("run_hour")
         for (key, value) in [("person_hour", personHour), ("run_hour", runHour)] {
@@ -71,10 +76,13 @@ public struct SavingsSettings: Sendable, Hashable {
         for item in fields.items("work") ?? [] {
             let known = ["what", "pipeline", "before", "after", "per", "times"]
             guard let inner = YAMLFields(item, known: known, problems: problems), let what = inner.required("what"),
-                inner.required("before") != nil, let before = inner.duration("before")
+                inner.required("before") != nil
             else { continue }
-            // That it takes no time any more is no length of time.
-            let isNothing = inner.string("after").map { ["0", "0s", "0m", "0h"].contains($0) } ?? true
+            // That it took no time before, or takes none any more, is no length of time.
+            func length(_ key: String) -> Double? {
+                inner.string(key).map { ["0", "0s", "0m", "0h", "0d"].contains($0) } == true ? 0 : inner.duration(key)
+            }
+            guard let before = length("before") else { continue }
             let times = inner.double("times") ?? 1
             if !(times > 0 && times <= 1_000_000) {
                 problems.note(item, "“times” is how many times it is done “per”: more than 0")
@@ -84,7 +92,7 @@ public struct SavingsSettings: Sendable, Hashable {
                     what: what,
                     pipeline: inner.string("pipeline"),
                     before: before,
-                    after: isNothing ? 0 : inner.duration("after") ?? 0,
+                    after: length("after") ?? 0,
                     per: inner.choice("per", Work.Frequency.self) ?? .month,
                     times: times,
                     line: item.line

@@ -1,5 +1,5 @@
 import LosslessJSON
-import Postgres
+public import Postgres
 
 /// A part of history: what is replaced as a whole.
 public struct WarehousePart: Sendable, Hashable {
@@ -36,13 +36,25 @@ extension Warehouse {
             )
         }
         if isNew, let month = WarehouseMonth(day: day) {
-            let making = layout.making(from: month)
+            // Whose it is is noted with the tables: another state that makes them at the same moment finds it.
+            let making = layout.making(from: month) + Warehouse.owning(identity)
             let name = PostgresConnection.identifier(schema)
             try await connection.execute(script: lacksSchema ? "CREATE SCHEMA \(name);\n" + making : making)
+            return
         }
-        if lacksView, !isNew { try await connection.execute(script: WarehouseView.definition) }
+        if lacksView { try await connection.execute(script: WarehouseView.definition) }
         guard owner == nil else { return }
         try await keep("state", identity)
+    }
+
+    private static func owning(_ identity: String) -> String {
+        "INSERT INTO export_state (name, value) VALUES ('state', \(PostgresConnection.literal(identity)));\n"
+    }
+
+    /// Whether an error of `prepare` says that another export has made the same meanwhile.
+    public static func isMadeMeanwhile(_ error: PostgresError) -> Bool {
+        // A schema, a table, a row of the catalogue of either.
+        error.state.map { ["42P06", "42P07", "23505"].contains($0) } ?? false
     }
 
     /// The parts that are there of a stream, by name.
@@ -119,6 +131,8 @@ extension Warehouse {
             _ = try await connection.query("SET LOCAL lock_timeout = '60s'")
             // Two exports at once would each add what both found missing.
             _ = try await connection.query("LOCK TABLE export_part IN SHARE ROW EXCLUSIVE MODE")
+            // What another export has written since this one looked is replaced, too.
+            let there = try await self.parts(named: Set((old + parts).map(\.name)).sorted()).values
             try await makeMonths(of: parts, connection)
             for table in tables {
                 let name = PostgresConnection.identifier(table.rawValue)
@@ -131,14 +145,14 @@ extension Warehouse {
             try await fill(stage)
             try await stage.flush()
             let names = PostgresValue.texts(Set((old + parts).map(\.name)).sorted())
-            if !old.isEmpty {
+            if !there.isEmpty {
                 for table in tables {
                     let name = PostgresConnection.identifier(table.rawValue)
                     if table.kind == .fact {
                         // Their days tell the server which partitions to look into.
                         _ = try await connection.query(
                             "DELETE FROM \(name) WHERE day = ANY ($1::date[]) AND part = ANY ($2::text[])",
-                            [.texts(Set(old.map(\.day)).sorted()), names]
+                            [.texts(Set(there.map(\.day)).sorted()), names]
                         )
                     } else {
                         _ = try await connection.query("DELETE FROM \(name) WHERE part = ANY ($1::text[])", [names])

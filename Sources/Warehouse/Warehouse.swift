@@ -151,6 +151,18 @@ public struct Warehouse: Sendable {
                 "Drop the schema: the next export writes all of it anew, but for runs that Airflow has deleted"
             )
         }
+        // A value without a column would be left out, and nobody would know.
+        for relation in relations {
+            guard let table = try WarehouseTable(rawValue: relation.text("name")) else { continue }
+            let there = try Set(relation.text("columns").split { "{},\"".contains($0) }.map(String.init))
+            let lost = table.columns.filter { !there.contains($0) }
+            guard lost.isEmpty else {
+                throw foreign(
+                    "its table \(table.rawValue) lacks \(lost.count == 1 ? "the column" : "the columns") \(lost.joined(separator: ", "))",
+                    "Add what is missing, with the types that --sql prints; or drop the schema: the next export writes all of it anew, but for runs that Airflow has deleted"
+                )
+            }
+        }
         owner = state["state"]
         if let owner, owner != identity {
             throw foreign(

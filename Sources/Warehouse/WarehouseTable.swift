@@ -63,6 +63,13 @@ public enum WarehouseTable: String, Sendable, Hashable, CaseIterable {
         return WarehouseTable.text(carried)
     }
 
+    /// The columns that are written, as the statement names them, one a line.
+    var columns: [String] {
+        definition.split(separator: "\n").filter { $0.hasPrefix("    ") }.compactMap {
+            $0.split(separator: " ").first.map(String.init)
+        }.filter { $0 == $0.lowercased() }
+    }
+
     /// The text of a file of SQL, without the line's end.
     static func text(_ carried: UnsafePointer<CChar>) -> String {
         String(cString: carried).trimmingCharacters(in: .newlines)

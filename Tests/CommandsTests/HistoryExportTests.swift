@@ -31,7 +31,8 @@ import Testing
         return (bailey, url)
     }
 
-    private func export(_ bailey: Bailey, _ words: String..., status: Int32 = 0) async throws -> JSON {
+    @discardableResult private func export(_ bailey: Bailey, _ words: String..., status: Int32 = 0) async throws -> JSON
+    {
         let all = ["history", "export", "--to", "WAREHOUSE", "--json"] + words
         let ended = try await bailey.start(all).ended(within: 60)
         #expect(ended.status == status, "\(words): \(ended.errors)")
@@ -155,6 +156,58 @@ import Testing
             let ended = try await bailey.run("history", "export", "--to", "WAREHOUSE", "--execute", "--wait", "0.001")
             #expect(ended.status == 3, "\(ended.errors)")
             #expect(ended.errors.contains("the next export goes on with the rest"), "\(ended.errors)")
+        }
+    }
+
+    @Test func twoAtOnceFromNothingWriteItOnce() async throws {
+        try await withRedis { redis in
+            let (bailey, url) = try await world(redis)
+            for number in 0..<3 {
+                let words = ["history", "export", "--to", "WAREHOUSE", "--execute", "--schema", "s\(number)"]
+                let both = try [bailey.start(words), bailey.start(words)]
+                for one in both {
+                    let ended = try await one.ended(within: 60)
+                    #expect(ended.status == 0, "\(ended.errors)")
+                }
+                let counts = try PostgresServer.running().psql(
+                    url,
+                    "SELECT (SELECT count(*) FROM s\(number).comparison), (SELECT count(*) FROM s\(number).export_state)"
+                )
+                #expect(counts == "3|3")
+            }
+        }
+    }
+
+    @Test func oneThatIsKilledIsContinuedByTheNext() async throws {
+        try await withRedis { redis in
+            let (bailey, url) = try await world(redis)
+            try await export(bailey, "--execute")
+            let whole = try content(url)
+            for milliseconds in [20, 60, 100, 140, 180, 260] {
+                try PostgresServer.running().psql(url, "DROP SCHEMA IF EXISTS bailey_history CASCADE")
+                let running = try bailey.start(["history", "export", "--to", "WAREHOUSE", "--execute"])
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                running.signal(SIGKILL)
+                _ = try await running.ended(within: 60)
+                try await export(bailey, "--execute")
+                #expect(try content(url) == whole, "killed after \(milliseconds) ms")
+            }
+        }
+    }
+
+    @Test func tablesThatLackAColumnAreRefused() async throws {
+        try await withRedis { redis in
+            let (bailey, url) = try await world(redis)
+            try await export(bailey, "--execute")
+            let server = try PostgresServer.running()
+            try server.psql(url, "ALTER TABLE bailey_history.run ADD COLUMN team text")
+            try await export(bailey, "--execute")
+            try server.psql(url, "ALTER TABLE bailey_history.run DROP COLUMN seconds, DROP COLUMN attempts")
+            for words in [[], ["--execute"]] {
+                let ended = try await bailey.start(["history", "export", "--to", "WAREHOUSE"] + words).ended(within: 60)
+                #expect(ended.status == 1, "\(ended.errors)")
+                #expect(ended.errors.contains("its table run lacks the columns seconds, attempts"), "\(ended.errors)")
+            }
         }
     }
 }

@@ -74,7 +74,14 @@ package struct HistoryExporting {
     package func run(executes: Bool) async throws -> HistoryReport {
         let warehouse = try await open(writes: executes)
         var report = HistoryReport(warehouse, executed: executes)
-        if executes { try await warehouse.prepare(identity: store.identity(), day: today) }
+        if executes {
+            do {
+                try await warehouse.prepare(identity: store.identity(), day: today)
+            } catch let error as PostgresError where Warehouse.isMadeMeanwhile(error) {
+                // Whose they are is looked at once they are opened.
+                workspace.tell("another export has made the tables meanwhile")
+            }
+        }
         let there = executes && warehouse.isNew ? try await open(writes: true) : warehouse
         do {
             for stream in HistoryStream.allCases {
