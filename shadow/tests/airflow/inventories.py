@@ -121,6 +121,7 @@ class RandomCompany:
                 for body in ("sql", "copy", "http"):
                     if task.pop(body, None) is not None:
                         task.pop("redirect", None)
+                        task.pop("effects", None)
                         task |= {"command": ["/bin/true"]}
                 if "python" in task:
                     task["python"]["args"] = [self._value(1)]
@@ -151,6 +152,12 @@ class RandomCompany:
             "defaults": ({"retries": 2, "pool": "gpu", "depends_on_past": True}, {"timeout": "2h", "queue": "heavy"}),
             "missed_ticks": ("coalesce", "every", "none"),
             "max_active_runs": (1, 3),
+            # A pool may be declared in several places, with the same slots.
+            "pools": ({"gpu": 4}, {"gpu": {"slots": 4, "description": HOSTILE[1]}, "of its own": 9}),
+            "policy": (
+                {"clean_ticks": 3, "compared_ticks": 0, "in_a_row": 0},
+                {"tolerate": [{"kind": "duration", "approver": "Анна", "because": HOSTILE[2]}]},
+            ),
         }.items():
             if draw.random() < 0.5:
                 mapping[key] = draw.choice(values)
@@ -208,6 +215,12 @@ class RandomCompany:
                 del task["shadow"]
         if "copy" in task or "transaction" in task.get("sql", {}):
             task.pop("shadow", None)
+        elif "sql" in task and draw.random() < 0.3:
+            # In a transaction that is rolled back.
+            task.pop("shadow", None)
+            task["effects"] = {
+                "tables": [{"table": "mart.made", "key": ["a"], "ignore": ["at"], "where": "day = :day"}]
+            }
         return task
 
     def _of_items(self, task: dict[str, Any], known: list[str]) -> None:

@@ -20,6 +20,7 @@ Value = TypeVar("Value")
 # How far one hop of a run may be behind on a busy machine, in seconds.
 PATIENCE = 240.0
 ENDED = ("success", "failed")
+RUN_AFTER = ("next_dagrun_run_after", "next_dagrun_logical_date")
 # How long the API may take for one answer.
 ANSWERS = 30.0 * SLOWNESS
 
@@ -122,9 +123,10 @@ class Airflow:
 
     def next_tick(self, dag: str) -> datetime:
         """The tick of the run that the scheduler makes next."""
-        # 2.11 knows no other instant while there are as many runs as there may be; a tick is its run's logical date.
-        key = "next_dagrun" if self.is_2 else "next_dagrun_run_after"
-        return datetime.fromisoformat(self.call("GET", f"/dags/{dag}")[key])
+        found = self.call("GET", f"/dags/{dag}")
+        # While there are as many runs as there may be, versions before 3.3 know the logical date alone, which is the tick too.
+        keys = ("next_dagrun_create_after", "next_dagrun") if self.is_2 else RUN_AFTER
+        return datetime.fromisoformat(next(found[key] for key in keys if found[key]))
 
     # Runs
 
