@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .compat import BaseHook
@@ -80,18 +80,40 @@ def postgres_connection(source: str, suffix: str = "") -> Iterator[Any]:
         yield connection
 
 
+@dataclass
+class PlainConnection:
+    """What an Airflow connection says, with Airflow's names. Reading Airflow's own asks Airflow to mask its extras, which a trigger's thread must not."""
+
+    conn_type: str | None
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None = field(repr=False)
+    schema: str | None
+    extra_dejson: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, connection: Any) -> PlainConnection:
+        """The same of a connection of Airflow's; extras that are no JSON object are none, as there."""
+        import json
+
+        extra = {}
+        with suppress(ValueError):
+            extra = json.loads(connection.extra or "{}")
+        names = ("conn_type", "host", "port", "login", "password", "schema")
+        values = {name: getattr(connection, name) for name in names}
+        return cls(**values, extra_dejson=extra if isinstance(extra, dict) else {})
+
+
 @contextmanager
-def postgres_within(connection: Any, seconds: float) -> Iterator[Any]:
+def postgres_within(connection: PlainConnection, seconds: float) -> Iterator[Any]:
     """A connection to the PostgreSQL that an Airflow connection names, of which connecting and each statement may take so long.
 
     It asks Airflow for nothing, so that any thread may use it.
     """
-    import json
-
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    limited = copy(connection)
-    limited.extra = json.dumps({"connect_timeout": int(seconds), **connection.extra_dejson})
+    limited = replace(connection, extra_dejson={"connect_timeout": int(seconds), **connection.extra_dejson})
 
     class Given(PostgresHook):
         """One that has its connection already."""
@@ -108,16 +130,18 @@ def postgres_within(connection: Any, seconds: float) -> Iterator[Any]:
         yield server
 
 
-async def seen_in_triggerer(id: str) -> Any:
+async def seen_in_triggerer(id: str) -> PlainConnection:
     """An Airflow connection, asked for as the triggerer may."""
     if hasattr(BaseHook, "aget_connection"):
-        return await BaseHook.aget_connection(id)
-    if asks_in_one_loop():
+        found = await BaseHook.aget_connection(id)
+    elif asks_in_one_loop():
         # The triggerer's own loop answers such calls, so they must not hold it up.
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(BaseHook.get_connection)(id)
-    return await _asked_in_30(id)
+        found = await sync_to_async(BaseHook.get_connection)(id)
+    else:
+        found = await _asked_in_30(id)
+    return PlainConnection.of(found)
 
 
 def asks_in_one_loop() -> bool:
