@@ -32,8 +32,8 @@ def warehouse(road: Road) -> Iterator[Any]:
             secret = f"TEST_AIRFLOW_PASSWORD={road.workspace.environment['TEST_AIRFLOW_PASSWORD']}"
             for old, new in (
                 ("retries: 2", "retries: 0"),
-                ("[bailey,", f"[/usr/bin/env, {json.dumps(secret)}, {json.dumps(PROGRAM)},"),
-                ("WAREHOUSE_URL", json.dumps(url)),
+                ("exec bailey", f"{secret} exec {PROGRAM}"),
+                ("WAREHOUSE_URL", url),
                 ("/srv/bridge", json.dumps(str(road.workspace.folder))),
             ):
                 before, _, after = text.rpartition(old)
@@ -104,5 +104,5 @@ def test_ten_views_are_refreshed_and_the_day_is_exported(road: Road, warehouse: 
 @pytest.mark.full
 def test_baileys_history_is_written_by_a_dag(road: Road, warehouse: Any) -> None:
     ran(road, "history-export", HOUR)
-    runs = "SELECT run, mode FROM bailey_history.run WHERE pipeline = 'request-log' AND side = 'airflow'"
-    assert warehouse.execute(runs).fetchall() == [(f"live-{HOUR}", "live")]
+    names = "SELECT pipeline FROM bailey_history.pipeline WHERE pipeline = ANY (%s) ORDER BY 1"
+    assert warehouse.execute(names, [list(DAGS)]).fetchall() == [(name,) for name in sorted(DAGS)]
