@@ -1,4 +1,4 @@
-"""What became of the tick of another pipeline that a task waits for."""
+"""What a task that waits must know of runs: what became of the tick of another pipeline, and whether runs of its own DAG are queued behind it."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ def look_in_triggerer(dag: str, task: str | None, tick: datetime) -> Seen:
     except ImportError:
         return _look(_Airflow2(), dag, task, tick)
     return _look(_Triggerer3(RuntimeTaskInstance), dag, task, tick)
+
+
+def queued_in_triggerer(dag: str) -> int:
+    """How many runs of a DAG are queued, asked for as the triggerer may."""
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:
+        from airflow.models import DagRun
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return int(session.query(DagRun).filter_by(dag_id=dag, state="queued").count())
+    return int(RuntimeTaskInstance.get_dr_count(dag, states=["queued"]))
 
 
 def _look(airflow: _Airflow3 | _Airflow2, dag: str, task: str | None, tick: datetime) -> Seen:

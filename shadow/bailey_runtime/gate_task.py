@@ -91,19 +91,19 @@ class BaileyGate(BaseSensorOperator):
         run = DagRunInfo.of(context)
         answer = self._answer(run)
         if self.look_every is not None and run.by_schedule and run.shadowed is None:
-            answer = self._once_due(run, answer, time.time() + _IDLE_SECONDS)
+            answer = self._once_due(run, answer, time.time())
         elif answer["mode"] == "wait":
             self.log.warning("No answer yet (%s): %s", answer["how"], answer["note"])
             return False
         return PokeReturnValue(is_done=True, xcom_value=self._told(context, run, answer))
 
-    def looked(self, context: Mapping[str, Any], event: Any = None, until: float = 0.0) -> dict[str, Any]:
+    def looked(self, context: Mapping[str, Any], event: Any = None, since: float = 0.0) -> dict[str, Any]:
         """What follows once the triggerer has seen a job, or has looked for long enough; the same answer."""
         from .dag_run import DagRunInfo
 
         run = DagRunInfo.of(context)
-        seen = isinstance(event, Mapping) and event.get("ended") == "due"
-        return self._told(context, run, self._once_due(run, self._answer(run), until, seen))
+        ended = event.get("ended", "") if isinstance(event, Mapping) else ""
+        return self._told(context, run, self._once_due(run, self._answer(run), since, ended))
 
     def _told(self, context: Mapping[str, Any], run: DagRunInfo, answer: dict[str, Any]) -> dict[str, Any]:
         from .dag_run import iso
@@ -116,28 +116,29 @@ class BaileyGate(BaseSensorOperator):
             raise AirflowSkipException(f"{answer['how']}: {answer['note']}")
         return value
 
-    def _once_due(self, run: DagRunInfo, answer: dict[str, Any], until: float, seen: bool = False) -> dict[str, Any]:
-        """The answer, if there is a job for the run; else it waits on in the triggerer, as long as there is time.
+    def _once_due(self, run: DagRunInfo, answer: dict[str, Any], since: float, ended: str = "") -> dict[str, Any]:
+        """The answer, if there is a job for the run; else it waits on in the triggerer.
 
-        `seen` is whether the triggerer has said so, which counts where the switch is too old to be asked.
+        `since` is when it began to wait, `ended` what the triggerer said: `due`, which counts where the switch is too old to be asked; or `over`
+        or `others`, after which it waits no more.
         """
         from .installation import installation
         from .jobs_due import JobsDueTrigger
 
-        if answer["mode"] == "live" and self._is_due(run, seen):
+        if answer["mode"] == "live" and self._is_due(run, ended == "due"):
             return answer
-        if time.time() < until:
-            every = self.look_every or 1.0
-            trigger = JobsDueTrigger(self.job_types, run.id, installation(), every, until)
-            self.log.info("%s; looks every %g s for a job that is due", answer["note"], every)
-            self.defer(trigger=trigger, method_name="looked", kwargs={"until": until})
-        if answer["mode"] == "wait":
-            raise AirflowFailException(
-                f"no answer for {_IDLE_SECONDS / 60:g} minutes ({answer['how']}): {answer['note']}"
-            )
-        return _answer(
-            "skip", "idle", f"no job was due in {_IDLE_SECONDS / 60:g} minutes; the next run goes on waiting"
-        )
+        minutes = _IDLE_SECONDS / 60
+        if ended in ("over", "others"):
+            if answer["mode"] != "wait":
+                why = "another run waits for its turn" if ended == "others" else "no job was due"
+                return _answer("skip", "idle", f"{why}; the next run goes on waiting")
+            if time.time() - since >= _IDLE_SECONDS:
+                raise AirflowFailException(f"no answer for {minutes:g} minutes ({answer['how']}): {answer['note']}")
+        every = self.look_every or 1.0
+        trigger = JobsDueTrigger(self.job_types, run.id, installation(), every, time.time() + _IDLE_SECONDS)
+        self.log.info("%s; looks every %g s for a job that is due", answer["note"], every)
+        self.defer(trigger=trigger, method_name="looked", kwargs={"since": since})
+        raise AssertionError("deferring did not put the task down")
 
     def _is_due(self, run: DagRunInfo, otherwise: bool) -> bool:
         from . import queue

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from . import queue
+from .awaited_run import queued_in_triggerer
 from .compat import BaseTrigger, TriggerEvent
-from .connections import connection_id, postgres_within, seen_in_triggerer
+from .connections import asks_in_one_loop, connection_id, postgres_within, seen_in_triggerer
 
 # How long one look may take; a database that is away must not hold up the other triggers.
 _LOOK_SECONDS = 10.0
+# How long a run waits where nobody can be asked whether others wait for their turn.
+_BLIND_SECONDS = 60.0
 # How often a run begins where the database's switch is older than the question whether jobs are due.
 _UNKNOWN_SECONDS = 60.0
 
@@ -20,7 +23,8 @@ _UNKNOWN_SECONDS = 60.0
 class JobsDueTrigger(BaseTrigger):
     """Looks every so many seconds whether one of `job_types`, as (source, type), has a due job that is Airflow's, until a time (seconds since the epoch).
 
-    `run` and `installation` are those that the switch knows. One event: `due`, or `over` where the time has passed.
+    `run` and `installation` are those that the switch knows. One event: `due`; `over` where the time has passed; `others` where another run of the DAG
+    is queued behind this one, such as one that a person has started.
     """
 
     def __init__(
@@ -48,9 +52,10 @@ class JobsDueTrigger(BaseTrigger):
         """One event."""
         said = ""
         since = time.time()
-        while time.time() < self.until:
+        until = self.until if asks_in_one_loop() else min(self.until, since + _BLIND_SECONDS)
+        while time.time() < until:
             # Somebody has just looked.
-            await asyncio.sleep(max(0.0, min(self.every, self.until - time.time())))
+            await asyncio.sleep(max(0.0, min(self.every, until - time.time())))
             unknown, words = False, ""
             for source in dict.fromkeys(source for source, _ in self.job_types):
                 try:
@@ -69,7 +74,22 @@ class JobsDueTrigger(BaseTrigger):
             if words and words != said:
                 self.log.warning("%s", words)
             said = words
+            if await self._others_wait():
+                yield TriggerEvent({"ended": "others"})
+                return
         yield TriggerEvent({"ended": "over"})
+
+    async def _others_wait(self) -> bool:
+        """Whether another run of the DAG is queued: this one, the only one that may run, is in its way."""
+        if not asks_in_one_loop():
+            return False
+        from asgiref.sync import sync_to_async
+
+        try:
+            return await sync_to_async(queued_in_triggerer)(self.run_name.partition("/")[0]) > 0
+        except Exception as error:
+            self.log.info("whether other runs wait cannot be asked for: %s: %s", type(error).__name__, error)
+            return False
 
     async def _look(self, source: str) -> bool | None:
         connection = await seen_in_triggerer(connection_id(source))

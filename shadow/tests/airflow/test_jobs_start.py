@@ -33,6 +33,8 @@ def waits(line: Line) -> str:
 def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None:
     """Legacy's, Airflow's, legacy's again, Airflow's again."""
     line = Line(road, tmp_path / "workspace", "woken", {"jobs": EVERY})
+    # In 3.0 a run cannot see whether others wait for its place, so it keeps that for a minute alone.
+    keeps = road.airflow.record.version != "30"
     line.work()
     line.add()
     line.workspace.run("import", status=(0, 1))
@@ -48,7 +50,9 @@ def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None
     for _ in range(3):
         line.add()
     eventually("legacy runs them", lambda: line.by("legacy") == before + 3)
-    assert waits(line) == first and len(road.airflow.runs(line.pipeline)) == 1
+    if keeps:
+        assert waits(line) == first and len(road.airflow.runs(line.pipeline)) == 1
+    first = waits(line)
     assert line.by("airflow") == 0
 
     # The run that waited is the one that takes them: nobody has to start another.
@@ -59,9 +63,17 @@ def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None
     eventually("a run takes the job", lambda: line.by("airflow") == 1, pause=0.1)
     print(f"a job was run {time.monotonic() - began:.1f} s after it was queued", file=sys.stderr)
     road.airflow.ended(line.pipeline, first)
-    assert road.airflow.states(line.pipeline, first)["gate"] == "success"
-    answer = road.airflow.xcom(line.pipeline, first, "gate")
-    assert "live" in str(answer)
+    if keeps:
+        assert road.airflow.states(line.pipeline, first)["gate"] == "success"
+        assert "live" in str(road.airflow.xcom(line.pipeline, first, "gate"))
+
+    # A run that a person starts has its turn, though one waits that keeps the DAG's only place.
+    before_hand = waits(line)
+    road.airflow.trigger(line.pipeline, "by-hand")
+    road.airflow.ended(line.pipeline, "by-hand")
+    assert road.airflow.ended(line.pipeline, before_hand) == "success"
+    assert road.airflow.states(line.pipeline, before_hand)["gate"] == "skipped"
+    assert "idle" in str(road.airflow.xcom(line.pipeline, before_hand, "gate"))
 
     # More than one run takes at once: the next goes on without a wait.
     second = waits(line)
@@ -72,7 +84,7 @@ def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None
     last = waits(line)
     made = [run["dag_run_id"] for run in road.airflow.runs(line.pipeline)]
     assert made[-1] == last and set(road.airflow.states(line.pipeline, made[-2]).values()) <= {"success", None}
-    assert len(made) <= 6, made
+    assert len(made) <= 9 or not keeps, made
 
     # Given back while a run waits: legacy's at once; and Airflow's again.
     line.workspace.run("rollback", line.pipeline, "--execute")
@@ -80,7 +92,7 @@ def test_a_run_waits_for_jobs_and_takes_them(road: Road, tmp_path: Path) -> None
     waiting_now = waits(line)
     line.add()
     eventually("legacy runs it", lambda: line.by("legacy") == before + 1)
-    assert waits(line) == waiting_now
+    assert waits(line) == waiting_now or not keeps
     line.workspace.run(*move)
     line.add()
     eventually("Airflow runs it", lambda: line.by("airflow") == 27)

@@ -24,6 +24,9 @@ class Looks(JobsDueTrigger):
         self.answers = answers
         self.asked = []
 
+    async def _others_wait(self):
+        return self.answers.get("others", False)
+
     async def _look(self, source):
         self.asked.append(source)
         answers = self.answers.get(source, [False])
@@ -58,6 +61,18 @@ def test_no_answer_is_no_go_and_not_the_end():
     trigger = Looks(20, jobs=[away, away, TimeoutError()], other=[False, False, False, True])
     assert ended(trigger) == "due" and trigger.asked.count("jobs") == 4
     assert ended(Looks(0.1, jobs=[away], other=[away])) == "over"
+
+
+def test_it_gives_way_to_a_run_that_waits_for_its_turn():
+    assert ended(Looks(20, others=True)) == "others"
+    # A job goes first.
+    assert ended(Looks(20, jobs=[True], others=True)) == "due"
+
+
+def test_where_nobody_can_be_asked_it_waits_a_minute(monkeypatch):
+    monkeypatch.setattr(jobs_due, "asks_in_one_loop", lambda: False)
+    monkeypatch.setattr(jobs_due, "_BLIND_SECONDS", 0.1)
+    assert ended(Looks(20)) == "over"
 
 
 def test_a_switch_that_is_too_old_to_say_is_tried_now_and_then(monkeypatch):
