@@ -143,6 +143,8 @@ def late(road: Road) -> Iterator[dict[str, Any]]:
     road.remove(AFTER)
 
 
+# 2.11 forgets the tick that it had in mind when it parses the file of a paused DAG: there is one run, and nothing is coalesced.
+@pytest.mark.versions("33")
 @pytest.mark.full
 def test_a_tick_that_was_coalesced_is_awaited_in_the_run_that_stands_for_it(road: Road, late: dict[str, Any]) -> None:
     dag, _, run = late["into"].partition("/")
