@@ -1,6 +1,5 @@
 import LosslessJSON
 import Migration
-import Schedules
 
 /// Turns a DAG definition into Python.
 struct DAGWriter {
