@@ -57,6 +57,7 @@ package actor Watchman {
             let text = "\(work.text.prefix(1).uppercased())\(work.text.dropFirst())."
             return alert("lost", "\(work.source) \(work.key)", .urgent, work.pipeline, text)
         }
+        events += await late(survey)
         events += found.sorted { ($0.pipeline ?? "", $0.identity) < ($1.pipeline ?? "", $1.identity) }
         var fresh: [Alert] = []
         for event in events where await tell(event, survey.store) { fresh.append(event) }

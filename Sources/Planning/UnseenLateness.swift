@@ -13,7 +13,7 @@ enum UnseenLateness {
                     .latenessUnseen,
                     pipeline: dag.id,
                     text:
-                        "Airflow 2.11 looks at times of runs that a schedule with ticks has made, and this pipeline has none: nobody is told when the sla \(whose.joined(separator: " and ")) has passed. Airflow 3.1 and later look at every run."
+                        "Airflow 2.11 looks at times of runs that a schedule with ticks has made, and this pipeline has none: it tells nobody when the sla \(whose.joined(separator: " and ")) has passed; bailey watch does. Airflow 3.1 and later look at every run."
                 )
             }
             let mapped = dag.tasks.filter { $0.items != nil || isQueue($0.body) }.map { "“\($0.id)”" }

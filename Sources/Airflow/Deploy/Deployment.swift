@@ -88,7 +88,7 @@ public struct Deployment: Sendable {
             .latenessUnseen,
             pipeline: item.dag.id,
             text:
-                "This is Airflow \(client.version), which knows no deadlines: nobody is told when a run or a task of it is not done within its sla. Airflow 3.1 and later look at that; the file need not change."
+                "This is Airflow \(client.version), which knows no deadlines, and so tells nobody when a run or a task of it is not done within its sla; bailey watch does. Airflow 3.1 and later look at that; the file need not change."
         )
     }
 

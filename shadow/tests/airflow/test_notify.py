@@ -122,6 +122,8 @@ def test_a_live_run_tells_and_a_trial_does_not(road: Road, tmp_path: Path) -> No
             for text in (slow, late):
                 assert "expected by 20" in text and "now it is 20" in text, text
         assert len(told) == count, told
+        # What Airflow does not look at is told by those who watch, once; what it does look at not again.
+        assert len(watched(road, receiver, "one-live")) == (0 if has_deadlines else 2)
         assert receiver.of("one-trial") == []
         # A channel that is away is a line of the log, and the task ends as it would.
         logs = [file for file in road.stack.folder.rglob("*.log") if file.is_file()]
@@ -129,6 +131,18 @@ def test_a_live_run_tells_and_a_trial_does_not(road: Road, tmp_path: Path) -> No
         assert any("“away” (webhook at 127.0.0.1) was not told" in json_text(text) for text in texts)
         assert not any(SECRET in text for text in texts)
         road.remove(DAG)
+
+
+def watched(road: Road, receiver: Receiver, run: str) -> list[str]:
+    """What is told of a run by who watches: that it was late, and that its slow task was."""
+    before = len(receiver.of(run))
+    for _ in range(2):
+        road.workspace.run("watch", "--once", status=(0, 1))
+    told = receiver.of(run)[before:]
+    for what in ("The run", "The task slow of the run"):
+        for text in [text for text in told if f"{what} {run} was not done after" in text]:
+            assert "Expected by 20" in text and "now it is 20" in text, text
+    return told
 
 
 def json_text(log: str) -> str:
@@ -152,6 +166,7 @@ def test_a_file_without_a_gate_tells_too(road: Road, tmp_path: Path) -> None:
             f"Bailey: {DAG}: the task bad failed and is tried again",
             f"Bailey: {DAG}: the task bad has failed",
         ]
+        assert len(watched(road, receiver, "ungated-run")) == 2
         road.remove(DAG)
 
 
