@@ -95,7 +95,7 @@ import Testing
           clean:
             <<: *common
             sql: {connection: w, text: "DELETE FROM m.${item.table} WHERE d = :day::date; -- :x", params: {day: {previous_tick: date}}}
-            shadow: pure
+            shadow: observe
           load:
             copy:
               from: {connection: s, text: "SELECT id, at FROM x WHERE at >= :since"}
