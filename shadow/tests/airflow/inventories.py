@@ -46,11 +46,19 @@ PARAMETERS = (
 SECONDLY_TO_YEARLY = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 
 
+def paths_of(task: dict[str, Any]) -> tuple[str, ...]:
+    """Where something may lie in a task's result: that of a body of Bailey's own has one form."""
+    if {"sql", "copy"} & set(task):
+        return ("$", "$.rows")
+    return ("$", "$.status", "$.json.имя") if "http" in task else ("$", "$.a[0]", "$.rows[0].имя")
+
+
 class RandomCompany:
     """Entries and mappings drawn from one generator: the same seed gives the same company."""
 
     def __init__(self, draw: random.Random, url: str, source: str = "legacy") -> None:
         self.draw = draw
+        self._paths: dict[str, tuple[str, ...]] = {}
         self.source = source
         self.zone = draw.choice(ZONES)
         self.app = Celery("company", broker=url, set_as_current=False)
@@ -182,13 +190,16 @@ class RandomCompany:
             task["trigger_rule"] = draw.choice(RULES)
             # Of one that runs for each item nobody has a result, nor of a wait.
             known = [name for name in task["after"] if not {"for_each", "wait_for"} & set(before[name])]
+            self._paths = {name: paths_of(before[name]) for name in known}
             if known and draw.random() < 0.3:
                 conditions = [self._choice(known) for _ in range(draw.choice((1, 1, 2)))]
                 task["when"] = conditions if len(conditions) > 1 else conditions[0]
             if "python" in task and "args" in task["python"]:
                 task["python"]["args"] += [self._reference(known) for _ in range(draw.randrange(3))]
-            if known:
-                self._of_items(task, known)
+            # A number is no list of items.
+            lists = [name for name in known if not {"sql", "copy", "http"} & set(before[name])]
+            if lists:
+                self._of_items(task, lists)
         for key, values in {
             "retries": (0, 1, 5),
             "retry_delay": ("30s", 5),
@@ -302,13 +313,14 @@ class RandomCompany:
                 {"in": [1, "a"]},
             )
         )
-        return {"task": draw.choice(before), "path": draw.choice(("$", "$.a[0]", "$.имя")), **test}
+        task = draw.choice(before)
+        return {"task": task, "path": draw.choice(self._paths[task]), **test}
 
     def _reference(self, before: list[str]) -> Any:
         draw = self.draw
         source = draw.choice(
             (
-                *({"from": one, "path": draw.choice(("$", "$.rows[0].имя"))} for one in before[:1]),
+                *({"from": one, "path": draw.choice(self._paths[one])} for one in before[:1]),
                 {"tick": draw.choice(("iso", "date"))},
                 {"previous_tick": draw.choice(("iso", "date"))},
                 {"window": draw.choice(("iso", "date"))},
