@@ -101,7 +101,7 @@ class RandomCompany:
         if each["every"] in ("1m", "6h"):
             wait = {"wait_for": {"pipeline": "each-eu", "within": "1h", "every": 30}}
             found.append(self._new("waits", {"schedule": {"crontab": "30 6 * * *"}}))
-            found[-1]["tasks"] = {"wait": wait, "then": self._task({}, {"wait": {}})}
+            found[-1]["tasks"] = {"wait": wait, "then": self._task({}, {"wait": wait})}
             found[-1]["defaults"] = {"retries": 3, "retry_delay": "1m"}
         return found
 
@@ -232,6 +232,8 @@ class RandomCompany:
             task["effects"] = {
                 "tables": [{"table": "mart.made", "key": ["a"], "ignore": ["at"], "where": "day = :day"}]
             }
+        if "DELETE" in task.get("sql", {}).get("text", "") and task.get("shadow") == "pure":
+            del task["shadow"]
         return task
 
     def _of_items(self, task: dict[str, Any], known: list[str]) -> None:
@@ -278,7 +280,7 @@ class RandomCompany:
                 {
                     "sql": {
                         "connection": "warehouse",
-                        "text": text + "; DELETE FROM x",
+                        "text": text + draw.choice(("; DELETE FROM x", "; SELECT 2")),
                         "params": {"day": {"tick": "date"}},
                     }
                 },
