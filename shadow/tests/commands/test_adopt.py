@@ -27,14 +27,15 @@ def world() -> Iterator[Adoption]:
 
 
 def adopted(world: Adoption, *words: str, status: int = 0) -> Any:
+    """`adopt` away from every calendar's tick: for a beat that stops within a second of one there is a doubt, of which a dry run tells too."""
+    wait_until("no minute is near", lambda: 2 < time.time() % 60 < 57, 10)
     done = world.bailey("adopt", *words, "--json")
     assert done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
 
 
 def stopped(world: Adoption, *words: str, status: int = 0) -> Any:
-    """`adopt` for a beat that stops now, away from every calendar's tick: within a second of one it is in doubt, and so refused."""
-    wait_until("no minute is near", lambda: 2 < time.time() % 60 < 57, 10)
+    """The same for a beat that stops now."""
     return adopted(world, *words, "--stopped-at", "now", "--execute", status=status)
 
 
