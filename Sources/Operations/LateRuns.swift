@@ -12,22 +12,35 @@ extension Watchman {
     /// Seconds after its end in which a late run is told of, that ended between two looks.
     private static let memory = 600.0
 
-    /// What is to be told of runs that are late, each run and task once; nothing where no Airflow is configured, or where it gives no answer, of which
-    /// others tell.
+    /// What is to be told of runs that are late, each run and task once; nothing where no Airflow is configured. That a pipeline cannot be looked at is
+    /// told once a day.
     func late(_ survey: Survey) async -> [Alert] {
         let timed = (survey.planned?.plan.pipelines ?? []).map(\.dag).filter { dag in
             dag.sla != nil || dag.tasks.contains { $0.sla != nil }
         }
         guard !timed.isEmpty, (try? workspace.airflowAccess()) != nil else { return [] }
         let now = workspace.surroundings.now()
-        let found = try? await workspace.withAirflow("whether runs are done in time") { client in
-            var found: [Lateness] = []
-            // One that cannot be looked at keeps none of the others from it.
-            for dag in timed { found += (try? await Watchman.late(dag, client, now: now)) ?? [] }
-            return found
+        func unknown(_ pipeline: String, _ error: any Error) -> Alert {
+            let text = "Whether runs of \(pipeline) are done within their sla is not known: \(error)."
+            return alert("trouble", "late \(pipeline) \(now.iso8601.prefix(10))", .warning, pipeline, text)
         }
-        return (found ?? []).map { one in
-            alert("late", one.identity, .warning, one.pipeline, one.text)
+        do {
+            return try await workspace.withAirflow("whether runs are done in time") { client in
+                var found: [Alert] = []
+                // One that cannot be looked at keeps none of the others from it.
+                for dag in timed {
+                    do {
+                        found += try await Watchman.late(dag, client, now: now).map {
+                            alert("late", $0.identity, .warning, $0.pipeline, $0.text)
+                        }
+                    } catch { found.append(unknown(dag.id, error)) }
+                }
+                return found
+            }
+        } catch is CancellationError {
+            return []
+        } catch {
+            return timed.map { unknown($0.id, error) }
         }
     }
 

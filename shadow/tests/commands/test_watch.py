@@ -65,6 +65,28 @@ def test_a_window_that_has_ended_is_given_back(desk: Desk) -> None:
     assert [one for one in desk.watch() if one["pipeline"] == entry.pipeline] == []
 
 
+def test_times_that_cannot_be_looked_at_are_told(desk: Desk) -> None:
+    """An Airflow that gives no answer is no sign that all is done in time."""
+    airflow = {"url": f"http://127.0.0.1:{free_port()}", "user": "op", "password": "none"}
+    desk.settle(target={"airflow": airflow})
+    mapping = {
+        "pipeline": "timed",
+        "schedule": {"crontab": "0 2 * * *"},
+        "sla": "1h",
+        "tasks": {"a": {"command": ["true"]}},
+    }
+    file = desk.world.folder / "mappings" / "timed.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(mapping), encoding="utf-8")
+    try:
+        [event] = [one for one in desk.watch() if one["pipeline"] == "timed"]
+        assert (event["event"], event["level"]) == ("trouble", "warning")
+        assert "done within their sla is not known" in event["text"]
+        assert [one for one in desk.watch() if one["pipeline"] == "timed"] == []
+    finally:
+        file.unlink()
+
+
 def test_what_was_left_closing_is_settled(desk: Desk) -> None:
     entry = desk.entry()
     desk.left_closing(entry)
